@@ -1,0 +1,1 @@
+"""tunedb's search."""

@@ -1,0 +1,1 @@
+"""tunedb's store: what is remembered of every tuned workload, target and machine."""

@@ -1,0 +1,1 @@
+"""Numbers that describe a candidate; one file per family of features."""

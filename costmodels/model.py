@@ -1,0 +1,77 @@
+"""The one interface of all cost models: fit, predict with a deviation, save, load.
+
+What a model predicts is a relative cost: the logarithm (nats) of latency over the best latency of the same
+workload, so that 0 is as good as the best known and 0.69 twice as slow. It is defined up to a constant per
+workload; compare candidates of one workload only.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from costmodels.dataset import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a model believes about n candidates."""
+
+    mean: NDArray[np.float64]  # [n] log latency relative to the workload's best, nats; lower is faster
+    std: NDArray[np.float64]  # [n] standard deviation in the same unit, positive
+
+
+class CostModel(ABC):
+    """A model of relative log latency, learned from the trials of many workloads.
+
+    A model is fitted or loaded once and read-only afterwards: `predict` may then be called from several threads.
+    The same dataset, hyper-parameters and seed give the same model, bit for bit.
+    """
+
+    kind: ClassVar[str]
+    """Name of the family, as in the registry's manifests."""
+
+    @property
+    @abstractmethod
+    def hyper_parameters(self) -> dict[str, float | int | str]:
+        """What distinguishes two models of a kind, for the manifest."""
+
+    @abstractmethod
+    def fit(self, dataset: Dataset, *, seed: int) -> Prediction:
+        """Learns from a dataset.
+
+        Returns:
+            Held-out predictions for the dataset's rows [n], each made without the row's workload (without the
+            row, when there is one workload only): honest material for metrics.
+
+        Raises:
+            ValueError: the dataset has fewer than two rows.
+        """
+
+    @abstractmethod
+    def predict(self, features: NDArray[np.float64]) -> Prediction:
+        """Predicts n candidates from their features [n, d].
+
+        Raises:
+            ModelError: the model is not fitted, or d is not what it was fitted with.
+        """
+
+    @abstractmethod
+    def save(self, directory: Path) -> None:
+        """Writes the model's files into an existing folder; never pickled."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, directory: Path) -> Self:
+        """Reads what `save` wrote. The files must have been verified: see `costmodels.registry`.
+
+        Raises:
+            ModelError: a file is missing or is not what `save` writes.
+        """

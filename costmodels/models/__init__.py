@@ -1,0 +1,1 @@
+"""One file per family of cost models, all behind `costmodels.model.CostModel`."""

@@ -1,0 +1,185 @@
+"""LightGBM on the square root of the score, as an ensemble that knows what it does not know.
+
+Each of k members is trained without one k-th of the workloads. Their mean predicts. How far they disagree says how
+much the answer hangs on which workloads were seen; what each gets wrong on the workloads that it did not see is the
+error left when they agree. The deviation of a prediction joins both:
+
+    score      best latency of the workload / latency, in (0, 1]
+    f_j(x)     member j's estimate of sqrt(score)
+    mean(x)    mean over j of c(f_j(x)),   c(f) = -2 log(max(f, floor)): monotone, nats
+    std(x)     sqrt(var over j of c(f_j(x)) + residual^2)
+    residual   deviation of log cost from the held-out prediction, after taking out a constant per workload
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import msgspec
+import numpy as np
+
+from costmodels.dataset import Dataset, fold_numbers
+from costmodels.model import CostModel, Prediction
+from tunedb.errors import ModelError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_STATE_FILE = "ensemble.json"
+_FLOOR = 0.02  # of sqrt(score): 2,500 times slower than the best; all beyond is equally hopeless
+
+
+class _State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What belongs to the ensemble as a whole."""
+
+    members: int
+    num_features: int
+    residual_std: float
+    num_trees: int
+    num_leaves: int
+    learning_rate: float
+
+
+class LightGBMModel(CostModel):
+    """Gradient-boosted trees behind the `CostModel` interface.
+
+    Args:
+        num_trees: trees of each member.
+        num_leaves: leaves of each tree.
+        learning_rate: shrinkage.
+        members: size of the ensemble; at most as many as there are workloads.
+        num_threads: threads of fitting and predicting; the result does not depend on it.
+    """
+
+    kind: ClassVar[str] = "lightgbm"
+
+    def __init__(
+        self,
+        *,
+        num_trees: int = 400,
+        num_leaves: int = 31,
+        learning_rate: float = 0.05,
+        members: int = 4,
+        num_threads: int = 1,
+    ) -> None:
+        self._num_trees = num_trees
+        self._num_leaves = num_leaves
+        self._learning_rate = learning_rate
+        self._members = members
+        self._num_threads = num_threads
+        self._boosters: list[Any] = []
+        self._num_features = 0
+        self._residual_std = 0.0
+
+    @property
+    def hyper_parameters(self) -> dict[str, float | int | str]:
+        """Trees, leaves, learning rate and members."""
+        return {
+            "num_trees": self._num_trees,
+            "num_leaves": self._num_leaves,
+            "learning_rate": self._learning_rate,
+            "members": self._members,
+        }
+
+    def fit(self, dataset: Dataset, *, seed: int) -> Prediction:
+        """See `CostModel.fit`."""
+        if len(dataset) < 2:
+            raise ValueError(f"a cost model needs at least two trials, got {len(dataset)}")
+        fold = fold_numbers(dataset.groups, self._members, seed=seed)
+        target = np.sqrt(dataset.scores)
+        held_out = np.empty(len(dataset))
+        boosters = []
+        for j in range(int(fold.max()) + 1):
+            unseen = fold == j
+            booster = self._train(dataset.features[~unseen], target[~unseen], seed * 1000 + j)
+            held_out[unseen] = _log_cost(booster.predict(dataset.features[unseen], num_threads=self._num_threads))
+            boosters.append(booster)
+        self._boosters = boosters
+        self._num_features = dataset.features.shape[1]
+        self._residual_std = _spread_within_groups(dataset.log_costs - held_out, dataset.groups)
+        return Prediction(held_out, np.full(len(dataset), self._residual_std))
+
+    def predict(self, features: NDArray[np.float64]) -> Prediction:
+        """See `CostModel.predict`."""
+        if not self._boosters:
+            raise ModelError("the LightGBM model is not fitted")
+        if features.ndim != 2 or features.shape[1] != self._num_features:
+            raise ModelError(f"the model wants features [n, {self._num_features}], got {list(features.shape)}")
+        if len(features) == 0:
+            return Prediction(np.empty(0), np.empty(0))
+        costs = np.stack([_log_cost(b.predict(features, num_threads=self._num_threads)) for b in self._boosters])
+        return Prediction(costs.mean(axis=0), np.sqrt(costs.var(axis=0) + self._residual_std**2))
+
+    def save(self, directory: Path) -> None:
+        """Writes `member-<j>.txt` in LightGBM's text form and `ensemble.json`."""
+        for j, booster in enumerate(self._boosters):
+            (directory / _member_file(j)).write_text(booster.model_to_string(), encoding="utf-8")
+        state = _State(
+            len(self._boosters),
+            self._num_features,
+            self._residual_std,
+            self._num_trees,
+            self._num_leaves,
+            self._learning_rate,
+        )
+        (directory / _STATE_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(state)) + b"\n")
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """See `CostModel.load`."""
+        import lightgbm
+
+        try:
+            state = msgspec.json.decode((directory / _STATE_FILE).read_bytes(), type=_State)
+            texts = [(directory / _member_file(j)).read_text(encoding="utf-8") for j in range(state.members)]
+            boosters = [lightgbm.Booster(params={"verbose": -1}, model_str=text) for text in texts]
+        except (OSError, ValueError, msgspec.MsgspecError, lightgbm.basic.LightGBMError) as error:
+            raise ModelError(f"cannot read the LightGBM model in {directory}: {error}") from error
+        if not boosters or any(b.num_feature() != state.num_features for b in boosters):
+            raise ModelError(f"{directory / _STATE_FILE} does not describe the trees that lie next to it")
+        model = cls(
+            num_trees=state.num_trees,
+            num_leaves=state.num_leaves,
+            learning_rate=state.learning_rate,
+            members=state.members,
+        )
+        model._boosters = boosters
+        model._num_features = state.num_features
+        model._residual_std = state.residual_std
+        return model
+
+    def _train(self, features: NDArray[np.float64], target: NDArray[np.float64], seed: int) -> Any:
+        import lightgbm
+
+        parameters = {
+            "objective": "regression",
+            "num_leaves": self._num_leaves,
+            "learning_rate": self._learning_rate,
+            "feature_fraction": 0.5,
+            "bagging_fraction": 0.8,
+            "bagging_freq": 1,
+            "min_data_in_leaf": min(20, max(1, len(target) // 10)),
+            "seed": seed % 2**31,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": self._num_threads,
+            "verbose": -1,
+        }
+        return lightgbm.train(parameters, lightgbm.Dataset(features, target), num_boost_round=self._num_trees)
+
+
+def _member_file(j: int) -> str:
+    return f"member-{j}.txt"
+
+
+def _log_cost(root_score: NDArray[np.float64]) -> NDArray[np.float64]:
+    """From sqrt(score) to log cost in nats; falling in its argument."""
+    return np.asarray(-2.0 * np.log(np.maximum(root_score, _FLOOR)), dtype=np.float64)
+
+
+def _spread_within_groups(residuals: NDArray[np.float64], groups: NDArray[np.int64]) -> float:
+    """Deviation of the residuals [n] after the mean of each group is taken out."""
+    total = np.bincount(groups, weights=residuals)
+    means = total / np.maximum(np.bincount(groups), 1)
+    return float(max(np.sqrt(np.mean((residuals - means[groups]) ** 2)), 1e-3))

@@ -1,0 +1,205 @@
+"""Features of recorded trials, computed in child processes so that a bad record cannot take this one down.
+
+Each worker thread owns one child, hands it chunks of trials of one module, and reads one reply per trial. When the
+child dies or falls silent, the trial that it owed a reply for is to blame: it is reported, and a new child goes on
+with the next one. The parent never imports TVM.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from costmodels.featurise_child import Reply, Request
+from tunedb.records import Target, Trial, Workload
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_log = logging.getLogger(__name__)
+
+_CHUNK = 32  # trials a request: some tenths of a second, against milliseconds to load the module again
+_TRIAL_TIMEOUT_SECS = 20.0  # a trial takes 3 to 20 ms; a machine may be busy
+_START_TIMEOUT_SECS = 120.0  # importing TVM takes 1 to 2 s, with the CUDA intrinsics 18 s
+_MAX_CRASHES = 8  # of one module, at some 2 s each; then its other trials are not tried
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Trials that were recorded with one module on one target."""
+
+    workload: Workload
+    target: Target
+    trials: Sequence[Trial]
+
+
+@dataclass(frozen=True, slots=True)
+class Featurised:
+    """Rows and causes by trial id; each trial of the jobs is in one of the two."""
+
+    rows: dict[str, NDArray[np.float64]]  # [d] each
+    causes: dict[str, str]
+    crashed: frozenset[str]  # of `causes`: the child died or fell silent, which another time it may not
+
+
+def featurise(
+    jobs: Sequence[Job], *, workers: int = 1, on_progress: Callable[[int, int], None] | None = None
+) -> Featurised:
+    """Replays trials and extracts their features in `workers` child processes.
+
+    Args:
+        jobs: what to do; the order does not change the result.
+        workers: child processes at a time.
+        on_progress: called with trials done and trials in all, from the calling thread.
+    """
+    chunks = [
+        Job(job.workload, job.target, job.trials[i : i + _CHUNK])
+        for job in jobs
+        for i in range(0, len(job.trials), _CHUNK)
+    ]
+    total = sum(len(chunk.trials) for chunk in chunks)
+    rows: dict[str, NDArray[np.float64]] = {}
+    causes: dict[str, str] = {}
+    crashed: set[str] = set()
+    crashes: Counter[str] = Counter()
+    children = _Children()
+    executor = ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="featurise")
+    try:
+        for future in as_completed([executor.submit(_do_chunk, children, chunk, crashes) for chunk in chunks]):
+            for trial_id, outcome, died in future.result():
+                if isinstance(outcome, str):
+                    causes[trial_id] = outcome
+                    if died:
+                        crashed.add(trial_id)
+                else:
+                    rows[trial_id] = outcome
+            if on_progress is not None:
+                on_progress(len(rows) + len(causes), total)
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+        children.kill()  # ends what is under way, so that an interrupt is answered at once
+        executor.shutdown(wait=True)
+    return Featurised(rows, causes, frozenset(crashed))
+
+
+def _do_chunk(
+    children: _Children, chunk: Job, crashes: Counter[str]
+) -> list[tuple[str, NDArray[np.float64] | str, bool]]:
+    """A row, or a cause and whether the child died of it, for each trial of the chunk."""
+    done: list[tuple[str, NDArray[np.float64] | str, bool]] = []
+    child = children.of_this_thread()
+    while len(done) < len(chunk.trials):
+        rest = chunk.trials[len(done) :]
+        if crashes[chunk.workload.module_id] >= _MAX_CRASHES:
+            cause = f"not tried: {_MAX_CRASHES} other trials of the workload crashed TVM"
+            done.extend((trial.trial_id, cause, True) for trial in rest)
+            break
+        request = Request(chunk.workload, chunk.target, [trial.trace for trial in rest])
+        try:
+            for trial, reply in zip(rest, child.ask(request), strict=False):
+                outcome = reply.cause or np.frombuffer(reply.row, dtype=np.float64)
+                done.append((trial.trial_id, outcome, False))
+        except _ChildDiedError as error:
+            crashes[chunk.workload.module_id] += 1
+            blamed = chunk.trials[len(done)].trial_id
+            _log.info("trial %s: %s", blamed, error)
+            done.append((blamed, str(error), True))
+    return done
+
+
+class _ChildDiedError(Exception):
+    """The child process ended or fell silent before it had answered."""
+
+
+class _Children:
+    """One child per worker thread."""
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+        self._all: list[_Child] = []
+
+    def of_this_thread(self) -> _Child:
+        if not hasattr(self._local, "child"):
+            self._local.child = _Child()
+            self._all.append(self._local.child)
+        child: _Child = self._local.child
+        return child
+
+    def kill(self) -> None:
+        for child in self._all:
+            child.close()
+
+
+class _Child:
+    """A process that is started when first asked, and again after it died."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+        self._closed = False
+
+    def ask(self, request: Request) -> Iterator[Reply]:
+        """One reply per trace of the request. Raises: _ChildDiedError."""
+        fresh = self._process is None
+        connection = self._start()
+        try:
+            connection.send_bytes(msgspec.msgpack.encode(request))
+            for i in range(len(request.traces)):
+                timeout = _START_TIMEOUT_SECS if fresh and i == 0 else _TRIAL_TIMEOUT_SECS
+                if not connection.poll(timeout):
+                    self._stop()
+                    raise _ChildDiedError(f"no answer within {timeout:.0f} s")
+                yield msgspec.msgpack.decode(connection.recv_bytes(), type=Reply)
+        except (EOFError, OSError, msgspec.MsgspecError) as error:
+            raise _ChildDiedError(f"TVM ended the process ({self._stop()})") from error
+
+    def close(self) -> None:
+        """Ends the process for good; a thread that waits for it gets `_ChildDiedError`."""
+        self._closed = True
+        process = self._process
+        if process is not None:
+            process.kill()
+
+    def _start(self) -> Connection:
+        if self._closed:
+            raise _ChildDiedError("interrupted")
+        if self._process is None or self._connection is None:
+            ours, theirs = Pipe()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "costmodels.featurise_child", str(theirs.fileno())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            theirs.close()
+            self._connection = ours
+        return self._connection
+
+    def _stop(self) -> str:
+        """Ends the process and says how it ended."""
+        process, connection = self._process, self._connection
+        self._process = self._connection = None
+        if connection is not None:
+            connection.close()
+        if process is None:
+            return "not started"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1.0)  # one that crashed needs a moment to be reaped
+        if process.poll() is None:
+            process.kill()
+        code = process.wait()
+        return f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -1,0 +1,78 @@
+"""The child process of `costmodels.featurise`: replays traces and extracts features, one reply per trial.
+
+Run as `python -m costmodels.featurise_child FD`. It talks MessagePack over the inherited socket, so that neither
+side unpickles anything, and it ends when the parent closes the socket or dies.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from multiprocessing.connection import Connection
+
+import msgspec
+
+from tunedb.errors import BadInputError
+from tunedb.records import Target, Trace, Workload
+
+
+class Request(msgspec.Struct, frozen=True):
+    """Trials of one module on one target."""
+
+    workload: Workload
+    target: Target
+    traces: list[Trace]
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """The answer to one trace, in the order of the request."""
+
+    row: bytes = b""  # float64 [d], native byte order; empty when there is a cause
+    cause: str = ""
+
+
+def main(fd: int) -> None:
+    """Serves requests until the socket closes."""
+    os.dup2(2, 1)  # what TVM prints must not end up in the parent's standard output
+    decoder = msgspec.msgpack.Decoder(Request)
+    with Connection(fd) as connection:
+        while True:
+            try:
+                request = decoder.decode(connection.recv_bytes())
+                _serve(connection, request)
+            except (EOFError, OSError, KeyboardInterrupt):
+                return
+
+
+def _serve(connection: Connection, request: Request) -> None:
+    def send(reply: Reply) -> None:
+        connection.send_bytes(msgspec.msgpack.encode(reply))
+
+    try:
+        from tvm.s_tir import meta_schedule as ms
+
+        from costmodels import replay
+        from costmodels.features import per_store
+
+        target = replay.load_target(request.target)
+        module = replay.load_module(request.workload)
+        context = ms.TuneContext(mod=module, target=target, num_threads=1)
+    except Exception as error:
+        for _ in request.traces:
+            send(Reply(cause=str(error).strip()[:300] or type(error).__name__))
+        return
+    for trace in request.traces:
+        try:
+            schedule = replay.schedule(module, trace)
+            row = per_store.extract([ms.MeasureCandidate(schedule, [])], context)[0]
+        except BadInputError as error:
+            send(Reply(cause=str(error)))
+        except Exception as error:
+            send(Reply(cause=f"{type(error).__name__}: {error}"[:300]))
+        else:
+            failed = bool(row[0] != row[0])  # NaN
+            send(Reply(cause="TVM cannot lower the schedule") if failed else Reply(row=row.tobytes()))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

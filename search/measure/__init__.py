@@ -1,0 +1,1 @@
+"""Building and running candidates on real hardware."""

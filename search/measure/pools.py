@@ -1,0 +1,150 @@
+"""A builder and a runner whose worker processes live as long as the tuning run.
+
+Stock's `LocalBuilder` restarts its workers for each batch, and each of them imports every tensor intrinsic: 10 to 18
+CPU seconds a worker and batch. These import what the target needs, once. Each result is reported to an observer the
+moment it is there, so that progress is live and an interrupted batch loses only the trial it was in.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+from tvm.ir import save_json
+from tvm.ir.utils import derived_object
+from tvm.s_tir.meta_schedule.builder import BuilderInput, BuilderResult, PyBuilder
+from tvm.s_tir.meta_schedule.runner import PyRunner, PyRunnerFuture, RunnerInput, RunnerResult
+from tvm.support.popen_pool import PopenPoolExecutor, StatusKind
+
+from search.measure import workers
+from search.measure.observer import INTERRUPTED, MeasureObserver
+from tunedb.records import Outcome, Target
+
+_USES_BEFORE_RESTART = 200  # workers leak some memory with each module
+
+
+def _pool(target: Target, max_workers: int, timeout_secs: float) -> PopenPoolExecutor:
+    keys = tuple(json.loads(target.text).get("keys", ["cpu"]))
+    return PopenPoolExecutor(
+        max_workers=max_workers,
+        timeout=timeout_secs,
+        initializer=workers.start_worker,
+        initargs=(target.kind, keys, target.num_cores or 1),
+        maximum_process_uses=_USES_BEFORE_RESTART,
+    )
+
+
+def _cause(error: object) -> str:
+    """The last lines of a worker's traceback: what went wrong, without the way there."""
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    return "\n".join(lines[-3:])[:500] or type(error).__name__
+
+
+@derived_object
+class PersistentBuilder(PyBuilder):
+    """Builds candidates in persistent worker processes.
+
+    Args:
+        target: what to build for.
+        max_workers: how many builds at once.
+        timeout_secs: longest build; a longer one is a `COMPILE_TIMEOUT`.
+        observer: hears of each result.
+    """
+
+    def __init__(
+        self, target: Target, *, max_workers: int, timeout_secs: float = 15.0, observer: MeasureObserver | None = None
+    ) -> None:
+        super().__init__()
+        self.pool = _pool(target, max_workers, timeout_secs)
+        self.timeout_secs = timeout_secs
+        self.observer = observer
+
+    def build(self, build_inputs: list[BuilderInput]) -> list[BuilderResult]:
+        """Builds all inputs, in order."""
+        jobs = [(save_json(item.mod), str(item.target)) for item in build_inputs]
+        results = []
+        for index, item in enumerate(self.pool.map_with_error_catching(workers.build, jobs)):
+            path, outcome, error = None, Outcome.OK, ""
+            if item.status == StatusKind.COMPLETE:
+                path = item.value
+            elif item.status == StatusKind.TIMEOUT:
+                outcome, error = Outcome.COMPILE_TIMEOUT, f"build took longer than {self.timeout_secs:g} s"
+            else:
+                outcome, error = Outcome.COMPILE_ERROR, _cause(item.value)
+            if self.observer is not None:
+                self.observer.built(index, path, outcome, error)
+            results.append(BuilderResult(path, error or None))
+        return results
+
+    def close(self) -> None:
+        """Ends the workers."""
+        self.pool.shutdown(wait=False)
+
+
+@derived_object
+class _Done(PyRunnerFuture):
+    def __init__(self, run_secs: list[float] | None, error: str | None) -> None:
+        super().__init__()
+        self.run_secs, self.error = run_secs, error
+
+    def done(self) -> bool:
+        return True
+
+    def result(self) -> RunnerResult:
+        return RunnerResult(self.run_secs, self.error)
+
+
+@derived_object
+class PersistentRunner(PyRunner):
+    """Runs candidates one after another in a persistent worker process.
+
+    Args:
+        target: what the candidates were built for.
+        repeat: run times taken of each candidate.
+        min_repeat_ms: least length of one of them; short kernels are looped until it is reached.
+        timeout_secs: longest measurement of one candidate; a longer one is a `RUN_TIMEOUT`.
+        observer: hears of each result.
+        stop: when set, candidates not yet run are given back unmeasured.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        repeat: int = 3,
+        min_repeat_ms: int = 10,
+        timeout_secs: float = 20.0,
+        observer: MeasureObserver | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        super().__init__()
+        self.pool = _pool(target, 1, timeout_secs)
+        self.timeout_secs = timeout_secs
+        self.repeat, self.min_repeat_ms = repeat, min_repeat_ms
+        self.observer, self.stop = observer, stop
+
+    def run(self, runner_inputs: list[RunnerInput]) -> list[Any]:
+        """Runs all inputs, in order."""
+        return [self._run_one(item) for item in runner_inputs]
+
+    def _run_one(self, item: RunnerInput) -> Any:
+        if self.stop is not None and self.stop.is_set():
+            return _Done(None, INTERRUPTED)
+        path = str(item.artifact_path)
+        run_secs, outcome, error = None, Outcome.OK, ""
+        args_info = tuple(info.as_json() for info in item.args_info)
+        future = self.pool.submit(workers.run, path, str(item.device_type), args_info, self.repeat, self.min_repeat_ms)
+        try:
+            run_secs = future.result()
+        except TimeoutError:
+            outcome, error = Outcome.RUN_TIMEOUT, f"run took longer than {self.timeout_secs:g} s"
+        except Exception as problem:  # whatever the candidate did: it is the trial's cause of failure
+            outcome, error = Outcome.RUN_ERROR, _cause(problem)
+        if self.observer is not None:
+            self.observer.ran(path, run_secs, outcome, error)
+        return _Done(run_secs, error or None)
+
+    def close(self) -> None:
+        """Ends the worker."""
+        self.pool.shutdown(wait=False)

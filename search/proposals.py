@@ -1,0 +1,143 @@
+"""Candidates worth a thought: fresh samples, and changes of what is measured or predicted to be good.
+
+Replaying and featurising a candidate takes milliseconds and is what a strategy's own time goes into, so each
+candidate is replayed once, featurised once, kept in the pool while it is promising, and never proposed twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from costmodels.features import per_store
+from costmodels.model import CostModel
+from search.acquisition import lower_confidence_bound
+from search.space import Candidate, DesignSpaces
+from search.surrogate import Surrogate
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How many candidates a batch looks at."""
+
+    first_samples: int = 256  # fresh ones before the first batch
+    first_generations: int = 3
+    samples: int = 32  # fresh ones before each later batch: other design spaces stay in sight
+    generations: int = 2
+    mutations: int = 96  # a generation
+    parents: int = 32
+    pool: int = 384  # kept from batch to batch
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """n candidates with their features [n, d] and prior means [n] (nats of log latency)."""
+
+    candidates: tuple[Candidate, ...]
+    features: FloatArray
+    prior: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.candidates)
+
+    def take(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> Pool:
+        """The candidates at `indices`, in that order."""
+        chosen = np.asarray(indices, dtype=np.int64)
+        return Pool(tuple(self.candidates[i] for i in chosen), self.features[chosen], self.prior[chosen])
+
+    def join(self, other: Pool) -> Pool:
+        """This pool followed by another."""
+        if not len(self):
+            return other
+        if not len(other):
+            return self
+        return Pool(
+            self.candidates + other.candidates,
+            np.vstack([self.features, other.features]),
+            np.concatenate([self.prior, other.prior]),
+        )
+
+
+EMPTY = Pool((), np.empty((0, 0)), np.empty(0))
+
+
+class Proposer:
+    """Keeps the pool of one task's candidates.
+
+    Args:
+        spaces: where candidates come from.
+        context: the task's tune context, for the feature extractor.
+        model: gives prior means; None gives 0.
+        budget: how many candidates a batch looks at.
+    """
+
+    def __init__(
+        self, spaces: DesignSpaces, context: Any, model: CostModel | None, budget: Budget | None = None
+    ) -> None:
+        self._spaces, self._context, self._model = spaces, context, model
+        self._budget = budget or Budget()
+        self._seen: set[int] = set()
+        self._pool = EMPTY
+        self._measured = EMPTY
+        self._measured_log_secs: FloatArray = np.empty(0)
+
+    def propose(self, surrogate: Surrogate) -> Pool:
+        """The pool that the acquisition chooses from: new candidates joined to the best of the old."""
+        budget = self._budget
+        first = len(self._measured) == 0 and len(self._pool) == 0
+        self._add(self._spaces.sample(budget.first_samples if first else budget.samples))
+        for _ in range(budget.first_generations if first else budget.generations):
+            parents, weights = self._parents(surrogate)
+            self._add(self._spaces.mutate(parents, budget.mutations, weights))
+        if len(self._pool) > budget.pool:
+            self._pool = self._pool.take(np.argsort(self._bounds(surrogate), kind="stable")[: budget.pool])
+        return self._pool
+
+    def learn(self, batch: Pool, run_secs: FloatArray) -> None:
+        """Takes a measured batch out of the pool; the good ones become parents. `run_secs` [n], inf for failures."""
+        keys = {candidate.key for candidate in batch.candidates}
+        self._pool = self._pool.take([i for i, c in enumerate(self._pool.candidates) if c.key not in keys])
+        good = np.flatnonzero(np.isfinite(run_secs))
+        self._measured = self._measured.join(batch.take(good))
+        self._measured_log_secs = np.concatenate([self._measured_log_secs, np.log(run_secs[good])])
+
+    def close(self) -> None:
+        """Ends the replaying threads."""
+        self._spaces.close()
+
+    def _add(self, candidates: Sequence[Candidate]) -> None:
+        fresh: dict[int, Candidate] = {}
+        for candidate in candidates:
+            if candidate.key not in self._seen:
+                fresh.setdefault(candidate.key, candidate)
+        self._seen.update(fresh)
+        if not fresh:
+            return
+        chosen = list(fresh.values())
+        features = per_store.extract([c.measure_candidate() for c in chosen], self._context)
+        usable = np.flatnonzero(np.isfinite(features).all(axis=1))
+        features = features[usable]
+        if not len(usable):
+            return
+        prior = self._model.predict(features).mean if self._model is not None else np.zeros(len(usable))
+        self._pool = self._pool.join(Pool(tuple(chosen[i] for i in usable), features, prior))
+
+    def _bounds(self, surrogate: Surrogate) -> FloatArray:
+        mean, std = surrogate.marginals(self._pool.features, self._pool.prior)
+        return lower_confidence_bound(mean, std, beta=1.0)
+
+    def _parents(self, surrogate: Surrogate) -> tuple[list[Candidate], FloatArray]:
+        """Half of the parents are the best measured, half the best predicted; better ones are drawn more often."""
+        half = self._budget.parents // 2
+        elite = np.argsort(self._measured_log_secs, kind="stable")[:half]
+        promising = np.argsort(self._bounds(surrogate), kind="stable")[: self._budget.parents - len(elite)]
+        parents = [self._measured.candidates[i] for i in elite] + [self._pool.candidates[i] for i in promising]
+        ranks = np.concatenate([np.arange(len(elite)), np.arange(len(promising))])
+        weights = 1.0 / (1.0 + ranks)
+        return parents, weights / weights.sum()

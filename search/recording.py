@@ -1,0 +1,196 @@
+"""Tells the store of each trial as it is measured, and the caller of its progress.
+
+A `RunRecorder` belongs to a tuning run and hands a `TaskRecorder` to each of its tasks. A task's recorder hears of a
+batch from the strategy and once more at its end; in between the pools report each build and run to the run's recorder.
+What they did not report (a stock builder or runner) is recorded at the batch's end.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from search.measure.observer import INTERRUPTED
+from tunedb.metaschedule import trial_from_measurement
+from tunedb.records import Hardware, Outcome, Source, Target, Trial, Workload
+from tunedb.store import Store
+
+_FLUSH_SECS = 1.0  # at most so much finished work is lost to a kill; an append takes about 10 ms
+
+
+@dataclass(frozen=True, slots=True)
+class TrialEvent:
+    """One finished trial, for progress displays."""
+
+    number: int  # from 1, over all tasks of the run
+    total: int
+    task_name: str
+    outcome: Outcome
+    run_secs_median: float | None
+    best_secs: float | None  # the task's best so far, this trial included
+    error: str
+    elapsed_secs: float
+    trial_id: str
+
+
+class RunRecorder:
+    """Turns a run's measurements into trials and appends them to the store.
+
+    Args:
+        store: where to; None keeps the trials here only.
+        target: what is tuned for.
+        hardware: on which machine.
+        source: the tuning run.
+        total: trials that the run may take, for the events.
+        on_trial: called after each trial.
+    """
+
+    def __init__(
+        self,
+        store: Store | None,
+        target: Target,
+        hardware: Hardware,
+        source: Source,
+        *,
+        total: int,
+        on_trial: Callable[[TrialEvent], None] | None = None,
+    ) -> None:
+        self.store, self.target, self.hardware, self.source, self.total = store, target, hardware, source, total
+        self.tasks: list[TaskRecorder] = []
+        self.num_trials = 0
+        self._on_trial = on_trial
+        self._current: TaskRecorder | None = None
+        self._pending: list[Trial] = []
+        self._pending_workloads: dict[str, Workload] = {}
+        self._started = self._flushed = time.monotonic()
+
+    @property
+    def elapsed_secs(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self._started
+
+    def for_task(self, workload: Workload, name: str) -> TaskRecorder:
+        """The recorder of one of the run's tasks."""
+        recorder = TaskRecorder(self, workload, name)
+        self.tasks.append(recorder)
+        return recorder
+
+    def begin_batch(self, task: TaskRecorder) -> None:
+        """What the pools report from now on is `task`'s."""
+        self._current = task
+
+    def built(self, index: int, artifact_path: str | None, outcome: Outcome, error: str) -> None:
+        """See `search.measure.observer.MeasureObserver`."""
+        if self._current is not None:
+            self._current.built(index, artifact_path, outcome, error)
+
+    def ran(self, artifact_path: str, run_secs: list[float] | None, outcome: Outcome, error: str) -> None:
+        """See `search.measure.observer.MeasureObserver`."""
+        if self._current is not None:
+            self._current.ran(artifact_path, run_secs, outcome, error)
+
+    def add(self, task: TaskRecorder, trial: Trial) -> None:
+        """A finished trial of a task."""
+        self.num_trials += 1
+        self._pending.append(trial)
+        self._pending_workloads[task.workload.module_id] = task.workload
+        if time.monotonic() - self._flushed > _FLUSH_SECS:
+            self.flush()
+        if self._on_trial is not None:
+            best = task.best
+            self._on_trial(
+                TrialEvent(
+                    number=self.num_trials,
+                    total=self.total,
+                    task_name=task.name,
+                    outcome=trial.outcome,
+                    run_secs_median=trial.run_secs_median if trial.run_secs else None,
+                    best_secs=best.run_secs_median if best else None,
+                    error=trial.error,
+                    elapsed_secs=self.elapsed_secs,
+                    trial_id=trial.trial_id,
+                )
+            )
+
+    def flush(self) -> None:
+        """Appends what is pending to the store."""
+        self._flushed = time.monotonic()
+        if self._pending and self.store is not None:
+            self.store.append(
+                self._pending,
+                workloads=list(self._pending_workloads.values()),
+                targets=[self.target],
+                hardware=[self.hardware],
+                sources=[self.source],
+            )
+        self._pending, self._pending_workloads = [], {}
+
+
+class TaskRecorder:
+    """The trials of one task; made by `RunRecorder.for_task`."""
+
+    def __init__(self, run: RunRecorder, workload: Workload, name: str) -> None:
+        self.run, self.workload, self.name = run, workload, name
+        self.trials: list[Trial] = []
+        self._batch: Sequence[Any] = ()
+        self._recorded: set[int] = set()
+        self._index_of_artifact: dict[str, int] = {}
+
+    @property
+    def best(self) -> Trial | None:
+        """The fastest trial so far; None before any succeeded."""
+        good = [trial for trial in self.trials if trial.outcome is Outcome.OK]
+        return min(good, key=lambda trial: trial.run_secs_median, default=None)
+
+    def begin_batch(self, candidates: Sequence[Any]) -> None:
+        """The strategy hands these measure candidates to the builder."""
+        self._batch = candidates
+        self._recorded.clear()
+        self._index_of_artifact.clear()
+        self.run.begin_batch(self)
+
+    def built(self, index: int, artifact_path: str | None, outcome: Outcome, error: str) -> None:
+        """The batch's candidate `index` was built, or failed to."""
+        if artifact_path is None:
+            self._record(index, None, outcome, error)
+        else:
+            self._index_of_artifact[artifact_path] = index
+
+    def ran(self, artifact_path: str, run_secs: list[float] | None, outcome: Outcome, error: str) -> None:
+        """The candidate built at `artifact_path` was run, or failed to."""
+        index = self._index_of_artifact.get(artifact_path)
+        if index is not None:
+            self._record(index, run_secs, outcome, error)
+
+    def end_batch(self, results: Sequence[Any]) -> None:
+        """The batch's runner results, in order; records what was not reported one by one."""
+        for index, result in enumerate(results):
+            error = str(result.error_msg or "")
+            if index in self._recorded or error == INTERRUPTED:
+                continue  # known already, or never run and so nothing to remember
+            run_secs = [float(secs) for secs in result.run_secs or ()]
+            good = bool(run_secs) and not error
+            self._record(index, run_secs if good else None, Outcome.OK if good else Outcome.FAILED, error)
+        self.run.flush()
+
+    def _record(self, index: int, run_secs: list[float] | None, outcome: Outcome, error: str) -> None:
+        self._recorded.add(index)
+        candidate = self._batch[index]
+        trial = trial_from_measurement(
+            self.workload,
+            self.run.target,
+            self.run.hardware,
+            self.run.source,
+            position=self.run.num_trials,
+            trace=candidate.sch.trace,
+            args_info=[info.as_json() for info in candidate.args_info],
+            run_secs=run_secs,
+            outcome=outcome,
+            error=error,
+            measured_at=datetime.now(UTC),
+        )
+        self.trials.append(trial)
+        self.run.add(self, trial)

@@ -1,0 +1,217 @@
+"""The MetaSchedule search strategies: Bayesian optimization, and any other one with its trials recorded.
+
+This room orchestrates; what to propose is in `proposals`, what to believe in `surrogate`, what to pick in
+`acquisition`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from tvm.ir.utils import derived_object
+from tvm.s_tir.meta_schedule.search_strategy import PySearchStrategy, SearchStrategy
+
+from costmodels.model import CostModel
+from search.acquisition import select_batch
+from search.proposals import Pool, Proposer
+from search.recording import TaskRecorder
+from search.space import DesignSpaces
+from search.surrogate import Surrogate
+
+MakeRecorder = Callable[[Any, int], TaskRecorder | None]
+"""From a tune context and the number of trials to the recorder of that task; None records nothing."""
+
+
+class _Recorded(PySearchStrategy):
+    """What both strategies share: the task's recorder, and an orderly stop."""
+
+    def __init__(self, make_recorder: MakeRecorder | None, stop: threading.Event | None) -> None:
+        super().__init__()
+        self.make_recorder = make_recorder
+        self.stop = stop
+        self.context: Any = None
+        self.recorder: TaskRecorder | None = None
+
+    def _stopped(self) -> bool:
+        return self.stop is not None and self.stop.is_set()
+
+    def _begin(self, max_trials: int) -> None:
+        self.recorder = self.make_recorder(self.context, max_trials) if self.make_recorder else None
+
+
+@derived_object
+class BayesianOptimization(_Recorded):
+    """Bayesian optimization over all design spaces of a task, with a cost model as the prior mean.
+
+    It runs wherever a MetaSchedule search strategy does: `ms.tune_tir(..., strategy=BayesianOptimization(...))`.
+    Each batch: candidates are sampled and mutated, scored by the surrogate, and picked by the lower confidence bound
+    with hallucinated observations.
+
+    Args:
+        model: the prior; None starts cold.
+        seed: the same seed, model and measurements give the same proposals.
+        batch_size: candidates measured between two updates of the posterior; at most MetaSchedule's own
+            `num_trials_per_iter`.
+        beta: weight of the posterior's standard deviation in the acquisition.
+        make_recorder: gives each task's recorder.
+        stop: when set, no further batch is proposed.
+    """
+
+    def __init__(
+        self,
+        model: CostModel | None = None,
+        *,
+        seed: int = 0,
+        batch_size: int = 8,
+        beta: float = 0.5,
+        make_recorder: MakeRecorder | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        super().__init__(make_recorder, stop)
+        self.model, self.seed, self.batch_size, self.beta = model, seed, batch_size, beta
+        self.proposer: Proposer | None = None
+        self.surrogate: Surrogate | None = None
+        self.remaining = 0
+        self.num_per_iter = 0
+        self.batch: Pool | None = None
+
+    def _initialize_with_tune_context(self, context: Any) -> None:
+        self.context = context
+
+    def pre_tuning(
+        self,
+        max_trials: int,
+        num_trials_per_iter: int,
+        design_spaces: Sequence[Any],
+        database: Any = None,
+        cost_model: Any = None,
+    ) -> None:
+        """Starts a task: MetaSchedule's own database and cost model are not used."""
+        del database, cost_model
+        self.remaining = int(max_trials)
+        self.num_per_iter = min(self.batch_size, int(num_trials_per_iter))
+        spaces = DesignSpaces(self.context, design_spaces, np.random.default_rng(self.seed))
+        self.proposer = Proposer(spaces, self.context, self.model)
+        self.surrogate = Surrogate(has_prior=self.model is not None, seed=self.seed)
+        self._begin(self.remaining)
+
+    def generate_measure_candidates(self) -> list[Any] | None:
+        """The next batch; None when the trials are spent, the spaces exhausted or the run stopped."""
+        assert self.proposer is not None and self.surrogate is not None
+        if self.remaining <= 0 or self._stopped():
+            return None
+        pool = self.proposer.propose(self.surrogate)
+        if len(pool) == 0:
+            return None
+        posterior = self.surrogate.posterior(pool.features, pool.prior)
+        size = min(self.num_per_iter, self.remaining)
+        picks = select_batch(posterior.mean, posterior.covariance, size, self.beta, self.surrogate.noise)
+        self.batch = pool.take(picks)
+        self.remaining -= len(self.batch)
+        measured = [candidate.measure_candidate() for candidate in self.batch.candidates]
+        if self.recorder is not None:
+            self.recorder.begin_batch(measured)
+        return measured
+
+    def notify_runner_results(self, measure_candidates: Sequence[Any], results: Sequence[Any]) -> None:
+        """Updates the posterior with a batch's latencies."""
+        assert self.proposer is not None and self.surrogate is not None
+        del measure_candidates
+        if self.batch is None:
+            return
+        run_secs = np.array([_median_secs(result) for result in results])
+        good = np.flatnonzero(np.isfinite(run_secs))
+        self.surrogate.observe(self.batch.features[good], self.batch.prior[good], run_secs[good])
+        self.proposer.learn(self.batch, run_secs)
+        if self.recorder is not None:
+            self.recorder.end_batch(results)
+
+    def post_tuning(self) -> None:
+        """Ends a task."""
+        if self.proposer is not None:
+            self.proposer.close()
+        if self.recorder is not None:
+            self.recorder.run.flush()
+
+    def clone(self) -> SearchStrategy:
+        """A fresh strategy with the same settings, as MetaSchedule asks for each task."""
+        return BayesianOptimization(
+            self.model,
+            seed=self.seed,
+            batch_size=self.batch_size,
+            beta=self.beta,
+            make_recorder=self.make_recorder,
+            stop=self.stop,
+        )
+
+
+@derived_object
+class Recorded(_Recorded):
+    """Another search strategy, unchanged, with its trials told to the store.
+
+    Args:
+        inner: the strategy that decides.
+        make_recorder: gives each task's recorder.
+        stop: when set, no further batch is asked for.
+    """
+
+    def __init__(
+        self,
+        inner: SearchStrategy,
+        *,
+        make_recorder: MakeRecorder | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        super().__init__(make_recorder, stop)
+        self.inner = inner
+
+    def _initialize_with_tune_context(self, context: Any) -> None:
+        self.context = context
+        self.inner._initialize_with_tune_context(context)
+
+    def pre_tuning(
+        self,
+        max_trials: int,
+        num_trials_per_iter: int,
+        design_spaces: Sequence[Any],
+        database: Any = None,
+        cost_model: Any = None,
+    ) -> None:
+        """Starts the inner strategy."""
+        self._begin(int(max_trials))
+        self.inner.pre_tuning(max_trials, num_trials_per_iter, design_spaces, database, cost_model)
+
+    def generate_measure_candidates(self) -> list[Any] | None:
+        """The inner strategy's next batch."""
+        if self._stopped():
+            return None
+        candidates = self.inner.generate_measure_candidates()
+        if candidates is not None and self.recorder is not None:
+            self.recorder.begin_batch(candidates)
+        return candidates
+
+    def notify_runner_results(self, measure_candidates: Sequence[Any], results: Sequence[Any]) -> None:
+        """Passes the results on, and records them."""
+        self.inner.notify_runner_results(measure_candidates, results)
+        if self.recorder is not None:
+            self.recorder.end_batch(results)
+
+    def post_tuning(self) -> None:
+        """Ends the inner strategy."""
+        self.inner.post_tuning()
+        if self.recorder is not None:
+            self.recorder.run.flush()
+
+    def clone(self) -> SearchStrategy:
+        """A fresh one around a clone of the inner strategy."""
+        return Recorded(self.inner.clone(), make_recorder=self.make_recorder, stop=self.stop)
+
+
+def _median_secs(result: Any) -> float:
+    """Median run time of a runner result in seconds; infinity for a failure."""
+    if result.error_msg is not None or not result.run_secs:
+        return float("inf")
+    return float(np.median([float(secs) for secs in result.run_secs]))

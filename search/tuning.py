@@ -1,0 +1,230 @@
+"""The public call: tune tasks with a strategy on this machine, telling the store of every trial."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from search.frontends import Task
+from search.recording import RunRecorder, TaskRecorder, TrialEvent
+from search.targets import to_tvm
+from tunedb import tensor_intrinsics
+from tunedb.errors import MeasurementError, UsageError
+from tunedb.hardware import this_machine
+from tunedb.records import Outcome, Source, Target, Trial
+from tunedb.store import Store
+
+STRATEGIES = ("bo", "evolutionary", "random")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskReport:
+    """What a run found for one task."""
+
+    name: str
+    workload_hash: str  # our workload id
+    trials: int
+    failed: int
+    best: Trial | None  # None when no trial succeeded
+
+
+@dataclass(frozen=True, slots=True)
+class TuneReport:
+    """What a tuning run did. `tasks` has the heaviest task first."""
+
+    target: Target
+    strategy: str
+    seed: int
+    prior: str  # what the search started from, for people
+    trials: int
+    failed: int
+    elapsed_secs: float
+    interrupted: bool
+    source_id: str
+    tasks: tuple[TaskReport, ...]
+
+
+def tune(
+    tasks: Sequence[Task],
+    *,
+    store: Store,
+    target: Target,
+    trials: int,
+    strategy: str = "bo",
+    seed: int = 0,
+    use_prior: bool = True,
+    batch_size: int | None = None,
+    on_trial: Callable[[TrialEvent], None] | None = None,
+    stop: threading.Event | None = None,
+) -> TuneReport:
+    """Tunes tasks on this machine and appends every trial to the store as it is measured.
+
+    Args:
+        tasks: what to tune; several share the trials through MetaSchedule's gradient task scheduler.
+        store: learns of each trial, and gives the cost model that "bo" starts from.
+        target: what to generate code for; it must be one that this machine runs.
+        trials: how many candidates to measure, over all tasks.
+        strategy: "bo" (Bayesian optimization), "evolutionary" (stock: evolutionary search with its XGBoost model) or
+            "random" (stock's replay-trace).
+        seed: of all randomness.
+        use_prior: False starts "bo" cold, without the store's cost model.
+        batch_size: candidates between two updates; 8 for "bo", stock's 64 (or `trials`) otherwise.
+        on_trial: called after each trial.
+        stop: when set, the run ends after the candidate being measured; what was finished is in the store.
+
+    Raises:
+        UsageError: an unknown strategy, a negative count, no task.
+        MeasurementError: every single trial failed to build or run.
+        StoreError: the store cannot be written.
+    """
+    if strategy not in STRATEGIES:
+        raise UsageError(f"unknown strategy {strategy!r}: choose one of {', '.join(STRATEGIES)}")
+    if trials < 1:
+        raise UsageError(f"trials must be at least 1, not {trials}")
+    if not tasks:
+        raise UsageError("there is nothing to tune")
+    tensor_intrinsics.register_for(target.kind)
+    from tvm.s_tir import meta_schedule as ms
+
+    from search.measure.pools import PersistentBuilder, PersistentRunner
+
+    logging.getLogger("tvm.s_tir.meta_schedule").setLevel(logging.WARNING)
+    stop = stop or threading.Event()
+    loaded, prior = _load_prior(store, target) if strategy == "bo" and use_prior else (None, "none")
+    recorder = RunRecorder(
+        store, target, this_machine(), _source(strategy, seed, prior), total=trials, on_trial=on_trial
+    )
+
+    def make_recorder(context: Any, max_trials: int) -> TaskRecorder:
+        del max_trials
+        from tunedb.metaschedule import workload_from_module
+
+        return recorder.for_task(workload_from_module(context.mod), str(context.task_name))
+
+    chosen = _strategy(strategy, loaded, seed, batch_size, make_recorder, stop)
+    cores = target.num_cores or 1
+    contexts = [
+        ms.TuneContext(
+            mod=task.mod,
+            target=to_tvm(target),
+            space_generator="post-order-apply",
+            search_strategy=chosen,
+            task_name=task.name,
+            rand_state=seed + 1 + number,
+            num_threads=cores,
+        ).clone()
+        for number, task in enumerate(tasks)
+    ]
+    builder = PersistentBuilder(target, max_workers=cores, observer=recorder)
+    runner = PersistentRunner(target, observer=recorder, stop=stop)
+    try:
+        with tempfile.TemporaryDirectory(prefix="tunedb-") as work_dir:
+            ms.tune_tasks(
+                tasks=contexts,
+                task_weights=[task.weight for task in tasks],
+                work_dir=work_dir,
+                max_trials_global=trials,
+                num_trials_per_iter=min(batch_size or 64, trials),
+                builder=builder,
+                runner=runner,
+                database=ms.database.MemoryDatabase(),
+                cost_model="xgb" if strategy == "evolutionary" else "random",
+                measure_callbacks=[
+                    ms.measure_callback.AddToDatabase(),
+                    ms.measure_callback.RemoveBuildArtifact(),
+                    ms.measure_callback.UpdateCostModel(),
+                ],
+            )
+    finally:
+        recorder.flush()
+        builder.close()
+        runner.close()
+    return _report(recorder, tasks, target, strategy, seed, prior, interrupted=stop.is_set())
+
+
+def _load_prior(store: Store, target: Target) -> tuple[Any, str]:
+    from costmodels.registry import load_model
+
+    loaded = load_model(store, target.target_id)
+    if loaded is None:
+        return None, "none: the store has no cost model for this kind of target (see 'tunedb train')"
+    return loaded.model, loaded.describe()
+
+
+def _strategy(
+    name: str, model: Any, seed: int, batch_size: int | None, make_recorder: Any, stop: threading.Event
+) -> Any:
+    from tvm.s_tir import meta_schedule as ms
+
+    from search.strategy import BayesianOptimization, Recorded
+
+    if name == "bo":
+        return BayesianOptimization(
+            model, seed=seed, batch_size=batch_size or 8, make_recorder=make_recorder, stop=stop
+        )
+    inner = ms.search_strategy.EvolutionarySearch() if name == "evolutionary" else ms.search_strategy.ReplayTrace()
+    return Recorded(inner, make_recorder=make_recorder, stop=stop)
+
+
+def _source(strategy: str, seed: int, prior: str) -> Source:
+    import tvm
+
+    from tunedb.identity import source_id
+
+    run = secrets.token_hex(8)
+    detail = json.dumps(
+        {"prior": prior, "seed": seed, "strategy": strategy, "tvm_version": str(tvm.__version__)}, sort_keys=True
+    )
+    uri = f"tune:{run}"
+    return Source(source_id(uri, "tune", detail), uri, "tune", detail, datetime.now(UTC))
+
+
+def _report(
+    recorder: RunRecorder,
+    tasks: Sequence[Task],
+    target: Target,
+    strategy: str,
+    seed: int,
+    prior: str,
+    *,
+    interrupted: bool,
+) -> TuneReport:
+    everything = [trial for task in recorder.tasks for trial in task.trials]
+    failed = [trial for trial in everything if trial.outcome is not Outcome.OK]
+    if everything and len(failed) == len(everything) and not interrupted:
+        raise MeasurementError(
+            f"all {len(failed)} trials failed; the last one: {failed[-1].outcome}: {failed[-1].error or 'no cause given'}"
+        )
+    weight = {task.name: task.weight for task in tasks}
+    reports = [
+        TaskReport(
+            name=task.name,
+            workload_hash=task.workload.workload_id,
+            trials=len(task.trials),
+            failed=sum(trial.outcome is not Outcome.OK for trial in task.trials),
+            best=task.best,
+        )
+        for task in recorder.tasks
+    ]
+    reports.sort(key=lambda report: -weight.get(report.name, 1.0))
+    return TuneReport(
+        target=target,
+        strategy=strategy,
+        seed=seed,
+        prior=prior,
+        trials=len(everything),
+        failed=len(failed),
+        elapsed_secs=recorder.elapsed_secs,
+        interrupted=interrupted,
+        source_id=recorder.source.source_id,
+        tasks=tuple(reports),
+    )

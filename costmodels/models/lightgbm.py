@@ -7,8 +7,10 @@ error left when they agree. The deviation of a prediction joins both:
     score      best latency of the workload / latency, in (0, 1]
     f_j(x)     member j's estimate of sqrt(score)
     mean(x)    mean over j of c(f_j(x)),   c(f) = -2 log(max(f, floor)): monotone, nats
-    std(x)     sqrt(var over j of c(f_j(x)) + residual^2)
-    residual   deviation of log cost from the held-out prediction, after taking out a constant per workload
+    std(x)     sqrt(var over j of c(f_j(x)) + residual(mean(x))^2)
+    residual   deviation of log cost from the held-out prediction, after taking out a constant per workload; it is
+               half as large where candidates look good as where they look bad, so that it is measured in bands of
+               the prediction and interpolated between their middles
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _STATE_FILE = "ensemble.json"
+_BANDS = 6
+_SMALLEST_STD = 0.01  # nats; below the noise of any measurement
 _FLOOR = 0.02  # of sqrt(score): 2,500 times slower than the best; all beyond is equally hopeless
 
 
@@ -35,7 +39,8 @@ class _State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     members: int
     num_features: int
-    residual_std: float
+    residual_means: list[float]  # [b] middles of the bands of predicted log cost, rising, nats
+    residual_stds: list[float]  # [b] deviation in each
     num_trees: int
     num_leaves: int
     learning_rate: float
@@ -57,10 +62,10 @@ class LightGBMModel(CostModel):
     def __init__(
         self,
         *,
-        num_trees: int = 400,
+        num_trees: int = 200,
         num_leaves: int = 31,
         learning_rate: float = 0.05,
-        members: int = 4,
+        members: int = 5,
         num_threads: int = 1,
     ) -> None:
         self._num_trees = num_trees
@@ -70,7 +75,8 @@ class LightGBMModel(CostModel):
         self._num_threads = num_threads
         self._boosters: list[Any] = []
         self._num_features = 0
-        self._residual_std = 0.0
+        self._residual_means = np.zeros(1)
+        self._residual_stds = np.zeros(1)
 
     @property
     def hyper_parameters(self) -> dict[str, float | int | str]:
@@ -97,8 +103,9 @@ class LightGBMModel(CostModel):
             boosters.append(booster)
         self._boosters = boosters
         self._num_features = dataset.features.shape[1]
-        self._residual_std = _spread_within_groups(dataset.log_costs - held_out, dataset.groups)
-        return Prediction(held_out, np.full(len(dataset), self._residual_std))
+        errors = _centred(dataset.log_costs - held_out, dataset.groups)
+        self._residual_means, self._residual_stds = _deviation_by_band(held_out, errors)
+        return Prediction(held_out, self._residual(held_out))
 
     def predict(self, features: NDArray[np.float64]) -> Prediction:
         """See `CostModel.predict`."""
@@ -109,7 +116,8 @@ class LightGBMModel(CostModel):
         if len(features) == 0:
             return Prediction(np.empty(0), np.empty(0))
         costs = np.stack([_log_cost(b.predict(features, num_threads=self._num_threads)) for b in self._boosters])
-        return Prediction(costs.mean(axis=0), np.sqrt(costs.var(axis=0) + self._residual_std**2))
+        mean = costs.mean(axis=0)
+        return Prediction(mean, np.sqrt(costs.var(axis=0) + self._residual(mean) ** 2))
 
     def save(self, directory: Path) -> None:
         """Writes `member-<j>.txt` in LightGBM's text form and `ensemble.json`."""
@@ -118,7 +126,8 @@ class LightGBMModel(CostModel):
         state = _State(
             len(self._boosters),
             self._num_features,
-            self._residual_std,
+            self._residual_means.tolist(),
+            self._residual_stds.tolist(),
             self._num_trees,
             self._num_leaves,
             self._learning_rate,
@@ -136,7 +145,12 @@ class LightGBMModel(CostModel):
             boosters = [lightgbm.Booster(params={"verbose": -1}, model_str=text) for text in texts]
         except (OSError, ValueError, msgspec.MsgspecError, lightgbm.basic.LightGBMError) as error:
             raise ModelError(f"cannot read the LightGBM model in {directory}: {error}") from error
-        if not boosters or any(b.num_feature() != state.num_features for b in boosters):
+        if (
+            not boosters
+            or any(b.num_feature() != state.num_features for b in boosters)
+            or len(state.residual_means) != len(state.residual_stds)
+            or not state.residual_means
+        ):
             raise ModelError(f"{directory / _STATE_FILE} does not describe the trees that lie next to it")
         model = cls(
             num_trees=state.num_trees,
@@ -146,8 +160,13 @@ class LightGBMModel(CostModel):
         )
         model._boosters = boosters
         model._num_features = state.num_features
-        model._residual_std = state.residual_std
+        model._residual_means = np.asarray(state.residual_means)
+        model._residual_stds = np.asarray(state.residual_stds)
         return model
+
+    def _residual(self, mean: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Deviation [n] that is left when all members agree on `mean` [n]."""
+        return np.asarray(np.interp(mean, self._residual_means, self._residual_stds), dtype=np.float64)
 
     def _train(self, features: NDArray[np.float64], target: NDArray[np.float64], seed: int) -> Any:
         import lightgbm
@@ -178,8 +197,18 @@ def _log_cost(root_score: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(-2.0 * np.log(np.maximum(root_score, _FLOOR)), dtype=np.float64)
 
 
-def _spread_within_groups(residuals: NDArray[np.float64], groups: NDArray[np.int64]) -> float:
-    """Deviation of the residuals [n] after the mean of each group is taken out."""
-    total = np.bincount(groups, weights=residuals)
-    means = total / np.maximum(np.bincount(groups), 1)
-    return float(max(np.sqrt(np.mean((residuals - means[groups]) ** 2)), 1e-3))
+def _centred(residuals: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The residuals [n] less the mean of their group: a constant per workload is nobody's error."""
+    means = np.bincount(groups, weights=residuals) / np.maximum(np.bincount(groups), 1)
+    return np.asarray(residuals - means[groups], dtype=np.float64)
+
+
+def _deviation_by_band(
+    predicted: NDArray[np.float64], errors: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean prediction and root mean square error, [b] each, of up to six bands of n predictions of equal number."""
+    order = np.argsort(predicted, kind="stable")
+    bands = np.array_split(order, max(1, min(_BANDS, len(order) // 20)))
+    middles = np.asarray([predicted[band].mean() for band in bands])
+    deviations = np.asarray([np.sqrt(np.mean(errors[band] ** 2)) for band in bands])
+    return middles, np.maximum(deviations, _SMALLEST_STD)

@@ -145,3 +145,37 @@ class AppendReport:
     duplicates: int = 0
     failed_trials: int = 0  # of `added`: stored with a cause
     rejected: tuple[Rejected, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSummary:
+    """A row of `Store.target_summaries()`: what was measured for one target on one machine."""
+
+    target: Target
+    hardware: Hardware
+    num_trials: int
+    num_failed: int
+    num_workloads: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStats:
+    """How much a store holds."""
+
+    url: str
+    version: str
+    schema_version: int
+    num_workloads: int
+    num_modules: int
+    num_targets: int
+    num_hardware: int
+    num_trials: int
+    num_sources: int
+    num_rejected: int
+    outcomes: dict[Outcome, int]  # trials by outcome; outcomes that none had are left out
+    bytes_stored: int  # live files only; 0 for a store in memory
+
+    @property
+    def num_failed(self) -> int:
+        """Trials that have no run times."""
+        return self.num_trials - self.outcomes.get(Outcome.OK, 0)

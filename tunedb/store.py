@@ -5,13 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
+from tunedb.batch import Batch, TrialColumns
 from tunedb.records import (
     AppendReport,
     Hardware,
     Outcome,
     Rejected,
     Source,
+    StoreStats,
     Target,
+    TargetSummary,
     Trial,
     Workload,
     WorkloadSummary,
@@ -35,6 +38,13 @@ class Store(ABC):
         """A text that changes whenever a trial is added; models record it as what they were trained on."""
 
     @abstractmethod
+    def append_batch(self, batch: Batch) -> AppendReport:
+        """Adds what is not there yet of a batch of columns: `append` for those who bring many.
+
+        Raises:
+            StoreError: the store cannot be written; nothing of the batch's trials counts as added.
+        """
+
     def append(
         self,
         trials: Sequence[Trial],
@@ -50,6 +60,13 @@ class Store(ABC):
         Raises:
             StoreError: the store cannot be written; nothing of `trials` counts as added.
         """
+        batch = Batch(TrialColumns.of(trials))
+        batch.workloads.extend(workloads)
+        batch.targets.extend(targets)
+        batch.hardware.extend(hardware)
+        batch.sources.extend(sources)
+        batch.rejected.extend(rejected)
+        return self.append_batch(batch)
 
     @abstractmethod
     def workloads(self) -> list[WorkloadSummary]:
@@ -62,6 +79,15 @@ class Store(ABC):
         Raises:
             NotFoundError: none does.
             AmbiguousPrefixError: more than one does.
+        """
+
+    @abstractmethod
+    def resolve_target(self, text: str) -> Target:
+        """The target that `text` means: its JSON, a prefix of its id, or a kind or arch that only one target has.
+
+        Raises:
+            NotFoundError: no target of the store is meant.
+            AmbiguousPrefixError: more than one is; the message lists them.
         """
 
     @abstractmethod
@@ -99,6 +125,22 @@ class Store(ABC):
         outcome: Outcome | None = None,
     ) -> Iterator[Trial]:
         """All matching trials, by workload, then source, then position."""
+
+    @abstractmethod
+    def rejected(self) -> Iterator[Rejected]:
+        """What could not be read, by uri and line."""
+
+    @abstractmethod
+    def target_summaries(self) -> list[TargetSummary]:
+        """What was measured for each target on each machine, the most trials first."""
+
+    @abstractmethod
+    def stats(self) -> StoreStats:
+        """How much the store holds."""
+
+    @abstractmethod
+    def problems(self) -> list[str]:
+        """What is wrong with the store, for people; empty when it is sound."""
 
     @abstractmethod
     def close(self) -> None:

@@ -1,0 +1,75 @@
+"""What machine this is, read from Linux's own files; elsewhere with less. No TVM."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from pathlib import Path
+
+from tunedb.identity import identified
+from tunedb.records import Hardware
+
+_GIB = 1 << 30
+_SIMD_BITS = (("avx512f", 512), ("avx2", 256), ("avx", 256), ("sse2", 128), ("asimd", 128), ("neon", 128))
+_UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+def hardware_named(name: str) -> Hardware:
+    """A machine of which only the name is known, such as that of a log's author."""
+    return identified(Hardware(hardware_id="", name=name.strip() or "unknown"))
+
+
+def this_machine(root: Path = Path("/")) -> Hardware:
+    """The CPU that this process runs on. Memory is in whole GiB, so that a new kernel makes no new machine.
+
+    Args:
+        root: where `proc` and `sys` are looked for; for tests.
+    """
+    cpuinfo = _read(root / "proc/cpuinfo")
+    caches = _caches(root / "sys/devices/system/cpu/cpu0/cache")
+    memory = re.search(r"^MemTotal:\s+(\d+) kB", _read(root / "proc/meminfo"), re.MULTILINE)
+    return identified(
+        Hardware(
+            hardware_id="",
+            name=_cpu_name(cpuinfo),
+            kind="cpu",
+            num_cores=os.cpu_count(),
+            simd_bits=_simd_bits(cpuinfo),
+            l1d_bytes=caches.get((1, "Data")),
+            l2_bytes=caches.get((2, "Unified")),
+            l3_bytes=caches.get((3, "Unified")),
+            memory_bytes=round(int(memory[1]) * 1024 / _GIB) * _GIB if memory else None,
+        )
+    )
+
+
+def _cpu_name(cpuinfo: str) -> str:
+    for key in ("model name", "Model", "Hardware", "cpu model"):
+        found = re.search(rf"^{key}\s*:\s*(\S.*)$", cpuinfo, re.MULTILINE)
+        if found:
+            return " ".join(found[1].split())
+    return platform.processor() or platform.machine() or "unknown"
+
+
+def _simd_bits(cpuinfo: str) -> int | None:
+    flags = re.search(r"^(?:flags|Features)\s*:(.*)$", cpuinfo, re.MULTILINE)
+    have = set(flags[1].split()) if flags else set()
+    return next((bits for flag, bits in _SIMD_BITS if flag in have), None)
+
+
+def _caches(folder: Path) -> dict[tuple[int, str], int]:
+    found = {}
+    for cache in sorted(folder.glob("index*")):
+        level, kind, size = (_read(cache / name).strip() for name in ("level", "type", "size"))
+        amount = re.fullmatch(r"(\d+)([KMG]?)", size)
+        if level.isdigit() and amount:
+            found[int(level), kind] = int(amount[1]) * _UNITS.get(amount[2], 1)
+    return found
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:  # not Linux, or hidden from containers: known by less
+        return ""

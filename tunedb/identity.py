@@ -1,0 +1,175 @@
+"""Hashes of content: what makes two workloads, targets, machines, traces or trials the same. Decided here alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+
+import msgspec
+
+from tunedb.errors import BadInputError
+from tunedb.records import Hardware, Source, Target, Trace, Workload
+
+_DIGEST_BYTES = 16
+_MACHINE_FIELDS = ("name", "kind", "num_cores", "simd_bits", "l1d_bytes", "l2_bytes", "l3_bytes", "memory_bytes")
+_ARCH_FIELDS = ("mcpu", "arch", "march", "model", "mtriple")
+
+
+def content_hash(*parts: bytes | str) -> str:
+    """128 bits of BLAKE2b over the parts, each with its length, as 32 hex digits."""
+    digest = blake2b(digest_size=_DIGEST_BYTES)
+    for part in parts:
+        piece = part.encode() if isinstance(part, str) else part
+        digest.update(len(piece).to_bytes(8, "little"))
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def trace_id(trace: Trace) -> str:
+    """The id of a trace: its instructions, postprocessors' included, and its decisions."""
+    return content_hash(trace.instructions, trace.decisions)
+
+
+def trial_id(
+    *,
+    workload_id: str,
+    module_id: str,
+    target_id: str,
+    hardware_id: str,
+    trace: Trace,
+    run_secs: Sequence[float],
+    outcome: str = "ok",
+) -> str:
+    """The id of a trial: what was measured, on what, and what came out; not where the record was found.
+
+    The same candidate measured twice with the same figures to the last bit is one trial: it is the same record.
+    """
+    return trial_id_of_parts(workload_id, module_id, target_id, hardware_id, trace_id(trace), run_secs, outcome)
+
+
+def trial_id_of_parts(
+    workload_id: str,
+    module_id: str,
+    target_id: str,
+    hardware_id: str,
+    trace: str,
+    run_secs: Sequence[float],
+    outcome: str,
+) -> str:
+    """`trial_id` for those who hold the trace's id already."""
+    runs = ",".join(map(repr, run_secs))
+    content = f"{workload_id}|{module_id}|{target_id}|{hardware_id}|{trace}|{runs}|{outcome}"
+    return blake2b(content.encode(), digest_size=_DIGEST_BYTES).hexdigest()
+
+
+def source_id(uri: str, format: str, detail: str = "{}") -> str:  # noqa: A002 - the record's own word
+    """The id of a source."""
+    return content_hash(uri, format, detail)
+
+
+def source(uri: str, format: str, detail: Mapping[str, object] | None = None) -> Source:  # noqa: A002
+    """A source with its id; `detail` becomes canonical JSON."""
+    text = json.dumps(dict(detail or {}), sort_keys=True, separators=(",", ":"))
+    return Source(source_id(uri, format, text), uri, format, text)
+
+
+def identified(hardware: Hardware) -> Hardware:
+    """The same machine with the id that its other fields give."""
+    fields = {name: getattr(hardware, name) for name in _MACHINE_FIELDS}
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    return Hardware(hardware_id=content_hash("hardware", text), **fields)
+
+
+def canonical_target(text: str | bytes | Mapping[str, object]) -> Target:
+    """A target from its JSON, or from what TVM's `Target.export()` gives.
+
+    Keys are sorted, the tag and empty values are dropped, `keys` lose doubles, and a host that says no more than
+    "llvm on a CPU" is dropped: two targets that generate the same code for the same device are one.
+
+    Raises:
+        BadInputError: it is no JSON object with a `kind`.
+    """
+    if isinstance(text, Mapping):
+        fields: object = dict(text)
+    else:
+        try:
+            fields = msgspec.json.decode(text)
+        except (ValueError, RecursionError) as error:
+            raise BadInputError(f"the target is not JSON: {error}") from error
+        if isinstance(fields, str):  # a bare kind, quoted
+            fields = {"kind": fields}
+    if not isinstance(fields, dict):
+        raise BadInputError("the target is not a JSON object")
+    kept = _canonical_fields(fields)
+    kind = kept.get("kind")
+    if not isinstance(kind, str):
+        raise BadInputError("the target names no kind")
+    try:
+        canonical = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        identity = content_hash("target", canonical)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadInputError(f"the target cannot be written as JSON: {error}") from error
+    arch = next((str(kept[name]) for name in _ARCH_FIELDS if isinstance(kept.get(name), str)), "")
+    cores = kept.get("num-cores")
+    return Target(identity, canonical, kind, arch, cores if isinstance(cores, int) else None)
+
+
+def _canonical_fields(fields: Mapping[str, object]) -> dict[str, object]:
+    kept: dict[str, object] = {}
+    for name, value in fields.items():
+        if name == "tag" or value is None or value in ("", [], {}):
+            continue
+        if name == "keys" and isinstance(value, Sequence) and not isinstance(value, str):
+            kept[name] = list(dict.fromkeys(str(key) for key in value))
+        elif name == "host" and isinstance(value, Mapping):
+            host = _canonical_fields(value)
+            if host not in ({"kind": "llvm"}, {"kind": "llvm", "keys": ["cpu"]}):
+                kept[name] = host
+        elif isinstance(value, Mapping):
+            kept[name] = _canonical_fields(value)
+        else:
+            kept[name] = value
+    if kept.get("keys") == [kept.get("kind")] or (kept.get("kind") == "llvm" and kept.get("keys") == ["cpu"]):
+        del kept["keys"]  # TVM's own default for the kind
+    return kept
+
+
+def workload_from_graph(graph_json: bytes, structural_hash: str) -> Workload:
+    """A workload from a module's JSON graph of any TVM release, read without TVM.
+
+    Args:
+        graph_json: what `tvm.ir.save_json` wrote, without MetaSchedule's base64 frame.
+        structural_hash: as TVM wrote it, decimal; "" when unknown.
+
+    Raises:
+        BadInputError: the graph cannot be read or holds no tensor program.
+    """
+    from tunedb.program.graph import ProgramGraph
+    from tunedb.program.naming import name_of
+    from tunedb.program.signature import read_signature
+
+    graph = ProgramGraph(graph_json)
+    signature = read_signature(graph)
+    text = signature.to_json()
+    return Workload(
+        workload_id=content_hash("workload", text),
+        module_id=content_hash("module", graph_json),
+        structural_hash=structural_hash,
+        name=name_of(signature),
+        signature=text,
+        tvm_version=graph.tvm_version,
+        module_json=graph_json,
+    )
+
+
+def unknown_workload(log_head: bytes, index: int, args: str = "") -> Workload:
+    """Stands for a workload whose module is lost: one for each index of one log.
+
+    Args:
+        log_head: the log's first line: it stays when the log grows or moves.
+        index: the index by which the log's records refer to the workload.
+        args: the shapes and dtypes of its arguments, for its name.
+    """
+    identity = f"unknown-{content_hash('unknown', log_head, str(index))}"
+    return Workload(identity, "", "", f"unknown {args}".strip(), "", "", b"")

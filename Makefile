@@ -1,0 +1,67 @@
+# Every target sets up what it needs, once: a virtual environment with the exact versions of requirements.lock.
+# Override with make PYTHON=python3.12 VENV=/somewhere/else TARGET.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test slow lint types layers check format lock pre-commit clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make the virtual environment and install tunedb in it, editable
+
+demo: $(READY) ## Ingest data/, train, tune a new workload on this CPU and compare with stock MetaSchedule (< 6 min)
+	$(BIN)/python examples/demo.py
+
+test: $(READY) ## Run the tests
+	$(BIN)/python -m pytest
+
+slow: $(READY) ## Run the tests that take minutes
+	$(BIN)/python -m pytest -m slow
+
+lint: $(READY) ## Check format and lint (ruff)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(READY) ## Check types (mypy --strict)
+	$(BIN)/mypy
+
+layers: $(READY) ## Check that imports run one way (import-linter)
+	$(BIN)/lint-imports --no-cache
+
+check: lint types layers test ## All checks: lint, types, layers, test
+
+format: $(READY) ## Format the code and fix what ruff can fix
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# The sed drops the lines that name where packages came from: the lock holds versions, not places.
+lock: $(READY) ## Pin the newest versions within pyproject.toml's bounds in requirements.lock
+	$(BIN)/python -m pip install --quiet 'uv>=0.9'
+	$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --extra dev pyproject.toml -o requirements.lock
+	@{ echo '# Made by "make lock" from pyproject.toml: exact versions of all dependencies, Python 3.11 and later.'; \
+	  sed -E '/^(--|#|-e )/d' requirements.lock; } > requirements.lock.new && mv requirements.lock.new requirements.lock
+
+pre-commit: $(READY) ## Run lint, types and layers before each commit from now on
+	$(BIN)/pre-commit install
+
+clean: ## Remove the virtual environment, caches and the demo's store
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .demo-store
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'tunedb needs Python 3.11 or later: make PYTHON=python3.12 ...' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo 'The venv module is missing: sudo apt-get install python3-venv' >&2; exit 1; }
+	@command -v g++ >/dev/null || \
+	  { echo 'TVM links what it compiles with g++: sudo apt-get install g++' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $(READY)

@@ -1,8 +1,32 @@
 """What was learned: features of candidates, and models of their latency that outlive a tuning run.
 
-Importing this package is cheap: LightGBM and TVM are imported when they are first needed.
+Importing this package is cheap: its rooms, and LightGBM and TVM behind them, are imported when first asked for.
 """
 
-from costmodels.model import CostModel, Prediction
+from __future__ import annotations
 
-__all__ = ["CostModel", "Prediction"]
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from costmodels.model import CostModel, Prediction
+    from costmodels.registry import LoadedModel, load_model, save_model
+    from costmodels.training import TrainReport, train
+
+__all__ = ["CostModel", "LoadedModel", "Prediction", "TrainReport", "load_model", "save_model", "train"]
+
+_ROOM = {
+    "CostModel": "model",
+    "LoadedModel": "registry",
+    "Prediction": "model",
+    "TrainReport": "training",
+    "load_model": "registry",
+    "save_model": "registry",
+    "train": "training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_ROOM[name]}"), name)

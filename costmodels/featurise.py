@@ -2,7 +2,8 @@
 
 Each worker thread owns one child, hands it chunks of trials of one module, and reads one reply per trial. When the
 child dies or falls silent, the trial that it owed a reply for is to blame: it is reported, and a new child goes on
-with the next one. The parent never imports TVM.
+with the next one. (TVM's own process pool names no trial, and its timeout waits for the lock of the interpreter,
+which a trace that hangs inside TVM never gives back.) The parent never imports TVM.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import Pipe
@@ -33,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 _CHUNK = 32  # trials a request: some tenths of a second, against milliseconds to load the module again
 _TRIAL_TIMEOUT_SECS = 20.0  # a trial takes 3 to 20 ms; a machine may be busy
-_START_TIMEOUT_SECS = 120.0  # importing TVM takes 1 to 2 s, with the CUDA intrinsics 18 s
+_LOAD_TIMEOUT_SECS = 120.0  # importing TVM takes 1 to 2 s, with the CUDA intrinsics 18 s; a module, milliseconds
 _MAX_CRASHES = 8  # of one module, at some 2 s each; then its other trials are not tried
 
 
@@ -108,11 +109,21 @@ def _do_chunk(
             done.extend((trial.trial_id, cause, True) for trial in rest)
             break
         request = Request(chunk.workload, chunk.target, [trial.trace for trial in rest])
+        loaded = False
         try:
-            for trial, reply in zip(rest, child.ask(request), strict=False):
-                outcome = reply.cause or np.frombuffer(reply.row, dtype=np.float64)
-                done.append((trial.trial_id, outcome, False))
+            cause = child.load(request)
+            if cause:
+                done.extend((trial.trial_id, cause, False) for trial in rest)
+                break
+            loaded = True
+            for trial in rest:
+                reply = child.next_reply(_TRIAL_TIMEOUT_SECS)
+                done.append((trial.trial_id, reply.cause or np.frombuffer(reply.row, dtype=np.float64), False))
         except _ChildDiedError as error:
+            if not loaded:
+                crashes[chunk.workload.module_id] = _MAX_CRASHES  # no trial of this module stands a chance
+                done.extend((trial.trial_id, f"loading the module: {error}", True) for trial in rest)
+                break
             crashes[chunk.workload.module_id] += 1
             blamed = chunk.trials[len(done)].trial_id
             _log.info("trial %s: %s", blamed, error)
@@ -151,18 +162,23 @@ class _Child:
         self._connection: Connection | None = None
         self._closed = False
 
-    def ask(self, request: Request) -> Iterator[Reply]:
-        """One reply per trace of the request. Raises: _ChildDiedError."""
-        fresh = self._process is None
+    def load(self, request: Request) -> str:
+        """Sends a request; returns why its module cannot be loaded, "" when it is. Raises: _ChildDiedError."""
         connection = self._start()
         try:
             connection.send_bytes(msgspec.msgpack.encode(request))
-            for i in range(len(request.traces)):
-                timeout = _START_TIMEOUT_SECS if fresh and i == 0 else _TRIAL_TIMEOUT_SECS
-                if not connection.poll(timeout):
-                    self._stop()
-                    raise _ChildDiedError(f"no answer within {timeout:.0f} s")
-                yield msgspec.msgpack.decode(connection.recv_bytes(), type=Reply)
+        except OSError as error:
+            raise _ChildDiedError(f"TVM ended the process ({self._stop()})") from error
+        return self.next_reply(_LOAD_TIMEOUT_SECS).cause
+
+    def next_reply(self, timeout_secs: float) -> Reply:
+        """The next reply to the request. Raises: _ChildDiedError."""
+        connection = self._start()
+        try:
+            if not connection.poll(timeout_secs):
+                self._stop()
+                raise _ChildDiedError(f"no answer within {timeout_secs:.0f} s")
+            return msgspec.msgpack.decode(connection.recv_bytes(), type=Reply)
         except (EOFError, OSError, msgspec.MsgspecError) as error:
             raise _ChildDiedError(f"TVM ended the process ({self._stop()})") from error
 

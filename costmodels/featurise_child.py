@@ -1,4 +1,7 @@
-"""The child process of `costmodels.featurise`: replays traces and extracts features, one reply per trial.
+"""The child process of `costmodels.featurise`: replays traces and extracts features.
+
+To each request it replies once when the module is loaded, then once per trace; a module that cannot be loaded is
+answered by its cause alone.
 
 Run as `python -m costmodels.featurise_child FD`. It talks MessagePack over the inherited socket, so that neither
 side unpickles anything, and it ends when the parent closes the socket or dies.
@@ -25,9 +28,9 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """The answer to one trace, in the order of the request."""
+    """That the module is loaded, or the answer to the next trace."""
 
-    row: bytes = b""  # float64 [d], native byte order; empty when there is a cause
+    row: bytes = b""  # float64 [d], native byte order; empty for the module, and when there is a cause
     cause: str = ""
 
 
@@ -58,9 +61,9 @@ def _serve(connection: Connection, request: Request) -> None:
         module = replay.load_module(request.workload)
         context = ms.TuneContext(mod=module, target=target, num_threads=1)
     except Exception as error:
-        for _ in request.traces:
-            send(Reply(cause=str(error).strip()[:300] or type(error).__name__))
+        send(Reply(cause=str(error).strip()[:300] or type(error).__name__))
         return
+    send(Reply())
     for trace in request.traces:
         try:
             schedule = replay.schedule(module, trace)

@@ -1,0 +1,179 @@
+"""`tunedb best`: the fastest records of a workload, each target by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.options import AsJson, Debug, StoreUrl
+from cli.session import session
+
+if TYPE_CHECKING:
+    from cli.output import Answer, Table
+    from tunedb.records import Hardware, Source, Target, Trial, WorkloadSummary
+    from tunedb.store import Store
+
+SUMMARY = "Print the fastest records of a workload"
+EXAMPLES = (
+    "tunedb best 5f3a",
+    "tunedb best 5f3a --target znver5 --top 3",
+    "tunedb best 5f3a --show script > matmul.py",
+)
+
+
+class Show(StrEnum):
+    """What to print of each schedule."""
+
+    TRACE = "trace"
+    SCRIPT = "script"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One record with what is known around it."""
+
+    workload: WorkloadSummary
+    target: Target
+    hardware: Hardware | None
+    source: Source | None
+    trial: Trial
+    script: str | None = None
+
+
+def command(
+    workload: Annotated[str, typer.Argument(metavar="HASH", help="Prefix of a workload's hash, ours or TVM's.")],
+    target: Annotated[
+        str | None, typer.Option("--target", metavar="T", help="Only this target: id prefix, arch or JSON.")
+    ] = None,
+    top: Annotated[int, typer.Option("--top", metavar="K", min=1, help="How many records of each target.")] = 1,
+    show: Annotated[Show, typer.Option("--show", help="What to print of the best schedule.")] = Show.TRACE,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Print the fastest records of a workload: latency, spread, hardware and trace."""
+    with session(store, as_json, debug) as run, run.open_store() as opened:
+        run.show(answer(find(opened, workload, target, top, with_script=show is Show.SCRIPT)))
+
+
+def find(store: Store, prefix: str, target: str | None, top: int, *, with_script: bool = False) -> list[Result]:
+    """The best records of each target, the target with the fastest one first.
+
+    Raises:
+        NotFoundError: no such workload or target, or no good record of it.
+    """
+    from tunedb.errors import NotFoundError
+
+    workload = store.resolve_workload(prefix)
+    targets = store.targets() if target is None else [store.resolve_target(target)]
+    hardware = {machine.hardware_id: machine for machine in store.hardware()}
+    sources = {source.source_id: source for source in store.sources()}
+    groups = []
+    for candidate in targets:
+        trials = store.best(workload.workload_id, candidate.target_id, top)
+        groups.append(
+            [
+                Result(
+                    workload,
+                    candidate,
+                    hardware.get(trial.hardware_id),
+                    sources.get(trial.source_id),
+                    trial,
+                    _script(store, trial) if with_script else None,
+                )
+                for trial in trials
+            ]
+        )
+    groups = sorted((group for group in groups if group), key=lambda group: group[0].trial.run_secs_median)
+    if not groups:
+        where = f" on target {target!r}" if target else ""
+        raise NotFoundError(f"workload {workload.name} ({prefix}) has no good trial{where}")
+    return [result for group in groups for result in group]
+
+
+def _script(store: Store, trial: Trial) -> str:
+    from tunedb.metaschedule import scheduled_module
+
+    return str(scheduled_module(store.module(trial.module_id), trial).script())
+
+
+def record_document(trial: Trial, target: Target) -> dict[str, Any]:
+    """The keys that every command gives of a record."""
+    import json
+
+    return {
+        "workload_hash": trial.workload_id,
+        "target": target.text,
+        "target_id": target.target_id,
+        "run_secs_median": trial.run_secs_median,
+        "run_secs_min": min(trial.run_secs),
+        "run_secs_max": max(trial.run_secs),
+        "run_secs": list(trial.run_secs),
+        "record_id": trial.trial_id,
+        "trace": json.loads(trial.trace.to_json()),
+    }
+
+
+def answer(results: Sequence[Result]) -> Answer:
+    """The results, grouped by target; the first one's keys stand at the top of the JSON form as well."""
+    from cli.output import Answer
+
+    documents = [_document(result) for result in results]
+    text: list[str | Table] = []
+    for target_id in dict.fromkeys(result.target.target_id for result in results):
+        if text:
+            text.append("")
+        text.extend(_text([result for result in results if result.target.target_id == target_id]))
+    return Answer({**documents[0], "results": documents}, text)
+
+
+def _document(result: Result) -> dict[str, Any]:
+    measured_at = result.trial.measured_at
+    document = {
+        **record_document(result.trial, result.target),
+        "name": result.workload.name,
+        "structural_hashes": list(result.workload.structural_hashes),
+        "hardware": result.hardware.name if result.hardware else None,
+        "source": result.source.uri if result.source else None,
+        "measured_at": measured_at.isoformat() if measured_at else None,
+    }
+    return document if result.script is None else {**document, "script": result.script}
+
+
+def _text(results: Sequence[Result]) -> list[str | Table]:
+    """The records of one target; what is printed of the first is valid Python when a script is asked for."""
+    from cli.labels import hardware_label, short, target_label
+    from cli.output import Table
+    from cli.trace_text import trace_lines
+
+    first = results[0]
+    rows = [
+        [
+            str(rank),
+            *_latency(result.trial),
+            hardware_label(result.hardware),
+            short(result.trial.trial_id),
+            result.source.uri if result.source else "-",
+        ]
+        for rank, result in enumerate(results, start=1)
+    ]
+    headers = ["rank", "latency", "runs", "min", "max", "hardware", "record", "source"]
+    table = Table(headers, rows, right=frozenset({"rank", "latency", "runs", "min", "max"}))
+    heading = [
+        f"workload {short(first.workload.workload_id)}  {first.workload.name}",
+        f"target   {short(first.target.target_id)}  {target_label(first.target)}",
+    ]
+    if first.script is not None:
+        return [*(f"# {line}".rstrip() for line in [*heading, "", *table.lines()]), first.script.rstrip()]
+    return [*heading, "", table, "", "trace of rank 1:", *(f"  {line}" for line in trace_lines(first.trial.trace))]
+
+
+def _latency(trial: Trial) -> list[str]:
+    from cli.units import duration
+
+    runs = trial.run_secs
+    return [duration(trial.run_secs_median), str(len(runs)), duration(min(runs)), duration(max(runs))]

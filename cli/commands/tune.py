@@ -1,0 +1,144 @@
+"""`tunedb tune`: measures new candidates of a workload on this machine."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.options import AsJson, Debug, StoreUrl
+from cli.session import session
+
+if TYPE_CHECKING:
+    from cli.output import Answer, Table
+    from search.tuning import TaskReport, TuneReport
+    from tunedb.records import Target
+
+SUMMARY = "Measure new schedules of a workload here"
+EXAMPLES = (
+    "tunedb tune examples/matmul.py:matmul --trials 64",
+    "tunedb tune resnet18.onnx --trials 2000",
+    'tunedb tune 5f3a --target \'{"kind": "llvm", "mcpu": "znver5", "num-cores": 8}\' --seed 1',
+)
+
+
+class Strategy(StrEnum):
+    """How candidates are chosen."""
+
+    BO = "bo"
+    EVOLUTIONARY = "evolutionary"
+    RANDOM = "random"
+
+
+def command(
+    spec: Annotated[
+        str, typer.Argument(metavar="SPEC", help="An ONNX file, path.py:name, or a workload's hash in the store.")
+    ],
+    target: Annotated[
+        str | None, typer.Option("--target", metavar="T", help="TVM target, JSON or tag.  [default: this CPU]")
+    ] = None,
+    trials: Annotated[int, typer.Option("--trials", metavar="N", min=1, help="Candidates to measure.")] = 64,
+    strategy: Annotated[
+        Strategy, typer.Option("--strategy", help="bo starts from the store's cost model; the others are stock TVM's.")
+    ] = Strategy.BO,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Seed of all randomness.")] = 0,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Measure new schedules of a workload on this machine and store every trial as it is measured."""
+    with session(store, as_json, debug) as run, run.open_store(create=True) as opened:
+        from cli.labels import target_label
+        from cli.units import count
+        from search.frontends import load_tasks
+        from search.targets import local_target, parse_target
+        from search.tuning import tune
+
+        chosen = local_target() if target is None else parse_target(target)
+        tasks = load_tasks(spec, opened, chosen)
+        what = tasks[0].name if len(tasks) == 1 else count(len(tasks), "task")
+        run.progress.note(f"tuning {what} for {target_label(chosen)}: {count(trials, 'trial')}, strategy {strategy}")
+        run.finishes_on_signal = True
+        report = tune(
+            tasks,
+            store=opened,
+            target=chosen,
+            trials=trials,
+            strategy=strategy.value,
+            seed=seed,
+            on_trial=run.progress.trial,
+            stop=run.stop,
+        )
+        run.show(answer(report))
+
+
+def answer(report: TuneReport) -> Answer:
+    """What the run found, the heaviest task's keys at the top of the JSON form."""
+    from cli.labels import target_label
+    from cli.output import Answer
+    from cli.units import count, elapsed
+
+    tasks = [_task_document(task, report.target) for task in report.tasks]
+    empty = dict.fromkeys(("name", "workload_hash", "run_secs_median", "record_id", "trace"))
+    document = {
+        **empty,
+        **(tasks[0] if tasks else {}),
+        "target": report.target.text,
+        "target_id": report.target.target_id,
+        "trials": report.trials,
+        "failed": report.failed,
+        "elapsed_secs": report.elapsed_secs,
+        "strategy": report.strategy,
+        "seed": report.seed,
+        "prior": report.prior,
+        "interrupted": report.interrupted,
+        "tasks": tasks,
+    }
+    text: list[str | Table] = [
+        f"{count(report.trials, 'trial')} in {elapsed(report.elapsed_secs)}, {report.failed} failed; "
+        f"strategy {report.strategy}, seed {report.seed}, cost model: {report.prior}",
+        f"target   {target_label(report.target)}",
+        "",
+        *_text(report),
+    ]
+    return Answer(document, text)
+
+
+def _task_document(task: TaskReport, target: Target) -> dict[str, Any]:
+    from cli.commands.best import record_document
+
+    found: dict[str, Any] = {"run_secs_median": None, "record_id": None, "trace": None}
+    if task.best is not None:
+        found = record_document(task.best, target)
+    return {
+        "name": task.name,
+        **found,
+        "workload_hash": task.workload_hash,
+        "trials": task.trials,
+        "failed": task.failed,
+    }
+
+
+def _text(report: TuneReport) -> list[str | Table]:
+    from cli.labels import short
+    from cli.output import Table
+    from cli.trace_text import trace_lines
+    from cli.units import duration
+
+    rows = [
+        [
+            short(task.workload_hash),
+            task.name,
+            str(task.trials),
+            str(task.failed),
+            duration(task.best.run_secs_median if task.best else None),
+            short(task.best.trial_id) if task.best else "-",
+        ]
+        for task in report.tasks
+    ]
+    headers = ["workload", "name", "trials", "failed", "best", "record"]
+    table = Table(headers, rows, right=frozenset({"trials", "failed", "best"}))
+    if len(report.tasks) != 1 or report.tasks[0].best is None:
+        return [table]
+    return [table, "", "trace:", *(f"  {line}" for line in trace_lines(report.tasks[0].best.trace))]

@@ -1,0 +1,26 @@
+"""Short names of targets and machines for tables and progress; JSON output has the whole thing."""
+
+from __future__ import annotations
+
+from tunedb.records import Hardware, Target
+
+SHORT_HASH = 12
+"""Digits of a hash in text output: enough to be unique in practice, and any unique prefix is understood."""
+
+
+def short(identity: str) -> str:
+    """The start of a hash."""
+    return identity[:SHORT_HASH]
+
+
+def target_label(target: Target) -> str:
+    """Kind, architecture and cores: "llvm znver5 8 cores"."""
+    cores = "" if target.num_cores is None else f"{target.num_cores} core{'' if target.num_cores == 1 else 's'}"
+    return " ".join(part for part in (target.kind, target.arch, cores) if part)
+
+
+def hardware_label(hardware: Hardware | None) -> str:
+    """The machine's name and cores."""
+    if hardware is None:
+        return "unknown"
+    return hardware.name if hardware.num_cores is None else f"{hardware.name} ({hardware.num_cores} cores)"

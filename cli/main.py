@@ -1,0 +1,74 @@
+"""The `tunedb` command. Only declares: what a verb does stands in `cli/commands/`, and is imported when it runs.
+
+`tunedb --help` must answer in 0.3 s, so nothing here or at the top of a command's file may import more than Typer and
+the standard library.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from cli.commands import best, doctor, export, ingest, stats, targets, train, tune, workloads
+
+app = typer.Typer(
+    name="tunedb",
+    help="The memory of ML-compiler tuning: remembers MetaSchedule's records, learns from them, and tunes with both.",
+    epilog="Exit status: 0 ok, 1 failed, 2 usage, 3 not found, 4 some input was bad (the good part is stored), "
+    "6 cannot measure here, 130 interrupted (what was finished is stored).",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # rich doubles the time that --help takes
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for _verb in (ingest, best, workloads, targets, stats, train, tune, export, doctor):
+    _examples = "\n".join(f"  {example}" for example in _verb.EXAMPLES)
+    _heading = "Example:" if len(_verb.EXAMPLES) == 1 else "Examples:"
+    # \b keeps click from filling the lines that follow into a paragraph.
+    app.command(
+        _verb.__name__.rpartition(".")[2],
+        short_help=_verb.SUMMARY,
+        epilog=f"\b\n{_heading}\n{_examples}",
+    )(_verb.command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"tunedb {version('tunedb')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    del version
+
+
+def main() -> None:
+    """The installed command."""
+    _keep_stdout_for_results()
+    app()
+
+
+def _keep_stdout_for_results() -> None:
+    """Sends what compiled libraries and child processes write to standard output to stderr.
+
+    They write to descriptor 1 (LightGBM's warnings, a compiler's messages) and would stand in the middle of JSON;
+    Python's own `sys.stdout` gets a descriptor that they do not know.
+    """
+    try:
+        kept = os.dup(1)
+        os.dup2(2, 1)
+    except OSError:  # started with a closed stdout or stderr
+        return
+    sys.stdout = open(kept, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115, PTH123

@@ -1,0 +1,28 @@
+"""Options that every command has, and that are declared once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+StoreUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        envvar="TUNEDB_STORE",
+        help="Folder or URL of the store.  [default: ~/.local/share/tunedb]",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON with documented keys.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def default_store() -> str:
+    """The store of this user: a folder where the XDG base directory specification wants an application's data."""
+    base = os.environ.get("XDG_DATA_HOME", "")
+    folder = Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "share"
+    return str(folder / "tunedb")

@@ -63,12 +63,12 @@ def trial_id_of_parts(
     return blake2b(content.encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 
-def source_id(uri: str, format: str, detail: str = "{}") -> str:  # noqa: A002 - the record's own word
+def source_id(uri: str, format: str, detail: str = "{}") -> str:
     """The id of a source."""
     return content_hash(uri, format, detail)
 
 
-def source(uri: str, format: str, detail: Mapping[str, object] | None = None) -> Source:  # noqa: A002
+def source(uri: str, format: str, detail: Mapping[str, object] | None = None) -> Source:
     """A source with its id; `detail` becomes canonical JSON."""
     text = json.dumps(dict(detail or {}), sort_keys=True, separators=(",", ":"))
     return Source(source_id(uri, format, text), uri, format, text)

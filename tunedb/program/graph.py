@@ -1,7 +1,7 @@
 """Reads a TVM module's JSON graph of any release as one kind of node. No TVM, and nothing trusted.
 
-Two forms are known. Until 2025 (TVM 0.6 to 0.21) `{"root", "nodes": [{"type_key", "attrs", "data", "keys"}]}`, where all
-attributes are strings. Since then `{"root_index", "nodes": [{"type", "data"}]}`, where an attribute is a literal or
+Two forms are known. The old one is `{"root", "nodes": [{"type_key", "attrs", "data", "keys"}]}`, where all attributes
+are strings. The one since TVM FFI is `{"root_index", "nodes": [{"type", "data"}]}`, where an attribute is a literal or
 the index of another node. Here only nodes and their fields are known; what they mean is `signature.py`'s to say.
 """
 
@@ -142,7 +142,9 @@ class ProgramGraph:
         try:
             return self.fields(index)[field]
         except KeyError as error:
-            raise BadInputError(f"node {index} ({self.kind(index)}) of the module's JSON graph has no {field}") from error
+            raise BadInputError(
+                f"node {index} ({self.kind(index)}) of the module's JSON graph has no {field}"
+            ) from error
 
     @staticmethod
     def _int(value: object, index: int) -> int:

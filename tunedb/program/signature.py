@@ -17,8 +17,13 @@ from tunedb.program.graph import ProgramGraph
 _AXIS_KINDS = {0: "S", 2: "R", 3: "O"}  # TVM's IterVarType: data-parallel, commutative reduction, ordered
 _INDEX_TYPES = frozenset(("int32", "int64"))
 _SWAPPED = {"GT": "LT", "GE": "LE"}
-_BINARY = frozenset("Add Sub Mul Div Mod FloorDiv FloorMod Min Max EQ NE LT LE GT GE And Or".split())
-_SAYS_NOTHING = frozenset(("span", "ty", "dtype", "name", "name_hint", "annotations", "type_annotation", "struct_info_"))
+_BINARY = frozenset(
+    ("Add", "Sub", "Mul", "Div", "Mod", "FloorDiv", "FloorMod", "Min", "Max")
+    + ("EQ", "NE", "LT", "LE", "GT", "GE", "And", "Or")
+)
+_SAYS_NOTHING = frozenset(
+    ("span", "ty", "dtype", "name", "name_hint", "annotations", "type_annotation", "struct_info_")
+)
 _MAX_VISITS = 200_000  # a shared sub-graph is written out at each use, which a hostile graph makes exponential
 _MAX_DEPTH = 300
 
@@ -70,7 +75,9 @@ def _prim_funcs(graph: ProgramGraph) -> list[int]:
     if graph.kind(graph.root) == "PrimFunc":
         return [graph.root]
     if graph.kind(graph.root) != "IRModule":
-        raise BadInputError(f"the module's JSON graph is of a {graph.kind(graph.root) or 'nothing'}, not of an IRModule")
+        raise BadInputError(
+            f"the module's JSON graph is of a {graph.kind(graph.root) or 'nothing'}, not of an IRModule"
+        )
     functions = graph.ref(graph.root, "functions")
     pairs = graph.items(functions)
     named = []
@@ -249,7 +256,9 @@ class _Writer:
 
     @staticmethod
     def _render(affine: Affine) -> str:
-        terms = [f"{factor}*{term}" if factor != 1 else term for term, factor in sorted(affine.items()) if term and factor]
+        terms = [
+            f"{factor}*{term}" if factor != 1 else term for term, factor in sorted(affine.items()) if term and factor
+        ]
         constant = affine.get("", 0)
         if constant or not terms:
             terms.append(str(constant))

@@ -1,0 +1,56 @@
+"""Small made-up records for the store's tests."""
+
+from __future__ import annotations
+
+from tunedb.hardware import hardware_named
+from tunedb.identity import canonical_target, content_hash, source, trial_id
+from tunedb.records import Outcome, Trace, Trial, Workload
+
+TARGET = canonical_target('{"kind":"llvm","mcpu":"znver5","num-cores":1}')
+OTHER_TARGET = canonical_target('{"kind":"llvm","mcpu":"skylake-avx512","num-cores":8}')
+MACHINE = hardware_named("a machine")
+SOURCE = source("logs/a_tuning_record.json", "metaschedule-json")
+
+SHARED = b'[["GetSBlock",[],["C","main"],["b0"]],["SamplePerfectTile",["l2"],[4,64],["v6","v7","v8","v9"]]'
+POSTPROC = b'["EnterPostproc",[],[],[]],["Parallel",["l53"],[],[]]]'
+ARGS = b'[["TENSOR","float32",[1,128,128]]]'
+
+
+def workload(name: str = "matmul", version: str = "0.27.0.post1", structural_hash: str = "") -> Workload:
+    """A workload whose module is made up."""
+    module = f'{{"name":"{name}","version":"{version}"}}'.encode()
+    return Workload(
+        workload_id=content_hash("test", name),
+        module_id=content_hash("test module", module),
+        structural_hash=structural_hash or str(int(content_hash(module)[:12], 16)),
+        name=f"{name} 1x128x128 float32",
+        signature="{}",
+        tvm_version=version,
+        module_json=module,
+    )
+
+
+WORKLOAD = workload()
+
+
+def trial(number: int, secs: float | None = None, **changes: object) -> Trial:
+    """The trial number `number`: its decisions say so. `secs=None` makes a good one of (number + 1) ms."""
+    fields: dict[str, object] = {
+        "workload_id": WORKLOAD.workload_id,
+        "module_id": WORKLOAD.module_id,
+        "target_id": TARGET.target_id,
+        "hardware_id": MACHINE.hardware_id,
+        "trace": Trace(SHARED + b"," + POSTPROC, b"[[1,[%d,1,1,1]]]" % number),
+        "run_secs": ((number + 1) * 1e-3 if secs is None else secs,),
+        "outcome": Outcome.OK,
+    }
+    given = {name: changes.pop(name) for name in list(changes) if name in fields}
+    fields.update(given)
+    identity = trial_id(**fields)  # type: ignore[arg-type]
+    rest: dict[str, object] = {"source_id": SOURCE.source_id, "position": number, "args_info": ARGS, **changes}
+    return Trial(trial_id=identity, **fields, **rest)  # type: ignore[arg-type]
+
+
+def failed(number: int, outcome: Outcome = Outcome.COMPILE_ERROR, error: str = "no such register") -> Trial:
+    """A trial that failed."""
+    return trial(number, run_secs=(), outcome=outcome, error=error)

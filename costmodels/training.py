@@ -167,7 +167,7 @@ def _train_target(
     started = time.perf_counter()
     on_progress(Progress("fit", target, 0, 1))
     dataset = make_dataset(usable, rows, best)
-    model = LightGBMModel(num_threads=workers)
+    model = LightGBMModel(workers=workers)
     held_out = model.fit(dataset, seed=seed)
     found = metrics.summary(dataset.scores, held_out.mean, dataset.groups)
     split = "workloads held out, in folds"

@@ -15,6 +15,7 @@ error left when they agree. The deviation of a prediction joins both:
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -54,7 +55,8 @@ class LightGBMModel(CostModel):
         num_leaves: leaves of each tree.
         learning_rate: shrinkage.
         members: size of the ensemble; at most as many as there are workloads.
-        num_threads: threads of fitting and predicting; the result does not depend on it.
+        workers: members fitted at a time, one thread each; the result does not depend on it. (LightGBM's own threads
+            wait for one another in a busy loop: on a machine with other work they make it slower, not faster.)
     """
 
     kind: ClassVar[str] = "lightgbm"
@@ -66,13 +68,13 @@ class LightGBMModel(CostModel):
         num_leaves: int = 31,
         learning_rate: float = 0.05,
         members: int = 5,
-        num_threads: int = 1,
+        workers: int = 1,
     ) -> None:
         self._num_trees = num_trees
         self._num_leaves = num_leaves
         self._learning_rate = learning_rate
         self._members = members
-        self._num_threads = num_threads
+        self._workers = workers
         self._boosters: list[Any] = []
         self._num_features = 0
         self._residual_means = np.zeros(1)
@@ -94,13 +96,15 @@ class LightGBMModel(CostModel):
             raise ValueError(f"a cost model needs at least two trials, got {len(dataset)}")
         fold = fold_numbers(dataset.groups, self._members, seed=seed)
         target = np.sqrt(dataset.scores)
+
+        def fit_member(j: int) -> Any:
+            return self._train(dataset.features[fold != j], target[fold != j], seed * 1000 + j)
+
+        with ThreadPoolExecutor(max_workers=max(1, self._workers)) as executor:
+            boosters = list(executor.map(fit_member, range(int(fold.max()) + 1)))
         held_out = np.empty(len(dataset))
-        boosters = []
-        for j in range(int(fold.max()) + 1):
-            unseen = fold == j
-            booster = self._train(dataset.features[~unseen], target[~unseen], seed * 1000 + j)
-            held_out[unseen] = _log_cost(booster.predict(dataset.features[unseen], num_threads=self._num_threads))
-            boosters.append(booster)
+        for j, booster in enumerate(boosters):
+            held_out[fold == j] = _log_cost(booster.predict(dataset.features[fold == j], num_threads=1))
         self._boosters = boosters
         self._num_features = dataset.features.shape[1]
         errors = _centred(dataset.log_costs - held_out, dataset.groups)
@@ -115,7 +119,7 @@ class LightGBMModel(CostModel):
             raise ModelError(f"the model wants features [n, {self._num_features}], got {list(features.shape)}")
         if len(features) == 0:
             return Prediction(np.empty(0), np.empty(0))
-        costs = np.stack([_log_cost(b.predict(features, num_threads=self._num_threads)) for b in self._boosters])
+        costs = np.stack([_log_cost(b.predict(features, num_threads=1)) for b in self._boosters])
         mean = costs.mean(axis=0)
         return Prediction(mean, np.sqrt(costs.var(axis=0) + self._residual(mean) ** 2))
 
@@ -142,7 +146,7 @@ class LightGBMModel(CostModel):
         try:
             state = msgspec.json.decode((directory / _STATE_FILE).read_bytes(), type=_State)
             texts = [(directory / _member_file(j)).read_text(encoding="utf-8") for j in range(state.members)]
-            boosters = [lightgbm.Booster(params={"verbose": -1}, model_str=text) for text in texts]
+            boosters = [lightgbm.Booster(model_str=text) for text in texts]
         except (OSError, ValueError, msgspec.MsgspecError, lightgbm.basic.LightGBMError) as error:
             raise ModelError(f"cannot read the LightGBM model in {directory}: {error}") from error
         if (
@@ -182,7 +186,7 @@ class LightGBMModel(CostModel):
             "seed": seed % 2**31,
             "deterministic": True,
             "force_row_wise": True,
-            "num_threads": self._num_threads,
+            "num_threads": 1,
             "verbose": -1,
         }
         return lightgbm.train(parameters, lightgbm.Dataset(features, target), num_boost_round=self._num_trees)

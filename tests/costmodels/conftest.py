@@ -1,0 +1,124 @@
+"""Made-up datasets, a store in memory that has a folder, and trials of a small matmul."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from costmodels.dataset import Dataset
+from costmodels.features import per_store
+from tunedb.memory import MemoryStore
+from tunedb.records import Hardware, Source, Target, Trace, Trial, Workload
+
+TARGET = Target("a" * 64, '{"keys":["cpu"],"kind":"llvm","mcpu":"znver5","num-cores":1}', "llvm", "znver5", 1)
+
+
+class FolderStore(MemoryStore):
+    """Trials in memory, models and features on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    @property
+    def url(self) -> str:
+        return str(self._folder)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path)
+
+
+@pytest.fixture
+def target() -> Target:
+    return TARGET
+
+
+@pytest.fixture
+def make_made_up_dataset() -> Callable[..., Dataset]:
+    def make(groups: int = 6, size: int = 60, seed: int = 0) -> Dataset:
+        """Log cost is linear in three of the features, with an offset per workload that is no feature."""
+        rng = np.random.default_rng(seed)
+        features = rng.normal(size=(groups * size, len(per_store.names())))
+        costs = features[:, 0] + 0.5 * features[:, 7] + 0.25 * np.abs(features[:, 90])
+        group = np.repeat(np.arange(groups), size)
+        for g in range(groups):
+            costs[group == g] -= costs[group == g].min()
+        return Dataset(
+            features,
+            np.exp(-costs),
+            group,
+            tuple(f"w{g}" for g in range(groups)),
+            tuple(f"t{i}" for i in range(groups * size)),
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def matmul() -> tuple[Workload, list[Trial]]:
+    """A matmul and 24 trials of traces sampled from its design space, with made-up run times."""
+    from tunedb.tensor_intrinsics import register_for
+
+    register_for("llvm")
+    import tvm
+    from tvm import te
+    from tvm.s_tir import meta_schedule as ms
+    from tvm.s_tir.schedule import Schedule
+    from tvm.s_tir.schedule import Trace as TvmTrace
+
+    a, b = te.placeholder((64, 64), name="A"), te.placeholder((64, 64), name="B")
+    k = te.reduce_axis((0, 64), name="k")
+    c = te.compute((64, 64), lambda i, j: te.sum(a[i, k] * b[k, j], axis=k), name="C")
+    module = tvm.IRModule({"main": te.create_prim_func([a, b, c]).with_attr("global_symbol", "main")})
+    context = ms.TuneContext(
+        mod=module, target=tvm.target.Target(json.loads(TARGET.text)), space_generator="post-order-apply", num_threads=1
+    )
+    space = context.generate_design_space()[-1]
+    workload = Workload("w" * 64, "m" * 64, "1", "matmul", "{}", tvm.__version__, tvm.ir.save_json(module).encode())
+    trials = []
+    for i in range(24):
+        sampled = Schedule(module, seed=i + 1)
+        TvmTrace(space.trace.insts, {}).apply_to_schedule(sampled, remove_postproc=True)
+        instructions, decisions = ms.database.TuningRecord(sampled.trace, ms.database.Workload(module)).as_json()[0]
+        trace = Trace(json.dumps(instructions).encode(), json.dumps(decisions).encode())
+        trials.append(
+            Trial(
+                f"{i:064x}",
+                workload.workload_id,
+                workload.module_id,
+                TARGET.target_id,
+                "h" * 64,
+                "s" * 64,
+                i,
+                trace,
+                b"[]",
+                (1e-6 * (i + 1),),
+            )
+        )
+    return workload, trials
+
+
+@pytest.fixture
+def matmul_store(store: FolderStore, matmul: tuple[Workload, list[Trial]]) -> FolderStore:
+    """The trials of `matmul` four times over, as four workloads."""
+    workload, trials = matmul
+    for n in range(4):
+        like = dataclasses.replace(workload, workload_id=f"w{n}", module_id=f"m{n}")
+        copies = [
+            dataclasses.replace(t, trial_id=f"{n}-{t.trial_id}", workload_id=f"w{n}", module_id=f"m{n}") for t in trials
+        ]
+        store.append(
+            copies,
+            workloads=[like],
+            targets=[TARGET],
+            hardware=[Hardware("h" * 64, "test machine")],
+            sources=[Source("s" * 64, "test", "test")],
+        )
+    return store

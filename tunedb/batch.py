@@ -5,14 +5,14 @@ Columns and not objects, because a log of a million trials is read, hashed and w
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 
-from tunedb.identity import content_hash, trace_id
-from tunedb.records import Hardware, Outcome, Rejected, Source, Target, Trace, Trial, Workload
-
-_POSTPROC = b'["EnterPostproc"'  # a quote inside a JSON string is escaped: this never occurs within one
+from tunedb.identity import instructions_id, trace_id_of_parts
+from tunedb.records import AppendReport, Hardware, Outcome, Rejected, Source, Target, Trace, Trial, Workload
+from tunedb.traces import join_instructions, split_instructions
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class TrialColumns:
             columns.hardware_id.append(trial.hardware_id)
             columns.source_id.append(trial.source_id)
             columns.position.append(trial.position)
-            columns.trace_id.append(trace_id(trial.trace))
+            columns.trace_id.append(trace_id_of_parts(instructions, postproc, trial.trace.decisions))
             columns.instructions_id.append(instructions)
             columns.postproc.append(postproc)
             columns.decisions.append(trial.trace.decisions)
@@ -65,6 +65,13 @@ class TrialColumns:
             columns.error.append(trial.error)
             columns.measured_at.append(trial.measured_at)
         return columns
+
+    def keep_whole_rows(self) -> None:
+        """Cuts all columns to the shortest."""
+        columns = [getattr(self, column.name) for column in fields(self) if column.name != "instructions"]
+        rows = min(map(len, columns))
+        for column in columns:
+            del column[rows:]
 
     def trial(self, row: int) -> Trial:
         """One row as a trial."""
@@ -103,25 +110,15 @@ class Batch:
         return not len(self.trials) and not any(parts)
 
 
-def split_instructions(instructions: bytes) -> tuple[bytes, bytes]:
-    """Splits a trace's instructions before `EnterPostproc`, into two JSON arrays.
-
-    All trials of a design space share the first; the second is the postprocessors' work on one candidate.
-    """
-    cut = instructions.find(_POSTPROC)
-    if cut < 0:
-        return instructions, b"[]"
-    head = instructions[:cut].rstrip()
-    return head.rstrip(b",") + b"]", b"[" + instructions[cut:]
-
-
-def join_instructions(shared: bytes, postproc: bytes) -> bytes:
-    """The inverse of `split_instructions`."""
-    if postproc == b"[]":
-        return shared
-    return shared[:-1] + (b"," if len(shared) > 2 else b"") + postproc[1:]
-
-
-def instructions_id(shared: bytes) -> str:
-    """The id of the shared part of a trace."""
-    return content_hash("instructions", shared)
+def append_report(batch: Batch, rows: Sequence[int]) -> AppendReport:
+    """What appending a batch did, when these rows of its trials were new."""
+    trials = batch.trials
+    added = Counter(trials.source_id[row] for row in rows)
+    failed = Counter(trials.source_id[row] for row in rows if trials.outcome[row] != Outcome.OK)
+    return AppendReport(
+        added=len(rows),
+        duplicates=len(trials) - len(rows),
+        failed_trials=failed.total(),
+        rejected=tuple(batch.rejected),
+        by_source={source: (count, failed[source]) for source, count in added.items()},
+    )

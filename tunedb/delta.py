@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from tunedb import queries, schema
-from tunedb.batch import Batch, TrialColumns
+from tunedb.batch import Batch, TrialColumns, append_report
 from tunedb.errors import NotFoundError, StoreError, UsageError
 from tunedb.records import (
     AppendReport,
@@ -109,16 +109,14 @@ class DeltaStore(Store):
             self._append_new(schema.SOURCES, {row.source_id: row for row in batch.sources})
             self._append_rejected(batch.rejected)
             trials = batch.trials
-            added = failed = 0
+            rows: list[int] = []
             if len(trials):
                 self._check_references(trials)
                 self._append_new(schema.INSTRUCTIONS, trials.instructions)
                 rows = self._new_rows(trials)
                 if rows:
                     self._tables["trials"].append(trial_columns(trials, rows))
-                added = len(rows)
-                failed = sum(trials.outcome[row] != Outcome.OK for row in rows)
-            return AppendReport(added, len(trials) - added, failed, tuple(batch.rejected))
+            return append_report(batch, rows)
 
     def _append_new(self, table: schema.TableSchema, rows: dict[str, Any]) -> None:
         if not rows:
@@ -276,7 +274,7 @@ class DeltaStore(Store):
         """See `Store.sources`."""
         with self._lock:
             self._refresh("sources")
-            return [Source(*row[:4], added_at=moment(row[4])) for row in self._ask(queries.SOURCES)]
+            return [Source(row[0], row[1], row[2], row[3], moment(row[4])) for row in self._ask(queries.SOURCES)]
 
     def best(self, workload_id: str, target_id: str | None = None, limit: int = 1) -> list[Trial]:
         """See `Store.best`."""

@@ -10,6 +10,7 @@ import msgspec
 
 from tunedb.errors import BadInputError
 from tunedb.records import Hardware, Source, Target, Trace, Workload
+from tunedb.traces import split_instructions
 
 _DIGEST_BYTES = 16
 _MACHINE_FIELDS = ("name", "kind", "num_cores", "simd_bits", "l1d_bytes", "l2_bytes", "l3_bytes", "memory_bytes")
@@ -28,7 +29,18 @@ def content_hash(*parts: bytes | str) -> str:
 
 def trace_id(trace: Trace) -> str:
     """The id of a trace: its instructions, postprocessors' included, and its decisions."""
-    return content_hash(trace.instructions, trace.decisions)
+    shared, postproc = split_instructions(trace.instructions)
+    return trace_id_of_parts(instructions_id(shared), postproc, trace.decisions)
+
+
+def instructions_id(shared: bytes) -> str:
+    """The id of what the traces of one design space share (`tunedb.traces.split_instructions`)."""
+    return content_hash("instructions", shared)
+
+
+def trace_id_of_parts(instructions: str, postproc: bytes, decisions: bytes) -> str:
+    """`trace_id` for those who hold the id of the shared part already."""
+    return content_hash(instructions, postproc, decisions)
 
 
 def trial_id(

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from tunedb.batch import Batch
+from tunedb.batch import Batch, append_report
 from tunedb.errors import NotFoundError, UsageError
 from tunedb.identity import trace_id
 from tunedb.records import (
@@ -64,15 +64,14 @@ class MemoryStore(Store):
                 self._sources.setdefault(source.source_id, dated)
             rows = [batch.trials.trial(row) for row in range(len(batch.trials))]
             self._check_references(rows)
-            added = failed = 0
-            for trial in rows:
+            added = []
+            for row, trial in enumerate(rows):
                 if trial.trial_id not in self._trials:
                     self._trials[trial.trial_id] = trial
-                    added += 1
-                    failed += trial.outcome is not Outcome.OK
+                    added.append(row)
             for rejected in batch.rejected:
                 self._rejected.setdefault(rejected)
-            return AppendReport(added, len(rows) - added, failed, tuple(batch.rejected))
+            return append_report(batch, added)
 
     def _check_references(self, trials: Iterable[Trial]) -> None:
         workload_ids = {workload.workload_id for workload in self._workloads.values()}

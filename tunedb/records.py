@@ -6,6 +6,7 @@ What makes two of them equal is decided in `tunedb.identity` alone; here are onl
 from __future__ import annotations
 
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -145,6 +146,7 @@ class AppendReport:
     duplicates: int = 0
     failed_trials: int = 0  # of `added`: stored with a cause
     rejected: tuple[Rejected, ...] = field(default=())
+    by_source: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # source_id -> (added, failed of these)
 
 
 @dataclass(frozen=True, slots=True)

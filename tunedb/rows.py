@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tunedb.batch import TrialColumns, join_instructions
+from tunedb.batch import TrialColumns
 from tunedb.identity import content_hash
 from tunedb.records import Outcome, Rejected, Source, Trace, Trial, Workload
+from tunedb.traces import join_instructions
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _TRIAL_FIELDS = (

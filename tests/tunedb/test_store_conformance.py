@@ -167,7 +167,10 @@ def test_targets_are_named_in_many_ways(store: Store, fill: Callable[..., object
 
 def test_target_summaries_count(store: Store, fill: Callable[..., object]) -> None:
     fill(trial(0), failed(1), trial(2, target_id=OTHER_TARGET.target_id), targets=[TARGET, OTHER_TARGET])
-    rows = [(row.target, row.hardware, row.num_trials, row.num_failed, row.num_workloads) for row in store.target_summaries()]
+    rows = [
+        (row.target, row.hardware, row.num_trials, row.num_failed, row.num_workloads)
+        for row in store.target_summaries()
+    ]
     assert rows == [(TARGET, MACHINE, 2, 1, 1), (OTHER_TARGET, MACHINE, 1, 0, 1)]
 
 

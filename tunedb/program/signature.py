@@ -17,10 +17,8 @@ from tunedb.program.graph import ProgramGraph
 _AXIS_KINDS = {0: "S", 2: "R", 3: "O"}  # TVM's IterVarType: data-parallel, commutative reduction, ordered
 _INDEX_TYPES = frozenset(("int32", "int64"))
 _SWAPPED = {"GT": "LT", "GE": "LE"}
-_BINARY = frozenset(
-    ("Add", "Sub", "Mul", "Div", "Mod", "FloorDiv", "FloorMod", "Min", "Max")
-    + ("EQ", "NE", "LT", "LE", "GT", "GE", "And", "Or")
-)
+_ARITHMETIC = frozenset(("Add", "Sub", "Mul", "Div", "Mod", "FloorDiv", "FloorMod", "Min", "Max"))
+_BINARY = _ARITHMETIC | {"EQ", "NE", "LT", "LE", "GT", "GE", "And", "Or"}
 _SAYS_NOTHING = frozenset(
     ("span", "ty", "dtype", "name", "name_hint", "annotations", "type_annotation", "struct_info_")
 )

@@ -1,0 +1,305 @@
+"""Reads logs into a store: files, folders and archives, in batches, whatever is wrong with some of them.
+
+What cannot be read is named, counted and quarantined; everything good around it is stored. A container is read twice:
+first its workload files, then its record files, because records refer to workloads by line number and an archive
+brings them in any order. Memory does not grow with the logs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tunedb import identity
+from tunedb.batch import Batch
+from tunedb.errors import BadInputError
+from tunedb.hardware import hardware_named
+from tunedb.logs.archives import READ_ERRORS, Container, LogFile, numbered_lines
+from tunedb.logs.detect import HEAD_BYTES, Format, detect, partner_name
+from tunedb.logs.metaschedule import KEPT_BYTES, RecordReader, read_workload
+from tunedb.logs.paths import Found, find
+from tunedb.records import Hardware, Rejected, Target, Workload
+from tunedb.store import Store
+
+_LOG = logging.getLogger(__name__)
+_BATCH_ROWS = 16_384
+_BATCH_BYTES = 64 << 20
+_REPORTED = 1000  # rejections listed in the report; all are counted and quarantined
+
+_Refs = list[tuple[str, str] | None]  # (workload_id, module_id) of each line of a workload file
+
+
+@dataclass(slots=True)
+class FileReport:
+    """What became of one file."""
+
+    uri: str
+    format: str
+    records: int = 0  # record lines read, good ones only
+    added: int = 0
+    duplicates: int = 0
+    failed_trials: int = 0  # of `added`
+    rejected: int = 0
+    workloads: int = 0  # good lines of a workload file
+
+
+@dataclass(frozen=True, slots=True)
+class IngestProgress:
+    """Where an ingest stands, told after every batch and file."""
+
+    uri: str
+    files: int
+    records: int
+    rejected: int
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """What an ingest did."""
+
+    files: list[FileReport] = field(default_factory=list)
+    rejected: tuple[Rejected, ...] = ()  # the first thousand
+    num_rejected: int = 0
+    skipped_files: int = 0  # files in folders and archives that are no logs
+
+    @property
+    def records(self) -> int:
+        """Good record lines of all files."""
+        return sum(file.records for file in self.files)
+
+    @property
+    def added(self) -> int:
+        """Trials that were new."""
+        return sum(file.added for file in self.files)
+
+    @property
+    def duplicates(self) -> int:
+        """Trials that were in the store already, or twice in the logs."""
+        return sum(file.duplicates for file in self.files)
+
+    @property
+    def failed_trials(self) -> int:
+        """Of the added trials, those that failed."""
+        return sum(file.failed_trials for file in self.files)
+
+
+def ingest(
+    store: Store,
+    paths: Iterable[str | Path],
+    *,
+    hardware: Hardware | None = None,
+    on_progress: Callable[[IngestProgress], None] | None = None,
+) -> IngestReport:
+    """Reads logs into a store. Doing it again adds nothing.
+
+    Args:
+        store: where to.
+        paths: files (plain, .gz, .xz, .zst, .bz2), tar archives of them, and folders, recursively.
+        hardware: what the trials were measured on; unknown by default, as MetaSchedule's logs do not say.
+        on_progress: told after every batch and file.
+
+    Raises:
+        StoreError: the store cannot be written. What was committed before stays.
+    """
+    run = _Ingest(store, hardware or hardware_named("unknown"), on_progress)
+    try:
+        for found in find(paths):
+            if isinstance(found, Rejected):
+                run.reject(found)
+            else:
+                run.container(found)
+    except KeyboardInterrupt:
+        run.keep_whole_rows()
+        run.flush()
+        raise
+    run.flush()
+    return run.report
+
+
+class _Ingest:
+    def __init__(self, store: Store, hardware: Hardware, on_progress: Callable[[IngestProgress], None] | None) -> None:
+        self.report = IngestReport()
+        self._store = store
+        self._hardware = hardware
+        self._on_progress = on_progress
+        self._batch = self._new_batch()
+        self._bytes = 0
+        self._reports: dict[str, FileReport] = {}  # by source_id, of files whose records are not all committed
+        self._read = 0
+        self._rejected: list[Rejected] = []
+
+    def container(self, found: Found) -> None:
+        """Reads all logs of a container."""
+        container = found.container
+        refs: dict[str, _Refs] = {}
+        records: set[str] = set()
+        others = 0
+        try:
+            for file in container.files():
+                form = self._classify(file, explicit=file.name in found.explicit)
+                if form is Format.RECORDS:
+                    records.add(file.name)
+                elif form is Format.WORKLOADS:
+                    refs[file.name] = self._workloads(file)
+                elif form is not None:
+                    others += 1
+        except BadInputError as error:
+            self.reject(Rejected(container.uri, 0, str(error)))
+            others += 1
+        if records:
+            self._records(container, records, refs)
+        elif found.expects_logs and not refs and not others:
+            self.reject(Rejected(container.uri, 0, "no tuning logs here"))
+
+    def _records(self, container: Container, names: set[str], refs: Mapping[str, _Refs]) -> None:
+        try:
+            for file in container.files(only=names):
+                partner = partner_name(file.name)
+                if partner not in refs:
+                    folder = file.name.rpartition("/")[0]
+                    beside = [name for name in refs if name.rpartition("/")[0] == folder]
+                    partner = beside[0] if not partner and len(beside) == 1 else ""
+                self._record_file(file, refs.get(partner))
+        except BadInputError as error:
+            self.reject(Rejected(container.uri, 0, str(error)))
+
+    def _classify(self, file: LogFile, *, explicit: bool) -> Format | None:
+        """What a file is; None when it is to be skipped. Says what is wrong with files that cannot be read."""
+        try:
+            with file.open() as stream:
+                head = stream.peek(HEAD_BYTES)
+        except BadInputError as error:
+            self.reject(Rejected(file.uri, 0, str(error)))
+            return Format.UNKNOWN
+        except READ_ERRORS as error:
+            self.reject(Rejected(file.uri, 0, f"cannot be read: {error}"))
+            return Format.UNKNOWN
+        form = detect(file.name, head)
+        if form in (Format.RECORDS, Format.WORKLOADS):
+            return form
+        if form in (Format.AUTOTVM, Format.ANSOR):
+            title = {Format.AUTOTVM: "AutoTVM", Format.ANSOR: "Ansor"}[form]
+            self.reject(Rejected(file.uri, 0, f"{title} log, not supported yet"), FileReport(file.uri, form.value))
+            return form
+        if form is Format.TAR:
+            self.reject(Rejected(file.uri, 0, "an archive within an archive"))
+            return form
+        if explicit:
+            self.reject(Rejected(file.uri, 0, "not a tuning log" if head else "an empty file", head[:KEPT_BYTES]))
+            return form
+        self.report.skipped_files += 1
+        return None
+
+    def _workloads(self, file: LogFile) -> _Refs:
+        refs: _Refs = []
+        report = FileReport(file.uri, Format.WORKLOADS.value)
+        self.report.files.append(report)
+        try:
+            with file.open() as stream:
+                for number, line in numbered_lines(stream):
+                    try:
+                        workload = read_workload(line)
+                    except BadInputError as error:
+                        refs.append(None)
+                        report.rejected += 1
+                        self.reject(Rejected(file.uri, number, str(error), line[:KEPT_BYTES].rstrip(b"\r\n")))
+                        continue
+                    refs.append((workload.workload_id, workload.module_id))
+                    report.workloads += 1
+                    self._add_workload(workload)
+                    self._flush_if_full()
+        except BadInputError as error:
+            report.rejected += 1
+            self.reject(Rejected(file.uri, 0, str(error)))
+        return refs
+
+    def _record_file(self, file: LogFile, refs: _Refs | None) -> None:
+        source = identity.source(file.uri, Format.RECORDS.value)
+        report = FileReport(file.uri, Format.RECORDS.value)
+        self.report.files.append(report)
+        self._reports[source.source_id] = report
+        self._batch.sources.append(source)
+        reader = RecordReader(
+            file.uri,
+            source.source_id,
+            self._hardware.hardware_id,
+            refs or None,
+            self._add_target,
+            self._add_workload,
+        )
+        try:
+            with file.open() as stream:
+                for number, line in numbered_lines(stream):
+                    bad = reader.read(number, line, self._batch.trials)
+                    if bad is not None:
+                        report.rejected += 1
+                        self.reject(bad)
+                        continue
+                    report.records += 1
+                    self._bytes += len(line)
+                    if self._flush_if_full():
+                        self._tell(file.uri)
+        except BadInputError as error:
+            report.rejected += 1
+            self.reject(Rejected(file.uri, 0, str(error)))
+        if not refs and report.records:
+            report.rejected += 1
+            state = "missing" if refs is None else "empty"
+            self.reject(Rejected(file.uri, 0, f"its workload file is {state}: its trials are of unknown workloads"))
+        self._tell(file.uri)
+
+    def _add_target(self, target: Target) -> None:
+        self._batch.targets.append(target)
+
+    def _add_workload(self, workload: Workload) -> None:
+        self._batch.workloads.append(workload)
+        self._bytes += len(workload.module_json) + len(workload.signature)
+
+    def reject(self, rejected: Rejected, report: FileReport | None = None) -> None:
+        """Takes note of bad input; with the report of a file that is rejected as a whole."""
+        self.report.num_rejected += 1
+        if len(self._rejected) < _REPORTED:
+            self._rejected.append(rejected)
+            self.report.rejected = tuple(self._rejected)
+        self._batch.rejected.append(rejected)
+        self._bytes += len(rejected.content)
+        if report is not None:
+            report.rejected += 1
+            self.report.files.append(report)
+        self._flush_if_full()
+
+    def _flush_if_full(self) -> bool:
+        rows = max(len(self._batch.trials), len(self._batch.rejected))
+        full = rows >= _BATCH_ROWS or self._bytes >= _BATCH_BYTES
+        if full:
+            self.flush()
+        return full
+
+    def keep_whole_rows(self) -> None:
+        """Drops a row that an interrupt has cut off between two columns."""
+        self._batch.trials.keep_whole_rows()
+
+    def flush(self) -> None:
+        """Commits what was read so far."""
+        batch, self._batch, self._bytes = self._batch, self._new_batch(), 0
+        if batch.is_empty():
+            return
+        done = self._store.append_batch(batch)
+        for source_id, rows in Counter(batch.trials.source_id).items():
+            added, failed = done.by_source.get(source_id, (0, 0))
+            report = self._reports[source_id]
+            report.added += added
+            report.failed_trials += failed
+            report.duplicates += rows - added
+        _LOG.debug("committed %d trials, %d new", len(batch.trials), done.added)
+
+    def _new_batch(self) -> Batch:
+        return Batch(hardware=[self._hardware])
+
+    def _tell(self, uri: str) -> None:
+        if self._on_progress is not None:
+            records = sum(file.records for file in self.report.files)
+            self._on_progress(IngestProgress(uri, len(self.report.files), records, self.report.num_rejected))

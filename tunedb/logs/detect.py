@@ -1,0 +1,69 @@
+"""What a file is, told by its first lines; by its name only where they say nothing."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+HEAD_BYTES = 1 << 16
+_HEAD_LINES = 64
+COMPRESSED_SUFFIXES = (".gz", ".xz", ".zst", ".bz2")
+
+
+class Format(StrEnum):
+    """What a file holds; the value is what a source's `format` says."""
+
+    RECORDS = "metaschedule-json"
+    WORKLOADS = "metaschedule-workloads"
+    AUTOTVM = "autotvm"
+    ANSOR = "ansor"
+    TAR = "tar"
+    UNKNOWN = "unknown"
+
+
+_LINE_FORMS = (
+    (Format.RECORDS, re.compile(rb"\s*\[\s*\d+\s*,\s*\[\s*\[")),
+    (Format.WORKLOADS, re.compile(rb'\s*\[\s*"\d+"\s*,\s*"')),
+    (Format.AUTOTVM, re.compile(rb'\s*\{\s*"(?:input|config|result)"\s*:')),
+    (Format.AUTOTVM, re.compile(rb'\s*\{\s*"i"\s*:\s*\[\s*"')),  # AutoTVM v0.1
+    (Format.ANSOR, re.compile(rb'\s*\{\s*"[ir]"\s*:\s*\[\s*\[')),
+)
+
+
+def detect(name: str, head: bytes) -> Format:
+    """The format of a file.
+
+    Args:
+        name: its name, without a compression's suffix.
+        head: its first `HEAD_BYTES` bytes, decompressed.
+    """
+    if head[257:262] == b"ustar":
+        return Format.TAR
+    for line in head.splitlines()[:_HEAD_LINES]:
+        for form, pattern in _LINE_FORMS:
+            if pattern.match(line):
+                return form
+    base = PurePosixPath(name).name.lower()
+    if base.endswith((".json", ".jsonl", ".log")):
+        if "tuning_record" in base:
+            return Format.RECORDS
+        if base.endswith("workload.json") or base.endswith("workloads.json"):
+            return Format.WORKLOADS
+    return Format.UNKNOWN
+
+
+def plain_name(name: str) -> str:
+    """A file's name without the suffix of a compression."""
+    for suffix in COMPRESSED_SUFFIXES:
+        if name.endswith(suffix):
+            return name[: -len(suffix)]
+    return name
+
+
+def partner_name(records: str) -> str:
+    """What the workload file that belongs to a record file is called, by MetaSchedule's custom; "" if there is none."""
+    path = PurePosixPath(records)
+    if "tuning_record" not in path.name:
+        return ""
+    return str(path.with_name(path.name.replace("tuning_record", "workload")))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "Measure new schedules of a workload here"
 EXAMPLES = (
-    "tunedb tune examples/matmul.py:matmul --trials 64",
+    "tunedb tune examples/workloads.py:matmul --trials 64",
     "tunedb tune resnet18.onnx --trials 2000",
     'tunedb tune 5f3a --target \'{"kind": "llvm", "mcpu": "znver5", "num-cores": 8}\' --seed 1',
 )

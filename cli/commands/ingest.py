@@ -13,9 +13,8 @@ from cli.options import AsJson, Debug, StoreUrl
 from cli.session import session
 
 if TYPE_CHECKING:
+    from cli.output import Answer, Table
     from tunedb.ingest import IngestReport
-
-    from cli.output import Answer
     from tunedb.records import Rejected
 
 SUMMARY = "Read tuning logs into the store"
@@ -41,28 +40,71 @@ def command(
         if missing:
             raise NotFoundError(f"no such file or folder: {', '.join(map(str, missing))}")
         with run.open_store(create=True) as opened:
+            from tunedb.hardware import hardware_named
             from tunedb.ingest import ingest
 
-            from tunedb.hardware import hardware_named
-
             machine = None if hardware is None else hardware_named(hardware)
-            report = ingest(opened, paths, hardware=machine)
-            for line in rejection_lines(report.rejected):
+            report = ingest(
+                opened,
+                paths,
+                hardware=machine,
+                on_progress=lambda event: run.progress.step(event.records, None, f"records  {event.uri}"),
+            )
+            for line in rejection_lines(report.rejected, report.num_rejected):
                 run.progress.note(line)
-            run.show(answer(report))
-            if report.rejected:
+            run.show(answer(report, opened.url))
+            if report.num_rejected:
                 run.exit_code = ExitCode.BAD_INPUT
 
 
-def rejection_lines(rejected: Sequence[Rejected]) -> list[str]:
+def rejection_lines(rejected: Sequence[Rejected], total: int) -> list[str]:
     """What was rejected, a line each, and how many more there are."""
     lines = [
         f"rejected: {piece.uri}{f':{piece.line}' if piece.line else ''}: {piece.reason}"
         for piece in rejected[:_NAMED_REJECTIONS]
     ]
-    rest = len(rejected) - _NAMED_REJECTIONS
-    return lines if rest <= 0 else [*lines, f"and {rest:,} more: `tunedb stats --rejected {len(rejected)}` lists them"]
+    rest = total - len(lines)
+    return [*lines, f"and {rest:,} more: `tunedb stats --rejected {total}` lists them"] if rest else lines
 
 
-def answer(report: IngestReport) -> Answer:
-    raise NotImplementedError
+def answer(report: IngestReport, store_url: str) -> Answer:
+    """One row for each file with records or with something wrong, and the totals."""
+    from cli.output import Answer, Table
+    from cli.units import count
+
+    document = {
+        "store": store_url,
+        "added": report.added,
+        "duplicates": report.duplicates,
+        "failed": report.failed_trials,
+        "rejected": report.num_rejected,
+        "skipped_files": report.skipped_files,
+        "files": [
+            {
+                "uri": file.uri,
+                "format": file.format,
+                "records": file.records,
+                "added": file.added,
+                "duplicates": file.duplicates,
+                "failed": file.failed_trials,
+                "rejected": file.rejected,
+                "workloads": file.workloads,
+            }
+            for file in report.files
+        ],
+        "rejections": [{"uri": piece.uri, "line": piece.line, "reason": piece.reason} for piece in report.rejected],
+    }
+    rows = [
+        [file.uri, *(f"{number:,}" for number in (file.records, file.added, file.duplicates, file.rejected))]
+        for file in report.files
+        if file.records or file.rejected
+    ]
+    headers = ["file", "records", "added", "known", "rejected"]
+    totals = (
+        f"{count(report.added, 'trial')} added ({report.failed_trials:,} of them failed when measured), "
+        f"{report.duplicates:,} known already, {count(report.num_rejected, 'piece')} of input rejected"
+    )
+    text: list[str | Table] = [f"{totals}; {store_url}"]
+    if rows:
+        text = [Table(headers, rows, right=frozenset(headers[1:])), "", *text]
+    return Answer(document, text)

@@ -93,7 +93,7 @@ def answer(report: TrainReport) -> Answer:
         text.append(Table(headers, rows, right=frozenset({"trials", "workloads", "time", *names})))
         text.append(f"({', '.join(names)}: {report.trained[0].split})")
     text.extend(
-        f"{target_label(few.target)}: {few.num_trials} trials of {few.num_workloads} workloads are too few to learn from"
+        f"{target_label(few.target)}: too few to learn from: {few.num_trials} trials, {few.num_workloads} workloads"
         for few in report.too_few
     )
     left_out = [(row.target, row.skipped) for row in report.trained] + [

@@ -154,7 +154,7 @@ def tune(
 def _load_prior(store: Store, target: Target) -> tuple[Any, str]:
     from costmodels.registry import load_model
 
-    loaded = load_model(store, target.target_id)
+    loaded = load_model(store, target.target_id, kind=target.kind)
     if loaded is None:
         return None, "none: the store has no cost model for this kind of target (see 'tunedb train')"
     return loaded.model, loaded.describe()

@@ -23,6 +23,10 @@ def start_worker(target_kind: str, target_keys: tuple[str, ...], num_threads: in
     tensor_intrinsics.register_for(target_kind, target_keys)
 
 
+def ready() -> None:
+    """Answers when the worker has started."""
+
+
 def build(job: tuple[str, str]) -> str:
     """Compiles one candidate, (module as JSON, target as JSON), and returns the path of its archive."""
     import json

@@ -1,0 +1,78 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tunedb.records import Target
+
+pytestmark = pytest.mark.tvm
+
+
+def proposals(context: Any, seed: int) -> list[int]:
+    """Keys of the first two batches, the first answered with made-up latencies."""
+    import tvm_ffi
+    from tvm.s_tir import meta_schedule as ms
+
+    from search.strategy import BayesianOptimization
+
+    strategy = BayesianOptimization(seed=seed, batch_size=4)
+    strategy._initialize_with_tune_context(context)
+    strategy.pre_tuning(8, 64, context.generate_design_space())
+    keys: list[int] = []
+    for number in range(2):
+        batch = strategy.generate_measure_candidates()
+        assert batch is not None
+        keys += [int(tvm_ffi.structural_hash(candidate.sch.mod)) for candidate in batch]
+        results = [ms.runner.RunnerResult([1e-5 * (1 + i + number)], None) for i in range(len(batch))]
+        strategy.notify_runner_results(batch, results)
+    assert strategy.generate_measure_candidates() is None
+    strategy.post_tuning()
+    return keys
+
+
+def test_same_seed_same_proposals_and_none_twice(context: Any) -> None:
+    first = proposals(context, seed=3)
+    assert first == proposals(context, seed=3)
+    assert len(set(first)) == len(first) == 8
+    assert first != proposals(context, seed=4)
+
+
+def test_failed_candidates_are_not_proposed_again(context: Any) -> None:
+    from tvm.s_tir import meta_schedule as ms
+
+    from search.strategy import BayesianOptimization
+
+    strategy = BayesianOptimization(seed=0, batch_size=4)
+    strategy._initialize_with_tune_context(context)
+    strategy.pre_tuning(8, 64, context.generate_design_space())
+    first = strategy.generate_measure_candidates()
+    strategy.notify_runner_results(first, [ms.runner.RunnerResult(None, "it crashed")] * len(first))
+    second = strategy.generate_measure_candidates()
+    assert second is not None
+    assert {str(c.sch.mod) for c in first}.isdisjoint(str(c.sch.mod) for c in second)
+
+
+def test_runs_inside_stock_tune_tir(small_matmul: Any, target: Target, tmp_path: Path) -> None:
+    """With stock's JSON database and callbacks, and no part of ours but the strategy and the pools."""
+    from tvm.s_tir import meta_schedule as ms
+
+    from search.measure.pools import PersistentBuilder, PersistentRunner
+    from search.strategy import BayesianOptimization
+    from search.targets import to_tvm
+
+    database = ms.tune_tir(
+        small_matmul,
+        to_tvm(target),
+        str(tmp_path),
+        max_trials_global=6,
+        num_trials_per_iter=3,
+        builder=PersistentBuilder(target, max_workers=1),
+        runner=PersistentRunner(target, repeat=1),
+        strategy=BayesianOptimization(seed=0, batch_size=64),
+        seed=0,
+    )
+    records = database.get_all_tuning_records()
+    assert len(records) == 6
+    secs = np.array([float(record.run_secs[0]) for record in records])
+    assert ((secs > 0) & (secs < 1)).all()

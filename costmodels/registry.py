@@ -170,7 +170,7 @@ def save_model(
 
 
 def load_model(store: Store, target_id: str, *, kind: str | None = None) -> LoadedModel | None:
-    """The newest model for a target, else the newest for another target of its kind.
+    """The newest model for a target, else the one of another target of its kind that learned from the most trials.
 
     Args:
         store: where to look.
@@ -197,15 +197,16 @@ def load_model(store: Store, target_id: str, *, kind: str | None = None) -> Load
             unreadable.append(error)
     kind = kind or next((t.kind for t in store.targets() if t.target_id == target_id), None)
     suitable = [
-        (manifest.trained_on.target_id == target_id, manifest.created_at, directory)
+        (same, 0 if same else manifest.trained_on.num_trials, manifest.created_at, directory)
         for directory, manifest in found
-        if manifest.trained_on.target_id == target_id or manifest.trained_on.target_kind == kind
+        for same in [manifest.trained_on.target_id == target_id]
+        if same or manifest.trained_on.target_kind == kind
     ]
     if not suitable:
         if unreadable:
             raise unreadable[0]
         return None
-    directory = max(suitable)[2]
+    directory = max(suitable)[-1]
     model, manifest = load_verified(directory)
     return LoadedModel(model, manifest, directory, target_id)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -251,6 +251,10 @@ class DeltaStore(Store):
         found = self._modules("workload_id = ?", [workload_id])
         return sorted(found, key=lambda row: release_order(row.tvm_version), reverse=True)
 
+    def modules_hashed(self, structural_hash: str) -> list[Workload]:
+        """See `Store.modules_hashed`."""
+        return self._modules("structural_hash = ? AND module_id <> ''", [structural_hash])
+
     def _modules(self, selected: str, values: Sequence[str]) -> list[Workload]:
         with self._lock:
             self._refresh("workloads")
@@ -276,9 +280,11 @@ class DeltaStore(Store):
             self._refresh("sources")
             return [Source(row[0], row[1], row[2], row[3], moment(row[4])) for row in self._ask(queries.SOURCES)]
 
-    def best(self, workload_id: str, target_id: str | None = None, limit: int = 1) -> list[Trial]:
+    def best(
+        self, workload_id: str, target_id: str | None = None, limit: int = 1, *, module_id: str | None = None
+    ) -> list[Trial]:
         """See `Store.best`."""
-        selected, values = _selection(workload_id, target_id, Outcome.OK)
+        selected, values = _selection(workload_id, target_id, Outcome.OK, module_id)
         with self._lock:
             self._refresh("trials")
             rows = self._ask(queries.BEST, [*values, limit, *values], selected=selected)
@@ -412,14 +418,12 @@ class DeltaStore(Store):
         return self._duckdb
 
 
-def _selection(workload_id: str | None, target_id: str | None, outcome: Outcome | None) -> tuple[str, list[str]]:
-    columns: tuple[tuple[Literal["workload_id", "target_id", "outcome"], str | None], ...] = (
-        ("workload_id", workload_id),
-        ("target_id", target_id),
-        ("outcome", outcome.value if outcome is not None else None),
-    )
-    given = [(column, value) for column, value in columns if value is not None]
-    return " AND ".join(f"{column} = ?" for column, _ in given) or "true", [value for _, value in given]
+def _selection(
+    workload_id: str | None, target_id: str | None, outcome: Outcome | None, module_id: str | None = None
+) -> tuple[str, list[str]]:
+    given = {"workload_id": workload_id, "target_id": target_id, "outcome": outcome, "module_id": module_id}
+    wanted = {column: str(value) for column, value in given.items() if value is not None}
+    return " AND ".join(f"{column} = ?" for column in wanted) or "true", list(wanted.values())
 
 
 def _any_of(column: str, count: int) -> str:

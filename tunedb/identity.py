@@ -96,8 +96,9 @@ def identified(hardware: Hardware) -> Hardware:
 def canonical_target(text: str | bytes | Mapping[str, object]) -> Target:
     """A target from its JSON, or from what TVM's `Target.export()` gives.
 
-    Keys are sorted, the tag and empty values are dropped, `keys` lose doubles, and a host that says no more than
-    "llvm on a CPU" is dropped: two targets that generate the same code for the same device are one.
+    Keys are sorted, the tag and empty values are dropped, and `keys` where they are the kind's own. A host is dropped
+    where it says no more than "LLVM on a CPU", and from CPU targets always: it compiles the kernels' wrappers only.
+    Two targets that generate the same code for the same device are one.
 
     Raises:
         BadInputError: it is no JSON object with a `kind`.
@@ -136,7 +137,7 @@ def _canonical_fields(fields: Mapping[str, object]) -> dict[str, object]:
             kept[name] = list(dict.fromkeys(str(key) for key in value))
         elif name == "host" and isinstance(value, Mapping):
             host = _canonical_fields(value)
-            if host not in ({"kind": "llvm"}, {"kind": "llvm", "keys": ["cpu"]}):
+            if host != {"kind": "llvm"} and fields.get("kind") not in ("llvm", "c"):
                 kept[name] = host
         elif isinstance(value, Mapping):
             kept[name] = _canonical_fields(value)

@@ -140,13 +140,22 @@ class MemoryStore(Store):
         epoch = datetime.fromtimestamp(0, UTC)
         return sorted(self._sources.values(), key=lambda row: (row.added_at or epoch, row.uri, row.source_id))
 
-    def best(self, workload_id: str, target_id: str | None = None, limit: int = 1) -> list[Trial]:
+    def modules_hashed(self, structural_hash: str) -> list[Workload]:
+        """See `Store.modules_hashed`."""
+        rows = [row for row in self._workloads.values() if row.structural_hash == structural_hash and row.module_id]
+        return sorted(rows, key=lambda row: row.module_id)
+
+    def best(
+        self, workload_id: str, target_id: str | None = None, limit: int = 1, *, module_id: str | None = None
+    ) -> list[Trial]:
         """See `Store.best`."""
         fastest: dict[tuple[str, str], Trial] = {}
         for trial in sorted(
             self.trials(workload_id, target_id, Outcome.OK),
-            key=lambda trial: (trial.run_secs_median, trial.trial_id),
+            key=lambda trial: (trial.run_secs_median, trial.position, trial.trial_id),
         ):
+            if module_id not in (None, trial.module_id):
+                continue
             fastest.setdefault((trial.module_id, trace_id(trial.trace)), trial)
         return list(fastest.values())[:limit]
 

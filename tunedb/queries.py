@@ -29,19 +29,19 @@ ORDER BY t.workload_id, t.source_id, t.position, t.trial_id
 # Narrow columns are sorted first; only the winners' traces are fetched.
 BEST = f"""
 WITH winners AS (
-    SELECT trial_id, min(source_id) AS source_id, min(secs_median) AS secs
+    SELECT trial_id
     FROM (
-        SELECT trial_id, source_id, secs_median, module_id, trace_id FROM {{trials}} WHERE {{selected}}
-        QUALIFY row_number() OVER (PARTITION BY module_id, trace_id ORDER BY secs_median, trial_id) = 1
+        SELECT trial_id, secs_median, position, module_id, trace_id FROM {{trials}} WHERE {{selected}}
+        QUALIFY row_number() OVER (PARTITION BY module_id, trace_id ORDER BY secs_median, position, trial_id) = 1
     )
-    GROUP BY trial_id ORDER BY secs, trial_id LIMIT ?
+    ORDER BY secs_median, position, trial_id LIMIT ?
 )
 SELECT {_TRIAL_COLUMNS}
 FROM (
     SELECT * FROM {{trials}} WHERE {{selected}} AND trial_id IN (SELECT trial_id FROM winners)
     QUALIFY row_number() OVER (PARTITION BY trial_id ORDER BY source_id, position) = 1
 ) AS t
-ORDER BY t.secs_median, t.trial_id
+ORDER BY t.secs_median, t.position, t.trial_id
 """
 
 WORKLOAD_COUNTS = """

@@ -111,10 +111,20 @@ class Store(ABC):
         """All sources, oldest first."""
 
     @abstractmethod
-    def best(self, workload_id: str, target_id: str | None = None, limit: int = 1) -> list[Trial]:
+    def modules_hashed(self, structural_hash: str) -> list[Workload]:
+        """All modules with this structural hash, decimal as TVM wrote it. Releases differ in it."""
+
+    @abstractmethod
+    def best(
+        self, workload_id: str, target_id: str | None = None, limit: int = 1, *, module_id: str | None = None
+    ) -> list[Trial]:
         """The `limit` fastest good trials by median run time, one for each distinct trace, fastest first.
 
-        `target_id=None` takes all targets together; use it only to show them next to each other.
+        Args:
+            workload_id: of which workload.
+            target_id: of which target; None takes all together: only to show them next to each other.
+            limit: how many at most.
+            module_id: only those that were recorded with this module; None takes all.
         """
 
     @abstractmethod

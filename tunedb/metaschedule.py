@@ -21,9 +21,8 @@ from tunedb.identity import canonical_target, content_hash, trial_id
 from tunedb.logs.metaschedule import read_workload
 from tunedb.records import Hardware, Outcome, Source, Target, Trace, Trial, Workload
 from tunedb.store import Store
+from tunedb.traces import validated_trace
 
-_INSTRUCTIONS = msgspec.json.Decoder(list[tuple[str, list[Any], list[Any], list[str]]])
-_DECISIONS = msgspec.json.Decoder(list[tuple[int, Any]])
 _CACHED_MODULES = 64
 
 
@@ -119,23 +118,6 @@ def _load(module_json: bytes) -> Any:
         return tvm.ir.load_json(module_json.decode())
     except Exception as error:
         raise BadInputError(f"TVM cannot read the module: {last_line(error)}") from error
-
-
-def validated_trace(trace: Trace) -> Any:
-    """The trace as TVM's JSON: `[instructions, decisions]`, each of the form that TVM writes.
-
-    Raises:
-        BadInputError: it is not.
-    """
-    try:
-        instructions = _INSTRUCTIONS.decode(trace.instructions)
-        decisions = _DECISIONS.decode(trace.decisions)
-    except (ValueError, RecursionError) as error:
-        raise BadInputError(f"the trace is malformed: {error}") from error
-    for index, _ in decisions:
-        if not 0 <= index < len(instructions):
-            raise BadInputError(f"the trace decides instruction {index} of {len(instructions)}")
-    return [[list(instruction) for instruction in instructions], [list(decision) for decision in decisions]]
 
 
 def scheduled_module(workload: Workload, trial: Trial, *, trusted: bool = False) -> Any:

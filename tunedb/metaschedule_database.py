@@ -21,16 +21,17 @@ from tunedb.errors import BadInputError, UsageError
 from tunedb.hardware import this_machine
 from tunedb.metaschedule import (
     load_module,
+    plain,
     replay,
     target_from_tvm,
     target_to_tvm,
     trial_from_measurement,
-    validated_trace,
     workload_from_module,
 )
 from tunedb.records import Outcome, Source, Target, Trace, Trial, Workload
 from tunedb.replaying import probe
 from tunedb.store import Store
+from tunedb.traces import validated_trace
 
 _LOG = logging.getLogger(__name__)
 _FAILED_SECS = 1e9  # MetaSchedule reports a failed trial as a run of 1e10 seconds
@@ -99,7 +100,7 @@ class StoreDatabase(PyDatabase):  # type: ignore[misc]
         """Appends a measured record to the store; one of another target than this database's too."""
         target = target_from_tvm(record.target) if record.target is not None else self._asked_target(None)
         row = workload_from_module(record.workload.mod)
-        run_secs = [float(secs) for secs in record.run_secs or ()]
+        run_secs = [float(plain(secs)) for secs in record.run_secs or ()]
         good = bool(run_secs) and all(0 < secs < _FAILED_SECS and math.isfinite(secs) for secs in run_secs)
         with self._lock:
             if self._source is None:

@@ -19,6 +19,7 @@ import msgspec
 from tunedb.errors import BadInputError
 from tunedb.identity import trace_id
 from tunedb.records import Trace, Workload
+from tunedb.traces import validated_trace
 
 _TIMEOUT_SECS = 60.0
 _CACHED = 1024
@@ -65,23 +66,28 @@ class _Child:
             line = _line(process.stdout.fileno(), time.monotonic() + _TIMEOUT_SECS)
             return msgspec.json.decode(line, type=_Answer)
         except (OSError, ValueError, TimeoutError) as error:
-            self.stop()
-            what = "takes too long" if isinstance(error, TimeoutError) else f"crashes TVM (exit {process.returncode})"
+            late = isinstance(error, TimeoutError)
+            self.stop(wait_secs=0.0 if late else 5.0)
+            what = "takes too long" if late else f"ended the process that tried it (exit code {process.returncode})"
             return _Answer(error=f"replaying the record {what}")
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
-            command = [sys.executable, "-m", "tunedb.replaying"]
+            program = f"import sys; sys.path[:] = {sys.path!r}; from tunedb.replaying import serve; serve()"
+            command = [sys.executable, "-P", "-c", program]
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         return self._process
 
-    def stop(self) -> None:
-        """Ends the child."""
+    def stop(self, wait_secs: float = 0.0) -> None:
+        """Ends the child; one that is ending by itself may take so long."""
         process, self._process = self._process, None
         if process is None:
             return
-        process.kill()
-        process.wait()
+        try:
+            process.wait(wait_secs)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 try:
@@ -118,9 +124,9 @@ def probe(workload: Workload, trace: Trace) -> str:
     return _CHILD.ask(workload, trace)
 
 
-def _serve() -> None:
-    """The child: answers each line on standard input by one on what was standard output."""
-    from tunedb.metaschedule import load_module, replay, validated_trace
+def serve() -> None:
+    """The child's program: answers each line on standard input by one on what was standard output."""
+    from tunedb.metaschedule import load_module, replay
 
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what TVM or LLVM print is no answer
@@ -128,12 +134,8 @@ def _serve() -> None:
         question = msgspec.json.decode(line, type=_Question)
         try:
             replayed = replay(load_module(question.workload), validated_trace(question.trace))
-            answer = _Answer(script=replayed.mod.script())
+            answer = _Answer(script=str(replayed.mod.script()))
         except BadInputError as error:
             answer = _Answer(error=str(error) or "it does not replay")
         answers.write(msgspec.json.encode(answer) + b"\n")
         answers.flush()
-
-
-if __name__ == "__main__":
-    _serve()

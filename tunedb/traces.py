@@ -1,9 +1,19 @@
-"""A trace's two parts: what all trials of its design space share, and the postprocessors' work on one candidate."""
+"""Traces as JSON: their form, and their two parts: what all trials of a design space share, and the rest."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+
+from tunedb.errors import BadInputError
+from tunedb.records import Trace
+
 _POSTPROC = b'["EnterPostproc"'  # a quote inside a JSON string is escaped: this never occurs within one
 NO_POSTPROC = b"[]"
+
+_INSTRUCTIONS = msgspec.json.Decoder(list[tuple[str, list[Any], list[Any], list[str]]])
+_DECISIONS = msgspec.json.Decoder(list[tuple[int, Any]])
 
 
 def split_instructions(instructions: bytes) -> tuple[bytes, bytes]:
@@ -20,3 +30,28 @@ def join_instructions(shared: bytes, postproc: bytes) -> bytes:
     if postproc == NO_POSTPROC:
         return shared
     return shared[:-1] + (b"," if len(shared) > 2 else b"") + postproc[1:]
+
+
+def compact_instructions(instructions: bytes) -> bytes:
+    """Instructions of the form that TVM writes, without white space. Raises: BadInputError."""
+    try:
+        return msgspec.json.encode(_INSTRUCTIONS.decode(instructions))
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(f"the trace's instructions are malformed: {error}") from error
+
+
+def validated_trace(trace: Trace) -> Any:
+    """The trace as TVM's JSON: `[instructions, decisions]`, each of the form that TVM writes.
+
+    Raises:
+        BadInputError: it is not.
+    """
+    try:
+        instructions = _INSTRUCTIONS.decode(trace.instructions)
+        decisions = _DECISIONS.decode(trace.decisions)
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(f"the trace is malformed: {error}") from error
+    for index, _ in decisions:
+        if not 0 <= index < len(instructions):
+            raise BadInputError(f"the trace decides instruction {index} of {len(instructions)}")
+    return [[list(instruction) for instruction in instructions], [list(decision) for decision in decisions]]

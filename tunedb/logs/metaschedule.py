@@ -28,7 +28,7 @@ from tunedb.identity import (
     workload_from_graph,
 )
 from tunedb.records import Outcome, Rejected, Target, Workload
-from tunedb.traces import split_instructions
+from tunedb.traces import compact_instructions, split_instructions
 
 KEPT_BYTES = 1 << 16  # of a rejected line
 _FAILED_SECS = 1e9  # MetaSchedule writes 1e10 for a trial that failed; no run takes 30 years
@@ -37,7 +37,6 @@ _NAMED_ARGS = 60
 
 _WORKLOAD = msgspec.json.Decoder(tuple[str, str])
 _RECORD = msgspec.json.Decoder(tuple[int, tuple[tuple[Raw, Raw], list[float] | None, Raw, Raw]])
-_INSTRUCTIONS = msgspec.json.Decoder(list[tuple[str, list[Any], list[Any], list[str]]])
 
 
 def read_workload(line: bytes) -> Workload:
@@ -125,10 +124,7 @@ class RecordReader:
         shared, postproc = split_instructions(raw)
         known = self._shared.get(shared)
         if known is None:
-            try:
-                canonical = msgspec.json.encode(_INSTRUCTIONS.decode(shared))
-            except (ValueError, RecursionError) as error:
-                raise BadInputError(f"the trace's instructions are malformed: {error}") from error
+            canonical = compact_instructions(shared)
             known = (instructions_id(canonical), canonical)
             _remember(self._shared, shared, known)
         return *known, _array(postproc, "the postprocessors' instructions")

@@ -43,9 +43,9 @@ class Progress:
         bar = f"{_bar(done, total)} {done:,}/{total:,}" if total else f"{done:,}"
         self._draw(f"{bar}  {text}")
 
-    def trial(self, event: TrialEvent) -> None:
+    def trial(self, event: TrialEvent, *, with_task: bool = False) -> None:
         """One finished trial: a line each; on a terminal only improvements and failures stay."""
-        line = trial_line(event)
+        line = trial_line(event, with_task=with_task)
         improved = event.run_secs_median is not None and event.run_secs_median == event.best_secs
         if not self._is_terminal or improved or event.run_secs_median is None:
             self.note(line)
@@ -75,8 +75,8 @@ class Progress:
             self._is_terminal = False
 
 
-def trial_line(event: TrialEvent) -> str:
-    """One trial as a line: number, latency or cause of failure, best so far, time since the start."""
+def trial_line(event: TrialEvent, *, with_task: bool = False) -> str:
+    """One trial as a line: number, latency or cause of failure, the task's best so far, time since the start."""
     number = f"{event.number:>{len(str(event.total))}}/{event.total}"
     if event.run_secs_median is None:
         cause = event.error.strip().splitlines()[-1] if event.error.strip() else "no cause given"
@@ -84,7 +84,8 @@ def trial_line(event: TrialEvent) -> str:
     else:
         result = f"{duration(event.run_secs_median):>10}"
     mark = " *" if event.run_secs_median is not None and event.run_secs_median == event.best_secs else "  "
-    return f"trial {number}  {result}{mark}  best {duration(event.best_secs):>10}  {elapsed(event.elapsed_secs):>8}"
+    line = f"trial {number}  {result}{mark}  best {duration(event.best_secs):>10}  {elapsed(event.elapsed_secs):>8}"
+    return f"{line}  {event.task_name}" if with_task else line
 
 
 def _bar(done: int, total: int | None) -> str:

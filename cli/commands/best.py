@@ -96,9 +96,9 @@ def find(store: Store, prefix: str, target: str | None, top: int, *, with_script
 
 
 def _script(store: Store, trial: Trial) -> str:
-    from tunedb.metaschedule import scheduled_module
+    from tunedb.metaschedule import script
 
-    return str(scheduled_module(store.module(trial.module_id), trial).script())
+    return script(store.module(trial.module_id), trial)
 
 
 def record_document(trial: Trial, target: Target) -> dict[str, Any]:

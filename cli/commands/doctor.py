@@ -81,7 +81,7 @@ def check_linker() -> Check:
 def check_measuring() -> Check:
     """Compiles and measures a small kernel for this CPU."""
     from cli.labels import target_label
-    from cli.units import duration, elapsed
+    from cli.units import duration
     from search.measure.selfcheck import check_measuring as measure
     from search.targets import local_target
 
@@ -92,7 +92,7 @@ def check_measuring() -> Check:
         return Check("measuring", False, f"TVM: {error}", "install tunedb again", ExitCode.CANNOT_MEASURE)
     report = measure(target)
     if report.ok:
-        took = f"compiled in {elapsed(report.compile_secs or 0.0)}, ran in {duration(report.run_secs)}"
+        took = f"compiled in {duration(report.compile_secs)}, ran in {duration(report.run_secs)}"
         return Check("measuring", True, f"{target_label(target)}: {took}")
     detail = f"{target_label(target)}: {report.error}"
     return Check("measuring", False, detail, advice, ExitCode.CANNOT_MEASURE)

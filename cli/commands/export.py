@@ -1,10 +1,78 @@
-"""`tunedb export`: writes records for other tools."""
+"""`tunedb export`: writes records as a database that stock TVM opens."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.options import AsJson, Debug, StoreUrl
+from cli.session import session
+
+if TYPE_CHECKING:
+    from cli.output import Answer
+    from tunedb.export import ExportReport
+
 SUMMARY = "Write records as a MetaSchedule database"
-EXAMPLES = ("tunedb export tuning_logs", "tunedb export tuning_logs --workload 5f3a --target znver5 --top 10")
+EXAMPLES = ("tunedb export tuning_logs --target znver5", "tunedb export best_logs --workload 5f3a --top 10")
 
 
-def command() -> None:
-    """Write records."""
+def command(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write to; made if it is not there.")],
+    workload: Annotated[
+        str | None, typer.Option("--workload", metavar="HASH", help="Only this workload: a prefix of its hash.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", metavar="T", help="Only this target: id prefix, arch or JSON.")
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(
+            "--top", metavar="K", min=1, help="Only the K fastest of each workload and target.  [default: all]"
+        ),
+    ] = None,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Write records as a MetaSchedule JSON database, which stock TVM opens with `ms.database.JSONDatabase`."""
+    with session(store, as_json, debug) as run, run.open_store() as opened:
+        from cli.units import count
+        from tunedb.errors import NotFoundError
+        from tunedb.export import export_metaschedule
+
+        report = export_metaschedule(
+            opened,
+            directory,
+            workload_id=None if workload is None else opened.resolve_workload(workload).workload_id,
+            target_id=None if target is None else opened.resolve_target(target).target_id,
+            top_k=top,
+        )
+        for reason, number in report.left_out.items():
+            run.progress.note(f"left out {count(number, 'trial')}: {reason}")
+        targets = len(opened.targets())
+        if target is None and targets > 1:
+            run.progress.note(
+                f"the store has {targets} targets, and stock's JSONDatabase answers for any of them: "
+                "--target keeps them apart"
+            )
+        run.show(answer(report))
+        if report.trials == 0:
+            raise NotFoundError("there was nothing to export")
+
+
+def answer(report: ExportReport) -> Answer:
+    """What was written."""
+    from cli.output import Answer
+    from cli.units import count
+
+    document = {
+        "directory": str(report.directory),
+        "workloads": report.workloads,
+        "trials": report.trials,
+        "failed": report.failed_trials,
+        "left_out": dict(report.left_out),
+    }
+    what = f"{count(report.trials, 'trial')} of {count(report.workloads, 'workload')}"
+    return Answer(document, [f"{what} written to {report.directory}"])

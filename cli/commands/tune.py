@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -67,7 +68,7 @@ def command(
             trials=trials,
             strategy=strategy.value,
             seed=seed,
-            on_trial=run.progress.trial,
+            on_trial=partial(run.progress.trial, with_task=len(tasks) > 1),
             stop=run.stop,
         )
         run.show(answer(report))

@@ -63,7 +63,7 @@ def test_what_is_no_trace_is_shown_as_it_is(instructions):
 
 def event(run_secs: float | None, best: float | None = 2e-5) -> TrialEvent:
     outcome = Outcome.OK if run_secs else Outcome.RUN_TIMEOUT
-    return TrialEvent(3, 64, outcome, run_secs, best, "" if run_secs else "took longer than 20 s", 12.5, "ab")
+    return TrialEvent(3, 64, "matmul", outcome, run_secs, best, "" if run_secs else "took longer than 20 s", 12.5, "ab")
 
 
 def test_progress_without_a_terminal_is_plain_lines():
@@ -72,10 +72,12 @@ def test_progress_without_a_terminal_is_plain_lines():
     progress.step(1, 2, "reading")
     progress.trial(event(3e-5))
     progress.trial(event(None))
+    progress.trial(event(3e-5), with_task=True)
     progress.close()
     assert stream.getvalue().splitlines() == [
         "trial  3/64       30 us    best      20 us    12.5 s",
         "trial  3/64  run_timeout: took longer than 20 s    best      20 us    12.5 s",
+        "trial  3/64       30 us    best      20 us    12.5 s  matmul",
     ]
 
 
@@ -89,6 +91,6 @@ def test_progress_on_a_terminal_keeps_improvements_and_cleans_up():
     progress.trial(event(3e-5))
     progress.trial(event(2e-5))
     progress.close()
-    lines = stream.getvalue().replace("\r", "\n").splitlines()
-    assert [line for line in lines if line.startswith("trial")] == [trial_line(event(2e-5))]
-    assert lines[-1] == "\x1b[2K"
+    drawn = stream.getvalue().replace("\r", "").split("\x1b[2K")
+    assert [text for text in drawn if text.startswith("trial")] == [trial_line(event(2e-5)) + "\n"]
+    assert drawn[-1] == ""

@@ -68,11 +68,17 @@ def test_stock_tvm_opens_what_export_wrote(run_json, store, tmp_path):
     report = run_json("export", tmp_path / "out", "--target", "znver5", "--top", 5, "--store", store)
     from tvm.s_tir import meta_schedule as ms
 
-    records = 0
-    for folder in report["folders"]:
-        database = ms.database.JSONDatabase(work_dir=folder)
-        records += len(database)
-    assert records == report["records"] == 15
+    database = ms.database.JSONDatabase(work_dir=report["directory"])
+    assert len(database) == report["trials"] == 15
+    assert report["workloads"] == 3
+
+
+def test_export_says_what_it_mixes_and_what_is_there_already(run, store, tmp_path):
+    first = run("export", tmp_path / "out", "--top", 1, "--store", store)
+    assert first.exit_code == 0
+    assert "5 trials of 3 workloads" in first.stdout
+    assert "2 targets" in first.stderr
+    assert run("export", tmp_path / "out", "--store", store).exit_code == 2
 
 
 def test_train_makes_a_model_and_tune_starts_from_it(run_json, logs, tmp_path):

@@ -46,18 +46,21 @@ def run(url: str, trials: int, seed: int) -> None:
 
     with tunedb.open_store(url) as store:
         report = ingest(store, [ROOT / "data"])
-        say(f"remembered: {report.added} trials ingested from data/ ({len(report.rejected)} lines rejected)")
+        say(f"remembered: {report.added} trials ingested from data/ ({report.num_rejected} pieces of input rejected)")
 
         trained = train(store, seed=seed, workers=2, max_trials_per_workload=128)
-        for entry in trained.targets:
-            say(f"learned: {entry.describe()}")
+        for entry in trained.trained:
+            say(
+                f"learned: {entry.target.arch}, {entry.num_trials} trials of {entry.num_workloads} workloads; held-out "
+                f"top-1 {entry.metrics['top1']:.2f}, top-5 {entry.metrics['top5']:.2f}"
+            )
 
-        target = local_target()
+        target = local_target(num_cores=1)  # as the logs in data/ were measured; and one core is steadier than all
         (task,) = load_tasks(f"{ROOT / 'examples' / 'workloads.py'}:dilated_conv2d", store, target)
         say(f"target: {target.text}")
 
         def tuned(strategy: str) -> TuneReport:
-            def show(event) -> None:  # noqa: ANN001
+            def show(event) -> None:
                 secs = f"{event.run_secs_median * 1e6:10.1f} us" if event.run_secs_median else f"{event.outcome:>13}"
                 best = f"{event.best_secs * 1e6:10.1f} us" if event.best_secs else "-"
                 say(f"  {strategy:12} {event.number:3}/{event.total}  {secs}   best {best}")

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.targets import to_tvm
 from tunedb import tensor_intrinsics
 from tunedb.errors import BadInputError, NotFoundError, UsageError
-from tunedb.metaschedule import load_module
+from tunedb.metaschedule import load_module, target_to_tvm
 from tunedb.records import Target
 from tunedb.store import Store
 
@@ -121,14 +120,14 @@ def _tasks_of_module(value: Any, target: Target) -> list[Task]:
         functions = [(gv.name_hint, f) for gv, f in value.functions_items() if isinstance(f, tvm.tirx.PrimFunc)]
         return [Task(name, _normalize_mod(f.with_attr("global_symbol", "main"))) for name, f in sorted(functions)]
     tensor_intrinsics.register_for(target.kind)
-    with to_tvm(target):
+    with target_to_tvm(target):
         passes = [
             tvm.relax.transform.DecomposeOpsForInference(),
             tvm.relax.transform.CanonicalizeBindings(),
             tvm.relax.get_pipeline("zero"),
         ]
         lowered = tvm.ir.transform.Sequential(passes)(value)
-        extracted = ms.relax_integration.extract_tasks(lowered, to_tvm(target))
+        extracted = ms.relax_integration.extract_tasks(lowered, target_to_tvm(target))
     tasks = [Task(str(task.task_name), _normalize_mod(task.dispatched[0]), float(task.weight)) for task in extracted]
     if not tasks:
         raise BadInputError("the model has nothing to tune: no tensor program came out of it")

@@ -188,7 +188,7 @@ class Recorded(_Recorded):
         """The inner strategy's next batch."""
         if self._stopped():
             return None
-        candidates = self.inner.generate_measure_candidates()
+        candidates: list[Any] | None = self.inner.generate_measure_candidates()
         if candidates is not None and self.recorder is not None:
             self.recorder.begin_batch(candidates)
         return candidates

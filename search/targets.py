@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from tunedb.errors import UsageError
+from tunedb.errors import BadInputError, UsageError
 from tunedb.identity import canonical_target
 from tunedb.records import Target
 
@@ -31,26 +31,10 @@ def parse_target(text: str) -> Target:
     Raises:
         UsageError: neither; TVM 0.27 takes no command-line style strings ("llvm -mcpu=...").
     """
-    import json
-
-    import tvm
+    from tunedb.metaschedule import target_from_tvm
 
     try:
-        spec: Any = json.loads(text) if text.lstrip().startswith("{") else text
-        if isinstance(spec, str) and " " in spec:
-            raise UsageError(f'target {text!r}: write options as JSON, such as {{"kind": "llvm", "mcpu": "znver5"}}')
-        return canonical_target(str(tvm.target.Target(spec)))
-    except UsageError:
-        raise
-    except Exception as error:
-        reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-        raise UsageError(f"target {text!r} is neither a TVM tag nor a valid target in JSON: {reason}") from error
-
-
-def to_tvm(target: Target) -> Any:
-    """The TVM target of one of ours."""
-    import json
-
-    import tvm
-
-    return tvm.target.Target(json.loads(target.text))
+        return target_from_tvm(text)
+    except (BadInputError, ValueError) as error:
+        hint = ': write options as JSON, such as {"kind": "llvm", "mcpu": "znver5"}' if " -" in text else ""
+        raise UsageError(f"target {text!r} is neither a tag of TVM's nor valid JSON{hint} ({error})") from error

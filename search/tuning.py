@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import logging
 import secrets
 import tempfile
@@ -14,10 +14,10 @@ from typing import Any
 
 from search.frontends import Task
 from search.recording import RunRecorder, TaskRecorder, TrialEvent
-from search.targets import to_tvm
-from tunedb import tensor_intrinsics
+from tunedb import identity, tensor_intrinsics
 from tunedb.errors import MeasurementError, UsageError
 from tunedb.hardware import this_machine
+from tunedb.metaschedule import target_to_tvm, workload_from_module
 from tunedb.records import Outcome, Source, Target, Trial
 from tunedb.store import Store
 
@@ -106,8 +106,6 @@ def tune(
 
     def make_recorder(context: Any, max_trials: int) -> TaskRecorder:
         del max_trials
-        from tunedb.metaschedule import workload_from_module
-
         return recorder.for_task(workload_from_module(context.mod), str(context.task_name))
 
     chosen = _strategy(strategy, loaded, seed, batch_size, make_recorder, stop)
@@ -115,7 +113,7 @@ def tune(
     contexts = [
         ms.TuneContext(
             mod=task.mod,
-            target=to_tvm(target),
+            target=target_to_tvm(target),
             space_generator="post-order-apply",
             search_strategy=chosen,
             task_name=task.name,
@@ -178,14 +176,9 @@ def _strategy(
 def _source(strategy: str, seed: int, prior: str) -> Source:
     import tvm
 
-    from tunedb.identity import source_id
-
-    run = secrets.token_hex(8)
-    detail = json.dumps(
-        {"prior": prior, "seed": seed, "strategy": strategy, "tvm_version": str(tvm.__version__)}, sort_keys=True
-    )
-    uri = f"tune:{run}"
-    return Source(source_id(uri, "tune", detail), uri, "tune", detail, datetime.now(UTC))
+    detail = {"prior": prior, "seed": seed, "strategy": strategy, "tvm_version": str(tvm.__version__)}
+    made = identity.source(f"tune:{secrets.token_hex(8)}", "tune", detail)
+    return dataclasses.replace(made, added_at=datetime.now(UTC))
 
 
 def _report(
@@ -202,7 +195,7 @@ def _report(
     failed = [trial for trial in everything if trial.outcome is not Outcome.OK]
     if everything and len(failed) == len(everything) and not interrupted:
         raise MeasurementError(
-            f"all {len(failed)} trials failed; the last one: {failed[-1].outcome}: {failed[-1].error or 'no cause given'}"
+            f"all {len(failed)} trials failed; the last one, {failed[-1].outcome}: {failed[-1].error or 'no cause'}"
         )
     weight = {task.name: task.weight for task in tasks}
     reports = [

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 
 from search.measure import workers
-from search.targets import to_tvm
 from tunedb import tensor_intrinsics
+from tunedb.metaschedule import target_to_tvm
 from tunedb.records import Target
 
 
@@ -39,7 +39,7 @@ def check_measuring(target: Target, timeout_secs: float = 60.0) -> MeasuringRepo
         try:
             builder.pool.submit(workers.ready).result()
             started = time.monotonic()
-            path = builder.pool.submit(workers.build, (save_json(mod), str(to_tvm(target)))).result()
+            path = builder.pool.submit(workers.build, (save_json(mod), str(target_to_tvm(target)))).result()
             compile_secs = time.monotonic() - started
             shapes = (("TENSOR", "float32", [1024]),) * 2
             run_secs = runner.pool.submit(workers.run, path, "cpu", shapes, 1, 1).result()

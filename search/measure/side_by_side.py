@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 from search.measure import workers
 from search.measure.pools import PersistentBuilder, PersistentRunner
-from search.targets import to_tvm
 from tunedb.errors import MeasurementError
-from tunedb.metaschedule import scheduled_module
+from tunedb.metaschedule import scheduled_module, target_to_tvm
 from tunedb.records import Target, Trial, Workload
 
 
@@ -49,7 +48,7 @@ def measure_side_by_side(
         for trial in trials:
             mod = scheduled_module(workload, trial)
             args = ms.arg_info.ArgInfo.from_entry_func(mod, remove_preproc=True)
-            path = builder.pool.submit(workers.build, (save_json(mod), str(to_tvm(target)))).result()
+            path = builder.pool.submit(workers.build, (save_json(mod), str(target_to_tvm(target)))).result()
             artifacts.append((path, tuple(info.as_json() for info in args)))
         run_secs: list[list[float]] = [[] for _ in trials]
         for _ in range(passes):

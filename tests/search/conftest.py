@@ -34,10 +34,10 @@ def small_matmul(target: Target) -> Any:
 def context(small_matmul: Any, target: Target) -> Any:
     from tvm.s_tir import meta_schedule as ms
 
-    from search.targets import to_tvm
+    from tunedb.metaschedule import target_to_tvm
 
     return ms.TuneContext(
-        mod=small_matmul, target=to_tvm(target), space_generator="post-order-apply", num_threads=1, rand_state=1
+        mod=small_matmul, target=target_to_tvm(target), space_generator="post-order-apply", num_threads=1, rand_state=1
     )
 
 

@@ -59,11 +59,11 @@ def test_runs_inside_stock_tune_tir(small_matmul: Any, target: Target, tmp_path:
 
     from search.measure.pools import PersistentBuilder, PersistentRunner
     from search.strategy import BayesianOptimization
-    from search.targets import to_tvm
+    from tunedb.metaschedule import target_to_tvm
 
     database = ms.tune_tir(
         small_matmul,
-        to_tvm(target),
+        target_to_tvm(target),
         str(tmp_path),
         max_trials_global=6,
         num_trials_per_iter=3,

@@ -8,13 +8,14 @@ pytestmark = pytest.mark.tvm
 
 
 def test_the_local_target_names_the_cpu_and_its_cores() -> None:
-    from search.targets import local_target, to_tvm
+    from search.targets import local_target
+    from tunedb.metaschedule import target_to_tvm
 
     target = local_target(num_cores=3)
     assert target.kind == "llvm"
     assert target.arch
     assert target.num_cores == json.loads(target.text)["num-cores"] == 3
-    assert str(to_tvm(target).kind.name) == "llvm"
+    assert str(target_to_tvm(target).kind.name) == "llvm"
 
 
 def test_targets_are_read_from_json_and_tags() -> None:

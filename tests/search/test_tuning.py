@@ -1,0 +1,133 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tunedb.errors import MeasurementError, UsageError
+from tunedb.records import Outcome, Target
+
+pytestmark = pytest.mark.tvm
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_every_trial_of_a_run_is_in_the_store(small_matmul: Any, target: Target, tmp_path: Path) -> None:
+    import tunedb
+    from search.frontends import Task
+    from search.tuning import tune
+
+    events = []
+    with tunedb.open_store(tmp_path / "store") as store:
+        report = tune(
+            [Task("small", small_matmul)], store=store, target=target, trials=10, seed=1, on_trial=events.append
+        )
+        assert report.trials == 10
+        assert [event.number for event in events] == list(range(1, 11))
+        (task,) = report.tasks
+        assert task.best is not None
+        trials = list(store.trials(workload_id=task.workload_hash))
+        assert {trial.trial_id for trial in trials} == {event.trial_id for event in events}
+        assert store.best(task.workload_hash, target.target_id)[0].trial_id == task.best.trial_id
+        assert store.resolve_workload(task.workload_hash[:12]).num_trials == 10
+        best_so_far = [event.best_secs for event in events if event.best_secs is not None]
+        assert best_so_far == sorted(best_so_far, reverse=True)
+
+
+@pytest.mark.parametrize("strategy", ["evolutionary", "random"])
+def test_stock_strategies_are_recorded_too(small_matmul: Any, target: Target, tmp_path: Path, strategy: str) -> None:
+    import tunedb
+    from search.frontends import Task
+    from search.tuning import tune
+
+    with tunedb.open_store(tmp_path / "store") as store:
+        report = tune([Task("small", small_matmul)], store=store, target=target, trials=4, strategy=strategy)
+        assert len(list(store.trials())) == report.trials == 4
+
+
+def test_a_set_stop_ends_the_run_with_what_was_finished_stored(
+    small_matmul: Any, target: Target, tmp_path: Path
+) -> None:
+    import tunedb
+    from search.frontends import Task
+    from search.tuning import tune
+
+    stop = threading.Event()
+    with tunedb.open_store(tmp_path / "store") as store:
+        report = tune(
+            [Task("small", small_matmul)],
+            store=store,
+            target=target,
+            trials=500,
+            on_trial=lambda event: stop.set() if event.number == 3 else None,
+            stop=stop,
+        )
+        assert report.interrupted
+        assert report.trials == 3
+        assert len(list(store.trials(outcome=Outcome.OK))) == 3
+
+
+def test_a_killed_run_leaves_its_finished_trials_in_the_store(tmp_path: Path) -> None:
+    """The real command, killed in mid-run: the store opens and holds what it had appended by then."""
+    import tunedb
+
+    url = tmp_path / "store"
+    spec = f"{ROOT / 'examples' / 'workloads.py'}:small_matmul"
+    command = [
+        sys.executable,
+        "-c",
+        "from cli.main import main; main()",
+        "tune",
+        spec,
+        "--trials",
+        "2000",
+        "--store",
+        str(url),
+    ]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        assert process.stderr is not None
+        seen = 0
+        deadline = time.monotonic() + 120
+        for line in process.stderr:
+            seen += "best" in line
+            if seen >= 20 or time.monotonic() > deadline:
+                break
+        os.kill(process.pid, signal.SIGKILL)
+    assert seen >= 20, "the run never got far enough to be killed"
+    with tunedb.open_store(url, create=False) as store:
+        stored = list(store.trials())
+        assert len(stored) >= 8
+        assert {trial.outcome for trial in stored} == {Outcome.OK}
+        summary = store.resolve_workload(stored[0].workload_id)
+        assert summary.num_trials == len(stored) == len({trial.trial_id for trial in stored})
+
+
+def test_a_machine_that_cannot_run_the_target_says_so(small_matmul: Any, tmp_path: Path) -> None:
+    import tunedb
+    from search.frontends import Task
+    from search.targets import parse_target
+    from search.tuning import tune
+
+    foreign = parse_target('{"kind": "llvm", "mtriple": "aarch64-linux-gnu", "mcpu": "apple-m1", "num-cores": 1}')
+    with tunedb.open_store(tmp_path / "store") as store:
+        with pytest.raises(MeasurementError, match="all 2 trials failed"):
+            tune([Task("small", small_matmul)], store=store, target=foreign, trials=2)
+        failed = list(store.trials())
+        assert len(failed) == 2
+        assert all(trial.error for trial in failed)
+
+
+@pytest.mark.parametrize("bad", [{"strategy": "hope"}, {"trials": 0}, {"tasks": []}])
+def test_senseless_requests_are_refused(small_matmul: Any, target: Target, bad: dict[str, Any]) -> None:
+    from search.frontends import Task
+    from search.tuning import tune
+    from tunedb.memory import MemoryStore
+
+    arguments: dict[str, Any] = {"tasks": [Task("small", small_matmul)], "trials": 1, **bad}
+    with pytest.raises(UsageError):
+        tune(arguments.pop("tasks"), store=MemoryStore(), target=target, **arguments)

@@ -58,7 +58,7 @@ def command(
 
         chosen = local_target() if target is None else parse_target(target)
         tasks = load_tasks(spec, opened, chosen)
-        what = tasks[0].name if len(tasks) == 1 else count(len(tasks), "task")
+        what = spec if len(tasks) == 1 else f"{spec} ({len(tasks)} tasks)"
         run.progress.note(f"tuning {what} for {target_label(chosen)}: {count(trials, 'trial')}, strategy {strategy}")
         run.finishes_on_signal = True
         report = tune(

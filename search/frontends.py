@@ -119,7 +119,7 @@ def _tasks_of_module(value: Any, target: Target) -> list[Task]:
     if not any(isinstance(function, tvm.relax.Function) for _, function in value.functions_items()):
         functions = [(gv.name_hint, f) for gv, f in value.functions_items() if isinstance(f, tvm.tirx.PrimFunc)]
         return [Task(name, _normalize_mod(f.with_attr("global_symbol", "main"))) for name, f in sorted(functions)]
-    tensor_intrinsics.register_for(target.kind)
+    tensor_intrinsics.register_for(target.kind, target.keys)
     with target_to_tvm(target):
         passes = [
             tvm.relax.transform.DecomposeOpsForInference(),

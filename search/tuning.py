@@ -92,7 +92,7 @@ def tune(
         raise UsageError(f"trials must be at least 1, not {trials}")
     if not tasks:
         raise UsageError("there is nothing to tune")
-    tensor_intrinsics.register_for(target.kind)
+    tensor_intrinsics.register_for(target.kind, target.keys)
     from tvm.s_tir import meta_schedule as ms
 
     from search.measure.pools import PersistentBuilder, PersistentRunner

@@ -5,6 +5,7 @@ What makes two of them equal is decided in `tunedb.identity` alone; here are onl
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -50,6 +51,11 @@ class Target:
     kind: str  # "llvm", "cuda", ...
     arch: str  # mcpu, arch or model; "" when unknown
     num_cores: int | None = None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """TVM's keys of the target, which select schedule rules: ("arm_cpu", "cpu")."""
+        return tuple(str(key) for key in json.loads(self.text).get("keys", ()))
 
 
 @dataclass(frozen=True, slots=True)

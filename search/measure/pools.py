@@ -7,7 +7,6 @@ moment it is there, so that progress is live and an interrupted batch loses only
 
 from __future__ import annotations
 
-import json
 import threading
 from typing import Any
 
@@ -25,12 +24,11 @@ _USES_BEFORE_RESTART = 200  # workers leak some memory with each module
 
 
 def _pool(target: Target, max_workers: int, timeout_secs: float) -> PopenPoolExecutor:
-    keys = tuple(json.loads(target.text).get("keys", ["cpu"]))
     return PopenPoolExecutor(
         max_workers=max_workers,
         timeout=timeout_secs,
         initializer=workers.start_worker,
-        initargs=(target.kind, keys, target.num_cores or 1),
+        initargs=(target.kind, target.keys, target.num_cores or 1),
         maximum_process_uses=_USES_BEFORE_RESTART,
     )
 

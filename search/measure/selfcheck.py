@@ -24,7 +24,7 @@ class MeasuringReport:
 def check_measuring(target: Target, timeout_secs: float = 60.0) -> MeasuringReport:
     """Builds and runs a vector addition in worker processes, as a trial is."""
     try:
-        tensor_intrinsics.register_for(target.kind)
+        tensor_intrinsics.register_for(target.kind, target.keys)
         from tvm import te
         from tvm.ir import IRModule, save_json
 

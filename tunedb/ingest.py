@@ -11,6 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
 
 from tunedb import identity
@@ -28,6 +29,11 @@ _LOG = logging.getLogger(__name__)
 _BATCH_ROWS = 16_384
 _BATCH_BYTES = 64 << 20
 _REPORTED = 1000  # rejections listed in the report; all are counted and quarantined
+_UNREAD = {
+    Format.AUTOTVM: "AutoTVM log, not supported yet",
+    Format.ANSOR: "Ansor log, not supported yet",
+    Format.TAR: "an archive within an archive",
+}
 
 _Refs = list[tuple[str, str] | None]  # (workload_id, module_id) of each line of a workload file
 
@@ -139,12 +145,10 @@ class _Ingest:
         others = 0
         try:
             for file in container.files():
-                form = self._classify(file, explicit=file.name in found.explicit)
+                form = self._first_pass(file, refs, explicit=file.name in found.explicit)
                 if form is Format.RECORDS:
                     records.add(file.name)
-                elif form is Format.WORKLOADS:
-                    refs[file.name] = self._workloads(file)
-                elif form is not None:
+                elif form is not None and form is not Format.WORKLOADS:
                     others += 1
         except BadInputError as error:
             self.reject(Rejected(container.uri, 0, str(error)))
@@ -166,26 +170,25 @@ class _Ingest:
         except BadInputError as error:
             self.reject(Rejected(container.uri, 0, str(error)))
 
-    def _classify(self, file: LogFile, *, explicit: bool) -> Format | None:
-        """What a file is; None when it is to be skipped. Says what is wrong with files that cannot be read."""
+    def _first_pass(self, file: LogFile, refs: dict[str, _Refs], *, explicit: bool) -> Format | None:
+        """Reads a workload file, and says what any other is; None when it is to be skipped."""
         try:
             with file.open() as stream:
-                head = stream.peek(HEAD_BYTES)
+                try:
+                    head = stream.peek(HEAD_BYTES)
+                except READ_ERRORS as error:
+                    raise BadInputError(f"cannot be read: {error}") from error
+                form = detect(file.name, head)
+                if form is Format.WORKLOADS:
+                    refs[file.name] = self._workloads(file.uri, stream)
+                    return form
         except BadInputError as error:
             self.reject(Rejected(file.uri, 0, str(error)))
             return Format.UNKNOWN
-        except READ_ERRORS as error:
-            self.reject(Rejected(file.uri, 0, f"cannot be read: {error}"))
-            return Format.UNKNOWN
-        form = detect(file.name, head)
-        if form in (Format.RECORDS, Format.WORKLOADS):
+        if form is Format.RECORDS:
             return form
-        if form in (Format.AUTOTVM, Format.ANSOR):
-            title = {Format.AUTOTVM: "AutoTVM", Format.ANSOR: "Ansor"}[form]
-            self.reject(Rejected(file.uri, 0, f"{title} log, not supported yet"), FileReport(file.uri, form.value))
-            return form
-        if form is Format.TAR:
-            self.reject(Rejected(file.uri, 0, "an archive within an archive"))
+        if form in _UNREAD:
+            self.reject(Rejected(file.uri, 0, _UNREAD[form]), FileReport(file.uri, form.value))
             return form
         if explicit:
             self.reject(Rejected(file.uri, 0, "not a tuning log" if head else "an empty file", head[:KEPT_BYTES]))
@@ -193,27 +196,26 @@ class _Ingest:
         self.report.skipped_files += 1
         return None
 
-    def _workloads(self, file: LogFile) -> _Refs:
+    def _workloads(self, uri: str, stream: BufferedReader) -> _Refs:
         refs: _Refs = []
-        report = FileReport(file.uri, Format.WORKLOADS.value)
+        report = FileReport(uri, Format.WORKLOADS.value)
         self.report.files.append(report)
         try:
-            with file.open() as stream:
-                for number, line in numbered_lines(stream):
-                    try:
-                        workload = read_workload(line)
-                    except BadInputError as error:
-                        refs.append(None)
-                        report.rejected += 1
-                        self.reject(Rejected(file.uri, number, str(error), line[:KEPT_BYTES].rstrip(b"\r\n")))
-                        continue
-                    refs.append((workload.workload_id, workload.module_id))
-                    report.workloads += 1
-                    self._add_workload(workload)
-                    self._flush_if_full()
+            for number, line in numbered_lines(stream):
+                try:
+                    workload = read_workload(line)
+                except BadInputError as error:
+                    refs.append(None)
+                    report.rejected += 1
+                    self.reject(Rejected(uri, number, str(error), line[:KEPT_BYTES].rstrip(b"\r\n")))
+                    continue
+                refs.append((workload.workload_id, workload.module_id))
+                report.workloads += 1
+                self._add_workload(workload)
+                self._flush_if_full()
         except BadInputError as error:
             report.rejected += 1
-            self.reject(Rejected(file.uri, 0, str(error)))
+            self.reject(Rejected(uri, 0, str(error)))
         return refs
 
     def _record_file(self, file: LogFile, refs: _Refs | None) -> None:

@@ -236,15 +236,17 @@ def trial_from_measurement(
 
 
 def plain(value: Any) -> Any:
-    """A TVM container of numbers and strings as Python's own, as JSON has them."""
-    if value is None or isinstance(value, bool | int | float):
+    """A TVM container of numbers and strings as Python's own; truth as 1 and 0, as MetaSchedule's JSON has it."""
+    if isinstance(value, bool):
+        return int(value)
+    if value is None or isinstance(value, int | float):
         return value
     if isinstance(value, str):
         return str(value)
     if isinstance(value, Mapping) or hasattr(value, "items"):
         return {str(key): plain(item) for key, item in value.items()}
     if hasattr(value, "value"):  # IntImm, FloatImm
-        return value.value
+        return plain(value.value)
     return [plain(item) for item in value]
 
 

@@ -58,8 +58,8 @@ class _Child:
 
     def _exchange(self, question: bytes) -> _Answer:
         process = self._running()
-        assert process.stdin is not None  # noqa: S101 - both are pipes
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
             process.stdin.write(question + b"\n")
             process.stdin.flush()

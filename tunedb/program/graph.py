@@ -85,10 +85,10 @@ class ProgramGraph:
     def items(self, index: int) -> list[int]:
         """An array's elements, or a map's keys and values in turn (only values where keys are strings)."""
         value = self._node(index).data
+        if self.kind(index) not in ("Array", "Map") or not isinstance(value, list | None):
+            raise BadInputError(f"node {index} of the module's JSON graph is no array")
         if value is None:
             return []
-        if not isinstance(value, list):
-            raise BadInputError(f"node {index} of the module's JSON graph is no array")
         return [self._int(item, index) for item in value]
 
     def string_keys(self, index: int) -> Sequence[str]:

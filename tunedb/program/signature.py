@@ -22,7 +22,7 @@ _BINARY = _ARITHMETIC | {"EQ", "NE", "LT", "LE", "GT", "GE", "And", "Or"}
 _SAYS_NOTHING = frozenset(
     ("span", "ty", "dtype", "name", "name_hint", "annotations", "type_annotation", "struct_info_")
 )
-_MAX_VISITS = 200_000  # a shared sub-graph is written out at each use, which a hostile graph makes exponential
+_MAX_VISITS = 50_000  # a shared sub-graph is written out at each use, which a hostile graph makes exponential
 _MAX_DEPTH = 300
 
 Affine = dict[str, int]  # term -> factor; "" is the constant

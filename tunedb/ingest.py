@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
 
@@ -18,12 +17,15 @@ from tunedb import identity
 from tunedb.batch import Batch
 from tunedb.errors import BadInputError
 from tunedb.hardware import hardware_named
+from tunedb.ingest_report import FileReport, IngestProgress, IngestReport
 from tunedb.logs.archives import READ_ERRORS, Container, LogFile, numbered_lines
 from tunedb.logs.detect import HEAD_BYTES, Format, detect, partner_name
 from tunedb.logs.metaschedule import KEPT_BYTES, RecordReader, read_workload
 from tunedb.logs.paths import Found, find
 from tunedb.records import Hardware, Rejected, Target, Workload
 from tunedb.store import Store
+
+__all__ = ["FileReport", "IngestProgress", "IngestReport", "ingest"]
 
 _LOG = logging.getLogger(__name__)
 _BATCH_ROWS = 16_384
@@ -36,60 +38,6 @@ _UNREAD = {
 }
 
 _Refs = list[tuple[str, str] | None]  # (workload_id, module_id) of each line of a workload file
-
-
-@dataclass(slots=True)
-class FileReport:
-    """What became of one file."""
-
-    uri: str
-    format: str
-    records: int = 0  # record lines read, good ones only
-    added: int = 0
-    duplicates: int = 0
-    failed_trials: int = 0  # of `added`
-    rejected: int = 0
-    workloads: int = 0  # good lines of a workload file
-
-
-@dataclass(frozen=True, slots=True)
-class IngestProgress:
-    """Where an ingest stands, told after every batch and file."""
-
-    uri: str
-    files: int
-    records: int
-    rejected: int
-
-
-@dataclass(slots=True)
-class IngestReport:
-    """What an ingest did."""
-
-    files: list[FileReport] = field(default_factory=list)
-    rejected: tuple[Rejected, ...] = ()  # the first thousand
-    num_rejected: int = 0
-    skipped_files: int = 0  # files in folders and archives that are no logs
-
-    @property
-    def records(self) -> int:
-        """Good record lines of all files."""
-        return sum(file.records for file in self.files)
-
-    @property
-    def added(self) -> int:
-        """Trials that were new."""
-        return sum(file.added for file in self.files)
-
-    @property
-    def duplicates(self) -> int:
-        """Trials that were in the store already, or twice in the logs."""
-        return sum(file.duplicates for file in self.files)
-
-    @property
-    def failed_trials(self) -> int:
-        """Of the added trials, those that failed."""
-        return sum(file.failed_trials for file in self.files)
 
 
 def ingest(

@@ -95,3 +95,8 @@ MISCOUNTED = """
 SELECT count(*), min(trial_id) FROM {trials}
 WHERE (outcome = 'ok') <> (secs_median IS NOT NULL AND len(run_secs) > 0)
 """
+
+
+def any_of(column: str, count: int) -> str:
+    """A condition: the column has one of `count` values that are given."""
+    return f"{column} IN ({', '.join('?' * count)})"

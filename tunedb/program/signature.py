@@ -12,6 +12,8 @@ import json
 from dataclasses import dataclass, field
 
 from tunedb.errors import BadInputError
+from tunedb.program import affine
+from tunedb.program.affine import Affine
 from tunedb.program.graph import ProgramGraph
 
 _AXIS_KINDS = {0: "S", 2: "R", 3: "O"}  # TVM's IterVarType: data-parallel, commutative reduction, ordered
@@ -24,8 +26,6 @@ _SAYS_NOTHING = frozenset(
 )
 _MAX_VISITS = 50_000  # a shared sub-graph is written out at each use, which a hostile graph makes exponential
 _MAX_DEPTH = 300
-
-Affine = dict[str, int]  # term -> factor; "" is the constant
 
 
 @dataclass(slots=True)
@@ -155,8 +155,8 @@ class _Writer:
         self.signature.blocks.append(block)
         for position, iter_var in enumerate(graph.items(graph.ref(index, "iter_vars"))):
             domain = graph.ref(iter_var, "dom")
-            low = self._render(self._affine(graph.ref(domain, "min")))
-            extent = self._render(self._affine(graph.ref(domain, "extent")))
+            low = affine.render(self._affine(graph.ref(domain, "min")))
+            extent = affine.render(self._affine(graph.ref(domain, "extent")))
             kind = _AXIS_KINDS.get(graph.integer(iter_var, "iter_type"), "X")
             block.axes.append(f"{kind}{extent}" if low == "0" else f"{kind}{low}:{extent}")
             self._names[graph.ref(iter_var, "var")] = f"v{position}" if not within_block else f"v{number}.{position}"
@@ -171,7 +171,7 @@ class _Writer:
             body = self._statement(graph.ref(index, "body"), within_block=False)
             if len(self.signature.blocks) > blocks:
                 return body
-        extent = self._render(self._affine(graph.ref(index, "extent")))
+        extent = affine.render(self._affine(graph.ref(index, "extent")))
         name = self._name(graph.ref(index, "loop_var"), "l")
         return f"for {name}<{extent}{{{self._statement(graph.ref(index, 'body'), within_block=within_block)}}}"
 
@@ -181,7 +181,7 @@ class _Writer:
         graph = self._graph
         kind = graph.kind(index)
         if kind in ("IntImm", "Add", "Sub", "Mul", "Var", "SizeVar", "Cast") and graph.dtype(index) in _INDEX_TYPES:
-            return self._render(self._affine(index))
+            return affine.render(self._affine(index))
         self._enter()
         try:
             return self._expression_inner(index, kind)
@@ -235,32 +235,16 @@ class _Writer:
             return {self._name(index, "n"): 1}
         if kind in ("Add", "Sub"):
             sign = 1 if kind == "Add" else -1
-            total = dict(self._affine(graph.ref(index, "a")))
-            for term, factor in self._affine(graph.ref(index, "b")).items():
-                total[term] = total.get(term, 0) + sign * factor
-            return total
+            return affine.plus(self._affine(graph.ref(index, "a")), self._affine(graph.ref(index, "b")), sign)
         if kind == "Mul":
             left, right = self._affine(graph.ref(index, "a")), self._affine(graph.ref(index, "b"))
-            for one, other in ((left, right), (right, left)):
-                if not any(factor for term, factor in one.items() if term):
-                    return {term: factor * one.get("", 0) for term, factor in other.items()}
-            return {f"({self._render(left)})*({self._render(right)})": 1}
+            return affine.times(left, right)
         if kind in ("FloorDiv", "FloorMod", "Min", "Max"):
             left, right = self._affine(graph.ref(index, "a")), self._affine(graph.ref(index, "b"))
-            return {f"{kind}({self._render(left)},{self._render(right)})": 1}
+            return {f"{kind}({affine.render(left)},{affine.render(right)})": 1}
         if kind == "Cast" and graph.dtype(graph.ref(index, "value")) in _INDEX_TYPES:
             return self._affine(graph.ref(index, "value"))
         return {self._expression_inner(index, kind): 1}
-
-    @staticmethod
-    def _render(affine: Affine) -> str:
-        terms = [
-            f"{factor}*{term}" if factor != 1 else term for term, factor in sorted(affine.items()) if term and factor
-        ]
-        constant = affine.get("", 0)
-        if constant or not terms:
-            terms.append(str(constant))
-        return "+".join(terms)
 
     def _indices(self, array: int) -> str:
         return ",".join(self._index(item) for item in self._graph.items(array))
@@ -268,7 +252,7 @@ class _Writer:
     def _index(self, index: int) -> str:
         if self._graph.kind(index) == "Ramp":
             return self._expression(index)
-        return self._render(self._affine(index))
+        return affine.render(self._affine(index))
 
     # -- names -----------------------------------------------------------------------------------------------------
 

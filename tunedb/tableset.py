@@ -1,0 +1,89 @@
+"""All tables of one store, at one consistent view, and the SQL that is asked of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from tunedb import schema
+from tunedb.errors import NotFoundError, StoreError
+from tunedb.tables import Table, store_errors
+
+
+class TableSet:
+    """Opens or makes a store's tables. Its lock is held by whoever asks more than one thing."""
+
+    def __init__(self, url: str, *, create: bool, storage_options: dict[str, str] | None = None) -> None:
+        self.url = url
+        self.lock = threading.RLock()
+        self._tables = {table.name: Table(url, table, storage_options) for table in schema.TABLES}
+        self._duckdb: duckdb.DuckDBPyConnection | None = None
+        if not self._tables["trials"].exists():  # the last to be made
+            if not create:
+                raise NotFoundError(f"there is no store at {url}")
+            self._create()
+        self._tables["trials"].open()
+
+    def _create(self) -> None:
+        with store_errors(f"make a store at {self.url}"):
+            folder = Path(self.url)
+            if "://" not in self.url and folder.exists():
+                foreign = sorted({entry.name for entry in folder.iterdir()} - set(self._tables))
+                if foreign:
+                    raise StoreError(f"cannot make a store at {self.url}: it is not empty (it has {foreign[0]})")
+        for table in schema.TABLES:
+            self._tables[table.name].create()
+
+    def __getitem__(self, name: str) -> Table:
+        return self._tables[name]
+
+    def all(self) -> list[Table]:
+        """Every table, in the order in which they are written."""
+        return list(self._tables.values())
+
+    def refresh(self, *names: str) -> None:
+        """Moves tables on to their newest versions, the trials first: what they refer to was written before them."""
+        for name in sorted(names or self._tables, key=lambda name: name != "trials"):
+            self._tables[name].refresh()
+
+    def question(self, text: str, selected: str = "true") -> str:
+        """SQL in which `{trials}` and the like are what is read now, and `{selected}` is a condition."""
+        relations = {name: table.relation() for name, table in self._tables.items() if f"{{{name}}}" in text}
+        return text.format(selected=selected, **relations)
+
+    def ask(
+        self, text: str, values: Sequence[object] = (), *, selected: str = "true", new_ids: pa.Table | None = None
+    ) -> list[tuple[Any, ...]]:
+        """All rows of the answer to a question of `tunedb.queries`.
+
+        Args:
+            text: the question.
+            values: what stands for its `?`.
+            selected: the condition for `{selected}`.
+            new_ids: a table of that name to be asked with.
+        """
+        question = self.question(text, selected)
+        with store_errors(f"read the store {self.url}"):
+            cursor = self.cursor()
+            if new_ids is not None:
+                cursor.register("new_ids", new_ids)
+            return cursor.execute(question, list(values)).fetchall()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of one's own to DuckDB."""
+        with self.lock:
+            if self._duckdb is None:
+                self._duckdb = duckdb.connect(config={"autoinstall_known_extensions": "false"})
+            return self._duckdb.cursor()
+
+    def close(self) -> None:
+        """Lets go of DuckDB."""
+        with self.lock:
+            if self._duckdb is not None:
+                self._duckdb.close()
+                self._duckdb = None

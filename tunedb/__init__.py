@@ -9,12 +9,12 @@ from tunedb.opening import open_store
 from tunedb.store import Store
 
 if TYPE_CHECKING:
-    from tunedb.metaschedule import tvm_database
+    from tunedb.metaschedule_database import tvm_database
 
 __all__ = ["Store", "open_store", "tvm_database"]
 
 # Imported when first asked for: `import tunedb` pays neither for TVM nor for Arrow.
-_LATE = {"tvm_database": "tunedb.metaschedule"}
+_LATE = {"tvm_database": "tunedb.metaschedule_database"}
 
 
 def __getattr__(name: str) -> object:

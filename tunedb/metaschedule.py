@@ -1,123 +1,37 @@
-"""To and from TVM's objects: modules, traces, schedules, databases. Of the store, only this and its neighbours
-`metaschedule_database.py` and `replaying.py` know TVM; it is imported late.
+"""Between the store and MetaSchedule: what callers use of the files that know TVM, which is imported late.
 
 TVM can crash on what it does not expect, not only raise. So nothing that came from elsewhere reaches it unchecked: its
-form is validated here, and unless the caller vouches for it, it is first replayed in a child process.
+form is validated, and unless the caller vouches for it, it is first replayed in a child process.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from tunedb.errors import BadInputError
-from tunedb.identity import canonical_target, content_hash, trial_id
-from tunedb.logs.metaschedule import read_workload
-from tunedb.records import Hardware, Outcome, Source, Target, Trace, Trial, Workload
-from tunedb.store import Store
+from tunedb.records import Trace, Trial, Workload
+from tunedb.replaying import probe
 from tunedb.traces import validated_trace
+from tunedb.tvm_objects import (
+    load_module,
+    release,
+    replay,
+    target_from_tvm,
+    target_to_tvm,
+    trial_from_measurement,
+    workload_from_module,
+)
 
-_CACHED_MODULES = 64
-
-
-def tvm_database(store: Store | str | Path, target: object = None) -> Any:
-    """A MetaSchedule database over a store: `with target, tunedb.tvm_database(store, target): ...`.
-
-    It answers with the records of one target only, and can be tuned into by several processes at once.
-
-    Args:
-        store: a store, or the folder or URL of one.
-        target: a `tvm.target.Target`, a dict, JSON or a tag; None takes the one that is current when it is asked.
-
-    Returns:
-        A `tvm.s_tir.meta_schedule.database.Database`.
-    """
-    from tunedb.metaschedule_database import StoreDatabase
-    from tunedb.opening import open_store
-
-    opened = store if isinstance(store, Store) else open_store(store)
-    return StoreDatabase(opened, None if target is None else target_from_tvm(target))
-
-
-def target_from_tvm(target: object) -> Target:
-    """Our record of a `tvm.target.Target`, or of what TVM makes one of (a dict, JSON, a tag).
-
-    Raises:
-        BadInputError: TVM makes none of it.
-    """
-    import tvm
-
-    if isinstance(target, Target):
-        return target
-    if not isinstance(target, tvm.target.Target):
-        wanted: object = target
-        if isinstance(target, str) and target.lstrip().startswith("{"):
-            wanted = json.loads(canonical_target(target).text)
-        elif isinstance(target, Mapping):
-            wanted = dict(target)
-        try:
-            target = tvm.target.Target(wanted)
-        except Exception as error:
-            raise BadInputError(f"TVM makes no target of {wanted!r}: {last_line(error)}") from error
-    return canonical_target(str(target))
-
-
-def target_to_tvm(target: Target) -> Any:
-    """The `tvm.target.Target` of our record. Raises: BadInputError."""
-    import tvm
-
-    try:
-        return tvm.target.Target(json.loads(target.text))
-    except Exception as error:
-        raise BadInputError(f"TVM rejects the target {target.text}: {last_line(error)}") from error
-
-
-def workload_from_module(mod: Any) -> Workload:
-    """Our record of an IRModule, with the structural hash that MetaSchedule's JSON database would write.
-
-    Raises:
-        BadInputError: it holds no tensor program.
-    """
-    from tvm.s_tir.meta_schedule.database import Workload as TvmWorkload
-
-    return read_workload(msgspec.json.encode(plain(TvmWorkload(mod).as_json())))
-
-
-def load_module(workload: Workload) -> Any:
-    """The workload's IRModule. Modules are shared between calls: TVM's are immutable.
-
-    Raises:
-        BadInputError: it has no module, another TVM release wrote it, or it is not what its hash says.
-    """
-    if not workload.module_json:
-        raise BadInputError(f"the module of workload {workload.name} is not known")
-    running = _release()
-    if workload.tvm_version != running:
-        release = workload.tvm_version or "an unknown release"
-        raise BadInputError(f"the module of workload {workload.name} was written by TVM {release}; this is {running}")
-    if content_hash("module", workload.module_json) != workload.module_id:
-        raise BadInputError(f"the module of workload {workload.name} is not what its hash says")
-    return _load(workload.module_json)
-
-
-@lru_cache(maxsize=_CACHED_MODULES)
-def _load(module_json: bytes) -> Any:
-    import tvm
-
-    from tunedb.program.graph import ProgramGraph
-    from tunedb.program.signature import read_signature
-
-    read_signature(ProgramGraph(module_json))  # a graph that we cannot walk is none for TVM
-    try:
-        return tvm.ir.load_json(module_json.decode())
-    except Exception as error:
-        raise BadInputError(f"TVM cannot read the module: {last_line(error)}") from error
+__all__ = [
+    "load_module",
+    "replay",
+    "schedule",
+    "scheduled_module",
+    "script",
+    "target_from_tvm",
+    "target_to_tvm",
+    "trial_from_measurement",
+    "workload_from_module",
+]
 
 
 def scheduled_module(workload: Workload, trial: Trial, *, trusted: bool = False) -> Any:
@@ -136,9 +50,7 @@ def scheduled_module(workload: Workload, trial: Trial, *, trusted: bool = False)
 
 def schedule(workload: Workload, trace: Trace, *, trusted: bool = False) -> Any:
     """As `scheduled_module`, but the whole `tvm.s_tir.Schedule`."""
-    from tunedb.replaying import probe
-
-    if workload.tvm_version != _release():
+    if workload.tvm_version != release():
         load_module(workload)  # says why not
     decoded = validated_trace(trace)
     if not trusted:
@@ -152,127 +64,7 @@ def script(workload: Workload, trial: Trial) -> str:
     Raises:
         BadInputError: the trial does not replay with this TVM.
     """
-    from tunedb.replaying import probe
-
-    if workload.tvm_version != _release():
+    if workload.tvm_version != release():
         load_module(workload)  # says why not
     validated_trace(trial.trace)
     return probe(workload, trial.trace)
-
-
-def replay(mod: Any, decoded: Any) -> Any:
-    """Applies a validated trace to a module as stock does when it opens a record. Raises: BadInputError."""
-    from tvm.s_tir.schedule import Schedule
-    from tvm.s_tir.schedule import Trace as TvmTrace
-
-    _register_intrinsics(decoded)
-    replayed = Schedule(mod, seed=1, debug_mask=0, error_render_level="none")
-    try:
-        TvmTrace.apply_json_to_schedule(decoded, replayed)
-    except Exception as error:
-        raise BadInputError(f"the trace does not replay: {last_line(error)}") from error
-    return replayed
-
-
-def trial_from_measurement(
-    workload: Workload,
-    target: Target,
-    hardware: Hardware,
-    source: Source,
-    *,
-    position: int,
-    trace: Any,
-    run_secs: Sequence[float] | None,
-    args_info: Sequence[Any] = (),
-    outcome: Outcome = Outcome.OK,
-    error: str = "",
-    measured_at: datetime | None = None,
-) -> Trial:
-    """A trial from what MetaSchedule hands to its callbacks.
-
-    Args:
-        workload: of the module that the trace belongs to (`workload_from_module`).
-        target: what was compiled for.
-        hardware: what it ran on.
-        source: the run that measured it.
-        position: number of the trial within the source, from 0.
-        trace: a `tvm.s_tir.schedule.Trace`, with the postprocessors' part.
-        run_secs: one figure a repeat, in seconds; None or empty for a failed trial.
-        args_info: `ArgInfo.as_json()` of each argument, or the `ArgInfo`s themselves.
-        outcome: how it ended; `OK` without run times counts as `FAILED`.
-        error: the cause of failure.
-        measured_at: when.
-    """
-    instructions, decisions = plain(trace.as_json())
-    recorded = Trace(msgspec.json.encode(instructions), msgspec.json.encode(decisions))
-    secs = tuple(float(figure) for figure in run_secs or ()) if outcome is Outcome.OK else ()
-    if outcome is Outcome.OK and not secs:
-        outcome = Outcome.FAILED
-    described = [plain(arg.as_json()) if hasattr(arg, "as_json") else plain(arg) for arg in args_info]
-    identity = trial_id(
-        workload_id=workload.workload_id,
-        module_id=workload.module_id,
-        target_id=target.target_id,
-        hardware_id=hardware.hardware_id,
-        trace=recorded,
-        run_secs=secs,
-        outcome=outcome,
-    )
-    return Trial(
-        trial_id=identity,
-        workload_id=workload.workload_id,
-        module_id=workload.module_id,
-        target_id=target.target_id,
-        hardware_id=hardware.hardware_id,
-        source_id=source.source_id,
-        position=position,
-        trace=recorded,
-        args_info=msgspec.json.encode(described),
-        run_secs=secs,
-        outcome=outcome,
-        error=error,
-        measured_at=measured_at,
-    )
-
-
-def plain(value: Any) -> Any:
-    """A TVM container of numbers and strings as Python's own; truth as 1 and 0, as MetaSchedule's JSON has it."""
-    if isinstance(value, bool):
-        return int(value)
-    if value is None or isinstance(value, int | float):
-        return value
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, Mapping) or hasattr(value, "items"):
-        return {str(key): plain(item) for key, item in value.items()}
-    if hasattr(value, "value"):  # IntImm, FloatImm
-        return plain(value.value)
-    return [plain(item) for item in value]
-
-
-def last_line(error: BaseException) -> str:
-    """What went wrong in one line: TVM's texts hold whole programs and stack traces."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1][:300] if lines else type(error).__name__
-
-
-def _register_intrinsics(decoded: Any) -> None:
-    """Makes the tensor intrinsics known that a trace uses; most use none, and all of TVM's take 15 s to load."""
-    names = {attr for kind, _, attrs, _ in decoded[0] if kind == "Tensorize" for attr in attrs if isinstance(attr, str)}
-    if not names:
-        return
-    from tvm.s_tir import TensorIntrin
-
-    from tunedb.tensor_intrinsics import register_for
-
-    for kind, keys in (("llvm", ("cpu",)), ("llvm", ("arm_cpu", "cpu")), ("cuda", ("cuda", "gpu"))):
-        register_for(kind, keys)
-        if all(TensorIntrin.get(name, allow_missing=True) is not None for name in names):
-            return
-
-
-@lru_cache(maxsize=1)
-def _release() -> str:
-    import tvm
-
-    return str(tvm.__version__)

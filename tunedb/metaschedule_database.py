@@ -8,6 +8,7 @@ import math
 import statistics
 import threading
 import uuid
+from pathlib import Path
 from typing import Any
 
 import tvm
@@ -19,7 +20,12 @@ from tvm.s_tir.meta_schedule.database import Workload as TvmWorkload
 from tunedb import identity
 from tunedb.errors import BadInputError, UsageError
 from tunedb.hardware import this_machine
-from tunedb.metaschedule import (
+from tunedb.opening import open_store
+from tunedb.records import Outcome, Source, Target, Trace, Trial, Workload
+from tunedb.replaying import probe
+from tunedb.store import Store
+from tunedb.traces import validated_trace
+from tunedb.tvm_objects import (
     load_module,
     plain,
     replay,
@@ -28,14 +34,26 @@ from tunedb.metaschedule import (
     trial_from_measurement,
     workload_from_module,
 )
-from tunedb.records import Outcome, Source, Target, Trace, Trial, Workload
-from tunedb.replaying import probe
-from tunedb.store import Store
-from tunedb.traces import validated_trace
 
 _LOG = logging.getLogger(__name__)
 _FAILED_SECS = 1e9  # MetaSchedule reports a failed trial as a run of 1e10 seconds
 _EMPTY_TRACE = Trace(b"[]", b"[]")
+
+
+def tvm_database(store: Store | str | Path, target: object = None) -> Any:
+    """A MetaSchedule database over a store: `with target, tunedb.tvm_database(store, target): ...`.
+
+    It answers with the records of one target only, and can be tuned into by several processes at once.
+
+    Args:
+        store: a store, or the folder or URL of one.
+        target: a `tvm.target.Target`, a dict, JSON or a tag; None takes the one that is current when it is asked.
+
+    Returns:
+        A `tvm.s_tir.meta_schedule.database.Database`.
+    """
+    opened = store if isinstance(store, Store) else open_store(store)
+    return StoreDatabase(opened, None if target is None else target_from_tvm(target))
 
 
 @derived_object

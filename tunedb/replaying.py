@@ -126,7 +126,7 @@ def probe(workload: Workload, trace: Trace) -> str:
 
 def serve() -> None:
     """The child's program: answers each line on standard input by one on what was standard output."""
-    from tunedb.metaschedule import load_module, replay
+    from tunedb.tvm_objects import load_module, replay
 
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what TVM or LLVM print is no answer

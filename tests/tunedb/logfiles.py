@@ -41,3 +41,16 @@ def database(folder: Path, records: list[bytes] | None = None, workloads: list[b
     modules = [workload_line()] if workloads is None else workloads
     (folder / WORKLOAD_NAME).write_bytes(b"".join(line + b"\n" for line in modules))
     return folder
+
+
+def permissions_hold(folder: Path) -> bool:
+    """Whether the file system refuses this user anything: root it does not."""
+    probe = folder / "probe"
+    probe.touch(mode=0)
+    try:
+        probe.read_bytes()
+    except PermissionError:
+        return True
+    finally:
+        probe.unlink()
+    return False

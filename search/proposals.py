@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from costmodels.features import per_store
 from costmodels.model import CostModel
-from search.acquisition import lower_confidence_bound
 from search.space import Candidate, DesignSpaces
 from search.surrogate import Surrogate
 
@@ -92,11 +91,13 @@ class Proposer:
         budget = self._budget
         first = len(self._measured) == 0 and len(self._pool) == 0
         self._add(self._spaces.sample(budget.first_samples if first else budget.samples))
+        if first and self._model is None:
+            return self._pool  # nothing says yet which of them are good parents
         for _ in range(budget.first_generations if first else budget.generations):
             parents, weights = self._parents(surrogate)
             self._add(self._spaces.mutate(parents, budget.mutations, weights))
         if len(self._pool) > budget.pool:
-            self._pool = self._pool.take(np.argsort(self._bounds(surrogate), kind="stable")[: budget.pool])
+            self._pool = self._pool.take(np.argsort(self._means(surrogate), kind="stable")[: budget.pool])
         return self._pool
 
     def learn(self, batch: Pool, run_secs: FloatArray) -> None:
@@ -128,15 +129,14 @@ class Proposer:
         prior = self._model.predict(features).mean if self._model is not None else np.zeros(len(usable))
         self._pool = self._pool.join(Pool(tuple(chosen[i] for i in usable), features, prior))
 
-    def _bounds(self, surrogate: Surrogate) -> FloatArray:
-        mean, std = surrogate.marginals(self._pool.features, self._pool.prior)
-        return lower_confidence_bound(mean, std, beta=1.0)
+    def _means(self, surrogate: Surrogate) -> FloatArray:
+        return surrogate.marginals(self._pool.features, self._pool.prior)[0]
 
     def _parents(self, surrogate: Surrogate) -> tuple[list[Candidate], FloatArray]:
         """Half of the parents are the best measured, half the best predicted; better ones are drawn more often."""
         half = self._budget.parents // 2
         elite = np.argsort(self._measured_log_secs, kind="stable")[:half]
-        promising = np.argsort(self._bounds(surrogate), kind="stable")[: self._budget.parents - len(elite)]
+        promising = np.argsort(self._means(surrogate), kind="stable")[: self._budget.parents - len(elite)]
         parents = [self._measured.candidates[i] for i in elite] + [self._pool.candidates[i] for i in promising]
         ranks = np.concatenate([np.arange(len(elite)), np.arange(len(promising))])
         weights = 1.0 / (1.0 + ranks)

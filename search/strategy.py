@@ -95,7 +95,7 @@ class BayesianOptimization(_Recorded):
         self.num_per_iter = min(self.batch_size, int(num_trials_per_iter))
         spaces = DesignSpaces(self.context, design_spaces, np.random.default_rng(self.seed))
         self.proposer = Proposer(spaces, self.context, self.model)
-        self.surrogate = Surrogate(has_prior=self.model is not None, seed=self.seed)
+        self.surrogate = Surrogate(has_prior=self.model is not None)
         self._begin(self.remaining)
 
     def generate_measure_candidates(self) -> list[Any] | None:
@@ -106,15 +106,21 @@ class BayesianOptimization(_Recorded):
         pool = self.proposer.propose(self.surrogate)
         if len(pool) == 0:
             return None
-        posterior = self.surrogate.posterior(pool.features, pool.prior)
-        size = min(self.num_per_iter, self.remaining)
-        picks = select_batch(posterior.mean, posterior.covariance, size, self.beta, self.surrogate.noise)
-        self.batch = pool.take(picks)
+        self.batch = pool.take(self._pick(pool, min(self.num_per_iter, self.remaining)))
         self.remaining -= len(self.batch)
         measured = [candidate.measure_candidate() for candidate in self.batch.candidates]
         if self.recorder is not None:
             self.recorder.begin_batch(measured)
         return measured
+
+    def _pick(self, pool: Pool, size: int) -> Sequence[int]:
+        assert self.surrogate is not None
+        if self.model is None and self.surrogate.num_measured == 0:
+            # Nothing is known yet: the pool's first are random samples of every design space. The most uncertain
+            # ones would be the oddest instead, and odd programs are slow.
+            return range(min(size, len(pool)))
+        posterior = self.surrogate.posterior(pool.features, pool.prior)
+        return select_batch(posterior.mean, posterior.covariance, size, self.beta, self.surrogate.noise)
 
     def notify_runner_results(self, measure_candidates: Sequence[Any], results: Sequence[Any]) -> None:
         """Updates the posterior with a batch's latencies."""

@@ -10,7 +10,6 @@ Learning", chapters 2 and 5.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +18,11 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 
-_PRIOR_STD = 0.5  # nats: how far a transferred prediction is off before anything was measured
+_PRIOR_STD = 0.4  # nats: how far a transferred prediction is off before anything was measured
 _COLD_STD = 1.0  # nats: the same without any cost model
-_NOISE_STD = 0.05  # nats: one measurement on a shared machine (3 to 16% between passes)
+_LENGTH_SCALE = 1.0  # in standardised distance
+_NOISE_STD = 0.1  # nats: one measurement on a shared machine is 3 to 16% off
 _WEIGHT_RIDGE = 4.0  # as if so many earlier measurements had spoken for w = 1
-_LEAST_MEASURED = 4  # before that the posterior is the prior, shifted
-_MAX_COMPONENTS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +56,27 @@ def prior_weight(prior: FloatArray, log_secs: FloatArray, ridge: float = _WEIGHT
 class Surrogate:
     """The posterior of one tuning run; `observe` tells it what was measured, `posterior` asks it.
 
-    Features are standardised and projected on the principal components of the first candidates asked about, so that
-    one call compares with the next. The process is fitted when it is first asked after a measurement.
+    Features are standardised by the first candidates asked about, so that one call compares with the next. The
+    kernel's parameters are fixed: a batch or two of measurements cannot tell them, and fitting them to so few was
+    worse on recorded pools than any constant that was tried.
     """
 
     noise = _NOISE_STD**2
 
-    def __init__(self, *, has_prior: bool, seed: int) -> None:
+    def __init__(self, *, has_prior: bool) -> None:
         self._has_prior = has_prior
-        self._seed = seed
-        self._projection: Projection | None = None
+        self._standard: Standardisation | None = None
         self._features: list[FloatArray] = []
         self._prior: FloatArray = np.empty(0)
         self._log_secs: FloatArray = np.empty(0)
         self._process: Any = None
         self._offset = 0.0
         self.weight = 1.0 if has_prior else 0.0
+
+    @property
+    def num_measured(self) -> int:
+        """Measurements observed so far."""
+        return len(self._log_secs)
 
     def observe(self, features: FloatArray, prior: FloatArray, run_secs: FloatArray) -> None:
         """Adds measurements: features [n, d], prior means [n] in nats, latencies [n] in seconds."""
@@ -86,72 +89,55 @@ class Surrogate:
 
     def posterior(self, features: FloatArray, prior: FloatArray) -> Posterior:
         """The joint posterior of candidates with features [n, d] and prior means [n] in nats."""
-        process = self._fitted(features)
-        mean, covariance = process.predict(self._project(features), return_cov=True)
-        covariance = (
-            covariance - process.kernel_.k2.noise_level * np.eye(len(features)) if self._is_fitted else covariance
-        )
+        mean, covariance = self._fitted(features).predict(self._standardised(features), return_cov=True)
         return Posterior(mean + self._offset + self.weight * prior, covariance)
 
     def marginals(self, features: FloatArray, prior: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Posterior means [n] and standard deviations [n] in nats; cheaper than the joint posterior."""
-        mean, std = self._fitted(features).predict(self._project(features), return_std=True)
+        mean, std = self._fitted(features).predict(self._standardised(features), return_std=True)
         return mean + self._offset + self.weight * prior, std
 
-    @property
-    def _is_fitted(self) -> bool:
-        return len(self._log_secs) >= _LEAST_MEASURED
-
-    def _project(self, features: FloatArray) -> FloatArray:
-        assert self._projection is not None
-        return self._projection.apply(features)
+    def _standardised(self, features: FloatArray) -> FloatArray:
+        if self._standard is None:
+            self._standard = Standardisation.of(features)
+        return self._standard.apply(features)
 
     def _fitted(self, features: FloatArray) -> Any:
         from sklearn.gaussian_process import GaussianProcessRegressor
-        from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+        from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 
-        if self._projection is None:
-            self._projection = Projection.of(features)
         if self._process is not None:
             return self._process
+        self._standardised(features)  # the candidates asked about come first, when nothing was measured yet
         std = _PRIOR_STD if self._has_prior else _COLD_STD
-        kernel = ConstantKernel(std**2, (0.02, 4.0)) * Matern(0.5, (0.1, 5.0), nu=2.5)
-        self._process = GaussianProcessRegressor(kernel, random_state=self._seed)  # unfitted: predicts its prior
-        if not self._is_fitted:
-            self._offset = float((self._log_secs - self._prior).mean()) if len(self._log_secs) else 0.0
-            return self._process
-        if self._has_prior:
-            self._offset, self.weight = prior_weight(self._prior, self._log_secs)
-        else:
-            self._offset = float(self._log_secs.mean())
-        self._process = GaussianProcessRegressor(
-            kernel + WhiteKernel(self.noise, (1e-4, 0.05)), n_restarts_optimizer=1, random_state=self._seed
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a hyper-parameter at its bound is a bound doing its work
+        kernel = ConstantKernel(std**2) * Matern(length_scale=_LENGTH_SCALE, nu=2.5)
+        process = GaussianProcessRegressor(kernel, alpha=self.noise, optimizer=None)
+        if self.num_measured:
+            if self._has_prior:
+                self._offset, self.weight = prior_weight(self._prior, self._log_secs)
+            else:
+                self._offset = float(self._log_secs.mean())
             residual = self._log_secs - self._offset - self.weight * self._prior
-            self._process.fit(self._project(np.vstack(self._features)), residual)
-        return self._process
+            process.fit(self._standardised(np.vstack(self._features)), residual)
+        self._process = process
+        return process
 
 
 @dataclass(frozen=True, slots=True)
-class Projection:
-    """Standardisation, then principal components, scaled so that typical distances are about 1."""
+class Standardisation:
+    """Zero mean and unit deviation, over the square root of the number of features: typical distances are near 1."""
 
     mean: FloatArray  # [d]
     scale: FloatArray  # [d]; 0 for features that do not vary
-    components: FloatArray  # [d, c]
 
     @classmethod
-    def of(cls, features: FloatArray) -> Projection:
-        """The projection of features [n, d]."""
+    def of(cls, features: FloatArray) -> Standardisation:
+        """The standardisation of features [n, d]."""
         spread = features.std(axis=0)
         scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 1e-9)
-        standard = (features - features.mean(axis=0)) * scale
-        _, _, components = np.linalg.svd(standard, full_matrices=False)
-        varying = max(int((scale > 0).sum()), 1)
-        return cls(features.mean(axis=0), scale, components[:_MAX_COMPONENTS].T / np.sqrt(varying))
+        return cls(features.mean(axis=0), scale / np.sqrt(max(int((scale > 0).sum()), 1)))
 
     def apply(self, features: FloatArray) -> FloatArray:
-        """Projects features [n, d] to [n, c]."""
-        return ((features - self.mean) * self.scale) @ self.components
+        """Standardised features [n, d]; none further out than ten deviations, however odd the candidate."""
+        bound = 10.0 / np.sqrt(max(int((self.scale > 0).sum()), 1))
+        return np.clip((features - self.mean) * self.scale, -bound, bound)

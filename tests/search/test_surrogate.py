@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from search.surrogate import Projection, Surrogate, prior_weight
+from search.surrogate import Standardisation, Surrogate, prior_weight
 
 
 @pytest.fixture
@@ -11,7 +11,7 @@ def rng() -> np.random.Generator:
 
 def test_before_any_measurement_the_mean_is_the_prior(rng: np.random.Generator) -> None:
     features, prior = rng.normal(size=(20, 8)), rng.normal(size=20)
-    posterior = Surrogate(has_prior=True, seed=0).posterior(features, prior)
+    posterior = Surrogate(has_prior=True).posterior(features, prior)
     assert np.allclose(posterior.mean, prior)
     assert (posterior.std > 0.1).all()
 
@@ -19,7 +19,7 @@ def test_before_any_measurement_the_mean_is_the_prior(rng: np.random.Generator) 
 def test_measurements_pull_the_mean_and_shrink_the_deviation(rng: np.random.Generator) -> None:
     features = rng.normal(size=(40, 6))
     log_secs = features[:, 0] - 7.0
-    surrogate = Surrogate(has_prior=False, seed=0)
+    surrogate = Surrogate(has_prior=False)
     before = surrogate.posterior(features, np.zeros(40))
     surrogate.observe(features[:30], np.zeros(30), np.exp(log_secs[:30]))
     after = surrogate.posterior(features, np.zeros(40))
@@ -30,18 +30,18 @@ def test_measurements_pull_the_mean_and_shrink_the_deviation(rng: np.random.Gene
 
 def test_marginals_agree_with_the_joint_posterior(rng: np.random.Generator) -> None:
     features, prior = rng.normal(size=(30, 5)), rng.normal(size=30)
-    surrogate = Surrogate(has_prior=True, seed=0)
+    surrogate = Surrogate(has_prior=True)
     surrogate.posterior(features, prior)
     surrogate.observe(features[:10], prior[:10], np.exp(prior[:10] - 6.0))
     mean, _ = surrogate.marginals(features, prior)
     assert np.allclose(mean, surrogate.posterior(features, prior).mean)
 
 
-def test_same_seed_same_posterior(rng: np.random.Generator) -> None:
+def test_same_measurements_same_posterior(rng: np.random.Generator) -> None:
     features, secs = rng.normal(size=(25, 5)), np.exp(rng.normal(size=25))
     means = []
     for _ in range(2):
-        surrogate = Surrogate(has_prior=False, seed=3)
+        surrogate = Surrogate(has_prior=False)
         surrogate.observe(features, np.zeros(25), secs)
         means.append(surrogate.posterior(features, np.zeros(25)).mean)
     assert np.array_equal(means[0], means[1])
@@ -66,9 +66,11 @@ def test_one_measurement_does_not_move_the_weight() -> None:
     assert prior_weight(np.array([0.3]), np.array([-4.0]))[1] == pytest.approx(1.0)
 
 
-def test_projection_ignores_constant_features(rng: np.random.Generator) -> None:
+def test_standardisation_ignores_constant_features(rng: np.random.Generator) -> None:
     features = rng.normal(size=(20, 4))
     widened = np.hstack([features, np.full((20, 3), 7.0)])
-    distances = np.linalg.norm(Projection.of(features).apply(features[:1]) - Projection.of(features).apply(features))
-    wide = np.linalg.norm(Projection.of(widened).apply(widened[:1]) - Projection.of(widened).apply(widened))
+    distances = np.linalg.norm(
+        Standardisation.of(features).apply(features[:1]) - Standardisation.of(features).apply(features)
+    )
+    wide = np.linalg.norm(Standardisation.of(widened).apply(widened[:1]) - Standardisation.of(widened).apply(widened))
     assert wide == pytest.approx(distances)

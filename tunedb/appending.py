@@ -7,10 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from tunedb import queries, schema
+from tunedb import schema
 from tunedb.batch import Batch, TrialColumns, append_report
 from tunedb.errors import UsageError
-from tunedb.queries import any_of
+from tunedb.known_trials import KnownTrials
 from tunedb.records import AppendReport, Rejected
 from tunedb.rows import (
     columns_of,
@@ -23,8 +23,6 @@ from tunedb.rows import (
 )
 from tunedb.tableset import TableSet
 
-_FEW_WORKLOADS = 64  # up to here the check for known trials reads only those workloads' row groups
-
 
 class Appender:
     """Writes batches. Remembers the keys of the small tables that it has seen: rows are never removed."""
@@ -32,6 +30,7 @@ class Appender:
     def __init__(self, tables: TableSet) -> None:
         self._tables = tables
         self._known: dict[str, set[str]] = {}
+        self._known_trials = KnownTrials(tables)
 
     def append_batch(self, batch: Batch) -> AppendReport:
         """See `tunedb.store.Store.append_batch`."""
@@ -86,16 +85,7 @@ class Appender:
 
     def _new_rows(self, trials: TrialColumns) -> list[int]:
         """The rows that are not in the store yet; of equal ones the first."""
-        self._tables["trials"].refresh()
-        known: set[str] = set()
-        if self._tables["trials"].version():
-            workloads = set(trials.workload_id)
-            selected = "true"
-            if len(workloads) <= _FEW_WORKLOADS:
-                selected = any_of("workload_id", len(workloads))
-            ids = pa.table({"trial_id": trials.trial_id})
-            values = sorted(workloads) if selected != "true" else []
-            known = {row[0] for row in self._tables.ask(queries.KNOWN_TRIALS, values, selected=selected, new_ids=ids)}
+        known = self._known_trials.among(trials.trial_id, trials.workload_id)
         rows = []
         for row, identity in enumerate(trials.trial_id):
             if identity not in known:

@@ -8,7 +8,7 @@ to make anything else of a time with a zone.
 from __future__ import annotations
 
 KNOWN_TRIALS = """
-SELECT DISTINCT trial_id FROM {trials} SEMI JOIN new_ids USING (trial_id) WHERE {selected}
+SELECT DISTINCT trial_id FROM {trials} SEMI JOIN new_ids USING (trial_id)
 """
 
 _SELECTED = """

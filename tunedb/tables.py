@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +19,8 @@ from tunedb.schema import SCHEMA_VERSION, TableSchema
 
 _LOG = logging.getLogger(__name__)
 _COMMIT_ATTEMPTS = 40
+_MANY_FILES = 64
+_MERGED_BYTES = 16 << 20  # larger files are left as they are
 _DESCRIPTION = "tunedb schema"
 # Zstandard at its fastest: half of Snappy's size at a tenth more time.
 _WRITER = deltalake.WriterProperties(compression="ZSTD", compression_level=1)
@@ -112,7 +114,7 @@ class Table:
             for attempt in range(1, _COMMIT_ATTEMPTS + 1):
                 try:
                     deltalake.write_deltalake(delta, rows, mode="append", writer_properties=_WRITER)
-                    return
+                    break
                 except CommitFailedError:
                     if attempt == _COMMIT_ATTEMPTS:
                         raise
@@ -120,14 +122,27 @@ class Table:
                     time.sleep(random.uniform(0, min(0.02 * attempt, 0.5)))  # noqa: S311 - only spreads writers out
                     delta.update_incremental()
 
+        self._merge_small_files(delta)
+
+    def _merge_small_files(self, delta: deltalake.DeltaTable) -> None:
+        """Keeps the number of files bounded: each makes every later commit and query slower (0.1 ms a file).
+
+        Readers of older versions keep their files; only a vacuum removes them.
+        """
+        if len(delta.file_uris()) < _MANY_FILES:
+            return
+        try:
+            delta.optimize.compact(target_size=_MERGED_BYTES, writer_properties=_WRITER)
+        except (DeltaError, OSError) as error:  # what was appended is safe: the next append tries again
+            _LOG.debug("%s: small files stay unmerged for now: %s", self.url, _first_line(error))
+
     def relation(self) -> str:
         """What to write after FROM to query the version that is read."""
         files = self.files()
         if not files:
             casts = ", ".join(f"NULL::{_duckdb_type(field.type)} AS {field.name}" for field in self.schema.columns)
             return f"(SELECT {casts} WHERE false)"
-        quoted = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-        return f"read_parquet([{quoted}])"
+        return parquet_relation(files)
 
     def _check_schema(self, delta: deltalake.DeltaTable) -> None:
         description = delta.metadata().description or ""
@@ -136,6 +151,12 @@ class Table:
             raise StoreSchemaError(f"{self.url} is a Delta table, but not one of tunedb's")
         if int(written) != SCHEMA_VERSION:
             raise StoreSchemaError(f"{self.url} has schema version {written}; this tunedb reads {SCHEMA_VERSION}")
+
+
+def parquet_relation(files: Sequence[str]) -> str:
+    """What to write after FROM to query some Parquet files."""
+    quoted = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+    return f"read_parquet([{quoted}])"
 
 
 def _duckdb_type(type_: pa.DataType) -> str:

@@ -110,6 +110,19 @@ def test_problems_are_found(tmp_path: Path) -> None:
     assert len(open_store(tmp_path / "s").problems()) == 1
 
 
+def test_many_small_appends_stay_few_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tunedb.tables._MANY_FILES", 8)
+    store, other = DeltaStore(str(tmp_path / "s")), DeltaStore(str(tmp_path / "s"))
+    reading = other.trials()
+    _append(store, [trial(0)])
+    assert next(reading) == trial(0)
+    for number in range(1, 30):
+        _append(store if number % 3 else other, [trial(number), trial(number - 1)])
+    assert len(store._tables["trials"].files()) <= 9
+    assert list(store.trials()) == list(other.trials()) == [trial(number) for number in range(30)]
+    assert store.problems() == []
+
+
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     if not permissions_hold(tmp_path):
         pytest.skip("this user writes everywhere")

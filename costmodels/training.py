@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from costmodels import metrics, replay
+from costmodels import metrics
 from costmodels.dataset import best_secs, make_dataset
 from costmodels.feature_cache import FeatureCache
 from costmodels.featurise import Job, featurise
@@ -24,6 +24,7 @@ from costmodels.model import CostModel
 from costmodels.models.lightgbm import LightGBMModel
 from costmodels.registry import TrainedOn, save_model, store_folder
 from tunedb.errors import NotFoundError
+from tunedb.metaschedule import release
 from tunedb.records import Outcome, Target, Trial
 from tunedb.store import Store
 
@@ -208,7 +209,7 @@ def features_of(
         Row [d] by trial id; cause by trial id for those that have none; how many were in the cache.
     """
     folder = store_folder(store)
-    cache = FeatureCache(folder, replay.tvm_version()) if folder is not None else None
+    cache = FeatureCache(folder, release()) if folder is not None else None
     rows, causes = cache.read([t.trial_id for t in trials]) if cache is not None else ({}, {})
     num_cached = len(rows)
 
@@ -223,8 +224,8 @@ def features_of(
         except NotFoundError:
             causes.update((trial.trial_id, "the log had no module") for trial in of_module)
             continue
-        if workload.tvm_version != replay.tvm_version():
-            cause = f"written by TVM {workload.tvm_version or '?'}, this is {replay.tvm_version()}"
+        if workload.tvm_version != release():
+            cause = f"written by TVM {workload.tvm_version or '?'}, this is {release()}"
             causes.update((trial.trial_id, cause) for trial in of_module)
             continue
         jobs.append(Job(workload, target, of_module))

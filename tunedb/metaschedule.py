@@ -23,6 +23,7 @@ from tunedb.tvm_objects import (
 
 __all__ = [
     "load_module",
+    "release",
     "replay",
     "schedule",
     "scheduled_module",

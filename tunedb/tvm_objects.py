@@ -5,6 +5,7 @@ Nothing here protects from a module or trace that crashes TVM: see `tunedb.metas
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -209,7 +210,10 @@ def _register_intrinsics(decoded: Any) -> None:
 
 @lru_cache(maxsize=1)
 def release() -> str:
-    """The running TVM's version."""
-    import tvm
+    """The version of the TVM that runs here, without importing it where its wheel says."""
+    try:
+        return importlib.metadata.version("apache-tvm")
+    except importlib.metadata.PackageNotFoundError:  # built from source and put on the path
+        import tvm
 
-    return str(tvm.__version__)
+        return str(tvm.__version__)

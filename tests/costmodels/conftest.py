@@ -12,7 +12,9 @@ import pytest
 
 from costmodels.dataset import Dataset
 from costmodels.features import per_store
+from tunedb.identity import content_hash
 from tunedb.memory import MemoryStore
+from tunedb.metaschedule import workload_from_module
 from tunedb.records import Hardware, Source, Target, Trace, Trial, Workload
 
 TARGET = Target("a" * 64, '{"keys":["cpu"],"kind":"llvm","mcpu":"znver5","num-cores":1}', "llvm", "znver5", 1)
@@ -81,7 +83,7 @@ def matmul() -> tuple[Workload, list[Trial]]:
         mod=module, target=tvm.target.Target(json.loads(TARGET.text)), space_generator="post-order-apply", num_threads=1
     )
     space = context.generate_design_space()[-1]
-    workload = Workload("w" * 64, "m" * 64, "1", "matmul", "{}", tvm.__version__, tvm.ir.save_json(module).encode())
+    workload = workload_from_module(module)
     trials = []
     for i in range(24):
         sampled = Schedule(module, seed=i + 1)
@@ -110,10 +112,10 @@ def matmul_store(store: FolderStore, matmul: tuple[Workload, list[Trial]]) -> Fo
     """The trials of `matmul` four times over, as four workloads."""
     workload, trials = matmul
     for n in range(4):
-        like = dataclasses.replace(workload, workload_id=f"w{n}", module_id=f"m{n}")
-        copies = [
-            dataclasses.replace(t, trial_id=f"{n}-{t.trial_id}", workload_id=f"w{n}", module_id=f"m{n}") for t in trials
-        ]
+        module_json = workload.module_json + b" " * n
+        ids = {"workload_id": f"w{n}", "module_id": content_hash("module", module_json)}
+        like = dataclasses.replace(workload, module_json=module_json, **ids)
+        copies = [dataclasses.replace(t, trial_id=f"{n}-{t.trial_id}", **ids) for t in trials]
         store.append(
             copies,
             workloads=[like],

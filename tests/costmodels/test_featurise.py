@@ -9,6 +9,7 @@ import pytest
 
 from costmodels import featurise as room
 from costmodels.featurise import Job, featurise
+from tunedb.identity import content_hash
 from tunedb.records import Trace
 
 pytestmark = pytest.mark.tvm
@@ -75,7 +76,7 @@ def test_a_trace_that_hangs_is_cut_off(matmul, target, monkeypatch):
 @pytest.mark.parametrize("module", [b"null", b"{", b'{"root_index":0,"nodes":[{"type":"ffi.Array","data":[0]}]}'])
 def test_a_bad_module_costs_its_trials_only(matmul, target, module):
     workload, trials = matmul
-    bad = dataclasses.replace(workload, module_id="bad", module_json=module)
+    bad = dataclasses.replace(workload, module_id=content_hash("module", module), module_json=module)
     of_bad = [dataclasses.replace(t, trial_id=f"bad{i}") for i, t in enumerate(trials[:3])]
 
     done = featurise([Job(bad, target, of_bad), Job(workload, target, trials[:2])])

@@ -83,7 +83,7 @@ def tune(
 
     Raises:
         UsageError: an unknown strategy, a negative count, no task.
-        MeasurementError: every single trial failed to build or run.
+        MeasurementError: this machine cannot build or run code for the target, or every single trial failed.
         StoreError: the store cannot be written.
     """
     if strategy not in STRATEGIES:
@@ -96,6 +96,7 @@ def tune(
     from tvm.s_tir import meta_schedule as ms
 
     from search.measure.pools import PersistentBuilder, PersistentRunner
+    from search.measure.selfcheck import measure_small_kernel
 
     logging.getLogger("tvm.s_tir.meta_schedule").setLevel(logging.WARNING)
     stop = stop or threading.Event()
@@ -125,6 +126,7 @@ def tune(
     builder = PersistentBuilder(target, max_workers=cores, observer=recorder)
     runner = PersistentRunner(target, observer=recorder, stop=stop)
     try:
+        measure_small_kernel(target, builder, runner)
         with tempfile.TemporaryDirectory(prefix="tunedb-") as work_dir:
             ms.tune_tasks(
                 tasks=contexts,

@@ -33,10 +33,10 @@ def _pool(target: Target, max_workers: int, timeout_secs: float) -> PopenPoolExe
     )
 
 
-def _cause(error: object) -> str:
-    """The last lines of a worker's traceback: what went wrong, without the way there."""
-    lines = [line for line in str(error).strip().splitlines() if line.strip()]
-    return "\n".join(lines[-3:])[:500] or type(error).__name__
+def cause(error: BaseException) -> str:
+    """The last line of a worker's traceback: what went wrong, without the way there."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:500] if lines else type(error).__name__
 
 
 @derived_object
@@ -69,7 +69,7 @@ class PersistentBuilder(PyBuilder):
             elif item.status == StatusKind.TIMEOUT:
                 outcome, error = Outcome.COMPILE_TIMEOUT, f"build took longer than {self.timeout_secs:g} s"
             else:
-                outcome, error = Outcome.COMPILE_ERROR, _cause(item.value)
+                outcome, error = Outcome.COMPILE_ERROR, cause(item.value)
             if self.observer is not None:
                 self.observer.built(index, path, outcome, error)
             results.append(BuilderResult(path, error or None))
@@ -138,7 +138,7 @@ class PersistentRunner(PyRunner):
         except TimeoutError:
             outcome, error = Outcome.RUN_TIMEOUT, f"run took longer than {self.timeout_secs:g} s"
         except Exception as problem:  # whatever the candidate did: it is the trial's cause of failure
-            outcome, error = Outcome.RUN_ERROR, _cause(problem)
+            outcome, error = Outcome.RUN_ERROR, cause(problem)
         if self.observer is not None:
             self.observer.ran(path, run_secs, outcome, error)
         return _Done(run_secs, error or None)

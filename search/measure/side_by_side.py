@@ -50,10 +50,11 @@ def measure_side_by_side(
             args = ms.arg_info.ArgInfo.from_entry_func(mod, remove_preproc=True)
             path = builder.pool.submit(workers.build, (save_json(mod), str(target_to_tvm(target)))).result()
             artifacts.append((path, tuple(info.as_json() for info in args)))
+        device = workers.device_type(target.kind)
         run_secs: list[list[float]] = [[] for _ in trials]
         for _ in range(passes):
             for figures, (path, args_info) in zip(run_secs, artifacts, strict=True):
-                figures.append(runner.pool.submit(workers.run, path, "cpu", args_info, 1, 20).result()[0])
+                figures.append(runner.pool.submit(workers.run, path, device, args_info, 1, 20).result()[0])
     except Exception as error:
         raise MeasurementError(f"the winners could not be measured again: {error}") from error
     finally:

@@ -23,6 +23,11 @@ def start_worker(target_kind: str, target_keys: tuple[str, ...], num_threads: in
     tensor_intrinsics.register_for(target_kind, target_keys)
 
 
+def device_type(target_kind: str) -> str:
+    """The kind of device that code for a kind of target runs on, as TVM's runtime names it."""
+    return "cpu" if target_kind in ("llvm", "c") else target_kind
+
+
 def ready() -> None:
     """Answers when the worker has started."""
 

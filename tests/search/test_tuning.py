@@ -115,11 +115,9 @@ def test_a_machine_that_cannot_run_the_target_says_so(small_matmul: Any, tmp_pat
 
     foreign = parse_target('{"kind": "llvm", "mtriple": "aarch64-linux-gnu", "mcpu": "apple-m1", "num-cores": 1}')
     with tunedb.open_store(tmp_path / "store") as store:
-        with pytest.raises(MeasurementError, match="all 2 trials failed"):
+        with pytest.raises(MeasurementError, match=r"this machine cannot run code for .*apple-m1"):
             tune([Task("small", small_matmul)], store=store, target=foreign, trials=2)
-        failed = list(store.trials())
-        assert len(failed) == 2
-        assert all(trial.error for trial in failed)
+        assert not list(store.trials())  # the machine's fault is none of the candidates'
 
 
 @pytest.mark.parametrize("bad", [{"strategy": "hope"}, {"trials": 0}, {"tasks": []}])

@@ -1,0 +1,116 @@
+"""Real workers, and candidates that really fail."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from search.measure.observer import INTERRUPTED
+from tunedb.records import Outcome, Target
+
+pytestmark = pytest.mark.tvm
+
+
+def slow_module() -> Any:
+    """An unscheduled matrix product of 4096: minutes."""
+    from tvm import te
+    from tvm.ir import IRModule
+    from tvm.s_tir.meta_schedule.testing import te_workload
+
+    function = te.create_prim_func(te_workload.matmul(4096, 4096, 4096))
+    return IRModule({"main": function.with_attr("global_symbol", "main")})
+
+
+def threaded_module(mod: Any) -> Any:
+    """Loops bound to GPU threads, which no CPU has."""
+    from tvm.s_tir import Schedule
+
+    schedule = Schedule(mod)
+    schedule.bind(schedule.get_loops(schedule.get_sblock("C"))[0], "threadIdx.x")
+    return schedule.mod
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.events: list[tuple[str, Outcome, str]] = []
+
+    def built(self, index: int, artifact_path: str | None, outcome: Outcome, error: str) -> None:
+        self.events.append((f"built {index}", outcome, error))
+
+    def ran(self, artifact_path: str, run_secs: list[float] | None, outcome: Outcome, error: str) -> None:
+        self.events.append(("ran", outcome, error))
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
+
+
+@pytest.fixture
+def builder(target: Target, heard: Heard) -> Iterator[Any]:
+    from search.measure.pools import PersistentBuilder
+
+    made = PersistentBuilder(target, max_workers=1, observer=heard)
+    yield made
+    made.close()
+
+
+def built(builder: Any, target: Target, *mods: Any) -> Any:
+    from tvm.s_tir.meta_schedule.builder import BuilderInput
+
+    from tunedb.metaschedule import target_to_tvm
+
+    return builder.build([BuilderInput(mod, target_to_tvm(target)) for mod in mods])
+
+
+def test_a_build_that_fails_costs_itself_only(builder: Any, target: Target, small_matmul: Any, heard: Heard) -> None:
+    failed, good = built(builder, target, threaded_module(small_matmul), small_matmul)
+    assert failed.artifact_path is None
+    assert good.artifact_path is not None
+    assert [(what, outcome) for what, outcome, _ in heard.events] == [
+        ("built 0", Outcome.COMPILE_ERROR),
+        ("built 1", Outcome.OK),
+    ]
+    assert heard.events[0][2]
+
+
+def test_a_run_that_hangs_or_crashes_is_cut_off_and_the_next_one_works(
+    builder: Any, target: Target, small_matmul: Any, heard: Heard
+) -> None:
+    from tvm.s_tir import meta_schedule as ms
+
+    from search.measure.pools import PersistentRunner
+
+    slow_built, good_built = built(builder, target, slow_module(), small_matmul)
+    large = [ms.arg_info.TensorInfo("float32", [4096, 4096])] * 3
+    square = [ms.arg_info.TensorInfo("float32", [64, 64])] * 3
+    runner = PersistentRunner(target, timeout_secs=4.0, repeat=2, observer=heard)
+    heard.events.clear()
+    inputs = [
+        ms.runner.RunnerInput(slow_built.artifact_path, "cpu", large),
+        ms.runner.RunnerInput("/no/such/artifact.tar", "cpu", large),
+        ms.runner.RunnerInput(good_built.artifact_path, "cpu", square),
+    ]
+    hung, broken, good = (future.result() for future in runner.run(inputs))
+    runner.close()
+    assert "longer than 4 s" in str(hung.error_msg)
+    assert broken.error_msg is not None
+    assert good.error_msg is None
+    assert len(good.run_secs) == 2
+    assert [outcome for _, outcome, _ in heard.events] == [Outcome.RUN_TIMEOUT, Outcome.RUN_ERROR, Outcome.OK]
+
+
+def test_what_was_not_run_when_the_stop_came_is_no_trial(target: Target, heard: Heard) -> None:
+    import threading
+
+    from tvm.s_tir import meta_schedule as ms
+
+    from search.measure.pools import PersistentRunner
+
+    stop = threading.Event()
+    stop.set()
+    runner = PersistentRunner(target, observer=heard, stop=stop)
+    (future,) = runner.run([ms.runner.RunnerInput("never-opened.tar", "cpu", [])])
+    runner.close()
+    assert str(future.result().error_msg) == INTERRUPTED
+    assert heard.events == []

@@ -7,7 +7,7 @@ This room orchestrates; what to propose is in `proposals`, what to believe in `s
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,20 +17,18 @@ from tvm.s_tir.meta_schedule.search_strategy import PySearchStrategy, SearchStra
 from costmodels.model import CostModel
 from search.acquisition import select_batch
 from search.proposals import Pool, Proposer
-from search.recording import TaskRecorder
+from search.recording import RunRecorder, TaskRecorder
 from search.space import DesignSpaces
 from search.surrogate import Surrogate
-
-MakeRecorder = Callable[[Any, int], TaskRecorder | None]
-"""From a tune context and the number of trials to the recorder of that task; None records nothing."""
+from tunedb.metaschedule import workload_from_module
 
 
 class _Recorded(PySearchStrategy):
-    """What both strategies share: the task's recorder, and an orderly stop."""
+    """What both strategies share: telling the run's recorder of the task's trials, and an orderly stop."""
 
-    def __init__(self, make_recorder: MakeRecorder | None, stop: threading.Event | None) -> None:
+    def __init__(self, run: RunRecorder | None, stop: threading.Event | None) -> None:
         super().__init__()
-        self.make_recorder = make_recorder
+        self.run = run
         self.stop = stop
         self.context: Any = None
         self.recorder: TaskRecorder | None = None
@@ -38,15 +36,16 @@ class _Recorded(PySearchStrategy):
     def _stopped(self) -> bool:
         return self.stop is not None and self.stop.is_set()
 
-    def _begin(self, max_trials: int) -> None:
-        self.recorder = self.make_recorder(self.context, max_trials) if self.make_recorder else None
+    def _begin(self) -> None:
+        if self.run is not None:
+            self.recorder = self.run.for_task(workload_from_module(self.context.mod), str(self.context.task_name))
 
 
 @derived_object
 class BayesianOptimization(_Recorded):
     """Bayesian optimization over all design spaces of a task, with a cost model as the prior mean.
 
-    It runs wherever a MetaSchedule search strategy does: `ms.tune_tir(..., strategy=BayesianOptimization(...))`.
+    It runs wherever a MetaSchedule search strategy does; `search.bayesian_optimization` makes one that knows a store.
     Each batch: candidates are sampled and mutated, scored by the surrogate, and picked by the lower confidence bound
     with hallucinated observations.
 
@@ -56,7 +55,7 @@ class BayesianOptimization(_Recorded):
         batch_size: candidates measured between two updates of the posterior; at most MetaSchedule's own
             `num_trials_per_iter`.
         beta: weight of the posterior's standard deviation in the acquisition.
-        make_recorder: gives each task's recorder.
+        run: is told of every trial; None tells nobody.
         stop: when set, no further batch is proposed.
     """
 
@@ -67,10 +66,10 @@ class BayesianOptimization(_Recorded):
         seed: int = 0,
         batch_size: int = 8,
         beta: float = 0.5,
-        make_recorder: MakeRecorder | None = None,
+        run: RunRecorder | None = None,
         stop: threading.Event | None = None,
     ) -> None:
-        super().__init__(make_recorder, stop)
+        super().__init__(run, stop)
         self.model, self.seed, self.batch_size, self.beta = model, seed, batch_size, beta
         self.proposer: Proposer | None = None
         self.surrogate: Surrogate | None = None
@@ -96,7 +95,7 @@ class BayesianOptimization(_Recorded):
         spaces = DesignSpaces(self.context, design_spaces, np.random.default_rng(self.seed))
         self.proposer = Proposer(spaces, self.context, self.model)
         self.surrogate = Surrogate(has_prior=self.model is not None)
-        self._begin(self.remaining)
+        self._begin()
 
     def generate_measure_candidates(self) -> list[Any] | None:
         """The next batch; None when the trials are spent, the spaces exhausted or the run stopped."""
@@ -149,7 +148,7 @@ class BayesianOptimization(_Recorded):
             seed=self.seed,
             batch_size=self.batch_size,
             beta=self.beta,
-            make_recorder=self.make_recorder,
+            run=self.run,
             stop=self.stop,
         )
 
@@ -160,7 +159,7 @@ class Recorded(_Recorded):
 
     Args:
         inner: the strategy that decides.
-        make_recorder: gives each task's recorder.
+        run: is told of every trial; None tells nobody.
         stop: when set, no further batch is asked for.
     """
 
@@ -168,10 +167,10 @@ class Recorded(_Recorded):
         self,
         inner: SearchStrategy,
         *,
-        make_recorder: MakeRecorder | None = None,
+        run: RunRecorder | None = None,
         stop: threading.Event | None = None,
     ) -> None:
-        super().__init__(make_recorder, stop)
+        super().__init__(run, stop)
         self.inner = inner
 
     def _initialize_with_tune_context(self, context: Any) -> None:
@@ -187,7 +186,7 @@ class Recorded(_Recorded):
         cost_model: Any = None,
     ) -> None:
         """Starts the inner strategy."""
-        self._begin(int(max_trials))
+        self._begin()
         self.inner.pre_tuning(max_trials, num_trials_per_iter, design_spaces, database, cost_model)
 
     def generate_measure_candidates(self) -> list[Any] | None:
@@ -213,7 +212,7 @@ class Recorded(_Recorded):
 
     def clone(self) -> SearchStrategy:
         """A fresh one around a clone of the inner strategy."""
-        return Recorded(self.inner.clone(), make_recorder=self.make_recorder, stop=self.stop)
+        return Recorded(self.inner.clone(), run=self.run, stop=self.stop)
 
 
 def _median_secs(result: Any) -> float:

@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from search.frontends import Task
-from search.recording import RunRecorder, TaskRecorder, TrialEvent
+from search.recording import RunRecorder, TrialEvent
 from tunedb import identity, tensor_intrinsics
 from tunedb.errors import MeasurementError, UsageError
 from tunedb.hardware import this_machine
-from tunedb.metaschedule import target_to_tvm, workload_from_module
+from tunedb.metaschedule import target_from_tvm, target_to_tvm
 from tunedb.records import Outcome, Source, Target, Trial
 from tunedb.store import Store
 
@@ -104,12 +104,7 @@ def tune(
     recorder = RunRecorder(
         store, target, this_machine(), _source(strategy, seed, prior), total=trials, on_trial=on_trial
     )
-
-    def make_recorder(context: Any, max_trials: int) -> TaskRecorder:
-        del max_trials
-        return recorder.for_task(workload_from_module(context.mod), str(context.task_name))
-
-    chosen = _strategy(strategy, loaded, seed, batch_size, make_recorder, stop)
+    chosen = _strategy(strategy, loaded, seed, batch_size, recorder, stop)
     cores = target.num_cores or 1
     contexts = [
         ms.TuneContext(
@@ -151,6 +146,29 @@ def tune(
     return _report(recorder, tasks, target, strategy, seed, prior, interrupted=stop.is_set())
 
 
+def bayesian_optimization(
+    store: Store, target: object, *, seed: int = 0, use_prior: bool = True, batch_size: int = 8
+) -> Any:
+    """The search strategy for MetaSchedule's own tuning calls: learns from a store, and tells it of every trial.
+
+    `ms.tune_tir(mod, target, work_dir, 64, strategy=search.bayesian_optimization(store, target))`
+
+    Args:
+        store: gives the cost model to start from, and is appended to, a batch at a time.
+        target: the target of the tuning call (TVM's, or what TVM makes one of).
+        seed: of all randomness.
+        use_prior: False starts cold, without the store's cost model.
+        batch_size: candidates between two updates of the posterior.
+
+    Returns:
+        A `tvm.s_tir.meta_schedule.search_strategy.SearchStrategy`.
+    """
+    ours = target_from_tvm(target)
+    model, prior = _load_prior(store, ours) if use_prior else (None, "none")
+    recorder = RunRecorder(store, ours, this_machine(), _source("bo", seed, prior), total=0)
+    return _strategy("bo", model, seed, batch_size, recorder, None)
+
+
 def _load_prior(store: Store, target: Target) -> tuple[Any, str]:
     from costmodels.registry import load_model
 
@@ -161,18 +179,16 @@ def _load_prior(store: Store, target: Target) -> tuple[Any, str]:
 
 
 def _strategy(
-    name: str, model: Any, seed: int, batch_size: int | None, make_recorder: Any, stop: threading.Event
+    name: str, model: Any, seed: int, batch_size: int | None, run: RunRecorder, stop: threading.Event | None
 ) -> Any:
     from tvm.s_tir import meta_schedule as ms
 
     from search.strategy import BayesianOptimization, Recorded
 
     if name == "bo":
-        return BayesianOptimization(
-            model, seed=seed, batch_size=batch_size or 8, make_recorder=make_recorder, stop=stop
-        )
+        return BayesianOptimization(model, seed=seed, batch_size=batch_size or 8, run=run, stop=stop)
     inner = ms.search_strategy.EvolutionarySearch() if name == "evolutionary" else ms.search_strategy.ReplayTrace()
-    return Recorded(inner, make_recorder=make_recorder, stop=stop)
+    return Recorded(inner, run=run, stop=stop)
 
 
 def _source(strategy: str, seed: int, prior: str) -> Source:

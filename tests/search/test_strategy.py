@@ -57,22 +57,28 @@ def test_runs_inside_stock_tune_tir(small_matmul: Any, target: Target, tmp_path:
     """With stock's JSON database and callbacks, and no part of ours but the strategy and the pools."""
     from tvm.s_tir import meta_schedule as ms
 
+    import search
+    import tunedb
     from search.measure.pools import PersistentBuilder, PersistentRunner
-    from search.strategy import BayesianOptimization
     from tunedb.metaschedule import target_to_tvm
 
+    store = tunedb.open_store(tmp_path / "store")
     database = ms.tune_tir(
         small_matmul,
         target_to_tvm(target),
-        str(tmp_path),
+        str(tmp_path / "work"),
         max_trials_global=6,
         num_trials_per_iter=3,
         builder=PersistentBuilder(target, max_workers=1),
         runner=PersistentRunner(target, repeat=1),
-        strategy=BayesianOptimization(seed=0, batch_size=64),
+        strategy=search.bayesian_optimization(store, target_to_tvm(target)),
         seed=0,
     )
     records = database.get_all_tuning_records()
     assert len(records) == 6
     secs = np.array([float(record.run_secs[0]) for record in records])
     assert ((secs > 0) & (secs < 1)).all()
+    stored = list(store.trials())
+    assert [trial.target_id for trial in stored] == [target.target_id] * 6
+    assert sorted(trial.run_secs[0] for trial in stored) == pytest.approx(sorted(secs))
+    store.close()

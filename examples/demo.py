@@ -8,23 +8,25 @@ winners are measured again side by side at the end: what a search reports of its
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+DEMO_STORE = ROOT / ".demo-store"
 
 
 def main() -> int:
     """Runs the demo; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--store", help="store to use (default: a fresh one in a temporary folder)")
-    parser.add_argument("--trials", type=int, default=32)
+    parser.add_argument("--store", help="store to use (default: .demo-store, made anew each time)")
+    parser.add_argument("--trials", type=int, default=48)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tunedb-demo-") as folder:
-        run(options.store or folder, options.trials, options.seed)
+    if options.store is None:
+        shutil.rmtree(DEMO_STORE, ignore_errors=True)
+    run(options.store or str(DEMO_STORE), options.trials, options.seed)
     return 0
 
 
@@ -36,6 +38,7 @@ def run(url: str, trials: int, seed: int) -> None:
     from search.measure.side_by_side import measure_side_by_side
     from search.targets import local_target
     from search.tuning import TuneReport, tune
+    from tunedb.hardware import hardware_named
     from tunedb.ingest import ingest
     from tunedb.metaschedule import script
 
@@ -45,9 +48,10 @@ def run(url: str, trials: int, seed: int) -> None:
         print(f"[{time.monotonic() - started:5.1f} s] {text}", flush=True)
 
     with tunedb.open_store(url) as store:
-        report = ingest(store, [ROOT / "data"])
+        report = ingest(store, [ROOT / "data"], hardware=hardware_named("AMD EPYC, Zen 5"))
         say(f"remembered: {report.added} trials ingested from data/ ({report.num_rejected} pieces of input rejected)")
 
+        say("learning: replays each trial for its features, then fits; about a minute")
         trained = train(store, seed=seed, workers=2, max_trials_per_workload=128)
         for entry in trained.trained:
             say(
@@ -91,7 +95,8 @@ def run(url: str, trials: int, seed: int) -> None:
             )
         ratio = again[1].median_secs / again[0].median_secs
         print(f"\ntunedb's code runs {ratio:.2f} times as fast as stock's after {trials} trials each.")
-        print(f"The store now holds {sum(w.num_trials for w in store.workloads())} trials.")
+        print(f"The store now holds {store.stats().num_trials} trials. Look around:")
+        print(f"  tunedb best {workload.workload_id[:12]} --store {url}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ moment it is there, so that progress is live and an interrupted batch loses only
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from typing import Any
 
@@ -57,10 +58,19 @@ class PersistentBuilder(PyBuilder):
         self.pool = _pool(target, max_workers, timeout_secs)
         self.timeout_secs = timeout_secs
         self.observer = observer
+        self._folder = tempfile.TemporaryDirectory(prefix="tunedb-build-", ignore_cleanup_errors=True)
+
+    def build_one(self, mod: Any, target: Any) -> str:
+        """Builds one module and returns the path of its archive, which lives as long as the builder.
+
+        Raises:
+            Exception: whatever the worker raised.
+        """
+        return str(self.pool.submit(workers.build, self._job(mod, target)).result())
 
     def build(self, build_inputs: list[BuilderInput]) -> list[BuilderResult]:
         """Builds all inputs, in order."""
-        jobs = [(save_json(item.mod), str(item.target)) for item in build_inputs]
+        jobs = [self._job(item.mod, item.target) for item in build_inputs]
         results = []
         for index, item in enumerate(self.pool.map_with_error_catching(workers.build, jobs)):
             path, outcome, error = None, Outcome.OK, ""
@@ -76,8 +86,12 @@ class PersistentBuilder(PyBuilder):
         return results
 
     def close(self) -> None:
-        """Ends the workers."""
+        """Ends the workers and removes what they built."""
         self.pool.shutdown(wait=False)
+        self._folder.cleanup()
+
+    def _job(self, mod: Any, target: Any) -> tuple[str, str, str]:
+        return save_json(mod), str(target), self._folder.name
 
 
 @derived_object

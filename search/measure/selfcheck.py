@@ -55,7 +55,7 @@ def measure_small_kernel(target: Target, builder: Any, runner: Any) -> tuple[flo
         MeasurementError: it cannot be built or run; the text says which and why.
     """
     from tvm import te
-    from tvm.ir import IRModule, save_json
+    from tvm.ir import IRModule
 
     from search.measure.pools import cause
 
@@ -67,7 +67,7 @@ def measure_small_kernel(target: Target, builder: Any, runner: Any) -> tuple[flo
         builder.pool.submit(workers.ready).result()
         step = "build"
         started = time.monotonic()
-        path = builder.pool.submit(workers.build, (save_json(mod), str(target_to_tvm(target)))).result()
+        path = builder.build_one(mod, target_to_tvm(target))
         compile_secs = time.monotonic() - started
         step = "run"
         args_info = (("TENSOR", "float32", [_NUM_ELEMENTS]),) * 2

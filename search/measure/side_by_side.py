@@ -38,7 +38,6 @@ def measure_side_by_side(
     Raises:
         MeasurementError: one of them cannot be built or run.
     """
-    from tvm.ir import save_json
     from tvm.s_tir import meta_schedule as ms
 
     builder = PersistentBuilder(target, max_workers=1, timeout_secs=60.0)
@@ -48,7 +47,7 @@ def measure_side_by_side(
         for trial in trials:
             mod = scheduled_module(workload, trial)
             args = ms.arg_info.ArgInfo.from_entry_func(mod, remove_preproc=True)
-            path = builder.pool.submit(workers.build, (save_json(mod), str(target_to_tvm(target)))).result()
+            path = builder.build_one(mod, target_to_tvm(target))
             artifacts.append((path, tuple(info.as_json() for info in args)))
         device = workers.device_type(target.kind)
         run_secs: list[list[float]] = [[] for _ in trials]

@@ -32,16 +32,22 @@ def ready() -> None:
     """Answers when the worker has started."""
 
 
-def build(job: tuple[str, str]) -> str:
-    """Compiles one candidate, (module as JSON, target as JSON), and returns the path of its archive."""
+def build(job: tuple[str, str, str]) -> str:
+    """Compiles one candidate, (module JSON, target JSON, folder), to an archive in the folder; returns its path."""
     import json
+    import tempfile
+    from pathlib import Path
 
     import tvm
-    from tvm.s_tir.meta_schedule.builder.local_builder import default_build, default_export
+    from tvm.s_tir.meta_schedule.builder.local_builder import default_build
+    from tvm.support.tar import tar
 
-    mod_json, target_json = job
+    mod_json, target_json, folder = job
     target = tvm.target.Target(json.loads(target_json))
-    return str(default_export(default_build(tvm.ir.load_json(mod_json), target, None)))
+    module = default_build(tvm.ir.load_json(mod_json), target, None)
+    path = Path(tempfile.mkdtemp(dir=folder)) / f"candidate.{tar.output_format}"
+    module.export_library(str(path), fcompile=tar)
+    return str(path)
 
 
 def run(

@@ -89,3 +89,31 @@ def test_an_onnx_model_becomes_tasks(tmp_path: Path, target: Target) -> None:
     (tmp_path / "garbage.onnx").write_bytes(b"\x00garbage")
     with pytest.raises(BadInputError, match="not a valid ONNX"):
         load_tasks(str(tmp_path / "garbage.onnx"), None, target)
+
+
+def test_a_workload_of_the_store_becomes_a_task(target: Target, small_matmul: object) -> None:
+    import dataclasses
+
+    import tvm_ffi
+
+    from search.frontends import load_tasks
+    from tunedb.identity import content_hash
+    from tunedb.memory import MemoryStore
+    from tunedb.metaschedule import workload_from_module
+
+    workload = workload_from_module(small_matmul)
+    store = MemoryStore()
+    store.append([], workloads=[workload])
+    (task,) = load_tasks(workload.workload_id[:10], store, target)
+    assert tvm_ffi.structural_equal(task.mod, small_matmul)
+    (task,) = load_tasks(workload.structural_hash, store, target)
+    assert tvm_ffi.structural_equal(task.mod, small_matmul)
+
+    # A buffer whose type is itself: TVM's parser ends with a segmentation fault, which must not be ours.
+    nodes = workload.module_json.replace(b'"tirx.Var"', b'"tirx.PrimFunc"').replace(b'"ir.Var"', b'"tirx.PrimFunc"')
+    foreign = dataclasses.replace(
+        workload, workload_id="f" * 32, module_json=nodes, module_id=content_hash("module", nodes), structural_hash="1"
+    )
+    store.append([], workloads=[foreign])
+    with pytest.raises(NotFoundError, match="cannot be tuned here"):
+        load_tasks("ffff", store, target)

@@ -41,7 +41,7 @@ def load_tasks(spec: str, store: Store | None, target: Target) -> list[Task]:
     """
     path, _, attribute = spec.rpartition(":")
     if path.endswith(".py"):
-        return _tasks_of_module(_from_python(Path(path), attribute), target)
+        return _tasks_of_module(_from_python(Path(path), attribute), target, name=attribute)
     if spec.endswith(".py"):
         raise UsageError(f"{spec}: say which function, such as {spec}:matmul")
     if spec.endswith(".onnx"):
@@ -111,13 +111,13 @@ def _from_onnx(path: Path) -> Any:
         raise BadInputError(f"{path}: TVM cannot import this model: {str(error).strip().splitlines()[-1]}") from error
 
 
-def _tasks_of_module(value: Any, target: Target) -> list[Task]:
+def _tasks_of_module(value: Any, target: Target, name: str = "") -> list[Task]:
     import tvm
     from tvm.s_tir import meta_schedule as ms
     from tvm.s_tir.meta_schedule.tune_context import _normalize_mod
 
     if isinstance(value, tvm.tirx.PrimFunc):
-        return [Task(_function_name(value), _normalize_mod(value))]
+        return [Task(name, _normalize_mod(value.with_attr("global_symbol", "main")))]
     if not any(isinstance(function, tvm.relax.Function) for _, function in value.functions_items()):
         functions = [(gv.name_hint, f) for gv, f in value.functions_items() if isinstance(f, tvm.tirx.PrimFunc)]
         return [Task(name, _normalize_mod(f.with_attr("global_symbol", "main"))) for name, f in sorted(functions)]
@@ -135,7 +135,3 @@ def _tasks_of_module(value: Any, target: Target) -> list[Task]:
         raise BadInputError("the model has nothing to tune: no tensor program came out of it")
     return tasks
 
-
-def _function_name(function: Any) -> str:
-    symbol = function.attrs["global_symbol"] if function.attrs and "global_symbol" in function.attrs else "main"
-    return str(symbol)

@@ -134,4 +134,3 @@ def _tasks_of_module(value: Any, target: Target, name: str = "") -> list[Task]:
     if not tasks:
         raise BadInputError("the model has nothing to tune: no tensor program came out of it")
     return tasks
-

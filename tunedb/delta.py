@@ -10,6 +10,7 @@ Reading: each question first moves on to the newest version of the trials, then 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from tunedb import queries, schema
@@ -43,15 +44,22 @@ _FETCH_ROWS = 2048
 class DeltaStore(Store):
     """Keeps the contract of `Store` on disk or in an object store. Threads may share one; use `spawn`, never `fork`."""
 
-    def __init__(self, url: str, *, create: bool = True, storage_options: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        create: bool = True,
+        as_of: int | datetime | None = None,
+        storage_options: dict[str, str] | None = None,
+    ) -> None:
         """Opens a store, and makes it if it is not there.
 
         Raises:
-            NotFoundError: there is none and `create` is false.
+            NotFoundError: there is none and `create` is false, or it has no such version.
             StoreError: it cannot be opened, or something else stands there.
             StoreSchemaError: it was written by another schema version.
         """
-        self._tables = TableSet(url, create=create, storage_options=storage_options)
+        self._tables = TableSet(url, create=create, as_of=as_of, storage_options=storage_options)
         self._appender = Appender(self._tables)
         self._instructions: dict[str, bytes] = {}
 
@@ -225,6 +233,12 @@ class DeltaStore(Store):
                 outcomes=outcomes,
                 bytes_stored=sum(table.bytes_stored() for table in self._tables.all()),
             )
+
+    def arrow(self, table: str) -> Any:
+        """See `Store.arrow`."""
+        with self._tables.lock:
+            self._tables.refresh("trials", table)
+            return self._tables[table].dataset()
 
     def problems(self) -> list[str]:
         """See `Store.problems`."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
-from tunedb.batch import Batch, append_report
+from tunedb.batch import Batch, TrialColumns, append_report
 from tunedb.errors import NotFoundError, UsageError
 from tunedb.identity import trace_id
 from tunedb.records import (
@@ -25,6 +26,7 @@ from tunedb.records import (
     WorkloadSummary,
 )
 from tunedb.resolving import pick_target, pick_workload
+from tunedb.rows import columns_of, rejected_columns, rejected_id, source_columns, trial_columns, workload_columns
 from tunedb.store import Store
 from tunedb.versions import release_order
 
@@ -210,6 +212,29 @@ class MemoryStore(Store):
             outcomes=dict(Counter(trial.outcome for trial in self._trials.values())),
             bytes_stored=0,
         )
+
+    def arrow(self, table: str) -> Any:
+        """See `Store.arrow`."""
+        import pyarrow as pa
+
+        from tunedb import schema
+
+        with self._lock:
+            trials = TrialColumns.of(self._trials.values())
+            columns: dict[str, Callable[[], dict[str, list[Any]]]] = {
+                "trials": lambda: trial_columns(trials, range(len(trials))),
+                "workloads": lambda: workload_columns(list(self._workloads.values())),
+                "instructions": lambda: {
+                    "instructions_id": list(trials.instructions),
+                    "instructions": list(trials.instructions.values()),
+                },
+                "targets": lambda: columns_of(list(self._targets.values()), schema.TARGETS.columns.names),
+                "hardware": lambda: columns_of(list(self._hardware.values()), schema.HARDWARE.columns.names),
+                "sources": lambda: source_columns(list(self._sources.values())),
+                "quarantine": lambda: rejected_columns({rejected_id(row): row for row in self._rejected}),
+            }
+            names = {known.name: known.columns for known in schema.TABLES}
+            return pa.table(columns[table](), schema=names[table])
 
     def problems(self) -> list[str]:
         """See `Store.problems`: a store in memory cannot be otherwise than sound."""

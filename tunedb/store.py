@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from tunedb.batch import Batch, TrialColumns
 from tunedb.records import (
@@ -147,6 +148,16 @@ class Store(ABC):
     @abstractmethod
     def stats(self) -> StoreStats:
         """How much the store holds."""
+
+    @abstractmethod
+    def arrow(self, table: str) -> Any:
+        """One of the store's tables as it stands, for other engines: a `pyarrow.Table` or `pyarrow.dataset.Dataset`.
+
+        Its columns are those of `tunedb.schema`. A key may stand in more than one row: take one row a key.
+
+        Args:
+            table: "trials", "workloads", "instructions", "targets", "hardware", "sources" or "quarantine".
+        """
 
     @abstractmethod
     def problems(self) -> list[str]:

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import deltalake
@@ -14,7 +15,7 @@ import duckdb
 import pyarrow as pa
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from tunedb.errors import StoreError, StoreSchemaError
+from tunedb.errors import NotFoundError, StoreError, StoreSchemaError, UsageError
 from tunedb.schema import SCHEMA_VERSION, TableSchema
 
 _LOG = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Table:
         self.url = f"{root.rstrip('/')}/{schema.name}"
         self._options = storage_options
         self._delta: deltalake.DeltaTable | None = None
+        self._pinned = False
 
     def exists(self) -> bool:
         """Whether the table is there."""
@@ -81,9 +83,36 @@ class Table:
                 self._delta = delta
         return self._delta
 
-    def refresh(self) -> None:
-        """Moves on to the newest version."""
+    def pin(self, as_of: int | datetime) -> None:
+        """Goes back to a version, or to the last one at a time, and stays there.
+
+        Raises:
+            NotFoundError: there is no such version.
+        """
         delta = self.open()
+        try:
+            delta.load_as_version(as_of)
+        except (DeltaError, ValueError, OverflowError) as error:
+            raise NotFoundError(f"the store has no version {as_of}; its newest is {self._newest()}") from error
+        self._pinned = True
+
+    def committed_at(self) -> datetime:
+        """When the version that is read was committed."""
+        with store_errors(f"read the table {self.url}"):
+            whole = deltalake.DeltaTable(self.url, storage_options=self._options)
+            back = whole.version() - self.version()  # a history begins with the newest, whatever was loaded
+            entry = whole.history(limit=back + 1)[back]
+        return datetime.fromtimestamp(entry["timestamp"] / 1000, UTC)
+
+    def _newest(self) -> int:
+        with store_errors(f"read the table {self.url}"):
+            return int(deltalake.DeltaTable(self.url, storage_options=self._options).version())
+
+    def refresh(self) -> None:
+        """Moves on to the newest version, unless the table is pinned to another."""
+        delta = self.open()
+        if self._pinned:
+            return
         with store_errors(f"read the table {self.url}"):
             delta.update_incremental()
 
@@ -109,6 +138,8 @@ class Table:
             StoreError: they could not be written.
         """
         delta = self.open()
+        if self._pinned:
+            raise UsageError(f"{self.url} is open as of an earlier version: nothing can be added to the past")
         with store_errors(f"write to the table {self.url}"):
             rows = pa.table(columns, schema=self.schema.columns)
             for attempt in range(1, _COMMIT_ATTEMPTS + 1):
@@ -135,6 +166,11 @@ class Table:
             delta.optimize.compact(target_size=_MERGED_BYTES, writer_properties=_WRITER)
         except (DeltaError, OSError) as error:  # what was appended is safe: the next append tries again
             _LOG.debug("%s: small files stay unmerged for now: %s", self.url, _first_line(error))
+
+    def dataset(self) -> Any:
+        """The version that is read, as a `pyarrow.dataset.Dataset`."""
+        with store_errors(f"read the table {self.url}"):
+            return self.open().to_pyarrow_dataset()
 
     def relation(self) -> str:
         """What to write after FROM to query the version that is read."""

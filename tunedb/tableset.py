@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,14 @@ from tunedb.tables import Table, store_errors
 class TableSet:
     """Opens or makes a store's tables. Its lock is held by whoever asks more than one thing."""
 
-    def __init__(self, url: str, *, create: bool, storage_options: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        create: bool,
+        as_of: int | datetime | None = None,
+        storage_options: dict[str, str] | None = None,
+    ) -> None:
         self.url = url
         self.lock = threading.RLock()
         self._tables = {table.name: Table(url, table, storage_options) for table in schema.TABLES}
@@ -28,6 +36,16 @@ class TableSet:
                 raise NotFoundError(f"there is no store at {url}")
             self._create()
         self._tables["trials"].open()
+        if as_of is not None:
+            self._pin(as_of)
+
+    def _pin(self, as_of: int | datetime) -> None:
+        """Goes back to a version of the trials, or to a time, and takes the other tables as they were then."""
+        self._tables["trials"].pin(as_of)
+        moment = as_of if isinstance(as_of, datetime) else self._tables["trials"].committed_at()
+        for table in self._tables.values():
+            if table.schema.name != "trials":
+                table.pin(moment)
 
     def _create(self) -> None:
         with store_errors(f"make a store at {self.url}"):

@@ -17,6 +17,12 @@ StoreUrl = Annotated[
         help="Folder or URL of the store.  [default: ~/.local/share/tunedb]",
     ),
 ]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of", metavar="V", help="The store as it was: a version (see stats) or a time (2026-11-20T21:00)."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON with documented keys.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 

@@ -35,13 +35,13 @@ class Session:
         self.finishes_on_signal = False
 
     @contextmanager
-    def open_store(self, *, create: bool = False) -> Iterator[Store]:
-        """The store, closed at the end. Raises: NotFoundError when there is none and `create` is false."""
+    def open_store(self, *, create: bool = False, as_of: str | None = None) -> Iterator[Store]:
+        """The store, now or as it was, closed at the end. Raises: NotFoundError: there is none and `create` is false."""
         import tunedb
         from tunedb.errors import NotFoundError
 
         try:
-            store = tunedb.open_store(self.store_url, create=create)
+            store = tunedb.open_store(self.store_url, create=create, as_of=as_of)
         except NotFoundError as error:
             raise NotFoundError(f"{error} (`tunedb ingest PATH` makes one)") from error
         with store:

@@ -190,6 +190,17 @@ class DeltaStore(Store):
                 found = self._with_instructions(rows)
             yield from found
 
+    def trials_of_traces(self, workload_id: str, target_id: str, trace_ids: Sequence[str]) -> list[Trial]:
+        """See `Store.trials_of_traces`."""
+        if not trace_ids:
+            return []
+        selected, values = _selection(workload_id, target_id, None)
+        with self._tables.lock:
+            self._tables.refresh("trials")
+            selected = f"{selected} AND {any_of('trace_id', len(trace_ids))}"
+            rows = self._tables.ask(queries.TRIALS, [*values, *trace_ids], selected=selected)
+            return self._with_instructions(rows)
+
     def _with_instructions(self, rows: Sequence[Sequence[Any]]) -> list[Trial]:
         missing = sorted({row[8] for row in rows} - self._instructions.keys())
         if missing:

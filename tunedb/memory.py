@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -174,6 +174,11 @@ class MemoryStore(Store):
         ]
         rows.sort(key=lambda trial: (trial.workload_id, trial.source_id, trial.position, trial.trial_id))
         return iter(rows)
+
+    def trials_of_traces(self, workload_id: str, target_id: str, trace_ids: Sequence[str]) -> list[Trial]:
+        """See `Store.trials_of_traces`."""
+        wanted = set(trace_ids)
+        return [trial for trial in self.trials(workload_id, target_id) if trace_id(trial.trace) in wanted]
 
     def rejected(self) -> Iterator[Rejected]:
         """See `Store.rejected`."""

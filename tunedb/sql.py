@@ -95,8 +95,10 @@ def _within(database: Any, query: str, limit_secs: float) -> SqlResult:
     timer.daemon = True
     timer.start()
     try:
-        cursor = database.execute(query)
-        return SqlResult(tuple(column[0] for column in cursor.description), cursor.fetchall())
+        # By way of Arrow: DuckDB's own way from a time with a zone to Python needs another package.
+        table = database.sql(query).to_arrow_table()
+        columns = [column.to_pylist() for column in table.columns]
+        return SqlResult(tuple(table.column_names), list(zip(*columns, strict=True)))
     finally:
         timer.cancel()
 

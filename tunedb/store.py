@@ -138,6 +138,10 @@ class Store(ABC):
         """All matching trials, by workload, then source, then position."""
 
     @abstractmethod
+    def trials_of_traces(self, workload_id: str, target_id: str, trace_ids: Sequence[str]) -> list[Trial]:
+        """All trials of a workload on a target whose trace has one of these ids (`tunedb.identity.trace_id`)."""
+
+    @abstractmethod
     def rejected(self) -> Iterator[Rejected]:
         """What could not be read, by uri and line."""
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import AsJson, Debug, StoreUrl
+from cli.options import AsJson, AsOf, Debug, StoreUrl
 from cli.session import session
 
 if TYPE_CHECKING:
     from cli.output import Answer, Table
+    from tunedb.ranking import Ranked
     from tunedb.records import Hardware, Source, Target, Trial, WorkloadSummary
     from tunedb.store import Store
 
@@ -40,8 +41,13 @@ class Result:
     target: Target
     hardware: Hardware | None
     source: Source | None
-    trial: Trial
+    ranked: Ranked
     script: str | None = None
+
+    @property
+    def trial(self) -> Trial:
+        """The schedule's fastest trial."""
+        return self.ranked.trial
 
 
 def command(
@@ -52,11 +58,12 @@ def command(
     top: Annotated[int, typer.Option("--top", metavar="K", min=1, help="How many records of each target.")] = 1,
     show: Annotated[Show, typer.Option("--show", help="What to print of the best schedule.")] = Show.TRACE,
     store: StoreUrl = None,
+    as_of: AsOf = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Print the fastest records of a workload: latency, spread, hardware and trace."""
-    with session(store, as_json, debug) as run, run.open_store() as opened:
+    with session(store, as_json, debug) as run, run.open_store(as_of=as_of) as opened:
         run.show(answer(find(opened, workload, target, top, with_script=show is Show.SCRIPT)))
 
 
@@ -67,6 +74,7 @@ def find(store: Store, prefix: str, target: str | None, top: int, *, with_script
         NotFoundError: no such workload or target, or no good record of it.
     """
     from tunedb.errors import NotFoundError
+    from tunedb.ranking import ranked_best
 
     workload = store.resolve_workload(prefix)
     targets = store.targets() if target is None else [store.resolve_target(target)]
@@ -74,21 +82,21 @@ def find(store: Store, prefix: str, target: str | None, top: int, *, with_script
     sources = {source.source_id: source for source in store.sources()}
     groups = []
     for candidate in targets:
-        trials = store.best(workload.workload_id, candidate.target_id, top)
+        ranking = ranked_best(store, workload.workload_id, candidate.target_id, top)
         groups.append(
             [
                 Result(
                     workload,
                     candidate,
-                    hardware.get(trial.hardware_id),
-                    sources.get(trial.source_id),
-                    trial,
-                    _script(store, trial) if with_script else None,
+                    hardware.get(ranked.trial.hardware_id),
+                    sources.get(ranked.trial.source_id),
+                    ranked,
+                    _script(store, ranked.trial) if with_script else None,
                 )
-                for trial in trials
+                for ranked in ranking
             ]
         )
-    groups = sorted((group for group in groups if group), key=lambda group: group[0].trial.run_secs_median)
+    groups = sorted((group for group in groups if group), key=lambda group: group[0].ranked.estimate.secs)
     if not groups:
         where = f" on target {target!r}" if target else ""
         raise NotFoundError(f"workload {workload.name} ({prefix}) has no good trial{where}")
@@ -140,6 +148,11 @@ def _document(result: Result) -> dict[str, Any]:
         "hardware": result.hardware.name if result.hardware else None,
         "source": result.source.uri if result.source else None,
         "measured_at": measured_at.isoformat() if measured_at else None,
+        "estimate_secs": result.ranked.estimate.secs,
+        "low_secs": result.ranked.estimate.low_secs,
+        "high_secs": result.ranked.estimate.high_secs,
+        "passes": result.ranked.estimate.num_passes,
+        "tied": result.ranked.tied,
     }
     return document if result.script is None else {**document, "script": result.script}
 
@@ -153,27 +166,39 @@ def _text(results: Sequence[Result]) -> list[str | Table]:
     first = results[0]
     rows = [
         [
-            str(rank),
-            *_latency(result.trial),
+            f"{rank} =" if result.ranked.tied and len(results) > 1 else str(rank),
+            *_latency(result.ranked),
             hardware_label(result.hardware),
             short(result.trial.trial_id),
             result.source.uri if result.source else "-",
         ]
         for rank, result in enumerate(results, start=1)
     ]
-    headers = ["rank", "latency", "runs", "min", "max", "hardware", "record", "source"]
-    table = Table(headers, rows, right=frozenset({"rank", "latency", "runs", "min", "max"}))
+    headers = ["rank", "latency", "90% interval", "passes", "median", "min", "max", "hardware", "record", "source"]
+    table = Table(headers, rows, right=frozenset({"rank", "latency", "passes", "median", "min", "max"}))
     heading = [
         f"workload {short(first.workload.workload_id)}  {first.workload.name}",
         f"target   {short(first.target.target_id)}  {target_label(first.target)}",
     ]
     if first.script is not None:
         return [*(f"# {line}".rstrip() for line in [*heading, "", *table.lines()]), first.script.rstrip()]
-    return [*heading, "", table, "", "trace of rank 1:", *(f"  {line}" for line in trace_lines(first.trial.trace))]
+    ties = ["= cannot be told from the fastest by what was measured"] if rows[0][0].endswith("=") else []
+    return [
+        *heading,
+        "",
+        table,
+        *ties,
+        "",
+        "trace of rank 1:",
+        *(f"  {line}" for line in trace_lines(first.trial.trace)),
+    ]
 
 
-def _latency(trial: Trial) -> list[str]:
+def _latency(ranked: Ranked) -> list[str]:
+    """The pooled estimate with its interval, then the spread of the runs of the fastest trial."""
     from cli.units import duration
 
-    runs = trial.run_secs
-    return [duration(trial.run_secs_median), str(len(runs)), duration(min(runs)), duration(max(runs))]
+    found, runs = ranked.estimate, ranked.trial.run_secs
+    interval = f"{duration(found.low_secs)} - {duration(found.high_secs)}"
+    spread = [duration(secs) for secs in (ranked.trial.run_secs_median, min(runs), max(runs))]
+    return [duration(found.secs), interval, str(found.num_passes), *spread]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import AsJson, Debug, StoreUrl
+from cli.options import AsJson, AsOf, Debug, StoreUrl
 from cli.session import session
 
 if TYPE_CHECKING:
@@ -24,11 +24,12 @@ def command(
         int, typer.Option("--rejected", metavar="N", min=0, help="List up to N pieces of input that were rejected.")
     ] = 0,
     store: StoreUrl = None,
+    as_of: AsOf = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Count what the store holds: workloads, targets, trials by outcome, sources and rejected input."""
-    with session(store, as_json, debug) as run, run.open_store() as opened:
+    with session(store, as_json, debug) as run, run.open_store(as_of=as_of) as opened:
         run.show(answer(opened.stats(), list(islice(opened.rejected(), rejected))))
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cli.options import AsJson, Debug, StoreUrl
+from cli.options import AsJson, AsOf, Debug, StoreUrl
 from cli.session import session
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ SUMMARY = "List what was tuned for, and on which machines"
 EXAMPLES = ("tunedb targets",)
 
 
-def command(store: StoreUrl = None, as_json: AsJson = False, debug: Debug = False) -> None:
+def command(store: StoreUrl = None, as_of: AsOf = None, as_json: AsJson = False, debug: Debug = False) -> None:
     """List the targets in the store, each with the machines that its trials were measured on."""
-    with session(store, as_json, debug) as run, run.open_store() as opened:
+    with session(store, as_json, debug) as run, run.open_store(as_of=as_of) as opened:
         run.show(answer(opened.target_summaries()))
 
 

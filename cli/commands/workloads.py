@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cli.options import AsJson, Debug, StoreUrl
+from cli.options import AsJson, AsOf, Debug, StoreUrl
 from cli.session import session
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ SUMMARY = "List what has been tuned"
 EXAMPLES = ("tunedb workloads",)
 
 
-def command(store: StoreUrl = None, as_json: AsJson = False, debug: Debug = False) -> None:
+def command(store: StoreUrl = None, as_of: AsOf = None, as_json: AsJson = False, debug: Debug = False) -> None:
     """List the workloads in the store, with their trials and TVM's structural hashes."""
-    with session(store, as_json, debug) as run, run.open_store() as opened:
+    with session(store, as_json, debug) as run, run.open_store(as_of=as_of) as opened:
         run.show(answer(opened.workloads()))
 
 

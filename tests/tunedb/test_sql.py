@@ -107,3 +107,11 @@ def test_unknown_names_are_not_found(store: Store) -> None:
         run_sql(store, "SELECT * FROM records")
     with pytest.raises(NotFoundError, match="latency"):
         run_sql(store, "SELECT latency FROM trials")
+
+
+def test_times_come_with_their_zone(store: Store) -> None:
+    from datetime import UTC, datetime
+
+    measured = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+    store.append([trial(9, measured_at=measured)])
+    assert run_sql(store, "SELECT max(measured_at) FROM trials").rows == [(measured,)]

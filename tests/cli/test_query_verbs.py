@@ -1,0 +1,71 @@
+"""history, compare, sql, and asking the store as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Run
+
+
+@pytest.fixture
+def filled(run: Run, logs: Path, tmp_path: Path) -> Path:
+    store = tmp_path / "store"
+    assert run("ingest", logs, "--store", store, "--hardware", "a machine").exit_code == 0
+    return store
+
+
+def matmul(run_json: Callable[..., dict[str, Any]], store: Path) -> str:
+    found = run_json("workloads", "--store", store)["workloads"]
+    return next(str(row["workload_hash"]) for row in found if row["name"].startswith("matmul"))
+
+
+def test_history_falls_and_ends_at_the_best(run_json: Callable[..., dict[str, Any]], filled: Path) -> None:
+    workload = matmul(run_json, filled)
+    found = run_json("history", workload[:8], "--target", "znver5", "--store", filled)
+    (source,) = found["sources"]
+    secs = [step["run_secs_median"] for step in source["improvements"]]
+    assert source["trials"] == 128
+    assert secs == sorted(secs, reverse=True)
+    best = run_json("best", workload, "--target", "znver5", "--store", filled)
+    assert secs[-1] == best["run_secs_median"]
+    assert source["improvements"][-1]["record_id"] == best["record_id"]
+
+
+def test_compare_sets_targets_side_by_side(run_json: Callable[..., dict[str, Any]], run: Run, filled: Path) -> None:
+    found = run_json("compare", "--store", filled)["results"]
+    assert {row["name"].split()[0] for row in found} == {"matmul", "norm"}  # the third has one target only
+    assert len({(row["workload_hash"], row["target_id"]) for row in found}) == len(found) == 4
+    assert min(row["ratio"] for row in found) == 1.0
+    assert len(run_json("compare", matmul(run_json, filled)[:8], "--store", filled)["results"]) == 2
+    assert run("compare", "zz", "--store", filled).exit_code == 3
+
+
+def test_best_pools_and_shows_ties(run_json: Callable[..., dict[str, Any]], run: Run, filled: Path) -> None:
+    workload = matmul(run_json, filled)
+    found = run_json("best", workload, "--target", "znver5", "--top", "5", "--store", filled)["results"]
+    assert [row["estimate_secs"] for row in found] == sorted(row["estimate_secs"] for row in found)
+    assert all(row["low_secs"] < row["estimate_secs"] < row["high_secs"] for row in found)
+    assert found[0]["tied"]
+    assert "cannot be told" in run("best", workload, "--target", "znver5", "--top", "5", "--store", filled).stdout
+
+
+def test_sql_answers_and_refuses(run_json: Callable[..., dict[str, Any]], run: Run, filled: Path) -> None:
+    found = run_json("sql", "SELECT outcome, count(*) AS n FROM trials GROUP BY outcome", "--store", filled)
+    assert found["columns"] == ["outcome", "n"]
+    assert sum(row[1] for row in found["rows"]) == run_json("stats", "--store", filled)["trials"]
+    assert run("sql", "SELECT decisions, added_at FROM trials JOIN sources USING (source_id) LIMIT 1").exit_code == 3
+    assert run("sql", "DROP VIEW trials", "--store", filled).exit_code == 2
+    assert run("sql", "SELECT * FROM nowhere", "--store", filled).exit_code == 3
+
+
+def test_the_store_as_it_was(run_json: Callable[..., dict[str, Any]], run: Run, filled: Path) -> None:
+    now = run_json("stats", "--store", filled)
+    assert run_json("stats", "--store", filled, "--as-of", now["version"])["trials"] == now["trials"]
+    assert run_json("stats", "--store", filled, "--as-of", "0")["trials"] == 0
+    assert run_json("workloads", "--store", filled, "--as-of", "2001-01-01")["workloads"] == []
+    assert run("stats", "--store", filled, "--as-of", "999").exit_code == 3
+    assert run("stats", "--store", filled, "--as-of", "soon").exit_code == 2

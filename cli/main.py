@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from cli.commands import best, compare, doctor, export, history, ingest, sql, stats, targets, train, tune, workloads
+from cli.commands import best, compact, compare, doctor, export, history, ingest, sql, stats, targets, train, tune, workloads
 
 app = typer.Typer(
     name="tunedb",
@@ -26,7 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _verb in (ingest, best, history, compare, workloads, targets, stats, sql, train, tune, export, doctor):
+for _verb in (ingest, best, history, compare, workloads, targets, stats, sql, train, tune, export, compact, doctor):
     _examples = "\n".join(f"  {example}" for example in _verb.EXAMPLES)
     _heading = "Example:" if len(_verb.EXAMPLES) == 1 else "Examples:"
     # \b keeps click from filling the lines that follow into a paragraph.

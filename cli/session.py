@@ -36,7 +36,7 @@ class Session:
 
     @contextmanager
     def open_store(self, *, create: bool = False, as_of: str | None = None) -> Iterator[Store]:
-        """The store, now or as it was, closed at the end. Raises: NotFoundError: there is none and `create` is false."""
+        """The store, now or as it was, closed at the end. Raises: NotFoundError when there is none."""
         import tunedb
         from tunedb.errors import NotFoundError
 

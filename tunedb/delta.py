@@ -10,16 +10,17 @@ Reading: each question first moves on to the newest version of the trials, then 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from tunedb import queries, schema
 from tunedb.appending import Appender
 from tunedb.batch import Batch
-from tunedb.errors import NotFoundError, StoreError
+from tunedb.errors import NotFoundError, StoreError, UsageError
 from tunedb.queries import any_of
 from tunedb.records import (
     AppendReport,
+    CompactedTable,
     Hardware,
     Outcome,
     Rejected,
@@ -280,6 +281,13 @@ class DeltaStore(Store):
             if count:
                 found.append(f"{count} trials have an outcome that their run times deny, such as {example}")
         return found
+
+    def compact(self, grace: timedelta = timedelta(days=7)) -> list[CompactedTable]:
+        """See `Store.compact`."""
+        if grace < timedelta(0):
+            raise UsageError(f"a grace period cannot be negative: {grace}")
+        with self._tables.lock:
+            return [table.compact(grace) for table in self._tables.all()]
 
     def close(self) -> None:
         """See `Store.close`."""

@@ -6,7 +6,7 @@ import dataclasses
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tunedb.batch import Batch, TrialColumns, append_report
@@ -14,6 +14,7 @@ from tunedb.errors import NotFoundError, UsageError
 from tunedb.identity import trace_id
 from tunedb.records import (
     AppendReport,
+    CompactedTable,
     Hardware,
     Outcome,
     Rejected,
@@ -243,6 +244,11 @@ class MemoryStore(Store):
 
     def problems(self) -> list[str]:
         """See `Store.problems`: a store in memory cannot be otherwise than sound."""
+        return []
+
+    def compact(self, grace: timedelta = timedelta(days=7)) -> list[CompactedTable]:
+        """See `Store.compact`: there are no files."""
+        del grace
         return []
 
     def close(self) -> None:

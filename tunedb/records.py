@@ -187,3 +187,13 @@ class StoreStats:
     def num_failed(self) -> int:
         """Trials that have no run times."""
         return self.num_trials - self.outcomes.get(Outcome.OK, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class CompactedTable:
+    """What compacting did to one table."""
+
+    table: str
+    files_before: int
+    files_after: int
+    files_removed: int  # from disk: of versions whose grace is over

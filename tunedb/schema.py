@@ -23,10 +23,17 @@ class TableSchema:
     key: str
     columns: pa.Schema
     statistics: tuple[str, ...]
+    order: tuple[str, ...] = ()  # what compacted files are sorted by
 
 
-def _table(name: str, key: str, columns: dict[str, pa.DataType], statistics: tuple[str, ...] = ()) -> TableSchema:
-    return TableSchema(name, key, pa.schema(list(columns.items())), statistics or (key,))
+def _table(
+    name: str,
+    key: str,
+    columns: dict[str, pa.DataType],
+    statistics: tuple[str, ...] = (),
+    order: tuple[str, ...] = (),
+) -> TableSchema:
+    return TableSchema(name, key, pa.schema(list(columns.items())), statistics or (key,), order)
 
 
 HARDWARE = _table(
@@ -122,6 +129,7 @@ TRIALS = _table(
         "measured_at": _TIME,
     },
     ("workload_id", "target_id", "secs_median"),
+    ("workload_id", "target_id"),
 )
 
 # In the order in which they are written: what a row refers to is there before it.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 from tunedb.batch import Batch, TrialColumns
 from tunedb.records import (
     AppendReport,
+    CompactedTable,
     Hardware,
     Outcome,
     Rejected,
@@ -166,6 +168,17 @@ class Store(ABC):
     @abstractmethod
     def problems(self) -> list[str]:
         """What is wrong with the store, for people; empty when it is sound."""
+
+    @abstractmethod
+    def compact(self, grace: timedelta = timedelta(days=7)) -> list[CompactedTable]:
+        """Makes reading fast again after many small appends, while writers and readers go on.
+
+        Args:
+            grace: versions that were superseded longer ago than this can no longer be opened.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
 
     @abstractmethod
     def close(self) -> None:

@@ -7,7 +7,8 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import deltalake
@@ -16,6 +17,7 @@ import pyarrow as pa
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from tunedb.errors import NotFoundError, StoreError, StoreSchemaError, UsageError
+from tunedb.records import CompactedTable
 from tunedb.schema import SCHEMA_VERSION, TableSchema
 
 _LOG = logging.getLogger(__name__)
@@ -166,6 +168,50 @@ class Table:
             delta.optimize.compact(target_size=_MERGED_BYTES, writer_properties=_WRITER)
         except (DeltaError, OSError) as error:  # what was appended is safe: the next append tries again
             _LOG.debug("%s: small files stay unmerged for now: %s", self.url, _first_line(error))
+
+    def compact(self, grace: timedelta) -> CompactedTable:
+        """Merges small files, sorted by what queries select by, and removes files that no version needs any more.
+
+        Writers and readers go on meanwhile: a commit that meets another compaction leaves the work to that one.
+
+        Args:
+            grace: files of superseded versions stay at least this long; older versions can then no longer be read.
+        """
+        self.refresh()
+        delta = self.open()
+        before = len(self.files())
+        with store_errors(f"compact the table {self.url}"):
+            try:
+                if self.schema.order and before > 1:
+                    delta.optimize.z_order(list(self.schema.order), writer_properties=_WRITER)
+                elif before > 1:
+                    delta.optimize.compact(writer_properties=_WRITER)
+            except CommitFailedError as error:
+                _LOG.info("%s: another process compacts it: %s", self.url, _first_line(error))
+                delta.update_incremental()
+            hours = int(grace.total_seconds() // 3600)
+            removed = delta.vacuum(hours, dry_run=False, enforce_retention_duration=False)
+        return CompactedTable(self.schema.name, before, len(self.files()), len(removed))
+
+    def broken_files(self) -> list[Path]:
+        """The live files of a local table that cannot be read through; missing ones among them."""
+        import pyarrow.parquet as pq
+
+        broken = []
+        for uri in self.files():
+            path = Path(uri.removeprefix("file://"))
+            try:
+                with pq.ParquetFile(path) as file:
+                    for batch in file.iter_batches():
+                        batch.validate(full=True)
+            except (OSError, pa.ArrowException):
+                broken.append(path)
+        return broken
+
+    def forget_missing_files(self) -> None:
+        """Commits that the files that are gone are gone; what else is in the table stays."""
+        with store_errors(f"repair the table {self.url}"):
+            self.open().repair()
 
     def dataset(self) -> Any:
         """The version that is read, as a `pyarrow.dataset.Dataset`."""

@@ -12,7 +12,21 @@ from typing import Annotated
 
 import typer
 
-from cli.commands import best, compact, compare, doctor, export, history, ingest, sql, stats, targets, train, tune, workloads
+from cli.commands import (
+    best,
+    compact,
+    compare,
+    doctor,
+    export,
+    history,
+    ingest,
+    sql,
+    stats,
+    targets,
+    train,
+    tune,
+    workloads,
+)
 
 app = typer.Typer(
     name="tunedb",

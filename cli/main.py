@@ -20,11 +20,15 @@ from cli.commands import (
     export,
     history,
     ingest,
+    merge,
+    repair,
+    show,
     sql,
     stats,
     targets,
     train,
     tune,
+    verify,
     workloads,
 )
 
@@ -40,7 +44,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _verb in (ingest, best, history, compare, workloads, targets, stats, sql, train, tune, export, compact, doctor):
+_ASKING = (best, show, history, compare, workloads, targets, stats, sql)
+_KEEPING = (merge, compact, verify, repair)
+
+for _verb in (ingest, *_ASKING, train, tune, export, *_KEEPING, doctor):
     _examples = "\n".join(f"  {example}" for example in _verb.EXAMPLES)
     _heading = "Example:" if len(_verb.EXAMPLES) == 1 else "Examples:"
     # \b keeps click from filling the lines that follow into a paragraph.

@@ -69,3 +69,35 @@ def test_the_store_as_it_was(run_json: Callable[..., dict[str, Any]], run: Run, 
     assert run_json("workloads", "--store", filled, "--as-of", "2001-01-01")["workloads"] == []
     assert run("stats", "--store", filled, "--as-of", "999").exit_code == 3
     assert run("stats", "--store", filled, "--as-of", "soon").exit_code == 2
+
+
+def test_show_takes_workloads_and_records(run_json: Callable[..., dict[str, Any]], run: Run, filled: Path) -> None:
+    workload = matmul(run_json, filled)
+    found = run_json("show", workload[:8], "--store", filled)
+    assert (found["kind"], found["workload_hash"]) == ("workload", workload)
+    assert len(found["results"]) == 2
+    best = run_json("best", workload, "--target", "znver5", "--store", filled)
+    record = run_json("show", best["record_id"][:10], "--store", filled)
+    assert record["kind"] == "record"
+    assert {key: record[key] for key in ("record_id", "trace", "run_secs", "source", "target")} == {
+        key: best[key] for key in ("record_id", "trace", "run_secs", "source", "target")
+    }
+    assert best["record_id"] in run("show", best["record_id"], "--store", filled).stdout
+    for unknown in ("zz", "' OR 1=1 --", "ffffffffffffffffffffffff"):
+        assert run("show", unknown, "--store", filled).exit_code == 3
+
+
+def test_merge_verify_and_repair(run_json: Callable[..., dict[str, Any]], run: Run, filled: Path) -> None:
+    merged = filled.parent / "merged"
+    first = run_json("merge", filled, "--store", merged)
+    assert first["added"] == run_json("stats", "--store", filled)["trials"]
+    assert run_json("merge", filled, "--store", merged)["added"] == 0
+    assert run("merge", filled.parent / "nowhere", "--store", merged).exit_code == 3
+    assert run_json("verify", "--store", merged)["ok"]
+    next((merged / "trials").glob("*.parquet")).write_bytes(b"broken")
+    broken = run("verify", "--store", merged)
+    assert broken.exit_code == 1
+    assert "tunedb repair" in broken.stdout
+    assert run_json("repair", "--store", merged)["repaired"]
+    assert run_json("verify", "--store", merged)["ok"]
+    assert run_json("merge", filled, "--store", merged)["added"] > 0  # what was lost is had again

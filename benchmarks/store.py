@@ -1,0 +1,189 @@
+"""How fast the store is, side by side with MetaSchedule's own JSONDatabase on the same files in the same run.
+
+    taskset -c 1 python benchmarks/store.py --records 1000000 --out benchmarks/results/store.json
+
+The log is synthetic: real records of data/ with their decisions and latencies varied, so that every record is another
+trial. Stock opens a part of it (it replays every trace), and the rates are compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import random
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tunedb import open_store
+from tunedb.hardware import this_machine
+from tunedb.ingest import ingest
+from tunedb.records import Source, Trial
+
+ROOT = Path(__file__).resolve().parents[1]
+ARCHIVE = ROOT / "data/metaschedule/znver5-1core.tar.xz"
+APPENDS = 64
+BATCH = 16
+REPEATS = 15
+
+
+def make_logs(folder: Path, records: int) -> None:
+    """Writes `records` records over the archive's workloads, in MetaSchedule's own form."""
+    rng = random.Random(0)
+    with tarfile.open(ARCHIVE) as tar:
+        tar.extractall(folder, filter="data")
+    files = sorted(folder.rglob("*_tuning_record.json"))
+    for place, path in enumerate(files):
+        wanted = records * (place + 1) // len(files) - records * place // len(files)
+        known = [json.loads(line) for line in path.read_text().splitlines()]
+        known = [record for record in known if record[1][1][0] < 1e9]
+        with path.open("w") as out:
+            for number in range(wanted):
+                index, ((instructions, decisions), run_secs, target, args) = known[number % len(known)]
+                varied = [[i, [rng.randint(1, 64) for _ in v] if isinstance(v, list) else v] for i, v in decisions]
+                secs = [run_secs[0] * rng.uniform(0.9, 3.0)]
+                out.write(
+                    json.dumps([index, [[instructions, varied], secs, target, args]], separators=(",", ":")) + "\n"
+                )
+
+
+def stock_rate(records: int) -> float:
+    """Records a second that stock opens: unchanged logs of the archive, in a fresh process."""
+    program = f"""
+import sys, time
+from tunedb.tensor_intrinsics import register_for
+register_for("llvm")
+from tvm.s_tir import meta_schedule as ms
+from pathlib import Path
+opened = 0
+start = time.perf_counter()
+for folder in sorted(Path(sys.argv[1]).rglob("*_tuning_record.json")):
+    opened += len(ms.database.JSONDatabase(work_dir=str(folder.parent)))
+    if opened >= {records}:
+        break
+print(opened / (time.perf_counter() - start))
+"""
+    with tempfile.TemporaryDirectory() as folder, tarfile.open(ARCHIVE) as tar:
+        tar.extractall(folder, filter="data")
+        done = subprocess.run([sys.executable, "-c", program, folder], capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def timed(action: Any, repeats: int = REPEATS) -> dict[str, float]:
+    """Median and worst of `repeats` calls, in milliseconds."""
+    figures = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        action()
+        figures.append((time.perf_counter() - start) * 1e3)
+    return {"median": statistics.median(figures), "max": max(figures)}
+
+
+def new_trials(template: Trial, source: Source, batch: int) -> list[Trial]:
+    """Sixteen trials that are in no store yet."""
+    from dataclasses import replace
+
+    from tunedb.identity import trial_id
+
+    made = []
+    for number in range(BATCH):
+        run_secs = (1.0 + batch * BATCH + number,)
+        identity = trial_id(
+            workload_id=template.workload_id,
+            module_id=template.module_id,
+            target_id=template.target_id,
+            hardware_id=template.hardware_id,
+            trace=template.trace,
+            run_secs=run_secs,
+        )
+        made.append(replace(template, trial_id=identity, run_secs=run_secs, source_id=source.source_id))
+    return made
+
+
+def main() -> None:
+    """Measures, prints a table and writes JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--records", type=int, default=100_000)
+    parser.add_argument("--stock-records", type=int, default=1_000)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    work = Path(tempfile.mkdtemp(prefix="tunedb-bench-"))
+    try:
+        measured = measure(work, options.records, options.stock_records)
+    finally:
+        shutil.rmtree(work)
+    for name, value in measured["figures"].items():
+        print(f"{name:42}{value:>16,.2f}")
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps(measured, indent=2) + "\n")
+
+
+def measure(work: Path, records: int, stock_records: int) -> dict[str, Any]:
+    """All figures of one run."""
+    make_logs(work / "logs", records)
+    url = str(work / "store")
+    with open_store(url) as store:
+        start = time.perf_counter()
+        report = ingest(store, [work / "logs"])
+        ingest_secs = time.perf_counter() - start
+    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    assert report.added == records, f"{report.added} of {records} added"
+    stock = stock_rate(stock_records)
+
+    with open_store(url) as store:
+        workload = store.workloads()[len(store.workloads()) // 2]
+        (target,) = store.targets()
+
+        def open_and_best() -> None:
+            with open_store(url) as fresh:
+                fresh.best(workload.workload_id, target.target_id)
+
+        opened = timed(open_and_best)
+        warm = timed(lambda: store.best(workload.workload_id, target.target_id))
+        command = [
+            sys.executable,
+            "-c",
+            "from cli.main import main; main()",
+            "best",
+            workload.workload_id,
+            "--store",
+            url,
+        ]
+        as_command = timed(lambda: subprocess.run(command, check=True, capture_output=True, cwd=ROOT), 5)
+        template = store.best(workload.workload_id, target.target_id)[0]
+        source = store.sources()[0]
+        batches = iter([new_trials(template, source, batch) for batch in range(APPENDS)])
+        append = timed(lambda: store.append(next(batches)), APPENDS)
+        assert store.stats().num_trials == records + APPENDS * BATCH
+    rate = records / ingest_secs
+    return {
+        "command": " ".join(["python", *sys.argv]),
+        "machine": {"platform": platform.platform(), **asdict(this_machine())},
+        "note": "two shared cores of a virtual machine; other work may have run beside",
+        "figures": {
+            "records": float(records),
+            "ingest, records/s": rate,
+            "stock JSONDatabase opens, records/s": stock,
+            "ingest over stock, times": rate / stock,
+            "peak memory of ingest, MiB": peak_mib,
+            "open and best by hash, median ms": opened["median"],
+            "best by hash in an open store, median ms": warm["median"],
+            "`tunedb best`, median ms": as_command["median"],
+            "append of 16 trials, median ms": append["median"],
+            "append of 16 trials, worst of 64, ms": append["max"],
+        },
+    }
+
+
+if __name__ == "__main__":
+    main()

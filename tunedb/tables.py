@@ -23,7 +23,7 @@ from tunedb.schema import SCHEMA_VERSION, TableSchema
 _LOG = logging.getLogger(__name__)
 _COMMIT_ATTEMPTS = 40
 _MANY_FILES = 64
-_MERGED_BYTES = 16 << 20  # larger files are left as they are
+_SMALL_BYTES = 256 << 10  # larger files are left to `compact`: merging them would hold an append up for seconds
 _DESCRIPTION = "tunedb schema"
 # Zstandard at its fastest: half of Snappy's size at a tenth more time.
 _WRITER = deltalake.WriterProperties(compression="ZSTD", compression_level=1)
@@ -164,8 +164,11 @@ class Table:
         """
         if len(delta.file_uris()) < _MANY_FILES:
             return
+        sizes = pa.table(delta.get_add_actions(flatten=True)).column("size_bytes").to_pylist()
+        if sum(size < _SMALL_BYTES for size in sizes) < _MANY_FILES:
+            return
         try:
-            delta.optimize.compact(target_size=_MERGED_BYTES, writer_properties=_WRITER)
+            delta.optimize.compact(target_size=_SMALL_BYTES, writer_properties=_WRITER)
         except (DeltaError, OSError) as error:  # what was appended is safe: the next append tries again
             _LOG.debug("%s: small files stay unmerged for now: %s", self.url, _first_line(error))
 
@@ -218,9 +221,27 @@ class Table:
         with store_errors(f"read the table {self.url}"):
             return self.open().to_pyarrow_dataset()
 
-    def relation(self) -> str:
-        """What to write after FROM to query the version that is read."""
-        files = self.files()
+    def files_with(self, column: str, value: str) -> list[str]:
+        """The live files that may hold a value in a column, by the statistics that Delta Lake keeps of each file."""
+        with store_errors(f"read the table {self.url}"):
+            delta = self.open()
+            actions = pa.table(delta.get_add_actions(flatten=True))
+            files = delta.file_uris()
+        names = actions.column_names
+        if f"min.{column}" not in names or len(files) != actions.num_rows:
+            return list(files)
+        by_name = {file.rpartition("/")[2]: file for file in files}
+        kept = []
+        for path, low, high in zip(
+            *(actions.column(name).to_pylist() for name in ("path", f"min.{column}", f"max.{column}")), strict=True
+        ):
+            if low is None or high is None or low <= value <= high:
+                kept.append(by_name[path.rpartition("/")[2]])
+        return kept
+
+    def relation(self, only: tuple[str, str] | None = None) -> str:
+        """What to write after FROM to query the version that is read; `only` a column and a value that is asked for."""
+        files = self.files() if only is None else self.files_with(*only)
         if not files:
             casts = ", ".join(f"NULL::{_duckdb_type(field.type)} AS {field.name}" for field in self.schema.columns)
             return f"(SELECT {casts} WHERE false)"
@@ -232,7 +253,10 @@ class Table:
         if not description.startswith(_DESCRIPTION) or not written.isdigit():
             raise StoreSchemaError(f"{self.url} is a Delta table, but not one of tunedb's")
         if int(written) != SCHEMA_VERSION:
-            raise StoreSchemaError(f"{self.url} has schema version {written}; this tunedb reads {SCHEMA_VERSION}")
+            raise StoreSchemaError(
+                f"{self.url} has schema version {written}, and this tunedb reads {SCHEMA_VERSION}: upgrade tunedb to "
+                "the version that wrote it (pip install --upgrade tunedb)"
+            )
 
 
 def parquet_relation(files: Sequence[str]) -> str:

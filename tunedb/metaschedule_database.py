@@ -8,6 +8,7 @@ import math
 import statistics
 import threading
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,11 @@ from tunedb.tvm_objects import (
 
 _LOG = logging.getLogger(__name__)
 _FAILED_SECS = 1e9  # MetaSchedule reports a failed trial as a run of 1e10 seconds
+_EQUALITIES = ("structural", "ignore-tensor", "anchor-block")
 _EMPTY_TRACE = Trace(b"[]", b"[]")
 
 
-def tvm_database(store: Store | str | Path, target: object = None) -> Any:
+def tvm_database(store: Store | str | Path, target: object = None, *, module_equality: str = "structural") -> Any:
     """A MetaSchedule database over a store: `with target, tunedb.tvm_database(store, target): ...`.
 
     It answers with the records of one target only, and can be tuned into by several processes at once.
@@ -48,12 +50,20 @@ def tvm_database(store: Store | str | Path, target: object = None) -> Any:
     Args:
         store: a store, or the folder or URL of one.
         target: a `tvm.target.Target`, a dict, JSON or a tag; None takes the one that is current when it is asked.
+        module_equality: which modules a query finds, as stock has it: "structural", "ignore-tensor" (constants may
+            differ) or "anchor-block" (only the most expensive block must be equal). What is committed, and what a
+            search starts from, always belongs to the very module: a trace of another may not replay on it.
 
     Returns:
         A `tvm.s_tir.meta_schedule.database.Database`.
+
+    Raises:
+        UsageError: there is no such module equality.
     """
+    if module_equality not in _EQUALITIES:
+        raise UsageError(f"no module equality {module_equality!r}; there are {', '.join(_EQUALITIES)}")
     opened = store if isinstance(store, Store) else open_store(store)
-    return StoreDatabase(opened, None if target is None else target_from_tvm(target))
+    return StoreDatabase(opened, None if target is None else target_from_tvm(target), module_equality)
 
 
 @derived_object
@@ -63,8 +73,9 @@ class StoreDatabase(PyDatabase):  # type: ignore[misc]
     Records whose modules this TVM cannot load, and traces that do not replay, are passed over with a warning.
     """
 
-    def __init__(self, store: Store, target: Target | None) -> None:
+    def __init__(self, store: Store, target: Target | None, module_equality: str = "structural") -> None:
         super().__init__()
+        self._module_equality = module_equality
         self._store = store
         self._target = target
         self._lock = threading.Lock()
@@ -78,7 +89,7 @@ class StoreDatabase(PyDatabase):  # type: ignore[misc]
 
     def has_workload(self, mod: Any) -> bool:
         """Whether the store has the module."""
-        return bool(self._equal_rows(mod))
+        return bool(self._matching_rows(mod))
 
     def commit_workload(self, mod: Any) -> Any:
         """Puts the module into the store if it is not there."""
@@ -104,6 +115,35 @@ class StoreDatabase(PyDatabase):  # type: ignore[misc]
             except BadInputError as error:
                 _LOG.warning("passed over: %s", error)
         return [(row, workload) for row, workload in rows if tvm_ffi.structural_equal(workload.mod, mod)]
+
+    def _matching_rows(self, mod: Any) -> list[tuple[Workload, Any]]:
+        """The store's modules that are equal to this one as the database was asked to see it."""
+        if self._module_equality == "structural":
+            return self._equal_rows(mod)
+        from tvm.s_tir.meta_schedule.database import MemoryDatabase
+
+        asked = MemoryDatabase(module_equality=self._module_equality)  # stock's own comparison, one pair at a time
+        asked.commit_workload(mod)
+        return [(row, workload) for row, workload in self._all_rows() if asked.has_workload(workload.mod)]
+
+    def _all_rows(self) -> list[tuple[Workload, Any]]:
+        """Every module of the store that this TVM can load; each is loaded once."""
+        for summary in self._store.workloads():
+            if str(tvm.__version__) not in summary.tvm_versions:
+                continue
+            for row in self._store.modules(summary.workload_id):
+                rows = self._rows.setdefault(row.structural_hash, [])
+                if row.tvm_version != str(tvm.__version__) or any(
+                    row.module_id == known.module_id for known, _ in rows
+                ):
+                    continue
+                try:
+                    if row.module_json:
+                        probe(row, _EMPTY_TRACE)
+                    rows.append((row, TvmWorkload(load_module(row))))
+                except BadInputError as error:
+                    _LOG.warning("passed over: %s", error)
+        return [pair for rows in self._rows.values() for pair in rows]
 
     def _module(self, row: Workload, mod: Any) -> Any:
         if row.tvm_version == str(tvm.__version__) and workload_from_module(mod).module_id == row.module_id:
@@ -142,31 +182,32 @@ class StoreDatabase(PyDatabase):  # type: ignore[misc]
 
     def get_top_k(self, workload: Any, top_k: int) -> list[Any]:
         """The `top_k` fastest records of the module on this database's target, by mean run time as stock has it."""
-        return self._top(workload.mod, int(top_k), self._asked_target(None))
+        return self._top(self._equal_rows(workload.mod), int(top_k), self._asked_target(None))
 
     def get_all_tuning_records(self) -> list[Any]:
         """All good records of this database's target that replay here."""
         target = self._asked_target(None)
         found = []
-        for trial in self._store.trials(target_id=target.target_id, outcome=Outcome.OK):
-            if not trial.module_id:
-                continue
-            row = self._store.module(trial.module_id)
-            record = self._record(trial, row, target, None)
-            if record is not None:
-                found.append(record)
+        for alike in self._alike(target):
+            for trial in self._store.trials(target_id=alike.target_id, outcome=Outcome.OK):
+                if not trial.module_id:
+                    continue
+                row = self._store.module(trial.module_id)
+                record = self._record(trial, row, alike, None)
+                if record is not None:
+                    found.append(record)
         return found
 
     def __len__(self) -> int:
-        target = self._asked_target(None)
-        return sum(row.num_trials for row in self._store.target_summaries() if row.target.target_id == target.target_id)
+        wanted = {target.target_id for target in self._alike(self._asked_target(None))}
+        return sum(row.num_trials for row in self._store.target_summaries() if row.target.target_id in wanted)
 
     # -- queries ---------------------------------------------------------------------------------------------------
 
     def query_tuning_record(self, mod: Any, target: Any, workload_name: str | None = None) -> Any:
         """The fastest record of the module for a target; None if there is none."""
         del workload_name  # a module is known by what it is
-        found = self._top(mod, 1, self._asked_target(target))
+        found = self._top(self._matching_rows(mod), 1, self._asked_target(target))
         return found[0] if found else None
 
     def query_schedule(self, mod: Any, target: Any, workload_name: str | None = None) -> Any:
@@ -185,22 +226,31 @@ class StoreDatabase(PyDatabase):  # type: ignore[misc]
         schedule = self.query_schedule(mod, target, workload_name)
         return None if schedule is None else schedule.mod
 
-    def _top(self, mod: Any, top_k: int, target: Target) -> list[Any]:
-        if top_k <= 0:
+    def _top(self, rows: Sequence[tuple[Workload, Any]], top_k: int, target: Target) -> list[Any]:
+        if top_k <= 0 or not rows:
             return []
-        trials: list[tuple[Trial, Workload, Any]] = []
-        for row, workload in self._equal_rows(mod):
-            best = self._store.best(row.workload_id, target.target_id, 2 * top_k + 8, module_id=row.module_id)
-            trials.extend((trial, row, workload) for trial in best)
+        trials: list[tuple[Trial, Workload, Any, Target]] = []
+        for alike in self._alike(target):
+            for row, workload in rows:
+                best = self._store.best(row.workload_id, alike.target_id, 2 * top_k + 8, module_id=row.module_id)
+                trials.extend((trial, row, workload, alike) for trial in best)
         trials.sort(key=lambda found: (statistics.fmean(found[0].run_secs), found[0].position))
         records = []
-        for trial, row, workload in trials:
-            record = self._record(trial, row, target, workload)
+        for trial, row, workload, alike in trials:
+            record = self._record(trial, row, alike, workload)
             if record is not None:
                 records.append(record)
             if len(records) == top_k:
                 break
         return records
+
+    def _alike(self, target: Target) -> list[Target]:
+        """The target, and for a GPU those of the store that differ in the host only: it compiles no kernel."""
+        if target.kind in ("llvm", "c"):
+            return [target]
+        device = _without_host(target)
+        others = [row for row in self._store.targets() if row.kind == target.kind and _without_host(row) == device]
+        return [target, *(row for row in others if row.target_id != target.target_id)]
 
     def _record(self, trial: Trial, row: Workload, target: Target, workload: Any) -> Any:
         try:
@@ -231,6 +281,10 @@ class StoreDatabase(PyDatabase):  # type: ignore[misc]
         if current is None:
             raise UsageError("the database was made without a target, and none is current")
         return target_from_tvm(current)
+
+
+def _without_host(target: Target) -> dict[str, Any]:
+    return {name: value for name, value in json.loads(target.text).items() if name != "host"}
 
 
 def _args(described: Any) -> list[Any]:

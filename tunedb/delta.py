@@ -168,7 +168,7 @@ class DeltaStore(Store):
         selected, values = _selection(workload_id, target_id, Outcome.OK, module_id)
         with self._tables.lock:
             self._tables.refresh("trials")
-            rows = self._tables.ask(queries.BEST, [*values, limit, *values], selected=selected)
+            rows = self._tables.ask(queries.BEST, [*values, limit, *values], selected=selected, workload_id=workload_id)
             return self._with_instructions(rows)
 
     def trials(
@@ -178,7 +178,7 @@ class DeltaStore(Store):
         selected, values = _selection(workload_id, target_id, outcome)
         with self._tables.lock:
             self._tables.refresh("trials")
-            question = self._tables.question(queries.TRIALS, selected)
+            question = self._tables.question(queries.TRIALS, selected, workload_id)
         with store_errors(f"read the store {self.url}"):
             cursor = self._tables.cursor()
             cursor.execute(question, values)
@@ -199,7 +199,7 @@ class DeltaStore(Store):
         with self._tables.lock:
             self._tables.refresh("trials")
             selected = f"{selected} AND {any_of('trace_id', len(trace_ids))}"
-            rows = self._tables.ask(queries.TRIALS, [*values, *trace_ids], selected=selected)
+            rows = self._tables.ask(queries.TRIALS, [*values, *trace_ids], selected=selected, workload_id=workload_id)
             return self._with_instructions(rows)
 
     def _with_instructions(self, rows: Sequence[Sequence[Any]]) -> list[Trial]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,6 +26,7 @@ def command(
     limit: Annotated[
         float, typer.Option("--time-limit", metavar="SECS", min=0.001, help="Longest time that it may take.")
     ] = 30.0,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header line.")] = False,
     store: StoreUrl = None,
     as_of: AsOf = None,
     as_json: AsJson = False,
@@ -32,25 +34,49 @@ def command(
 ) -> None:
     """Answer one read-only SQL query: no files, no writes, no settings, and a time limit."""
     with session(store, as_json, debug) as run, run.open_store(as_of=as_of) as opened:
+        from tunedb.errors import UsageError
         from tunedb.sql import run_sql
 
-        run.show(answer(run_sql(opened, query, limit_secs=limit)))
+        if as_csv and as_json:
+            raise UsageError("--csv or --json, not both")
+        run.show(answer(run_sql(opened, query, limit_secs=limit), as_csv=as_csv))
 
 
-def answer(result: SqlResult) -> Answer:
-    """The rows as they came."""
+def answer(result: SqlResult, *, as_csv: bool = False) -> Answer:
+    """The rows as they came; the text form is a table, or CSV."""
     from cli.output import Answer, Table
 
     rows = [[_text(value) for value in row] for row in result.rows]
-    document = {"columns": list(result.columns), "rows": [[_plain(value) for value in row] for row in result.rows]}
+    document: dict[str, Any] = {
+        "columns": list(result.columns),
+        "rows": [[_plain(value) for value in row] for row in result.rows],
+    }
+    if as_csv:
+        return Answer(document, [_csv(result.columns, document["rows"])])
     return Answer(document, [Table(list(result.columns), rows)])
+
+
+def _csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """RFC 4180, but for line ends; NULL is an empty field, lists and structs are JSON."""
+    import csv
+    import io
+    import json
+
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([json.dumps(value) if isinstance(value, list | dict) else value for value in row] for row in rows)
+    return written.getvalue().removesuffix("\n")
 
 
 def _plain(value: Any) -> Any:
     """A value as JSON has it: bytes as text, times as ISO 8601, what is not finite as null."""
     import math
     from datetime import date
+    from decimal import Decimal
 
+    if isinstance(value, Decimal):  # sums of integers come as such
+        value = int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, bool | int | str):

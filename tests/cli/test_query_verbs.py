@@ -101,3 +101,9 @@ def test_merge_verify_and_repair(run_json: Callable[..., dict[str, Any]], run: R
     assert run_json("repair", "--store", merged)["repaired"]
     assert run_json("verify", "--store", merged)["ok"]
     assert run_json("merge", filled, "--store", merged)["added"] > 0  # what was lost is had again
+
+
+def test_sql_as_csv(run: Run, filled: Path) -> None:
+    query = "SELECT 1 AS one, 'a,b' AS two, NULL AS three, [1.5, 2] AS four, sum(2) AS five"
+    assert run("sql", query, "--csv", "--store", filled).stdout == 'one,two,three,four,five\n1,"a,b",,"[1.5, 2]",2\n'
+    assert run("sql", query, "--csv", "--json", "--store", filled).exit_code == 2

@@ -178,9 +178,8 @@ class DeltaStore(Store):
         selected, values = _selection(workload_id, target_id, outcome)
         with self._tables.lock:
             self._tables.refresh("trials")
-            question = self._tables.question(queries.TRIALS, selected, workload_id)
+            cursor, question = self._tables.prepared(queries.TRIALS, selected, workload_id)
         with store_errors(f"read the store {self.url}"):
-            cursor = self._tables.cursor()
             cursor.execute(question, values)
         while True:
             with store_errors(f"read the store {self.url}"):

@@ -38,7 +38,7 @@ class KnownTrials:
         if not files:
             return set()
         workloads = set(workload_ids)
-        if len(workloads) > _FEW_WORKLOADS:
+        if len(workloads) > _FEW_WORKLOADS or "://" in self._tables.url:  # DuckDB opens local files only by name
             new_ids = pa.table({"trial_id": trial_ids})
             return {row[0] for row in self._tables.ask(queries.KNOWN_TRIALS, new_ids=new_ids)}
         if sum(map(len, self._ids.values())) > _REMEMBERED:

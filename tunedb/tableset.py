@@ -69,18 +69,26 @@ class TableSet:
         for name in sorted(names or self._tables, key=lambda name: name != "trials"):
             self._tables[name].refresh()
 
-    def question(self, text: str, selected: str = "true", workload_id: str | None = None) -> str:
-        """SQL in which `{trials}` and the like are what is read now, and `{selected}` is a condition.
+    def prepared(
+        self, text: str, selected: str = "true", workload_id: str | None = None
+    ) -> tuple[duckdb.DuckDBPyConnection, str]:
+        """A connection of one's own, and SQL for it in which `{trials}` and the like are what is read now.
 
-        Files of trials that cannot hold `workload_id` are left out: opening a file costs half a millisecond.
+        Files of trials that cannot hold `workload_id` are left out: opening a file costs half a millisecond. Files of an
+        object store come by way of Delta Lake, which has the credentials; DuckDB would need an extension for each kind.
         """
         only = None if workload_id is None else ("workload_id", workload_id)
-        relations = {
-            name: table.relation(only if name == "trials" else None)
-            for name, table in self._tables.items()
-            if f"{{{name}}}" in text
-        }
-        return text.format(selected=selected, **relations)
+        cursor = self.cursor()
+        relations = {}
+        for name, table in self._tables.items():
+            if f"{{{name}}}" not in text:
+                continue
+            if "://" in self.url:
+                cursor.register(f"stored_{name}", table.dataset())
+                relations[name] = f"stored_{name}"
+            else:
+                relations[name] = table.relation(only if name == "trials" else None)
+        return cursor, text.format(selected=selected, **relations)
 
     def ask(
         self,
@@ -100,9 +108,8 @@ class TableSet:
             workload_id: the one workload that the condition selects, if it does.
             new_ids: a table of that name to be asked with.
         """
-        question = self.question(text, selected, workload_id)
         with store_errors(f"read the store {self.url}"):
-            cursor = self.cursor()
+            cursor, question = self.prepared(text, selected, workload_id)
             if new_ids is not None:
                 cursor.register("new_ids", new_ids)
             return cursor.execute(question, list(values)).fetchall()

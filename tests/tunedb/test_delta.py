@@ -233,3 +233,16 @@ def test_importing_tunedb_is_cheap() -> None:
         print(sorted(heavy))
     """
     assert _run(program).stdout.strip() == "[]"
+
+
+def test_a_store_at_a_url_is_read_by_way_of_delta_lake(tmp_path: Path) -> None:
+    with open_store((tmp_path / "store").as_uri()) as store:
+        around = {"workloads": [WORKLOAD], "targets": [TARGET], "hardware": [MACHINE], "sources": [SOURCE]}
+        assert store.append([trial(0), trial(1)], **around).added == 2
+        assert store.append([trial(1), trial(2)]).added == 1
+        assert [row.trial_id for row in store.trials()] == [trial(number).trial_id for number in range(3)]
+        assert store.best(WORKLOAD.workload_id, TARGET.target_id)[0] == trial(0)
+        assert store.stats().num_trials == 3
+        assert store.problems() == []
+    with open_store(tmp_path / "store", create=False) as store:
+        assert len(list(store.trials())) == 3

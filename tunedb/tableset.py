@@ -74,8 +74,8 @@ class TableSet:
     ) -> tuple[duckdb.DuckDBPyConnection, str]:
         """A connection of one's own, and SQL for it in which `{trials}` and the like are what is read now.
 
-        Files of trials that cannot hold `workload_id` are left out: opening a file costs half a millisecond. Files of an
-        object store come by way of Delta Lake, which has the credentials; DuckDB would need an extension for each kind.
+        Files of trials that cannot hold `workload_id` are left out: opening a file costs half a millisecond. Files of
+        an object store come by way of Delta Lake, which has the credentials; DuckDB would need an extension a kind.
         """
         only = None if workload_id is None else ("workload_id", workload_id)
         cursor = self.cursor()

@@ -165,20 +165,31 @@ class DeltaStore(Store):
         self, workload_id: str, target_id: str | None = None, limit: int = 1, *, module_id: str | None = None
     ) -> list[Trial]:
         """See `Store.best`."""
-        selected, values = _selection(workload_id, target_id, Outcome.OK, module_id)
+        selected, values, bounds = _selection(workload_id, target_id, Outcome.OK, module_id)
         with self._tables.lock:
             self._tables.refresh("trials")
-            rows = self._tables.ask(queries.BEST, [*values, limit, *values], selected=selected, workload_id=workload_id)
-            return self._with_instructions(rows)
+            wanted = limit
+            while True:
+                # Files and groups of rows that hold only slower trials are not read beyond their statistics.
+                fastest = self._tables.ask(queries.FASTEST, [*values, wanted], selected=selected, bounds=bounds)
+                if not fastest:
+                    return []
+                slowest = fastest[-1][0]
+                bounds["secs_median"] = (0.0, slowest)
+                rows = self._tables.ask(queries.BEST, [*values, slowest, limit], selected=selected, bounds=bounds)
+                if len(rows) == limit or len(fastest) < wanted:
+                    return self._with_instructions(rows)
+                del bounds["secs_median"]
+                wanted *= 8  # some of the fastest are measurements of one trace
 
     def trials(
         self, workload_id: str | None = None, target_id: str | None = None, outcome: Outcome | None = None
     ) -> Iterator[Trial]:
         """See `Store.trials`. The version is that of the first trial that is asked for."""
-        selected, values = _selection(workload_id, target_id, outcome)
+        selected, values, bounds = _selection(workload_id, target_id, outcome)
         with self._tables.lock:
             self._tables.refresh("trials")
-            cursor, question = self._tables.prepared(queries.TRIALS, selected, workload_id)
+            cursor, question = self._tables.prepared(queries.TRIALS, selected, bounds)
         with store_errors(f"read the store {self.url}"):
             cursor.execute(question, values)
         while True:
@@ -194,11 +205,11 @@ class DeltaStore(Store):
         """See `Store.trials_of_traces`."""
         if not trace_ids:
             return []
-        selected, values = _selection(workload_id, target_id, None)
+        selected, values, bounds = _selection(workload_id, target_id, None)
         with self._tables.lock:
             self._tables.refresh("trials")
             selected = f"{selected} AND {any_of('trace_id', len(trace_ids))}"
-            rows = self._tables.ask(queries.TRIALS, [*values, *trace_ids], selected=selected, workload_id=workload_id)
+            rows = self._tables.ask(queries.TRIALS, [*values, *trace_ids], selected=selected, bounds=bounds)
             return self._with_instructions(rows)
 
     def _with_instructions(self, rows: Sequence[Sequence[Any]]) -> list[Trial]:
@@ -290,12 +301,18 @@ class DeltaStore(Store):
 
     def close(self) -> None:
         """See `Store.close`."""
-        self._tables.close()
+        with self._tables.lock:
+            for table in self._tables.all():
+                table.checkpoint()
 
 
 def _selection(
     workload_id: str | None, target_id: str | None, outcome: Outcome | None, module_id: str | None = None
-) -> tuple[str, list[str]]:
+) -> tuple[str, list[str], dict[str, tuple[Any, Any]]]:
+    """A condition, what stands for its `?`, and what it allows of the columns that files have statistics of."""
     given = {"workload_id": workload_id, "target_id": target_id, "outcome": outcome, "module_id": module_id}
     wanted = {column: str(value) for column, value in given.items() if value is not None}
-    return " AND ".join(f"{column} = ?" for column in wanted) or "true", list(wanted.values())
+    bounds: dict[str, tuple[Any, Any]] = {
+        column: (wanted[column], wanted[column]) for column in ("workload_id", "target_id") if column in wanted
+    }
+    return " AND ".join(f"{column} = ?" for column in wanted) or "true", list(wanted.values()), bounds

@@ -19,12 +19,11 @@ _ARCH_FIELDS = ("mcpu", "arch", "march", "model", "mtriple")
 
 def content_hash(*parts: bytes | str) -> str:
     """128 bits of BLAKE2b over the parts, each with its length, as 32 hex digits."""
-    digest = blake2b(digest_size=_DIGEST_BYTES)
+    pieces: list[bytes] = []
     for part in parts:
         piece = part.encode() if isinstance(part, str) else part
-        digest.update(len(piece).to_bytes(8, "little"))
-        digest.update(piece)
-    return digest.hexdigest()
+        pieces += (len(piece).to_bytes(8, "little"), piece)
+    return blake2b(b"".join(pieces), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def trace_id(trace: Trace) -> str:

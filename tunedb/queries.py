@@ -26,22 +26,16 @@ SELECT {_TRIAL_COLUMNS} FROM ({_SELECTED}) AS t
 ORDER BY t.workload_id, t.source_id, t.position, t.trial_id
 """
 
-# Narrow columns are sorted first; only the winners' traces are fetched.
+FASTEST = "SELECT secs_median FROM {trials} WHERE {selected} ORDER BY secs_median LIMIT ?"
+
+# The best trial of each trace, among those that are no slower than what `FASTEST` found.
 BEST = f"""
-WITH winners AS (
-    SELECT trial_id
-    FROM (
-        SELECT trial_id, secs_median, position, module_id, trace_id FROM {{trials}} WHERE {{selected}}
-        QUALIFY row_number() OVER (PARTITION BY module_id, trace_id ORDER BY secs_median, position, trial_id) = 1
-    )
-    ORDER BY secs_median, position, trial_id LIMIT ?
-)
-SELECT {_TRIAL_COLUMNS}
-FROM (
-    SELECT * FROM {{trials}} WHERE {{selected}} AND trial_id IN (SELECT trial_id FROM winners)
-    QUALIFY row_number() OVER (PARTITION BY trial_id ORDER BY source_id, position) = 1
+SELECT {_TRIAL_COLUMNS} FROM (
+    SELECT * FROM {{trials}} WHERE {{selected}} AND secs_median <= ?
+    QUALIFY row_number()
+        OVER (PARTITION BY module_id, trace_id ORDER BY secs_median, position, trial_id, source_id) = 1
 ) AS t
-ORDER BY t.secs_median, t.position, t.trial_id
+ORDER BY t.secs_median, t.position, t.trial_id LIMIT ?
 """
 
 WORKLOAD_COUNTS = """

@@ -129,7 +129,7 @@ TRIALS = _table(
         "measured_at": _TIME,
     },
     ("workload_id", "target_id", "secs_median"),
-    ("workload_id", "target_id"),
+    ("workload_id", "target_id", "secs_median"),
 )
 
 # In the order in which they are written: what a row refers to is there before it.

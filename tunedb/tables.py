@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,14 @@ from tunedb.schema import SCHEMA_VERSION, TableSchema
 _LOG = logging.getLogger(__name__)
 _COMMIT_ATTEMPTS = 40
 _MANY_FILES = 64
+_MANY_COMMITS = 8
 _SMALL_BYTES = 256 << 10  # larger files are left to `compact`: merging them would hold an append up for seconds
 _DESCRIPTION = "tunedb schema"
 # Zstandard at its fastest: half of Snappy's size at a tenth more time.
-_WRITER = deltalake.WriterProperties(compression="ZSTD", compression_level=1)
+# Groups are what a query of one workload reads or skips.
+_WRITER = deltalake.WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=4096)
+
+Bounds = Mapping[str, tuple[Any, Any]]  # by column: the lowest and the highest value that is asked for
 
 
 @contextmanager
@@ -49,6 +54,7 @@ class Table:
         self._options = storage_options
         self._delta: deltalake.DeltaTable | None = None
         self._pinned = False
+        self._uncheckpointed = 0  # commits of this object since the last checkpoint
 
     def exists(self) -> bool:
         """Whether the table is there."""
@@ -112,11 +118,11 @@ class Table:
 
     def refresh(self) -> None:
         """Moves on to the newest version, unless the table is pinned to another."""
-        delta = self.open()
-        if self._pinned:
-            return
-        with store_errors(f"read the table {self.url}"):
-            delta.update_incremental()
+        if self._delta is None:
+            self.open()
+        elif not self._pinned:
+            with store_errors(f"read the table {self.url}"):
+                self._delta.update_incremental()
 
     def version(self) -> int:
         """The version that is read."""
@@ -144,6 +150,8 @@ class Table:
             raise UsageError(f"{self.url} is open as of an earlier version: nothing can be added to the past")
         with store_errors(f"write to the table {self.url}"):
             rows = pa.table(columns, schema=self.schema.columns)
+            if self.schema.order:
+                rows = rows.sort_by([(column, "ascending") for column in self.schema.order])
             for attempt in range(1, _COMMIT_ATTEMPTS + 1):
                 try:
                     deltalake.write_deltalake(delta, rows, mode="append", writer_properties=_WRITER)
@@ -155,6 +163,7 @@ class Table:
                     time.sleep(random.uniform(0, min(0.02 * attempt, 0.5)))  # noqa: S311 - only spreads writers out
                     delta.update_incremental()
 
+        self._uncheckpointed += 1
         self._merge_small_files(delta)
 
     def _merge_small_files(self, delta: deltalake.DeltaTable) -> None:
@@ -171,6 +180,16 @@ class Table:
             delta.optimize.compact(target_size=_SMALL_BYTES, writer_properties=_WRITER)
         except (DeltaError, OSError) as error:  # what was appended is safe: the next append tries again
             _LOG.debug("%s: small files stay unmerged for now: %s", self.url, _first_line(error))
+
+    def checkpoint(self) -> None:
+        """Sums up the log of commits if this object has made it longer: the next opening reads one file of it."""
+        if self._uncheckpointed < _MANY_COMMITS or self._delta is None:
+            return
+        try:
+            self._delta.create_checkpoint()
+            self._uncheckpointed = 0
+        except (DeltaError, OSError) as error:  # nothing is lost without it
+            _LOG.debug("%s: no checkpoint: %s", self.url, _first_line(error))
 
     def compact(self, grace: timedelta) -> CompactedTable:
         """Merges small files, sorted by what queries select by, and removes files that no version needs any more.
@@ -221,27 +240,29 @@ class Table:
         with store_errors(f"read the table {self.url}"):
             return self.open().to_pyarrow_dataset()
 
-    def files_with(self, column: str, value: str) -> list[str]:
-        """The live files that may hold a value in a column, by the statistics that Delta Lake keeps of each file."""
+    def files_within(self, bounds: Bounds) -> list[str]:
+        """The live files that may hold rows within bounds, by the statistics that Delta Lake keeps of each file."""
         with store_errors(f"read the table {self.url}"):
             delta = self.open()
             actions = pa.table(delta.get_add_actions(flatten=True))
             files = delta.file_uris()
-        names = actions.column_names
-        if f"min.{column}" not in names or len(files) != actions.num_rows:
+        if len(files) != actions.num_rows:
             return list(files)
+        within = [True] * len(files)
+        for column, (lowest, highest) in bounds.items():
+            if f"min.{column}" not in actions.column_names:
+                continue
+            lows, highs = (actions.column(f"{end}.{column}").to_pylist() for end in ("min", "max"))
+            for place, (low, high) in enumerate(zip(lows, highs, strict=True)):
+                if low is not None and high is not None and (low > highest or high < lowest):
+                    within[place] = False
         by_name = {file.rpartition("/")[2]: file for file in files}
-        kept = []
-        for path, low, high in zip(
-            *(actions.column(name).to_pylist() for name in ("path", f"min.{column}", f"max.{column}")), strict=True
-        ):
-            if low is None or high is None or low <= value <= high:
-                kept.append(by_name[path.rpartition("/")[2]])
-        return kept
+        paths = compress(actions.column("path").to_pylist(), within)
+        return [by_name[path.rpartition("/")[2]] for path in paths]
 
-    def relation(self, only: tuple[str, str] | None = None) -> str:
-        """What to write after FROM to query the version that is read; `only` a column and a value that is asked for."""
-        files = self.files() if only is None else self.files_with(*only)
+    def relation(self, bounds: Bounds | None = None) -> str:
+        """What to write after FROM to query the version that is read, or only those files that may hold some rows."""
+        files = self.files() if bounds is None else self.files_within(bounds)
         if not files:
             casts = ", ".join(f"NULL::{_duckdb_type(field.type)} AS {field.name}" for field in self.schema.columns)
             return f"(SELECT {casts} WHERE false)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 from tunedb import schema
 from tunedb.errors import NotFoundError, StoreError
-from tunedb.tables import Table, store_errors
+from tunedb.tables import Bounds, Table, store_errors
 
 
 class TableSet:
@@ -30,7 +31,6 @@ class TableSet:
         self.url = url
         self.lock = threading.RLock()
         self._tables = {table.name: Table(url, table, storage_options) for table in schema.TABLES}
-        self._duckdb: duckdb.DuckDBPyConnection | None = None
         if not self._tables["trials"].exists():  # the last to be made
             if not create:
                 raise NotFoundError(f"there is no store at {url}")
@@ -70,14 +70,13 @@ class TableSet:
             self._tables[name].refresh()
 
     def prepared(
-        self, text: str, selected: str = "true", workload_id: str | None = None
+        self, text: str, selected: str = "true", bounds: Bounds | None = None
     ) -> tuple[duckdb.DuckDBPyConnection, str]:
         """A connection of one's own, and SQL for it in which `{trials}` and the like are what is read now.
 
-        Files of trials that cannot hold `workload_id` are left out: opening a file costs half a millisecond. Files of
-        an object store come by way of Delta Lake, which has the credentials; DuckDB would need an extension a kind.
+        Files of trials that hold nothing within `bounds` are left out: opening a file costs half a millisecond. Files
+        of an object store come by way of Delta Lake, which has the credentials; DuckDB would need an extension a kind.
         """
-        only = None if workload_id is None else ("workload_id", workload_id)
         cursor = self.cursor()
         relations = {}
         for name, table in self._tables.items():
@@ -87,7 +86,7 @@ class TableSet:
                 cursor.register(f"stored_{name}", table.dataset())
                 relations[name] = f"stored_{name}"
             else:
-                relations[name] = table.relation(only if name == "trials" else None)
+                relations[name] = table.relation(bounds if name == "trials" else None)
         return cursor, text.format(selected=selected, **relations)
 
     def ask(
@@ -96,7 +95,7 @@ class TableSet:
         values: Sequence[object] = (),
         *,
         selected: str = "true",
-        workload_id: str | None = None,
+        bounds: Bounds | None = None,
         new_ids: pa.Table | None = None,
     ) -> list[tuple[Any, ...]]:
         """All rows of the answer to a question of `tunedb.queries`.
@@ -105,25 +104,24 @@ class TableSet:
             text: the question.
             values: what stands for its `?`.
             selected: the condition for `{selected}`.
-            workload_id: the one workload that the condition selects, if it does.
+            bounds: what the condition allows of some columns of the trials, to read fewer files.
             new_ids: a table of that name to be asked with.
         """
         with store_errors(f"read the store {self.url}"):
-            cursor, question = self.prepared(text, selected, workload_id)
+            cursor, question = self.prepared(text, selected, bounds)
             if new_ids is not None:
                 cursor.register("new_ids", new_ids)
             return cursor.execute(question, list(values)).fetchall()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A connection of one's own to DuckDB."""
-        with self.lock:
-            if self._duckdb is None:
-                self._duckdb = duckdb.connect(config={"autoinstall_known_extensions": "false"})
-            return self._duckdb.cursor()
+        """A connection of one's own to this process's DuckDB."""
+        return _database().cursor()
 
-    def close(self) -> None:
-        """Lets go of DuckDB."""
-        with self.lock:
-            if self._duckdb is not None:
-                self._duckdb.close()
-                self._duckdb = None
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """One DuckDB for all stores of this process: starting one takes longer than a query.
+
+    It holds nothing but what it remembers of files; those of a store never change.
+    """
+    return duckdb.connect(config={"autoinstall_known_extensions": "false", "parquet_metadata_cache": "true"})

@@ -66,6 +66,14 @@ class TrialColumns:
             columns.measured_at.append(trial.measured_at)
         return columns
 
+    def extend(self, others: TrialColumns) -> None:
+        """Appends the rows of others."""
+        for column in fields(self):
+            if column.name == "instructions":
+                self.instructions.update(others.instructions)
+            else:
+                getattr(self, column.name).extend(getattr(others, column.name))
+
     def keep_whole_rows(self) -> None:
         """Cuts all columns to the shortest."""
         columns = [getattr(self, column.name) for column in fields(self) if column.name != "instructions"]

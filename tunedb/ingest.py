@@ -18,11 +18,13 @@ from tunedb.batch import Batch
 from tunedb.errors import BadInputError
 from tunedb.hardware import hardware_named
 from tunedb.ingest_report import FileReport, IngestProgress, IngestReport
-from tunedb.logs.archives import READ_ERRORS, Container, LogFile, numbered_lines
+from tunedb.logs.archives import READ_ERRORS, Container, LogFile, line_blocks, numbered_lines
+from tunedb.logs.chunks import Chunk, RecordFile
 from tunedb.logs.detect import HEAD_BYTES, Format, detect, partner_name
-from tunedb.logs.metaschedule import KEPT_BYTES, RecordReader, read_workload
+from tunedb.logs.metaschedule import KEPT_BYTES, read_workload
+from tunedb.logs.parallel import ParallelParser
 from tunedb.logs.paths import Found, find
-from tunedb.records import Hardware, Rejected, Target, Workload
+from tunedb.records import Hardware, Rejected, Workload
 from tunedb.store import Store
 
 __all__ = ["FileReport", "IngestProgress", "IngestReport", "ingest"]
@@ -65,11 +67,13 @@ def ingest(
                 run.reject(found)
             else:
                 run.container(found)
+        run.flush()
     except KeyboardInterrupt:
         run.keep_whole_rows()
         run.flush()
         raise
-    run.flush()
+    finally:
+        run.close()
     return run.report
 
 
@@ -82,7 +86,7 @@ class _Ingest:
         self._batch = self._new_batch()
         self._bytes = 0
         self._reports: dict[str, FileReport] = {}  # by source_id, of files whose records are not all committed
-        self._read = 0
+        self._parser = ParallelParser()
         self._rejected: list[Rejected] = []
 
     def container(self, found: Found) -> None:
@@ -167,29 +171,26 @@ class _Ingest:
         return refs
 
     def _record_file(self, file: LogFile, refs: _Refs | None) -> None:
-        source = identity.source(file.uri, Format.RECORDS.value)
-        report = FileReport(file.uri, Format.RECORDS.value)
+        form = Format.RECORDS
+        source = identity.source(file.uri, form.value)
+        report = FileReport(file.uri, form.value)
         self.report.files.append(report)
         self._reports[source.source_id] = report
         self._batch.sources.append(source)
-        reader = RecordReader(
-            file.uri,
-            source.source_id,
-            self._hardware.hardware_id,
-            refs or None,
-            self._add_target,
-            self._add_workload,
-        )
         try:
             with file.open() as stream:
-                for number, line in numbered_lines(stream):
-                    bad = reader.read(number, line, self._batch.trials)
-                    if bad is not None:
-                        report.rejected += 1
+                head = stream.peek(HEAD_BYTES).partition(b"\n")[0].strip()
+                whole = RecordFile(file.uri, form, source.source_id, self._hardware.hardware_id, refs or None, head)
+                chunks = (Chunk(whole, first, content) for first, content in line_blocks(stream))
+                for parsed in self._parser.parse(chunks):
+                    report.records += len(parsed.trials)
+                    report.rejected += len(parsed.rejected)
+                    self._batch.trials.extend(parsed.trials)
+                    self._batch.workloads += parsed.workloads
+                    self._batch.targets += parsed.targets
+                    self._bytes += parsed.num_bytes
+                    for bad in parsed.rejected:
                         self.reject(bad)
-                        continue
-                    report.records += 1
-                    self._bytes += len(line)
                     if self._flush_if_full():
                         self._tell(file.uri)
         except BadInputError as error:
@@ -200,9 +201,6 @@ class _Ingest:
             state = "missing" if refs is None else "empty"
             self.reject(Rejected(file.uri, 0, f"its workload file is {state}: its trials are of unknown workloads"))
         self._tell(file.uri)
-
-    def _add_target(self, target: Target) -> None:
-        self._batch.targets.append(target)
 
     def _add_workload(self, workload: Workload) -> None:
         self._batch.workloads.append(workload)
@@ -231,6 +229,10 @@ class _Ingest:
     def keep_whole_rows(self) -> None:
         """Drops a row that an interrupt has cut off between two columns."""
         self._batch.trials.keep_whole_rows()
+
+    def close(self) -> None:
+        """Ends what runs beside."""
+        self._parser.close()
 
     def flush(self) -> None:
         """Commits what was read so far."""

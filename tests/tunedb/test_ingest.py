@@ -271,6 +271,8 @@ def test_many_records_in_many_batches(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_an_interrupt_keeps_what_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tunedb.logs.archives._READ_BYTES", 64)
+    monkeypatch.setattr("tunedb.logs.archives._BLOCK_BYTES", 64)
     database(tmp_path, [record_line(number) for number in range(10)])
     from tunedb.logs import metaschedule
 

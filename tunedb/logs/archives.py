@@ -18,6 +18,8 @@ from tunedb.errors import BadInputError
 from tunedb.logs.detect import HEAD_BYTES, plain_name
 
 MAX_LINE_BYTES = 64 << 20
+_READ_BYTES = 1 << 16  # damage in a compressed file takes a whole read
+_BLOCK_BYTES = 1 << 20
 # What reading a damaged file may raise: the file system, the decompressors, and Arrow's (a ValueError).
 READ_ERRORS = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, tarfile.TarError)
 
@@ -151,6 +153,37 @@ def numbered_lines(stream: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
             return
         number += 1
         yield number, line
+
+
+def line_blocks(stream: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
+    """The content of a stream in blocks of whole lines, each with the number of its first line, from 1.
+
+    Raises:
+        BadInputError: the stream is damaged from here on. The lines before it were good, and given.
+    """
+    first, pieces, size, damage, ended = 1, list[bytes](), 0, "", False
+    while not ended:
+        piece = b""
+        try:
+            piece = stream.read1(_READ_BYTES)
+        except READ_ERRORS as error:
+            damage = _reason(error)
+        ended = not piece
+        pieces.append(piece)
+        size += len(piece)
+        if size < _BLOCK_BYTES and not ended:
+            continue
+        block = b"".join(pieces)
+        end = len(block) if ended and not damage else block.rfind(b"\n") + 1
+        rest = block[end:]
+        if len(rest) > MAX_LINE_BYTES:
+            rest = rest[:HEAD_BYTES] + b"\0"  # no longer JSON: the reader will say so
+        pieces, size = [rest], 0
+        if end:
+            yield first, block[:end]
+            first += block.count(b"\n", 0, end)
+    if damage:
+        raise BadInputError(f"cannot be read on after line {first - 1}: {damage}")
 
 
 def _reason(error: BaseException) -> str:

@@ -64,7 +64,7 @@ class RecordReader:
     workloads: Sequence[tuple[str, str] | None] | None  # (workload_id, module_id) by index; None: not known
     add_target: Callable[[Target], None]  # told of each target once
     add_workload: Callable[[Workload], None]  # told of each unknown workload once
-    _head: bytes = b""
+    head: bytes = b""  # the file's first line
     _shared: dict[bytes, tuple[str, bytes]] = field(default_factory=dict)
     _targets: dict[bytes, str] = field(default_factory=dict)
     _args: dict[bytes, bytes] = field(default_factory=dict)
@@ -78,8 +78,6 @@ class RecordReader:
             line: as it stands in the file.
             columns: to append to.
         """
-        if number == 1:
-            self._head = line.strip()
         try:
             self._read(number, line, columns)
         except BadInputError as error:
@@ -156,7 +154,7 @@ class RecordReader:
             raise BadInputError(f"workload index {index}")
         unknown = self._unknown.get(index)
         if unknown is None:
-            workload = unknown_workload(self._head, index, _named(args))
+            workload = unknown_workload(self.head, index, _named(args))
             self.add_workload(workload)
             unknown = self._unknown[index] = (workload.workload_id, "")
         return unknown

@@ -1,0 +1,87 @@
+"""Pieces of record files, a few hundred lines each, and what reading one gives: the unit of work of an ingest.
+
+A piece can be read anywhere: it brings along all that its lines refer to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tunedb.batch import TrialColumns
+from tunedb.logs.detect import Format
+from tunedb.logs.metaschedule import RecordReader
+from tunedb.records import Rejected, Target, Workload
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFile:
+    """What the lines of one record file have in common."""
+
+    uri: str
+    format: Format
+    source_id: str
+    hardware_id: str
+    workloads: list[tuple[str, str] | None] | None = None  # (workload_id, module_id) by index; None: not known
+    head: bytes = b""  # its first line, which tells files without a workload file apart
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Whole lines of a record file."""
+
+    file: RecordFile
+    first: int  # number of its first line, from 1
+    content: bytes
+
+
+@dataclass(slots=True)
+class Parsed:
+    """What a chunk says."""
+
+    trials: TrialColumns = field(default_factory=TrialColumns)
+    workloads: list[Workload] = field(default_factory=list)
+    targets: list[Target] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    num_bytes: int = 0  # that it took to say so
+
+
+class ChunkParser:
+    """Reads chunks; remembers what the lines of the last one's file share."""
+
+    def __init__(self) -> None:
+        self._file: RecordFile | None = None
+        self._reader: RecordReader | None = None
+        self._parsed = Parsed()
+
+    def parse(self, chunk: Chunk) -> Parsed:
+        """Reads all lines of a chunk; those that are bad are among the rejected."""
+        reader = self._reader_of(chunk.file)
+        self._parsed = parsed = Parsed(num_bytes=len(chunk.content))
+        lines = chunk.content.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        for number, line in enumerate(lines, chunk.first):
+            bad = reader.read(number, line, parsed.trials)
+            if bad is not None:
+                parsed.rejected.append(bad)
+        return parsed
+
+    def _reader_of(self, file: RecordFile) -> RecordReader:
+        if self._reader is None or file != self._file:
+            self._file = file
+            self._reader = RecordReader(
+                file.uri,
+                file.source_id,
+                file.hardware_id,
+                file.workloads,
+                self._add_target,
+                self._add_workload,
+                file.head,
+            )
+        return self._reader
+
+    def _add_target(self, target: Target) -> None:
+        self._parsed.targets.append(target)
+
+    def _add_workload(self, workload: Workload) -> None:
+        self._parsed.workloads.append(workload)

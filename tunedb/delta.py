@@ -32,7 +32,7 @@ from tunedb.records import (
     Workload,
     WorkloadSummary,
 )
-from tunedb.resolving import pick_target, pick_workload
+from tunedb.resolving import no_module, pick_target, pick_workload
 from tunedb.rows import moment, trial_of_row
 from tunedb.store import Store
 from tunedb.tables import store_errors
@@ -124,7 +124,7 @@ class DeltaStore(Store):
         """See `Store.module`."""
         found = self._modules("row_id = ? AND module_id <> ''", [module_id])
         if not found:
-            raise NotFoundError(f"no module {module_id!r}")
+            raise NotFoundError(no_module(module_id))
         return found[0]
 
     def modules(self, workload_id: str) -> list[Workload]:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
 from tunedb import identity
 from tunedb.batch import Batch
@@ -20,7 +21,7 @@ from tunedb.hardware import hardware_named
 from tunedb.ingest_report import FileReport, IngestProgress, IngestReport
 from tunedb.logs.archives import READ_ERRORS, Container, LogFile, line_blocks, numbered_lines
 from tunedb.logs.chunks import Chunk, RecordFile
-from tunedb.logs.detect import HEAD_BYTES, Format, detect, partner_name
+from tunedb.logs.detect import HEAD_BYTES, RECORD_FORMATS, Format, detect, partner_name
 from tunedb.logs.metaschedule import KEPT_BYTES, read_workload
 from tunedb.logs.parallel import ParallelParser
 from tunedb.logs.paths import Found, find
@@ -33,18 +34,12 @@ _LOG = logging.getLogger(__name__)
 _BATCH_ROWS = 16_384
 _BATCH_BYTES = 64 << 20
 _REPORTED = 1000  # rejections listed in the report; all are counted and quarantined
-_UNREAD = {
-    Format.AUTOTVM: "AutoTVM log, not supported yet",
-    Format.ANSOR: "Ansor log, not supported yet",
-    Format.TAR: "an archive within an archive",
-}
-
 _Refs = list[tuple[str, str] | None]  # (workload_id, module_id) of each line of a workload file
 
 
 def ingest(
     store: Store,
-    paths: Iterable[str | Path],
+    paths: Iterable[str | Path | BinaryIO],
     *,
     hardware: Hardware | None = None,
     on_progress: Callable[[IngestProgress], None] | None = None,
@@ -53,7 +48,8 @@ def ingest(
 
     Args:
         store: where to.
-        paths: files (plain, .gz, .xz, .zst, .bz2), tar archives of them, and folders, recursively.
+        paths: files (plain, .gz, .xz, .zst, .bz2), tar archives of them, and folders, recursively; or a stream of what
+            a file may hold, such as `sys.stdin.buffer`.
         hardware: what the trials were measured on; unknown by default, as MetaSchedule's logs do not say.
         on_progress: told after every batch and file.
 
@@ -93,13 +89,13 @@ class _Ingest:
         """Reads all logs of a container."""
         container = found.container
         refs: dict[str, _Refs] = {}
-        records: set[str] = set()
+        records: dict[str, Format] = {}
         others = 0
         try:
             for file in container.files():
                 form = self._first_pass(file, refs, explicit=file.name in found.explicit)
-                if form is Format.RECORDS:
-                    records.add(file.name)
+                if form in RECORD_FORMATS:
+                    records[file.name] = form
                 elif form is not None and form is not Format.WORKLOADS:
                     others += 1
         except BadInputError as error:
@@ -110,15 +106,15 @@ class _Ingest:
         elif found.expects_logs and not refs and not others:
             self.reject(Rejected(container.uri, 0, "no tuning logs here"))
 
-    def _records(self, container: Container, names: set[str], refs: Mapping[str, _Refs]) -> None:
+    def _records(self, container: Container, formats: Mapping[str, Format], refs: Mapping[str, _Refs]) -> None:
         try:
-            for file in container.files(only=names):
+            for file in container.files(only=formats):
                 partner = partner_name(file.name)
                 if partner not in refs:
                     folder = file.name.rpartition("/")[0]
                     beside = [name for name in refs if name.rpartition("/")[0] == folder]
                     partner = beside[0] if not partner and len(beside) == 1 else ""
-                self._record_file(file, refs.get(partner))
+                self._record_file(file, formats[file.name], refs.get(partner))
         except BadInputError as error:
             self.reject(Rejected(container.uri, 0, str(error)))
 
@@ -137,10 +133,10 @@ class _Ingest:
         except BadInputError as error:
             self.reject(Rejected(file.uri, 0, str(error)))
             return Format.UNKNOWN
-        if form is Format.RECORDS:
+        if form in RECORD_FORMATS:
             return form
-        if form in _UNREAD:
-            self.reject(Rejected(file.uri, 0, _UNREAD[form]), FileReport(file.uri, form.value))
+        if form is Format.TAR:
+            self.reject(Rejected(file.uri, 0, "an archive within an archive"), FileReport(file.uri, form.value))
             return form
         if explicit:
             self.reject(Rejected(file.uri, 0, "not a tuning log" if head else "an empty file", head[:KEPT_BYTES]))
@@ -170,8 +166,7 @@ class _Ingest:
             self.reject(Rejected(uri, 0, str(error)))
         return refs
 
-    def _record_file(self, file: LogFile, refs: _Refs | None) -> None:
-        form = Format.RECORDS
+    def _record_file(self, file: LogFile, form: Format, refs: _Refs | None) -> None:
         source = identity.source(file.uri, form.value)
         report = FileReport(file.uri, form.value)
         self.report.files.append(report)
@@ -196,7 +191,7 @@ class _Ingest:
         except BadInputError as error:
             report.rejected += 1
             self.reject(Rejected(file.uri, 0, str(error)))
-        if not refs and report.records:
+        if form is Format.RECORDS and not refs and report.records:
             report.rejected += 1
             state = "missing" if refs is None else "empty"
             self.reject(Rejected(file.uri, 0, f"its workload file is {state}: its trials are of unknown workloads"))

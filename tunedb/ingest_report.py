@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tunedb.logs.detect import Format
 from tunedb.records import Rejected
 
 
@@ -19,6 +20,19 @@ class FileReport:
     failed_trials: int = 0  # of `added`
     rejected: int = 0
     workloads: int = 0  # good lines of a workload file
+
+
+@dataclass(slots=True)
+class FormatReport:
+    """What became of all record files of one format."""
+
+    format: str
+    files: int = 0
+    records: int = 0
+    added: int = 0
+    duplicates: int = 0
+    failed_trials: int = 0
+    rejected: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +73,15 @@ class IngestReport:
     def failed_trials(self) -> int:
         """Of the added trials, those that failed."""
         return sum(file.failed_trials for file in self.files)
+
+    def formats(self) -> list[FormatReport]:
+        """The sums of the files of each record format, by name."""
+        sums: dict[str, FormatReport] = {}
+        for file in self.files:
+            if file.format == Format.WORKLOADS:
+                continue
+            row = sums.setdefault(file.format, FormatReport(file.format))
+            row.files += 1
+            for name in ("records", "added", "duplicates", "failed_trials", "rejected"):
+                setattr(row, name, getattr(row, name) + getattr(file, name))
+        return [sums[name] for name in sorted(sums)]

@@ -26,7 +26,7 @@ from tunedb.records import (
     Workload,
     WorkloadSummary,
 )
-from tunedb.resolving import pick_target, pick_workload
+from tunedb.resolving import no_module, pick_target, pick_workload
 from tunedb.rows import columns_of, rejected_columns, rejected_id, source_columns, trial_columns, workload_columns
 from tunedb.store import Store
 from tunedb.versions import release_order
@@ -121,7 +121,7 @@ class MemoryStore(Store):
         """See `Store.module`."""
         found = self._workloads.get(module_id)
         if found is None or not module_id or found.module_id != module_id:
-            raise NotFoundError(f"no module {module_id!r}")
+            raise NotFoundError(no_module(module_id))
         return found
 
     def modules(self, workload_id: str) -> list[Workload]:

@@ -73,3 +73,8 @@ def _readings(targets: Sequence[Target], wanted: str) -> Iterable[list[Target]]:
 def _listed(choices: Sequence[str]) -> str:
     more = f" and {len(choices) - _SHOWN} more" if len(choices) > _SHOWN else ""
     return ", ".join(choices[:_SHOWN]) + more
+
+
+def no_module(module_id: str) -> str:
+    """Why there is no module to be had."""
+    return f"no module {module_id!r}" if module_id else "the module of the workload is lost: its log did not have it"

@@ -12,6 +12,11 @@ from tunedb.records import Trace
 _POSTPROC = b'["EnterPostproc"'  # a quote inside a JSON string is escaped: this never occurs within one
 NO_POSTPROC = b"[]"
 
+# The first element of the instructions of other tuners' schedules.
+AUTOTVM = "autotvm"
+ANSOR = "auto_scheduler"
+_OTHERS = {b'["autotvm"': "an AutoTVM configuration", b'["auto_scheduler"': "an Ansor schedule"}
+
 _INSTRUCTIONS = msgspec.json.Decoder(list[tuple[str, list[Any], list[Any], list[str]]])
 _DECISIONS = msgspec.json.Decoder(list[tuple[int, Any]])
 
@@ -40,12 +45,19 @@ def compact_instructions(instructions: bytes) -> bytes:
         raise BadInputError(f"the trace's instructions are malformed: {error}") from error
 
 
+def schedule_of_other_tuner(instructions: bytes) -> str:
+    """What a schedule is, for people, when it is not a MetaSchedule trace; else ""."""
+    return _OTHERS.get(instructions[: instructions.find(b'"', 2) + 1], "")
+
+
 def validated_trace(trace: Trace) -> Any:
     """The trace as TVM's JSON: `[instructions, decisions]`, each of the form that TVM writes.
 
     Raises:
         BadInputError: it is not.
     """
+    if other := schedule_of_other_tuner(trace.instructions):
+        raise BadInputError(f"{other}, which MetaSchedule cannot replay")
     try:
         instructions = _INSTRUCTIONS.decode(trace.instructions)
         decisions = _DECISIONS.decode(trace.decisions)

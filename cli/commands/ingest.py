@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,10 +22,13 @@ SUMMARY = "Read tuning logs into the store"
 EXAMPLES = ("tunedb ingest data", 'tunedb ingest tuning_logs/ more.tar.xz --hardware "Apple M1 Ultra"')
 
 _NAMED_REJECTIONS = 20
+_STDIN = Path("-")
 
 
 def command(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Log files and folders, searched through.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Log files and folders, searched through; - is stdin.")
+    ],
     hardware: Annotated[
         str | None, typer.Option("--hardware", metavar="NAME", help="The machine that the logs were measured on.")
     ] = None,
@@ -32,11 +36,11 @@ def command(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Read MetaSchedule databases into the store; what is there already is not added again."""
+    """Read logs of MetaSchedule, AutoTVM and Ansor into the store; what is there already is not added again."""
     with session(store, as_json, debug) as run:
         from tunedb.errors import NotFoundError
 
-        missing = [path for path in paths if not path.exists()]
+        missing = [path for path in paths if path != _STDIN and not path.exists()]
         if missing:
             raise NotFoundError(f"no such file or folder: {', '.join(map(str, missing))}")
         with run.open_store(create=True) as opened:
@@ -46,7 +50,7 @@ def command(
             machine = None if hardware is None else hardware_named(hardware)
             report = ingest(
                 opened,
-                paths,
+                [sys.stdin.buffer if path == _STDIN else path for path in paths],
                 hardware=machine,
                 on_progress=lambda event: run.progress.step(event.records, None, f"records  {event.uri}"),
             )
@@ -79,6 +83,18 @@ def answer(report: IngestReport, store_url: str) -> Answer:
         "failed": report.failed_trials,
         "rejected": report.num_rejected,
         "skipped_files": report.skipped_files,
+        "formats": [
+            {
+                "format": row.format,
+                "files": row.files,
+                "records": row.records,
+                "added": row.added,
+                "duplicates": row.duplicates,
+                "failed": row.failed_trials,
+                "rejected": row.rejected,
+            }
+            for row in report.formats()
+        ],
         "files": [
             {
                 "uri": file.uri,
@@ -94,17 +110,24 @@ def answer(report: IngestReport, store_url: str) -> Answer:
         ],
         "rejections": [{"uri": piece.uri, "line": piece.line, "reason": piece.reason} for piece in report.rejected],
     }
+    shown = [file for file in report.files if file.records or file.rejected]
     rows = [
         [file.uri, *(f"{number:,}" for number in (file.records, file.added, file.duplicates, file.rejected))]
-        for file in report.files
-        if file.records or file.rejected
+        for file in shown
     ]
-    headers = ["file", "records", "added", "known", "rejected"]
+    sums = [
+        [row.format, *(f"{n:,}" for n in (row.files, row.records, row.added, row.duplicates, row.rejected))]
+        for row in report.formats()
+    ]
+    counts = ["records", "added", "known", "rejected"]
     totals = (
         f"{count(report.added, 'trial')} added ({report.failed_trials:,} of them failed when measured), "
         f"{report.duplicates:,} known already, {count(report.num_rejected, 'piece')} of input rejected"
     )
     text: list[str | Table] = [f"{totals}; {store_url}"]
     if rows:
-        text = [Table(headers, rows, right=frozenset(headers[1:])), "", *text]
+        text = [Table(["file", *counts], rows, right=frozenset(counts)), "", *text]
+    if len(shown) > 1:
+        by_format = Table(["format", "files", *counts], sums, right=frozenset(["files", *counts]))
+        text = [*text[:-1], by_format, "", text[-1]]
     return Answer(document, text)

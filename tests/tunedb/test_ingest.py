@@ -290,18 +290,6 @@ def test_an_interrupt_keeps_what_was_read(tmp_path: Path, monkeypatch: pytest.Mo
     assert store.stats().num_trials == 6
 
 
-def test_logs_of_other_tuners_are_named(tmp_path: Path) -> None:
-    (tmp_path / "a.log").write_text(
-        '# comment\n{"input": ["llvm", "conv2d"], "config": {}, "result": [], "version": 0.2}\n'
-    )
-    (tmp_path / "b.json").write_text('{"i": [["[\\"matmul\\"]", "llvm"], []], "r": [[0.1], 0, 1, 2], "v": "v0.6"}\n')
-    report = ingest(MemoryStore(), [tmp_path])
-    assert [(name, reason) for name, _, reason in _reasons(report)] == [
-        ("a.log", "AutoTVM log, not supported yet"),
-        ("b.json", "Ansor log, not supported yet"),
-    ]
-
-
 def test_white_space_makes_no_other_trial(tmp_path: Path) -> None:
     store = MemoryStore()
     ingest(store, [database(tmp_path / "tight", [record_line(0)])])

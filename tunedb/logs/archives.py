@@ -85,6 +85,19 @@ class Folder:
 
 
 @dataclass(frozen=True, slots=True)
+class Single:
+    """One file that goes by another name, such as what came by a pipe."""
+
+    uri: str
+    path: Path
+
+    def files(self, only: Collection[str] | None = None) -> Iterator[LogFile]:
+        """See `Container.files`."""
+        if only is None or self.uri in only:
+            yield LogFile(self.uri, self.uri, lambda: self.path.open("rb"))
+
+
+@dataclass(frozen=True, slots=True)
 class Tar:
     """Members of a tar archive, compressed or not, read in one pass."""
 

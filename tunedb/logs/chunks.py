@@ -8,9 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tunedb.batch import TrialColumns
+from tunedb.logs import ansor, autotvm
 from tunedb.logs.detect import Format
 from tunedb.logs.metaschedule import RecordReader
+from tunedb.logs.other_tuners import OtherTunerReader
 from tunedb.records import Rejected, Target, Workload
+
+_ENTRIES = {Format.AUTOTVM: autotvm.entry_of, Format.ANSOR: ansor.entry_of}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class ChunkParser:
 
     def __init__(self) -> None:
         self._file: RecordFile | None = None
-        self._reader: RecordReader | None = None
+        self._reader: RecordReader | OtherTunerReader | None = None
         self._parsed = Parsed()
 
     def parse(self, chunk: Chunk) -> Parsed:
@@ -66,18 +70,14 @@ class ChunkParser:
                 parsed.rejected.append(bad)
         return parsed
 
-    def _reader_of(self, file: RecordFile) -> RecordReader:
+    def _reader_of(self, file: RecordFile) -> RecordReader | OtherTunerReader:
         if self._reader is None or file != self._file:
             self._file = file
-            self._reader = RecordReader(
-                file.uri,
-                file.source_id,
-                file.hardware_id,
-                file.workloads,
-                self._add_target,
-                self._add_workload,
-                file.head,
-            )
+            common = (file.uri, file.source_id, file.hardware_id, self._add_target, self._add_workload)
+            if file.format is Format.RECORDS:
+                self._reader = RecordReader(*common, file.workloads, file.head)
+            else:
+                self._reader = OtherTunerReader(*common, _ENTRIES[file.format])
         return self._reader
 
     def _add_target(self, target: Target) -> None:

@@ -22,6 +22,8 @@ class Format(StrEnum):
     UNKNOWN = "unknown"
 
 
+RECORD_FORMATS = (Format.RECORDS, Format.AUTOTVM, Format.ANSOR)
+
 _LINE_FORMS = (
     (Format.RECORDS, re.compile(rb"\s*\[\s*\d+\s*,\s*\[\s*\[")),
     (Format.WORKLOADS, re.compile(rb'\s*\[\s*"\d+"\s*,\s*"')),

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from tunedb.errors import BadInputError
-from tunedb.logs.archives import READ_ERRORS, Container, Folder, Tar, decompressed
+from tunedb.logs.archives import READ_ERRORS, Container, Folder, Single, Tar, decompressed
 from tunedb.logs.detect import COMPRESSED_SUFFIXES, Format, detect, partner_name, plain_name
 from tunedb.records import Rejected
+
+_COPIED_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +27,25 @@ class Found:
     expects_logs: bool = True  # whether it is an error if it has none
 
 
-def find(paths: Iterable[str | Path]) -> Iterator[Found | Rejected]:
+STDIN = "<stdin>"
+
+
+def find(paths: Iterable[str | Path | BinaryIO]) -> Iterator[Found | Rejected]:
     """The containers below some paths, and what is wrong with paths that lead to none.
 
     A folder is walked recursively, in a fixed order, without following links to folders. A single file comes with
-    the workload file that belongs to it.
+    the workload file that belongs to it. A stream goes to a temporary file first: containers are read twice.
     """
     singles: dict[Path, list[Path]] = {}
     for given in paths:
+        if not isinstance(given, str | Path):
+            with tempfile.TemporaryDirectory(prefix="tunedb-") as folder:
+                spooled = Path(folder, "stdin")
+                with spooled.open("wb") as out:
+                    shutil.copyfileobj(given, out, _COPIED_BYTES)
+                container = Tar(STDIN, spooled) if _is_tar(spooled) else Single(STDIN, spooled)
+                yield Found(container, frozenset([STDIN]))
+            continue
         path = Path(given)
         if path.is_dir():
             yield from _walk(path)

@@ -43,6 +43,8 @@ class Session:
         try:
             store = tunedb.open_store(self.store_url, create=create, as_of=as_of)
         except NotFoundError as error:
+            if as_of is not None:
+                raise
             raise NotFoundError(f"{error} (`tunedb ingest PATH` makes one)") from error
         with store:
             yield store

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Sequence
 from datetime import datetime
@@ -124,4 +125,5 @@ def _database() -> duckdb.DuckDBPyConnection:
 
     It holds nothing but what it remembers of files; those of a store never change.
     """
+    atexit.register(_database.cache_clear)  # what is left alive at exit, DuckDB complains of
     return duckdb.connect(config={"autoinstall_known_extensions": "false", "parquet_metadata_cache": "true"})

@@ -9,6 +9,7 @@ import statistics
 import threading
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from tunedb.tvm_objects import (
     trial_from_measurement,
     workload_from_module,
 )
+from tunedb.upgrading import block_names, upgraded
 
 _LOG = logging.getLogger(__name__)
 _FAILED_SECS = 1e9  # MetaSchedule reports a failed trial as a run of 1e10 seconds
@@ -233,6 +235,7 @@ class StoreDatabase(PyDatabase):  # type: ignore[misc]
         for alike in self._alike(target):
             for row, workload in rows:
                 best = self._store.best(row.workload_id, alike.target_id, 2 * top_k + 8, module_id=row.module_id)
+                best += self._best_of_older_releases(row, alike, 2 * top_k + 8)
                 trials.extend((trial, row, workload, alike) for trial in best)
         trials.sort(key=lambda found: (statistics.fmean(found[0].run_secs), found[0].position))
         records = []
@@ -243,6 +246,20 @@ class StoreDatabase(PyDatabase):  # type: ignore[misc]
             if len(records) == top_k:
                 break
         return records
+
+    def _best_of_older_releases(self, row: Workload, target: Target, limit: int) -> list[Trial]:
+        """The best that older releases of TVM have recorded of the same workload, their traces brought up to date."""
+        found: list[Trial] = []
+        for old in self._store.modules(row.workload_id):
+            if not old.module_json or old.tvm_version == row.tvm_version:
+                continue
+            try:
+                names = block_names(old, row)
+                best = self._store.best(row.workload_id, target.target_id, limit, module_id=old.module_id)
+                found += [replace(trial, trace=upgraded(trial.trace, names)) for trial in best]
+            except BadInputError as error:
+                _LOG.warning("what TVM %s recorded of %s is passed over: %s", old.tvm_version, row.name, error)
+        return found
 
     def _alike(self, target: Target) -> list[Target]:
         """The target, and for a GPU those of the store that differ in the host only: it compiles no kernel."""
@@ -255,7 +272,7 @@ class StoreDatabase(PyDatabase):  # type: ignore[misc]
     def _record(self, trial: Trial, row: Workload, target: Target, workload: Any) -> Any:
         try:
             decoded = validated_trace(trial.trace)
-            if trial.source_id not in self._trusted_sources(trial.source_id):
+            if trial.module_id != row.module_id or trial.source_id not in self._trusted_sources(trial.source_id):
                 probe(row, trial.trace)
             if workload is None:
                 workload = TvmWorkload(load_module(row))

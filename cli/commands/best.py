@@ -104,9 +104,13 @@ def find(store: Store, prefix: str, target: str | None, top: int, *, with_script
 
 
 def _script(store: Store, trial: Trial) -> str:
-    from tunedb.metaschedule import script
+    from dataclasses import replace
 
-    return script(store.module(trial.module_id), trial)
+    from tunedb.metaschedule import release, script
+    from tunedb.upgrading import replayable
+
+    module, trace = replayable(store, trial, release())
+    return script(module, replace(trial, trace=trace))
 
 
 def record_document(trial: Trial, target: Target) -> dict[str, Any]:

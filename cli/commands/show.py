@@ -108,6 +108,7 @@ def trial_answer(store: Store, trial: Trial) -> Answer:
     machine = next(row for row in store.hardware() if row.hardware_id == trial.hardware_id)
     source = next(row for row in store.sources() if row.source_id == trial.source_id)
     measured_at = trial.measured_at.isoformat() if trial.measured_at else None
+    hindrance = _hindrance(store, trial)
     document: dict[str, Any] = {
         "kind": "record",
         "record_id": trial.trial_id,
@@ -126,6 +127,8 @@ def trial_answer(store: Store, trial: Trial) -> Answer:
         "source_detail": json.loads(source.detail),
         "position": trial.position,
         "measured_at": measured_at,
+        "replays": hindrance is None,
+        "hindrance": hindrance,
         "args_info": json.loads(trial.args_info),
         "trace": json.loads(trial.trace.to_json()),
     }
@@ -138,8 +141,25 @@ def trial_answer(store: Store, trial: Trial) -> Answer:
         f"latency  {duration(trial.run_secs_median)}  (runs: {', '.join(map(duration, trial.run_secs)) or 'none'})",
         f"source   {source.uri} ({source.format}), number {trial.position + 1}",
         f"measured {measured_at or 'unknown'}",
+        f"replays  {'with the installed TVM' if hindrance is None else f'no: {hindrance}'}",
         "",
         "trace:",
         *(f"  {line}" for line in trace_lines(trial.trace)),
     ]
     return Answer(document, lines)
+
+
+def _hindrance(store: Store, trial: Trial) -> str | None:
+    """Why the installed TVM cannot replay the record, as far as its form tells; None if it can."""
+    from tunedb.errors import BadInputError
+    from tunedb.export import installed_tvm
+    from tunedb.upgrading import replayable
+
+    release = installed_tvm()
+    if not release:
+        return "no TVM is installed"
+    try:
+        replayable(store, trial, release)
+    except BadInputError as error:
+        return str(error)
+    return None

@@ -2,7 +2,8 @@
 
 Two forms are known. The old one is `{"root", "nodes": [{"type_key", "attrs", "data", "keys"}]}`, where all attributes
 are strings. The one since TVM FFI is `{"root_index", "nodes": [{"type", "data"}]}`, where an attribute is a literal or
-the index of another node. Here only nodes and their fields are known; what they mean is `signature.py`'s to say.
+the index of another node; an IntImm's value is a literal until 0.26, and another node since. Here only nodes and their
+fields are known; what they mean is `signature.py`'s to say.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class ProgramGraph:
         for node in graph.nodes:
             last = (node.type or node.type_key).rpartition(".")[2]
             self._kinds.append(_KINDS.get(last, last))
+        self._integers_are_nodes = self._all_integers_lead_to_nodes()
         self.root = graph.root_index if graph.root_index >= 0 else graph.root
         version = graph.metadata.get("tvm_version", graph.attrs.get("tvm_version", ""))
         self.tvm_version = version if isinstance(version, str) else ""
@@ -105,8 +107,7 @@ class ProgramGraph:
     def integer(self, index: int, field: str = "value") -> int:
         """A field that is an integer: written out, or as the index of a node that holds it."""
         value = self._field(index, field)
-        node = self._node(index)
-        if node.type and isinstance(value, int) and not isinstance(value, bool) and field == "value":
+        if self._integers_are_nodes and isinstance(value, int) and not isinstance(value, bool) and field == "value":
             held = self._node(value).data
             if isinstance(held, int):
                 return int(held)
@@ -132,6 +133,17 @@ class ProgramGraph:
                 return self.text(index) if self.kind(index) in ("DataType", "dtype") else ""
             index = self._int(value, index)
         return ""
+
+    def _all_integers_lead_to_nodes(self) -> bool:
+        """Whether the value of each IntImm is the index of a node that holds it; by chance, some may seem to be."""
+        found = False
+        for kind, node in zip(self._kinds, self._nodes, strict=True):
+            if kind == "IntImm":
+                value = node.data.get("value") if isinstance(node.data, dict) else None
+                if not isinstance(value, int) or not 0 <= value < len(self._nodes) or self._kinds[value] != "int":
+                    return False
+                found = True
+        return found
 
     def _node(self, index: int) -> _Node:
         if not 0 <= index < len(self._nodes):

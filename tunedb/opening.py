@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +10,13 @@ from tunedb.errors import UsageError
 from tunedb.store import Store
 
 
-def open_store(url: str | Path, *, create: bool = True, as_of: int | str | datetime | None = None) -> Store:
+def open_store(
+    url: str | Path,
+    *,
+    create: bool = True,
+    as_of: int | str | datetime | None = None,
+    storage_options: Mapping[str, str] | None = None,
+) -> Store:
     """Opens a store.
 
     Args:
@@ -17,6 +24,8 @@ def open_store(url: str | Path, *, create: bool = True, as_of: int | str | datet
         create: whether to make the store if it is not there.
         as_of: the store as it was, read-only: a version (as `Store.version` gave it), or a time (a `datetime`, or ISO
             8601; without a zone it is local time). None opens it as it is and goes with it.
+        storage_options: for a URL, how to reach it, in Delta Lake's terms (docs/object-stores.md). What is not given is
+            read from the environment by Delta Lake itself.
 
     Raises:
         NotFoundError: there is no store and `create` is false, or it has no such version.
@@ -36,7 +45,8 @@ def open_store(url: str | Path, *, create: bool = True, as_of: int | str | datet
 
     if "://" not in text:
         text = str(Path(text).expanduser().absolute())
-    return DeltaStore(text, create=create and as_of is None, as_of=parse_as_of(as_of))
+    options = None if storage_options is None else dict(storage_options)
+    return DeltaStore(text, create=create and as_of is None, as_of=parse_as_of(as_of), storage_options=options)
 
 
 def parse_as_of(as_of: int | str | datetime | None) -> int | datetime | None:

@@ -18,9 +18,13 @@ from . import samples
 from .samples import MACHINE, OTHER_TARGET, SOURCE, TARGET, WORKLOAD, failed, trial
 
 
-@pytest.fixture(params=["memory", "delta"])
+@pytest.fixture(params=["memory", "delta", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    opened = open_store("memory:" if request.param == "memory" else tmp_path / "store")
+    if request.param == "s3":
+        bucket = request.getfixturevalue("bucket")
+        opened = open_store(bucket.url, storage_options=bucket.options)
+    else:
+        opened = open_store("memory:" if request.param == "memory" else tmp_path / "store")
     yield opened
     opened.close()
 

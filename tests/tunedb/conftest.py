@@ -1,0 +1,74 @@
+"""A local server that speaks S3, for stores past one machine."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+_START_SECS = 60.0
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """An empty place for stores, and how to reach it."""
+
+    url: str
+    options: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server in a process of its own: one in this process would wait for the lock that its client holds."""
+    pytest.importorskip("moto")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("s3") / "log"
+    with log.open("wb") as out:
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+        server = subprocess.Popen(command, stdout=out, stderr=out)
+    try:
+        deadline = time.monotonic() + _START_SECS
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                if server.poll() is not None or time.monotonic() > deadline:
+                    pytest.fail(f"the S3 server did not start: {Path(log).read_text()[-500:]}")
+                time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """A new bucket."""
+    import boto3
+
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    name = f"tuning-{uuid.uuid4().hex}"
+    options = {
+        "AWS_ENDPOINT_URL": s3_endpoint,
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "any",
+        "AWS_SECRET_ACCESS_KEY": "any",
+        "AWS_ALLOW_HTTP": "true",
+    }
+    for option, value in options.items():
+        monkeypatch.setenv(option, value)  # as boto3 takes them
+    boto3.client("s3").create_bucket(Bucket=name)
+    for option in options:
+        monkeypatch.delenv(option)
+    return Bucket(f"s3://{name}/store", options)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from tunedb.errors import AmbiguousPrefixError, BadInputError, NotFoundError
 from tunedb.identity import canonical_target
+from tunedb.near_targets import differences, near
 from tunedb.records import Target
 
 _SHOWN = 8
@@ -53,6 +54,16 @@ def pick_target(targets: Sequence[Target], text: str) -> Target:
         if found:
             choices = [f"{target.target_id[:12]} {target.text}" for target in found]
             raise AmbiguousPrefixError(f"{text!r} fits {len(found)} targets: {_listed(choices)}")
+    if wanted.startswith("{"):
+        asked = canonical_target(wanted)
+        alike = [
+            " ".join(
+                [row.target_id[:12], *(f"{name}={theirs}" for name, (_, theirs) in differences(asked, row).items())]
+            )
+            for row in near(targets, asked)
+        ]
+        if alike:
+            raise NotFoundError(f"no target {text!r} in the store; near-equal, with other flags: {_listed(alike)}")
     have = _listed([f"{target.target_id[:12]} {target.arch or target.kind}" for target in targets])
     raise NotFoundError(f"no target {text!r} in the store; it has {have or 'none'}")
 

@@ -99,8 +99,24 @@ def find(store: Store, prefix: str, target: str | None, top: int, *, with_script
     groups = sorted((group for group in groups if group), key=lambda group: group[0].ranked.estimate.secs)
     if not groups:
         where = f" on target {target!r}" if target else ""
-        raise NotFoundError(f"workload {workload.name} ({prefix}) has no good trial{where}")
+        raise NotFoundError(
+            f"workload {workload.name} ({prefix}) has no good trial{where}{_elsewhere(store, workload, targets)}"
+        )
     return [result for group in groups for result in group]
+
+
+def _elsewhere(store: Store, workload: WorkloadSummary, asked: Sequence[Target]) -> str:
+    """The near-equal targets that do have good trials: they are named, and never answer."""
+    from tunedb.near_targets import near
+
+    known = store.targets()
+    have = [
+        f"{row.target_id[:12]} {row.text}"
+        for target in asked
+        for row in near(known, target)
+        if store.best(workload.workload_id, row.target_id)
+    ]
+    return f"; near-equal targets have: {', '.join(have)}" if have else ""
 
 
 def _script(store: Store, trial: Trial) -> str:

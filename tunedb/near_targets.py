@@ -1,0 +1,41 @@
+"""Near-equal targets: of one kind and architecture, with other flags. Listed together, never mixed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from tunedb.records import Target
+
+
+def family(target: Target) -> str:
+    """What near-equal targets have in common: "llvm znver5"."""
+    return f"{target.kind} {target.arch}".strip()
+
+
+def near(targets: Sequence[Target], target: Target) -> list[Target]:
+    """Those of some targets that are near-equal to another, itself left out; those that differ least first."""
+    alike = [row for row in targets if family(row) == family(target) and row.target_id != target.target_id]
+    return sorted(alike, key=lambda row: (len(differences(target, row)), row.target_id))
+
+
+def differences(one: Target, other: Target) -> dict[str, tuple[object, object]]:
+    """The fields in which two targets differ, with both values; None where a target has not that field."""
+    fields, others = json.loads(one.text), json.loads(other.text)
+    names = sorted(fields.keys() | others.keys())
+    return {name: (fields.get(name), others.get(name)) for name in names if fields.get(name) != others.get(name)}
+
+
+def described(target: Target, among: Sequence[Target]) -> str:
+    """In what a target differs from those that are near-equal to it: its own values of those fields; "" alone."""
+    names = {name for other in near(among, target) for name in differences(target, other)}
+    fields = json.loads(target.text)
+    return " ".join(f"{name}={_brief(fields.get(name))}" for name in sorted(names))
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, str | None):
+        return value or "-"
+    if isinstance(value, dict):  # a host
+        return " ".join(str(value[name]) for name in ("kind", "mcpu") if name in value)
+    return json.dumps(value, separators=(",", ":"))

@@ -1,6 +1,6 @@
 """How fast the store is, side by side with MetaSchedule's own JSONDatabase on the same files in the same run.
 
-    taskset -c 1 python benchmarks/store.py --records 1000000 --out benchmarks/results/store.json
+    python benchmarks/store.py --records 1000000 --queried 10000000 --out benchmarks/results/store.json
 
 The log is synthetic: real records of data/ with their decisions and latencies varied, so that every record is another
 trial. Stock opens a part of it (it replays every trace), and the rates are compared.
@@ -24,8 +24,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tunedb import open_store
-from tunedb.hardware import this_machine
+from tunedb import identity, open_store
+from tunedb.hardware import hardware_named, this_machine
 from tunedb.ingest import ingest
 from tunedb.records import Source, Trial
 
@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ARCHIVE = ROOT / "data/metaschedule/znver5-1core.tar.xz"
 APPENDS = 64
 BATCH = 16
+WRITERS, EACH = 8, 20
 REPEATS = 15
 
 
@@ -79,13 +80,14 @@ print(opened / (time.perf_counter() - start))
 
 
 def timed(action: Any, repeats: int = REPEATS) -> dict[str, float]:
-    """Median and worst of `repeats` calls, in milliseconds."""
+    """Median, 90th percentile and worst of `repeats` calls, in milliseconds."""
     figures = []
     for _ in range(repeats):
         start = time.perf_counter()
         action()
         figures.append((time.perf_counter() - start) * 1e3)
-    return {"median": statistics.median(figures), "max": max(figures)}
+    ninth = sorted(figures)[int(0.9 * len(figures))]
+    return {"median": statistics.median(figures), "p90": ninth, "max": max(figures)}
 
 
 def new_trials(template: Trial, source: Source, batch: int) -> list[Trial]:
@@ -113,22 +115,85 @@ def main() -> None:
     """Measures, prints a table and writes JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--records", type=int, default=100_000)
+    parser.add_argument("--queried", type=int, default=0, help="ask a store of so many trials as well")
     parser.add_argument("--stock-records", type=int, default=1_000)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--append-to", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.append_to:
+        append_to(options.append_to[0], int(options.append_to[1]))
+        return
     work = Path(tempfile.mkdtemp(prefix="tunedb-bench-"))
     try:
-        measured = measure(work, options.records, options.stock_records)
+        measured = measure(work, options.records, options.stock_records, options.queried)
     finally:
         shutil.rmtree(work)
     for name, value in measured["figures"].items():
-        print(f"{name:42}{value:>16,.2f}")
+        print(f"{name:72}{value:>16,.2f}")
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps(measured, indent=2) + "\n")
 
 
-def measure(work: Path, records: int, stock_records: int) -> dict[str, Any]:
+def ask(url: str) -> dict[str, float]:
+    """How long questions and appends take."""
+    with open_store(url) as store:
+        workload = store.workloads()[len(store.workloads()) // 2]
+        (target,) = store.targets()
+        trials = store.stats().num_trials
+
+        def open_and_best() -> None:
+            with open_store(url) as fresh:
+                fresh.best(workload.workload_id, target.target_id)
+
+        opened = timed(open_and_best)
+        warm = timed(lambda: store.best(workload.workload_id, target.target_id))
+        main = "from cli.main import main; main()"
+        command = [sys.executable, "-c", main, "best", workload.workload_id, "--store", url]
+        as_command = timed(lambda: subprocess.run(command, check=True, capture_output=True, cwd=ROOT), 5)
+        template = store.best(workload.workload_id, target.target_id)[0]
+        source = identity.source(f"benchmark:{trials}", "tune")
+        batches = iter([new_trials(template, source, trials + batch) for batch in range(APPENDS)])
+        append = timed(lambda: store.append(next(batches), sources=[source]), APPENDS)
+        assert store.stats().num_trials == trials + APPENDS * BATCH
+    return {
+        "open and best by hash, median ms": opened["median"],
+        "best by hash in an open store, median ms": warm["median"],
+        "`tunedb best`, median ms": as_command["median"],
+        "append of 16 trials, median ms": append["median"],
+        "append of 16 trials, 90th percentile, ms": append["p90"],
+        "append of 16 trials, worst of 64, ms": append["max"],
+    }
+
+
+def append_at_once(url: str) -> dict[str, float]:
+    """Eight processes append at once: commits a second, and whether anything is lost."""
+    with open_store(url) as store:
+        before = store.stats().num_trials
+    start = time.perf_counter()
+    program = [sys.executable, str(Path(__file__)), "--append-to", url]
+    writers = [subprocess.Popen([*program, str(number)], cwd=ROOT) for number in range(WRITERS)]
+    failed = sum(writer.wait() != 0 for writer in writers)
+    secs = time.perf_counter() - start
+    with open_store(url) as store:
+        lost = before + WRITERS * EACH * BATCH - store.stats().num_trials
+    return {
+        "8 processes appending at once: commits/s, start-up included": WRITERS * EACH / secs,
+        "8 processes appending at once: failed": float(failed),
+        "8 processes appending at once: trials lost": float(lost),
+    }
+
+
+def append_to(url: str, number: int) -> None:
+    """One of the eight."""
+    with open_store(url) as store:
+        template = next(iter(store.best(store.workloads()[0].workload_id)))
+        source = identity.source(f"benchmark writer:{number}", "tune")
+        for batch in range(EACH):
+            store.append(new_trials(template, source, (number + 1) * 1_000_000 + batch), sources=[source])
+
+
+def measure(work: Path, records: int, stock_records: int, queried: int) -> dict[str, Any]:
     """All figures of one run."""
     make_logs(work / "logs", records)
     url = str(work / "store")
@@ -140,31 +205,19 @@ def measure(work: Path, records: int, stock_records: int) -> dict[str, Any]:
     assert report.added == records, f"{report.added} of {records} added"
     stock = stock_rate(stock_records)
 
-    with open_store(url) as store:
-        workload = store.workloads()[len(store.workloads()) // 2]
-        (target,) = store.targets()
-
-        def open_and_best() -> None:
-            with open_store(url) as fresh:
-                fresh.best(workload.workload_id, target.target_id)
-
-        opened = timed(open_and_best)
-        warm = timed(lambda: store.best(workload.workload_id, target.target_id))
-        command = [
-            sys.executable,
-            "-c",
-            "from cli.main import main; main()",
-            "best",
-            workload.workload_id,
-            "--store",
-            url,
-        ]
-        as_command = timed(lambda: subprocess.run(command, check=True, capture_output=True, cwd=ROOT), 5)
-        template = store.best(workload.workload_id, target.target_id)[0]
-        source = store.sources()[0]
-        batches = iter([new_trials(template, source, batch) for batch in range(APPENDS)])
-        append = timed(lambda: store.append(next(batches)), APPENDS)
-        assert store.stats().num_trials == records + APPENDS * BATCH
+    asked = ask(url)
+    crowd = append_at_once(url)
+    larger = {}
+    if queried:
+        with open_store(url) as store:
+            for number in range(1, -(-queried // records)):  # the same log, from as many machines
+                ingest(store, [work / "logs"], hardware=hardware_named(f"machine {number}"))
+        larger = {f"of {queried:,}: {name}": figure for name, figure in ask(url).items()}
+        with open_store(url) as store:
+            start = time.perf_counter()
+            store.compact()
+            larger[f"of {queried:,}: compact, s"] = time.perf_counter() - start
+        larger |= {f"of {queried:,}, compacted: {name}": figure for name, figure in ask(url).items()}
     rate = records / ingest_secs
     return {
         "command": " ".join(["python", *sys.argv]),
@@ -176,11 +229,9 @@ def measure(work: Path, records: int, stock_records: int) -> dict[str, Any]:
             "stock JSONDatabase opens, records/s": stock,
             "ingest over stock, times": rate / stock,
             "peak memory of ingest, MiB": peak_mib,
-            "open and best by hash, median ms": opened["median"],
-            "best by hash in an open store, median ms": warm["median"],
-            "`tunedb best`, median ms": as_command["median"],
-            "append of 16 trials, median ms": append["median"],
-            "append of 16 trials, worst of 64, ms": append["max"],
+            **asked,
+            **crowd,
+            **larger,
         },
     }
 

@@ -136,7 +136,7 @@ class Table:
     def bytes_stored(self) -> int:
         """The size of the live files."""
         with store_errors(f"read the table {self.url}"):
-            actions = pa.table(self.open().get_add_actions(flatten=True))
+            actions = _live_files(self.open())
             return sum(actions.column("size_bytes").to_pylist())
 
     def append(self, columns: dict[str, Any]) -> None:
@@ -173,7 +173,7 @@ class Table:
         """
         if len(delta.file_uris()) < _MANY_FILES:
             return
-        sizes = pa.table(delta.get_add_actions(flatten=True)).column("size_bytes").to_pylist()
+        sizes = _live_files(delta).column("size_bytes").to_pylist()
         if sum(size < _SMALL_BYTES for size in sizes) < _MANY_FILES:
             return
         try:
@@ -244,7 +244,7 @@ class Table:
         """The live files that may hold rows within bounds, by the statistics that Delta Lake keeps of each file."""
         with store_errors(f"read the table {self.url}"):
             delta = self.open()
-            actions = pa.table(delta.get_add_actions(flatten=True))
+            actions = _live_files(delta)
             files = delta.file_uris()
         if len(files) != actions.num_rows:
             return list(files)
@@ -278,6 +278,11 @@ class Table:
                 f"{self.url} has schema version {written}, and this tunedb reads {SCHEMA_VERSION}: upgrade tunedb to "
                 "the version that wrote it (pip install --upgrade tunedb)"
             )
+
+
+def _live_files(delta: deltalake.DeltaTable) -> pa.Table:
+    """A row for each live file, with its size and statistics. `pa.table` would import pandas where it is installed."""
+    return pa.RecordBatchReader.from_stream(delta.get_add_actions(flatten=True)).read_all()
 
 
 def parquet_relation(files: Sequence[str]) -> str:

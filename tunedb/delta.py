@@ -303,7 +303,7 @@ class DeltaStore(Store):
         """See `Store.close`."""
         with self._tables.lock:
             for table in self._tables.all():
-                table.checkpoint()
+                table.settle()
 
 
 def _selection(

@@ -23,7 +23,8 @@ class TableSchema:
     key: str
     columns: pa.Schema
     statistics: tuple[str, ...]
-    order: tuple[str, ...] = ()  # what compacted files are sorted by
+    order: tuple[str, ...] = ()  # what the rows of a commit are sorted by
+    clustered: tuple[str, ...] = ()  # what compacted files are clustered by
 
 
 def _table(
@@ -32,8 +33,9 @@ def _table(
     columns: dict[str, pa.DataType],
     statistics: tuple[str, ...] = (),
     order: tuple[str, ...] = (),
+    clustered: tuple[str, ...] = (),
 ) -> TableSchema:
-    return TableSchema(name, key, pa.schema(list(columns.items())), statistics or (key,), order)
+    return TableSchema(name, key, pa.schema(list(columns.items())), statistics or (key,), order, clustered)
 
 
 HARDWARE = _table(
@@ -129,7 +131,8 @@ TRIALS = _table(
         "measured_at": _TIME,
     },
     ("workload_id", "target_id", "secs_median"),
-    ("workload_id", "target_id", "secs_median"),
+    order=("workload_id", "target_id", "secs_median"),
+    clustered=("workload_id", "target_id"),
 )
 
 # In the order in which they are written: what a row refers to is there before it.

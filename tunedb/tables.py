@@ -14,6 +14,7 @@ from typing import Any
 
 import deltalake
 import duckdb
+import psutil
 import pyarrow as pa
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
@@ -25,11 +26,13 @@ _LOG = logging.getLogger(__name__)
 _COMMIT_ATTEMPTS = 40
 _MANY_FILES = 64
 _MANY_COMMITS = 8
-_SMALL_BYTES = 256 << 10  # larger files are left to `compact`: merging them would hold an append up for seconds
+_SMALL_BYTES = 256 << 10  # larger files wait for `settle`: merging them would hold an append up for seconds
+_TOO_MANY_FILES = 256  # unless there are that many
+_LARGE_BYTES = 64 << 20
 _DESCRIPTION = "tunedb schema"
 # Zstandard at its fastest: half of Snappy's size at a tenth more time.
 # Groups are what a query of one workload reads or skips.
-_WRITER = deltalake.WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=4096)
+_WRITER = deltalake.WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=8192)
 
 Bounds = Mapping[str, tuple[Any, Any]]  # by column: the lowest and the highest value that is asked for
 
@@ -54,7 +57,7 @@ class Table:
         self._options = storage_options
         self._delta: deltalake.DeltaTable | None = None
         self._pinned = False
-        self._uncheckpointed = 0  # commits of this object since the last checkpoint
+        self._commits = 0  # of this object since it last settled
 
     def exists(self) -> bool:
         """Whether the table is there."""
@@ -163,31 +166,36 @@ class Table:
                     time.sleep(random.uniform(0, min(0.02 * attempt, 0.5)))  # noqa: S311 - only spreads writers out
                     delta.update_incremental()
 
-        self._uncheckpointed += 1
-        self._merge_small_files(delta)
+        self._commits += 1
+        self._merge(delta, _SMALL_BYTES, _MANY_FILES)
+        self._merge(delta, _LARGE_BYTES, _TOO_MANY_FILES)
 
-    def _merge_small_files(self, delta: deltalake.DeltaTable) -> None:
-        """Keeps the number of files bounded: each makes every later commit and query slower (0.1 ms a file).
+    def _merge(self, delta: deltalake.DeltaTable, size: int, many: int) -> None:
+        """Merges files below a size if there are many: each makes every later commit and query slower (0.1 ms a file).
 
         Readers of older versions keep their files; only a vacuum removes them.
         """
-        if len(delta.file_uris()) < _MANY_FILES:
+        if len(delta.file_uris()) < many:
             return
         sizes = _live_files(delta).column("size_bytes").to_pylist()
-        if sum(size < _SMALL_BYTES for size in sizes) < _MANY_FILES:
+        if sum(file < size for file in sizes) < many:
             return
         try:
-            delta.optimize.compact(target_size=_SMALL_BYTES, writer_properties=_WRITER)
+            delta.optimize.compact(target_size=size, writer_properties=_WRITER)
         except (DeltaError, OSError) as error:  # what was appended is safe: the next append tries again
             _LOG.debug("%s: small files stay unmerged for now: %s", self.url, _first_line(error))
 
-    def checkpoint(self) -> None:
-        """Sums up the log of commits if this object has made it longer: the next opening reads one file of it."""
-        if self._uncheckpointed < _MANY_COMMITS or self._delta is None:
+    def settle(self) -> None:
+        """After many commits by this object: merges what they left, and sums up the log, for whoever opens it next."""
+        if self._commits < _MANY_COMMITS or self._delta is None:
             return
+        self._merge(self._delta, _LARGE_BYTES, _MANY_FILES // 2)
+        self._commits = 0
+        self._sum_up_log(self._delta)
+
+    def _sum_up_log(self, delta: deltalake.DeltaTable) -> None:
         try:
-            self._delta.create_checkpoint()
-            self._uncheckpointed = 0
+            delta.create_checkpoint()
         except (DeltaError, OSError) as error:  # nothing is lost without it
             _LOG.debug("%s: no checkpoint: %s", self.url, _first_line(error))
 
@@ -204,16 +212,31 @@ class Table:
         before = len(self.files())
         with store_errors(f"compact the table {self.url}"):
             try:
-                if self.schema.order and before > 1:
-                    delta.optimize.z_order(list(self.schema.order), writer_properties=_WRITER)
-                elif before > 1:
-                    delta.optimize.compact(writer_properties=_WRITER)
+                if before > 1:
+                    self._rewrite(delta)
             except CommitFailedError as error:
                 _LOG.info("%s: another process compacts it: %s", self.url, _first_line(error))
                 delta.update_incremental()
             hours = int(grace.total_seconds() // 3600)
             removed = delta.vacuum(hours, dry_run=False, enforce_retention_duration=False)
+        self._sum_up_log(delta)
         return CompactedTable(self.schema.name, before, len(self.files()), len(removed))
+
+    def _rewrite(self, delta: deltalake.DeltaTable) -> None:
+        if self.schema.clustered:
+            try:
+                delta.optimize.z_order(
+                    list(self.schema.clustered),
+                    target_size=_LARGE_BYTES,
+                    max_spill_size=psutil.virtual_memory().total // 4,
+                    writer_properties=_WRITER,
+                )
+                return
+            except CommitFailedError:
+                raise
+            except DeltaError as error:  # sorting takes 2 KB a trial
+                _LOG.warning("%s: merged, but not sorted: %s", self.url, _first_line(error))
+        delta.optimize.compact(target_size=_LARGE_BYTES, writer_properties=_WRITER)
 
     def broken_files(self) -> list[Path]:
         """The live files of a local table that cannot be read through; missing ones among them."""

@@ -18,6 +18,7 @@ from cli.commands import (
     compact,
     compare,
     doctor,
+    evaluate,
     export,
     history,
     ingest,
@@ -48,7 +49,7 @@ app = typer.Typer(
 _ASKING = (best, show, history, compare, workloads, targets, stats, sql)
 _KEEPING = (merge, compact, verify, repair)
 
-for _verb in (ingest, *_ASKING, collect, train, tune, export, *_KEEPING, doctor):
+for _verb in (ingest, *_ASKING, collect, train, evaluate, tune, export, *_KEEPING, doctor):
     _examples = "\n".join(f"  {example}" for example in _verb.EXAMPLES)
     _heading = "Example:" if len(_verb.EXAMPLES) == 1 else "Examples:"
     # \b keeps click from filling the lines that follow into a paragraph.

@@ -24,6 +24,12 @@ def top_k(scores: NDArray[np.float64], predicted: NDArray[np.float64], k: int) -
     return float(scores[chosen].max() / scores.max())
 
 
+def peak(scores: NDArray[np.float64], predicted: NDArray[np.float64], k: int) -> float:
+    """TenSet's peak@k: the mean over i = 1..k of the best latency over the best among the first i predicted."""
+    chosen = np.argsort(predicted, kind="stable")[:k]
+    return float((np.maximum.accumulate(scores[chosen]) / scores.max()).mean())
+
+
 def top_k_of_sums(best_secs: NDArray[np.float64], found_secs: NDArray[np.float64]) -> float:
     """Sum of the best latencies over the sum of the best among the top k, over workloads [g] (seconds).
 

@@ -23,7 +23,7 @@ import msgspec
 
 from costmodels.features import per_store
 from costmodels.model import CostModel
-from costmodels.models.lightgbm import LightGBMModel
+from costmodels.models import KINDS
 from tunedb.errors import ModelError
 from tunedb.records import Target
 from tunedb.store import Store
@@ -32,8 +32,7 @@ _log = logging.getLogger(__name__)
 
 _MANIFEST = "manifest.json"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_KINDS: dict[str, type[CostModel]] = {LightGBMModel.kind: LightGBMModel}
-_LIBRARIES = ("apache-tvm", "lightgbm", "numpy", "tunedb")
+_LIBRARIES = ("apache-tvm", "lightgbm", "numpy", "scikit-learn", "tunedb", "xgboost")
 
 
 class TrainedOn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -222,7 +221,7 @@ def load_verified(directory: Path) -> tuple[CostModel, Manifest]:
         raise ModelError(
             f"{directory}: made for features {manifest.feature_version}, not {per_store.FEATURE_VERSION}; train again"
         )
-    if manifest.kind not in _KINDS:
+    if manifest.kind not in KINDS:
         raise ModelError(f"{directory / _MANIFEST}: unknown kind of model {manifest.kind!r}")
     present = {path.name for path in directory.iterdir()} - {_MANIFEST}
     if stray := sorted(present - set(manifest.files)):
@@ -233,7 +232,7 @@ def load_verified(directory: Path) -> tuple[CostModel, Manifest]:
         actual = _sha256(directory / name)
         if actual != expected:
             raise ModelError(f"{directory / name} does not match the model's manifest: {expected=} {actual=} (SHA-256)")
-    return _KINDS[manifest.kind].load(directory), manifest
+    return KINDS[manifest.kind].load(directory), manifest
 
 
 def read_manifest(directory: Path) -> Manifest:

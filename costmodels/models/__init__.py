@@ -1,1 +1,31 @@
-"""One file per family of cost models, all behind `costmodels.model.CostModel`."""
+"""Families of cost models, by name. Libraries are imported when a model is fitted or loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from costmodels.model import CostModel
+from costmodels.models.floors import FlopModel, RandomModel
+from costmodels.models.lightgbm import LightGBMModel
+from costmodels.models.ridge import RidgeModel
+from costmodels.models.xgboost import XGBoostModel
+
+KINDS: dict[str, type[CostModel]] = {
+    family.kind: family for family in (LightGBMModel, XGBoostModel, RidgeModel, FlopModel, RandomModel)
+}
+DEFAULT = LightGBMModel.kind
+
+
+def models(workers: int = 1) -> dict[str, Callable[[], CostModel]]:
+    """What makes a fresh model of each family in its fixed configuration, by name.
+
+    Args:
+        workers: members of an ensemble that are fitted at a time.
+    """
+    return {
+        LightGBMModel.kind: lambda: LightGBMModel(workers=workers),
+        XGBoostModel.kind: lambda: XGBoostModel(workers=workers),
+        RidgeModel.kind: lambda: RidgeModel(workers=workers),
+        FlopModel.kind: FlopModel,
+        RandomModel.kind: RandomModel,
+    }

@@ -1,62 +1,27 @@
-"""LightGBM on the square root of the score, as an ensemble that knows what it does not know.
-
-Each of k members is trained without one k-th of the workloads. Their mean predicts. How far they disagree says how
-much the answer hangs on which workloads were seen; what each gets wrong on the workloads that it did not see is the
-error left when they agree. The deviation of a prediction joins both:
-
-    score      best latency of the workload / latency, in (0, 1]
-    f_j(x)     member j's estimate of sqrt(score)
-    mean(x)    mean over j of c(f_j(x)),   c(f) = -2 log(max(f, floor)): monotone, nats
-    std(x)     sqrt(var over j of c(f_j(x)) + residual(mean(x))^2)
-    residual   deviation of log cost from the held-out prediction, after taking out a constant per workload; it is
-               half as large where candidates look good as where they look bad, so that it is measured in bands of
-               the prediction and interpolated between their middles
-"""
+"""LightGBM, in its text form."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import msgspec
 import numpy as np
 
-from costmodels.dataset import Dataset, fold_numbers
-from costmodels.model import CostModel, Prediction
-from tunedb.errors import ModelError
+from costmodels.models.ensemble import Ensemble
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_STATE_FILE = "ensemble.json"
-_BANDS = 6
-_SMALLEST_STD = 0.01  # nats; below the noise of any measurement
-_FLOOR = 0.02  # of sqrt(score): 2,500 times slower than the best; all beyond is equally hopeless
 
-
-class _State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What belongs to the ensemble as a whole."""
-
-    members: int
-    num_features: int
-    residual_means: list[float]  # [b] middles of the bands of predicted log cost, rising, nats
-    residual_stds: list[float]  # [b] deviation in each
-    num_trees: int
-    num_leaves: int
-    learning_rate: float
-
-
-class LightGBMModel(CostModel):
+class LightGBMModel(Ensemble):
     """Gradient-boosted trees behind the `CostModel` interface.
 
     Args:
         num_trees: trees of each member.
         num_leaves: leaves of each tree.
         learning_rate: shrinkage.
-        members: size of the ensemble; at most as many as there are workloads.
-        workers: members fitted at a time, one thread each; the result does not depend on it. (LightGBM's own threads
-            wait for one another in a busy loop: on a machine with other work they make it slower, not faster.)
+        members: see `Ensemble`.
+        workers: see `Ensemble`.
     """
 
     kind: ClassVar[str] = "lightgbm"
@@ -70,109 +35,18 @@ class LightGBMModel(CostModel):
         members: int = 5,
         workers: int = 1,
     ) -> None:
+        parameters: dict[str, float | int | str] = {
+            "num_trees": num_trees,
+            "num_leaves": num_leaves,
+            "learning_rate": learning_rate,
+        }
+        super().__init__(parameters, members=members, workers=workers)
         self._num_trees = num_trees
         self._num_leaves = num_leaves
         self._learning_rate = learning_rate
-        self._members = members
-        self._workers = workers
-        self._boosters: list[Any] = []
-        self._num_features = 0
-        self._residual_means = np.zeros(1)
-        self._residual_stds = np.zeros(1)
 
-    @property
-    def hyper_parameters(self) -> dict[str, float | int | str]:
-        """Trees, leaves, learning rate and members."""
-        return {
-            "num_trees": self._num_trees,
-            "num_leaves": self._num_leaves,
-            "learning_rate": self._learning_rate,
-            "members": self._members,
-        }
-
-    def fit(self, dataset: Dataset, *, seed: int) -> Prediction:
-        """See `CostModel.fit`."""
-        if len(dataset) < 2:
-            raise ValueError(f"a cost model needs at least two trials, got {len(dataset)}")
-        fold = fold_numbers(dataset.groups, self._members, seed=seed)
-        target = np.sqrt(dataset.scores)
-
-        def fit_member(j: int) -> Any:
-            return self._train(dataset.features[fold != j], target[fold != j], seed * 1000 + j)
-
-        with ThreadPoolExecutor(max_workers=max(1, self._workers)) as executor:
-            boosters = list(executor.map(fit_member, range(int(fold.max()) + 1)))
-        held_out = np.empty(len(dataset))
-        for j, booster in enumerate(boosters):
-            held_out[fold == j] = _log_cost(booster.predict(dataset.features[fold == j], num_threads=1))
-        self._boosters = boosters
-        self._num_features = dataset.features.shape[1]
-        errors = _centred(dataset.log_costs - held_out, dataset.groups)
-        self._residual_means, self._residual_stds = _deviation_by_band(held_out, errors)
-        return Prediction(held_out, self._residual(held_out))
-
-    def predict(self, features: NDArray[np.float64]) -> Prediction:
-        """See `CostModel.predict`."""
-        if not self._boosters:
-            raise ModelError("the LightGBM model is not fitted")
-        if features.ndim != 2 or features.shape[1] != self._num_features:
-            raise ModelError(f"the model wants features [n, {self._num_features}], got {list(features.shape)}")
-        if len(features) == 0:
-            return Prediction(np.empty(0), np.empty(0))
-        costs = np.stack([_log_cost(b.predict(features, num_threads=1)) for b in self._boosters])
-        mean = costs.mean(axis=0)
-        return Prediction(mean, np.sqrt(costs.var(axis=0) + self._residual(mean) ** 2))
-
-    def save(self, directory: Path) -> None:
-        """Writes `member-<j>.txt` in LightGBM's text form and `ensemble.json`."""
-        for j, booster in enumerate(self._boosters):
-            (directory / _member_file(j)).write_text(booster.model_to_string(), encoding="utf-8")
-        state = _State(
-            len(self._boosters),
-            self._num_features,
-            self._residual_means.tolist(),
-            self._residual_stds.tolist(),
-            self._num_trees,
-            self._num_leaves,
-            self._learning_rate,
-        )
-        (directory / _STATE_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(state)) + b"\n")
-
-    @classmethod
-    def load(cls, directory: Path) -> Self:
-        """See `CostModel.load`."""
-        import lightgbm
-
-        try:
-            state = msgspec.json.decode((directory / _STATE_FILE).read_bytes(), type=_State)
-            texts = [(directory / _member_file(j)).read_text(encoding="utf-8") for j in range(state.members)]
-            boosters = [lightgbm.Booster(model_str=text) for text in texts]
-        except (OSError, ValueError, msgspec.MsgspecError, lightgbm.basic.LightGBMError) as error:
-            raise ModelError(f"cannot read the LightGBM model in {directory}: {error}") from error
-        if (
-            not boosters
-            or any(b.num_feature() != state.num_features for b in boosters)
-            or len(state.residual_means) != len(state.residual_stds)
-            or not state.residual_means
-        ):
-            raise ModelError(f"{directory / _STATE_FILE} does not describe the trees that lie next to it")
-        model = cls(
-            num_trees=state.num_trees,
-            num_leaves=state.num_leaves,
-            learning_rate=state.learning_rate,
-            members=state.members,
-        )
-        model._boosters = boosters
-        model._num_features = state.num_features
-        model._residual_means = np.asarray(state.residual_means)
-        model._residual_stds = np.asarray(state.residual_stds)
-        return model
-
-    def _residual(self, mean: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Deviation [n] that is left when all members agree on `mean` [n]."""
-        return np.asarray(np.interp(mean, self._residual_means, self._residual_stds), dtype=np.float64)
-
-    def _train(self, features: NDArray[np.float64], target: NDArray[np.float64], seed: int) -> Any:
+    def train_member(self, features: NDArray[np.float64], target: NDArray[np.float64], seed: int) -> Any:
+        """See `Ensemble.train_member`."""
         import lightgbm
 
         parameters = {
@@ -191,28 +65,24 @@ class LightGBMModel(CostModel):
         }
         return lightgbm.train(parameters, lightgbm.Dataset(features, target), num_boost_round=self._num_trees)
 
+    def ask_member(self, member: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """See `Ensemble.ask_member`."""
+        return np.asarray(member.predict(features, num_threads=1), dtype=np.float64)
 
-def _member_file(j: int) -> str:
-    return f"member-{j}.txt"
+    def write_member(self, member: Any, directory: Path, number: int) -> None:
+        """See `Ensemble.write_member`."""
+        _file(directory, number).write_text(member.model_to_string(), encoding="utf-8")
+
+    def read_member(self, directory: Path, number: int) -> tuple[Any, int]:
+        """See `Ensemble.read_member`."""
+        import lightgbm
+
+        try:
+            member = lightgbm.Booster(model_str=_file(directory, number).read_text(encoding="utf-8"))
+        except lightgbm.basic.LightGBMError as error:
+            raise ValueError(str(error)) from error
+        return member, member.num_feature()
 
 
-def _log_cost(root_score: NDArray[np.float64]) -> NDArray[np.float64]:
-    """From sqrt(score) to log cost in nats; falling in its argument."""
-    return np.asarray(-2.0 * np.log(np.maximum(root_score, _FLOOR)), dtype=np.float64)
-
-
-def _centred(residuals: NDArray[np.float64], groups: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The residuals [n] less the mean of their group: a constant per workload is nobody's error."""
-    means = np.bincount(groups, weights=residuals) / np.maximum(np.bincount(groups), 1)
-    return np.asarray(residuals - means[groups], dtype=np.float64)
-
-
-def _deviation_by_band(
-    predicted: NDArray[np.float64], errors: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean prediction and root mean square error, [b] each, of up to six bands of n predictions of equal number."""
-    order = np.argsort(predicted, kind="stable")
-    bands = np.array_split(order, max(1, min(_BANDS, len(order) // 20)))
-    middles = np.asarray([predicted[band].mean() for band in bands])
-    deviations = np.asarray([np.sqrt(np.mean(errors[band] ** 2)) for band in bands])
-    return middles, np.maximum(deviations, _SMALLEST_STD)
+def _file(directory: Path, number: int) -> Path:
+    return directory / f"member-{number}.txt"

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from costmodels import metrics
-from costmodels.models.lightgbm import LightGBMModel, _log_cost
+from costmodels.models.ensemble import _log_cost
+from costmodels.models.lightgbm import LightGBMModel
 from tunedb.errors import ModelError
 
 

@@ -1,0 +1,144 @@
+"""`tunedb evaluate`: how good cost models are on what they have not seen."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.exit_codes import ExitCode
+from cli.options import AsJson, AsOf, Debug, StoreUrl
+from cli.session import session
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cli.output import Answer
+    from costmodels.evaluation import Figure
+    from costmodels.gate import Fall
+    from tunedb.records import Target
+
+SUMMARY = "Say how good cost models are on what they have not seen"
+EXAMPLES = (
+    "tunedb evaluate --target znver5",
+    "tunedb evaluate --split leave-one-workload-out --gate baseline.json",
+)
+
+
+def command(
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target", metavar="T", help="Test on this target only: id prefix, arch or JSON.  [default: all]"
+        ),
+    ] = None,
+    split: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--split", metavar="S", help="leave-one-workload-out, leave-operator-family-out or leave-target-out."
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", metavar="M", help="Only these, by name.  [default: all]")
+    ] = None,
+    gate: Annotated[
+        Path | None,
+        typer.Option("--gate", metavar="FILE", help="Fail if the default model is worse than this baseline."),
+    ] = None,
+    update_baseline: Annotated[
+        bool, typer.Option("--update-baseline", help="Write the file of --gate instead of comparing with it.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", min=1, help="Processes at once.  [default: all cores]")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Seed of all randomness.")] = 0,
+    store: StoreUrl = None,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Fit models on some of the store's workloads and targets, and judge how they rank the candidates of others."""
+    with session(store, as_json, debug) as run, run.open_store(as_of=as_of) as opened:
+        from costmodels.evaluation import SPLITS, evaluate, read_pools
+        from costmodels.gate import falls, read_baseline, write_baseline
+        from costmodels.models import DEFAULT, models
+        from tunedb.errors import UsageError
+
+        cores = workers or len(os.sched_getaffinity(0))
+        known = models(cores)
+        unknown = [name for name in model or [] if name not in known]
+        if unknown:
+            raise UsageError(f"no model {unknown[0]!r}: there are {', '.join(known)}")
+        if update_baseline and gate is None:
+            raise UsageError("--update-baseline needs --gate FILE, the file to write")
+        baseline = read_baseline(gate) if gate is not None and not update_baseline else None
+        chosen = None if target is None else opened.resolve_target(target)
+        targets = [row for row in opened.targets() if chosen is None or row.kind == chosen.kind]
+        pools = read_pools(
+            opened,
+            targets,
+            workers=cores,
+            on_progress=lambda done, total: run.progress.step(done, total, "features"),
+        )
+        figures = evaluate(
+            pools,
+            {name: make for name, make in known.items() if model is None or name in model},
+            tuple(split or SPLITS),
+            target_ids=None if chosen is None else [chosen.target_id],
+            seed=seed,
+            on_progress=lambda done, total, what: run.progress.step(done, total, f"fits  {what}"),
+        )
+        if update_baseline and gate is not None:
+            write_baseline(gate, figures, DEFAULT)
+        fallen = [] if baseline is None else falls(baseline, figures)
+        run.show(answer(figures, targets, DEFAULT, fallen))
+        if fallen:
+            run.exit_code = ExitCode.FAILED
+
+
+def answer(figures: Sequence[Figure], targets: Sequence[Target], default: str, fallen: Sequence[Fall]) -> Answer:
+    """A table of means a split, and every figure in the JSON form."""
+    from cli.labels import target_label
+    from cli.output import Answer, Table
+
+    labels = {row.target_id: target_label(row) for row in targets}
+    document: dict[str, Any] = {
+        "model": default,
+        "results": [
+            {
+                "split": row.split,
+                "model": row.model,
+                "target": labels[row.target_id],
+                "target_id": row.target_id,
+                "metric": row.metric,
+                "workload": row.workload_id,
+                "name": row.name or None,
+                "value": row.value,
+                "low": row.low,
+                "high": row.high,
+            }
+            for row in figures
+        ],
+        "falls": [str(fall) for fall in fallen],
+    }
+    text: list[str | Table] = []
+    metrics = list(dict.fromkeys(row.metric for row in figures))
+    for split in dict.fromkeys(row.split for row in figures):
+        for target_id in dict.fromkeys(row.target_id for row in figures if row.split == split):
+            of_both = [row for row in figures if (row.split, row.target_id) == (split, target_id)]
+            of_split = [row for row in of_both if row.workload_id is None]
+            rows = []
+            for name in dict.fromkeys(row.model for row in of_split):
+                means = {row.metric: row for row in of_split if row.model == name}
+                rows.append([name, *(_figure(means.get(metric)) for metric in metrics)])
+            number = len({row.workload_id for row in of_both}) - 1
+            text += [f"{split}, {labels[target_id]}, {number} workloads", Table(["model", *metrics], rows), ""]
+    text.append("means over workloads, with their 90% bootstrap intervals")
+    text += [f"worse than the baseline: {fall}" for fall in fallen]
+    return Answer(document, text)
+
+
+def _figure(row: Figure | None) -> str:
+    return "-" if row is None else f"{row.value:.3f} ({row.low:.2f}-{row.high:.2f})"

@@ -1,0 +1,100 @@
+"""What every family of cost models promises: one suite for all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from costmodels import metrics
+from costmodels.dataset import Dataset
+from costmodels.features import per_store
+from costmodels.models import DEFAULT, KINDS, models
+from tunedb.errors import ModelError
+
+LEARNS = ("lightgbm", "xgboost", "ridge")
+WIDTH = len(per_store.names())
+
+
+def made_dataset(seed: int = 0) -> Dataset:
+    """Six workloads whose scores depend on two features in the same way."""
+    rng = np.random.default_rng(seed)
+    features = np.zeros((360, WIDTH))
+    features[:, :12] = rng.uniform(0, 4, size=(360, 12))
+    costs = 0.4 * features[:, 3] + 0.2 * features[:, 8] + rng.normal(0, 0.02, 360)
+    groups = np.repeat(np.arange(6), 60)
+    scores = np.exp(-costs)
+    for group in range(6):
+        scores[groups == group] /= scores[groups == group].max()
+    return Dataset(features, scores, groups, tuple("abcdef"), tuple(map(str, range(360))))
+
+
+@pytest.fixture(params=list(KINDS))
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_the_default_is_one_of_them() -> None:
+    assert DEFAULT in models()
+    assert models().keys() == KINDS.keys()
+
+
+def test_predictions_have_a_mean_and_a_deviation(kind: str) -> None:
+    data = made_dataset()
+    model = models()[kind]()
+    held_out = model.fit(data, seed=1)
+    predicted = model.predict(data.features[:10])
+    for prediction, number in ((held_out, 360), (predicted, 10)):
+        assert prediction.mean.shape == prediction.std.shape == (number,)
+        assert np.isfinite(prediction.mean).all()
+        assert (prediction.std > 0).all()
+    assert model.predict(np.empty((0, WIDTH))).mean.shape == (0,)
+
+
+def test_learning_beats_chance_on_workloads_unseen(kind: str) -> None:
+    data = made_dataset()
+    held_out = models()[kind]().fit(data, seed=1)
+    pairwise = metrics.mean_over_groups(metrics.pairwise_accuracy, data.scores, held_out.mean, data.groups)
+    assert pairwise > 0.8 if kind in LEARNS else pairwise < 0.7
+
+
+def test_the_same_seed_gives_the_same_model(kind: str) -> None:
+    data, other = made_dataset(), made_dataset(7)
+    first, second = (models()[kind]() for _ in range(2))
+    first.fit(data, seed=3)
+    second.fit(data, seed=3)
+    np.testing.assert_array_equal(first.predict(other.features).mean, second.predict(other.features).mean)
+
+
+def test_a_saved_model_predicts_the_same(kind: str, tmp_path: Path) -> None:
+    data = made_dataset()
+    model = models()[kind]()
+    model.fit(data, seed=1)
+    model.save(tmp_path)
+    again = KINDS[kind].load(tmp_path)
+    expected, found = model.predict(data.features[:50]), again.predict(data.features[:50])
+    np.testing.assert_array_equal(expected.mean, found.mean)
+    np.testing.assert_array_equal(expected.std, found.std)
+    assert again.hyper_parameters == model.hyper_parameters
+
+
+def test_files_that_are_missing_are_a_model_error(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError):
+        KINDS[kind].load(tmp_path)
+
+
+@pytest.mark.parametrize("kind", LEARNS)
+def test_features_of_another_width_are_refused(kind: str) -> None:
+    model = models()[kind]()
+    with pytest.raises(ModelError, match="not fitted"):
+        model.predict(np.zeros((1, WIDTH)))
+    model.fit(made_dataset(), seed=1)
+    with pytest.raises(ModelError, match="wants features"):
+        model.predict(np.zeros((1, 3)))
+
+
+def test_one_trial_is_too_few(kind: str) -> None:
+    data = made_dataset()
+    with pytest.raises(ValueError, match="at least two"):
+        models()[kind]().fit(data.rows(np.arange(360) == 0), seed=1)

@@ -9,18 +9,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from costmodels.choosing import LoadedModel, load_model
     from costmodels.model import CostModel, Prediction
-    from costmodels.registry import LoadedModel, load_model, save_model
+    from costmodels.registry import save_model
     from costmodels.training import TrainReport, train
 
 __all__ = ["CostModel", "LoadedModel", "Prediction", "TrainReport", "load_model", "save_model", "train"]
 
 _ROOM = {
     "CostModel": "model",
-    "LoadedModel": "registry",
+    "LoadedModel": "choosing",
     "Prediction": "model",
     "TrainReport": "training",
-    "load_model": "registry",
+    "load_model": "choosing",
     "save_model": "registry",
     "train": "training",
 }

@@ -1,14 +1,11 @@
-"""Good trials with their features, grouped by workload: what a cost model is fitted to. Pure numpy."""
+"""Trials with their features, in pools: what a cost model is fitted to. Pure numpy."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from tunedb.records import Outcome, Trial
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,12 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """n trials of one target, g workloads."""
+    """n trials of g pools: a pool is what was measured of one workload on one target of one machine."""
 
     features: NDArray[np.float64]  # [n, d]
-    scores: NDArray[np.float64]  # [n] best latency of the workload / latency, in (0, 1]
+    scores: NDArray[np.float64]  # [n] best latency of the pool / latency, in (0, 1]
     groups: NDArray[np.int64]  # [n] index into `workload_ids`
-    workload_ids: tuple[str, ...]  # g
+    workload_ids: tuple[str, ...]  # g; a workload may have several pools
     trial_ids: tuple[str, ...]  # n
 
     def __len__(self) -> int:
@@ -29,11 +26,17 @@ class Dataset:
 
     @property
     def log_costs(self) -> NDArray[np.float64]:
-        """[n] -log(score): log latency relative to the workload's best, nats."""
+        """[n] -log(score): log latency relative to the pool's best, nats."""
         return np.asarray(-np.log(self.scores), dtype=np.float64)
 
+    @property
+    def workloads(self) -> NDArray[np.int64]:
+        """[n] a number for each workload: what must not stand on both sides of a split."""
+        numbers = np.unique(np.asarray(self.workload_ids), return_inverse=True)[1]
+        return np.asarray(numbers[self.groups], dtype=np.int64)
+
     def rows(self, mask: NDArray[np.bool_]) -> Dataset:
-        """The rows where `mask` [n] is true; workloads keep their group numbers."""
+        """The rows where `mask` [n] is true; pools keep their numbers."""
         return Dataset(
             self.features[mask],
             self.scores[mask],
@@ -41,49 +44,6 @@ class Dataset:
             self.workload_ids,
             tuple(t for t, keep in zip(self.trial_ids, mask, strict=True) if keep),
         )
-
-
-def best_secs(trials: Sequence[Trial]) -> dict[tuple[str, str, str], float]:
-    """Best median latency in seconds for each (workload, target, hardware) among good trials."""
-    best: dict[tuple[str, str, str], float] = {}
-    for trial in trials:
-        if trial.outcome is Outcome.OK:
-            key = (trial.workload_id, trial.target_id, trial.hardware_id)
-            best[key] = min(best.get(key, float("inf")), trial.run_secs_median)
-    return best
-
-
-def make_dataset(
-    trials: Sequence[Trial],
-    features: Mapping[str, NDArray[np.float64]],
-    best: Mapping[tuple[str, str, str], float] | None = None,
-) -> Dataset:
-    """A dataset of the good trials that have features.
-
-    Args:
-        trials: any trials; failed ones and those without features are left out.
-        features: row [d] by trial id.
-        best: what scores are relative to, when `trials` is a part of what is known (`best_secs` of all).
-    """
-    best = best_secs(trials) if best is None else best
-    kept = [t for t in trials if t.outcome is Outcome.OK and t.trial_id in features and t.run_secs_median > 0]
-    workload_ids = tuple(sorted({t.workload_id for t in kept}))
-    number = {w: i for i, w in enumerate(workload_ids)}
-    scores = [best[(t.workload_id, t.target_id, t.hardware_id)] / t.run_secs_median for t in kept]
-    return Dataset(
-        np.stack([features[t.trial_id] for t in kept]) if kept else np.empty((0, 0)),
-        np.asarray(scores, dtype=np.float64),
-        np.asarray([number[t.workload_id] for t in kept], dtype=np.int64),
-        workload_ids,
-        tuple(t.trial_id for t in kept),
-    )
-
-
-def leave_one_group_out(groups: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-    """Pairs of masks (train [n], test [n]): each group of `groups` [n] is the test set once, in order."""
-    for group in np.unique(groups):
-        test = groups == group
-        yield ~test, test
 
 
 def fold_numbers(groups: NDArray[np.int64], folds: int, *, seed: int) -> NDArray[np.int64]:

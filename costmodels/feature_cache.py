@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from costmodels.features import per_store
+from costmodels.features import DEFAULT, Family
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,10 +30,12 @@ class FeatureCache:
     Args:
         store_folder: the store's folder; the cache makes its own below it when first written.
         tvm_version: the TVM release that computes the features; another one may lower differently.
+        family: which features.
     """
 
-    def __init__(self, store_folder: Path, tvm_version: str) -> None:
-        self._folder = store_folder / "features" / per_store.FEATURE_VERSION / f"tvm-{tvm_version}"
+    def __init__(self, store_folder: Path, tvm_version: str, family: Family = DEFAULT) -> None:
+        self._folder = store_folder / "features" / family.FEATURE_VERSION / f"tvm-{tvm_version}"
+        self._names = family.names()
 
     def read(self, trial_ids: Collection[str]) -> tuple[dict[str, NDArray[np.float64]], dict[str, str]]:
         """Rows [d] and causes by trial id, of those trials that are there."""
@@ -45,13 +47,13 @@ class FeatureCache:
         causes: dict[str, str] = {}
         for path in sorted(self._folder.glob("*.parquet")):
             try:
-                table = pq.read_table(path, columns=["trial_id", "cause", *per_store.names()])
+                table = pq.read_table(path, columns=["trial_id", "cause", *self._names])
             except (pyarrow.ArrowException, OSError, ValueError, KeyError) as error:
                 _log.warning("ignoring %s: %s", path, error)
                 continue
             ids = table.column("trial_id").to_pylist()
             failures = table.column("cause").to_pylist()
-            matrix = np.column_stack([table.column(name).to_numpy() for name in per_store.names()])
+            matrix = np.column_stack([table.column(name).to_numpy() for name in self._names])
             for trial_id, cause, row in zip(ids, failures, matrix, strict=True):
                 if trial_id not in wanted:
                     continue
@@ -69,10 +71,10 @@ class FeatureCache:
         ids = sorted({*rows, *causes})
         if not ids:
             return
-        unknown = np.full(len(per_store.names()), np.nan)
+        unknown = np.full(len(self._names), np.nan)
         matrix = np.stack([rows.get(trial_id, unknown) for trial_id in ids])
         columns = {"trial_id": ids, "cause": ["" if trial_id in rows else causes[trial_id] for trial_id in ids]}
-        table = pyarrow.table({**columns, **dict(zip(per_store.names(), matrix.T, strict=True))})
+        table = pyarrow.table({**columns, **dict(zip(self._names, matrix.T, strict=True))})
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{hashlib.sha256(chr(10).join(ids).encode()).hexdigest()[:32]}.parquet"
         unfinished = path.with_name(f".{uuid.uuid4().hex}.tmp")

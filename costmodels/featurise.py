@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import Pipe
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from costmodels.features import DEFAULT
 from costmodels.featurise_child import Reply, Request
 from tunedb.records import Target, Trial, Workload
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_TELL_EVERY = 4096  # trials; a file of the cache each
 _CHUNK = 32  # trials a request: some tenths of a second, against milliseconds to load the module again
 _TRIAL_TIMEOUT_SECS = 20.0  # a trial takes 3 to 20 ms; a machine may be busy
 _LOAD_TIMEOUT_SECS = 120.0  # importing TVM takes 1 to 2 s, with the CUDA intrinsics 18 s; a module, milliseconds
@@ -45,6 +47,7 @@ class Job:
     workload: Workload
     target: Target
     trials: Sequence[Trial]
+    feature_version: str = DEFAULT.FEATURE_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,11 @@ class Featurised:
 
 
 def featurise(
-    jobs: Sequence[Job], *, workers: int = 1, on_progress: Callable[[int, int], None] | None = None
+    jobs: Sequence[Job],
+    *,
+    workers: int = 1,
+    on_progress: Callable[[int, int], None] | None = None,
+    on_rows: Callable[[Mapping[str, NDArray[np.float64]], Mapping[str, str]], None] | None = None,
 ) -> Featurised:
     """Replays trials and extracts their features in `workers` child processes.
 
@@ -65,9 +72,12 @@ def featurise(
         jobs: what to do; the order does not change the result.
         workers: child processes at a time.
         on_progress: called with trials done and trials in all, from the calling thread.
+        on_rows: called now and then, from the calling thread, with rows and causes that are new and will stand: those
+            of crashes are left out, which may have been the machine's (memory, a kill). What it was called with is
+            safe when this is interrupted.
     """
     chunks = [
-        Job(job.workload, job.target, job.trials[i : i + _CHUNK])
+        Job(job.workload, job.target, job.trials[i : i + _CHUNK], job.feature_version)
         for job in jobs
         for i in range(0, len(job.trials), _CHUNK)
     ]
@@ -76,6 +86,14 @@ def featurise(
     causes: dict[str, str] = {}
     crashed: set[str] = set()
     crashes: Counter[str] = Counter()
+    told: set[str] = set()
+
+    def tell() -> None:
+        new = [trial_id for trial_id in (*rows, *causes) if trial_id not in told and trial_id not in crashed]
+        if on_rows is not None and new:
+            on_rows({i: rows[i] for i in new if i in rows}, {i: causes[i] for i in new if i in causes})
+        told.update(new)
+
     children = _Children()
     executor = ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="featurise")
     try:
@@ -89,10 +107,13 @@ def featurise(
                     rows[trial_id] = outcome
             if on_progress is not None:
                 on_progress(len(rows) + len(causes), total)
+            if len(rows) + len(causes) - len(told) >= _TELL_EVERY:
+                tell()
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
         children.kill()  # ends what is under way, so that an interrupt is answered at once
         executor.shutdown(wait=True)
+        tell()
     return Featurised(rows, causes, frozenset(crashed))
 
 
@@ -108,7 +129,8 @@ def _do_chunk(
             cause = f"not tried: {_MAX_CRASHES} other trials of the workload crashed TVM"
             done.extend((trial.trial_id, cause, True) for trial in rest)
             break
-        request = Request(chunk.workload, chunk.target, [trial.trace for trial in rest])
+        traces = [trial.trace for trial in rest]
+        request = Request(chunk.workload, chunk.target, traces, chunk.feature_version)
         loaded = False
         try:
             cause = child.load(request)

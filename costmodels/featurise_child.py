@@ -25,6 +25,7 @@ class Request(msgspec.Struct, frozen=True):
     workload: Workload
     target: Target
     traces: list[Trace]
+    feature_version: str
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -54,11 +55,12 @@ def _serve(connection: Connection, request: Request) -> None:
     try:
         from tvm.s_tir import meta_schedule as ms
 
-        from costmodels.features import per_store
+        from costmodels import features
         from tunedb import metaschedule, tensor_intrinsics
 
         tensor_intrinsics.register_for(request.target.kind, request.target.keys)
         module = metaschedule.load_module(request.workload)
+        family = features.family(request.feature_version)
         context = ms.TuneContext(mod=module, target=metaschedule.target_to_tvm(request.target), num_threads=1)
     except Exception as error:
         send(Reply(cause=str(error).strip()[:300] or type(error).__name__))
@@ -67,14 +69,14 @@ def _serve(connection: Connection, request: Request) -> None:
     for trace in request.traces:
         try:
             schedule = metaschedule.schedule(request.workload, trace, trusted=True)  # this is the child to crash
-            row = per_store.extract([ms.MeasureCandidate(schedule, [])], context)[0]
+            row = family.extract([schedule], context)[0]
         except BadInputError as error:
             send(Reply(cause=str(error)))
         except Exception as error:
             send(Reply(cause=f"{type(error).__name__}: {error}"[:300]))
         else:
             failed = bool(row[0] != row[0])  # NaN
-            send(Reply(cause="TVM cannot lower the schedule") if failed else Reply(row=row.tobytes()))
+            send(Reply(cause="the schedule cannot be featurised") if failed else Reply(row=row.tobytes()))
 
 
 if __name__ == "__main__":

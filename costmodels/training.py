@@ -1,35 +1,29 @@
 """Training: from the store's good trials to a saved model per target.
 
-Features come from the cache or from child processes, a model is fitted per target, and what it is worth is told by
-its held-out predictions.
+A model learns from its target's trials and from those of other targets of its kind, the shipped ones among them: what
+makes a schedule slow is much the same on all CPUs, and a column of the features says how wide vectors are. What a
+model is worth is told by its held-out predictions for its own target.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from costmodels import metrics
-from costmodels.dataset import best_secs, make_dataset
-from costmodels.feature_cache import FeatureCache
-from costmodels.featurise import Job, featurise
+from costmodels.choosing import newest_manifest
 from costmodels.model import CostModel
-from costmodels.models.lightgbm import LightGBMModel
-from costmodels.registry import TrainedOn, save_model, store_folder
+from costmodels.models import DEFAULT, models
+from costmodels.pools import Pool, Reading, dataset_of, read_pools
+from costmodels.registry import TrainedOn, load_verified, save_model, store_folder
+from costmodels.shipped import shipped_pools
 from tunedb.errors import NotFoundError
-from tunedb.metaschedule import release
-from tunedb.records import Outcome, Target, Trial
+from tunedb.records import Target
 from tunedb.store import Store
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _log = logging.getLogger(__name__)
 
@@ -54,14 +48,16 @@ class TargetReport:
     target: Target
     num_trials: int
     num_workloads: int
+    num_others: int  # trials of other targets that were learned from too
     num_cached: int  # trials whose features were there already
     skipped: dict[str, int]  # good trials left out, by cause
     feature_secs: float
     fit_secs: float
-    metrics: dict[str, float]  # top1, top5, top16, pairwise, spearman: means over held-out workloads
+    metrics: dict[str, float]  # top1, top5, top16, pairwise, spearman: means over held-out pools of the target
     split: str  # how `metrics` were had
     model: CostModel
     directory: Path | None  # None when the model was not saved
+    is_new: bool  # False when the newest model had learned from these very trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,172 +83,166 @@ def train(
     *,
     target_id: str | None = None,
     exclude_workloads: Collection[str] = (),
+    pooled: bool = True,
+    shipped: bool = True,
     seed: int = 0,
     workers: int = 1,
     max_trials_per_workload: int | None = None,
     save: bool = True,
+    again: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> TrainReport:
-    """Trains one model per target that has at least 64 good trials of two workloads.
+    """Trains one model per target, of its own trials and of those of other targets of its kind.
 
     Args:
         store: where trials come from; models and features are kept in its folder when it has one.
-        target_id: train this target only.
-        exclude_workloads: workload ids that the models must not see.
+        target_id: train for this target only; others of its kind are learned from nevertheless.
+        exclude_workloads: workload ids that the models must not see, on any target.
+        pooled: whether the store's trials of other targets are learned from too.
+        shipped: whether the trials that tunedb ships with are learned from too.
         seed: of the models; the same store, seed and versions give the same model.
         workers: processes for features and threads for fitting.
         max_trials_per_workload: at most so many, spread evenly over the ranks of their latencies.
         save: whether models are saved; they are not when the store has no folder on this machine.
+        again: whether a target is trained for although the newest model has learned from these very trials.
         on_progress: called from this thread now and then.
 
     Raises:
         NotFoundError: the store does not have the target.
     """
-    targets = [t for t in store.targets() if target_id is None or t.target_id == target_id]
-    if target_id is not None and not targets:
+    targets = store.targets()
+    chosen = [t for t in targets if target_id is None or t.target_id == target_id]
+    if target_id is not None and not chosen:
         raise NotFoundError(f"no target {target_id} in {store.url}")
-    reports = [
-        _train_target(
+    kinds = {target.kind for target in chosen}
+    read = targets if pooled else chosen
+    report_progress = on_progress or (lambda _: None)
+    readings: dict[str, Reading] = {}
+    secs: dict[str, float] = {}
+    version = store.version()
+    for target in (t for t in read if t.kind in kinds):
+        started = time.perf_counter()
+        readings[target.target_id] = read_pools(
             store,
             target,
-            exclude_workloads=frozenset(exclude_workloads),
-            seed=seed,
+            exclude_workloads=exclude_workloads,
+            limit=max_trials_per_workload,
             workers=workers,
-            max_trials_per_workload=max_trials_per_workload,
-            save=save and store_folder(store) is not None,
-            on_progress=on_progress or (lambda _: None),
+            on_progress=functools.partial(_tell, report_progress, target),
         )
-        for target in targets
-    ]
+        secs[target.target_id] = time.perf_counter() - started
+    reports: list[TargetReport | TooFew] = []
+    for target in chosen:
+        own = readings[target.target_id]
+        others = [
+            pool
+            for other in read
+            if pooled and other.kind == target.kind and other.target_id != target.target_id
+            for pool in readings[other.target_id].pools
+        ]
+        if shipped:
+            known = {trial_id for pool in [*own.pools, *others] for trial_id in pool.trial_ids}
+            others += [
+                pool.without(known)
+                for pool in shipped_pools(target.kind)
+                if pool.workload_id not in exclude_workloads and not known.issuperset(pool.trial_ids)
+            ]
+        reports.append(
+            _train_target(
+                store,
+                version,
+                target,
+                own,
+                others,
+                feature_secs=secs[target.target_id],
+                seed=seed,
+                workers=workers,
+                save=save and store_folder(store) is not None,
+                again=again,
+                on_progress=report_progress,
+            )
+        )
     return TrainReport(
         tuple(r for r in reports if isinstance(r, TargetReport)), tuple(r for r in reports if isinstance(r, TooFew))
     )
 
 
+def _tell(on_progress: Callable[[Progress], None], target: Target, done: int, total: int) -> None:
+    on_progress(Progress("features", target, done, total))
+
+
 def _train_target(
     store: Store,
+    version: str,
     target: Target,
+    own: Reading,
+    others: Sequence[Pool],
     *,
-    exclude_workloads: frozenset[str],
+    feature_secs: float,
     seed: int,
     workers: int,
-    max_trials_per_workload: int | None,
     save: bool,
+    again: bool,
     on_progress: Callable[[Progress], None],
 ) -> TargetReport | TooFew:
-    version = store.version()
-    good = [
-        trial
-        for trial in store.trials(target_id=target.target_id, outcome=Outcome.OK)
-        if trial.workload_id not in exclude_workloads
-    ]
-    if not _is_enough(good):
-        return TooFew(target, len(good), _num_workloads(good), {})
-    best = best_secs(good)
-    chosen = spread(good, max_trials_per_workload) if max_trials_per_workload else good
+    num_own = sum(map(len, own.pools))
+    pools = [*own.pools, *others]
+    if not own.pools or sum(map(len, pools)) < _MIN_TRIALS or _num_workloads(pools) < _MIN_WORKLOADS:
+        return TooFew(target, num_own, _num_workloads(own.pools), own.skipped)
+    dataset = dataset_of(pools)
+    num_workloads = _num_workloads(own.pools)
+    trained_on = TrainedOn.snapshot(target, version, dataset.trial_ids, num_own, num_workloads)
 
-    started = time.perf_counter()
-    rows, causes, num_cached = features_of(
-        store,
-        target,
-        chosen,
-        workers=workers,
-        on_progress=lambda done, total: on_progress(Progress("features", target, done, total)),
-    )
-    feature_secs = time.perf_counter() - started
-    skipped = dict(Counter(causes.values()).most_common())
-    usable = [trial for trial in chosen if trial.trial_id in rows]
-    if not _is_enough(usable):
-        return TooFew(target, len(usable), _num_workloads(usable), skipped)
+    if save and not again:
+        newest = newest_manifest(store, target.target_id)
+        if newest is not None and newest[1].learned_the_same(trained_on, seed):
+            directory, manifest = newest
+            model = load_verified(directory)[0]
+            return TargetReport(
+                target,
+                num_own,
+                num_workloads,
+                len(dataset) - num_own,
+                own.num_cached,
+                own.skipped,
+                feature_secs,
+                0.0,
+                manifest.metrics,
+                manifest.split,
+                model,
+                directory,
+                is_new=False,
+            )
 
     started = time.perf_counter()
     on_progress(Progress("fit", target, 0, 1))
-    dataset = make_dataset(usable, rows, best)
-    model = LightGBMModel(workers=workers)
+    model = models(workers)[DEFAULT]()
     held_out = model.fit(dataset, seed=seed)
-    found = metrics.summary(dataset.scores, held_out.mean, dataset.groups)
+    found = metrics.summary(dataset.scores[:num_own], held_out.mean[:num_own], dataset.groups[:num_own])
     split = "workloads held out, in folds"
     on_progress(Progress("fit", target, 1, 1))
     fit_secs = time.perf_counter() - started
 
-    directory = None
+    saved_in = None
     if save:
-        trained_on = TrainedOn.snapshot(target, version, dataset.trial_ids, dataset.workload_ids)
-        directory = save_model(store, model, trained_on=trained_on, seed=seed, metrics=found, split=split)
-        _log.info("saved %s", directory)
+        saved_in = save_model(store, model, trained_on=trained_on, seed=seed, metrics=found, split=split)
+        _log.info("saved %s", saved_in)
     return TargetReport(
         target,
-        len(dataset),
-        len(dataset.workload_ids),
-        num_cached,
-        skipped,
+        num_own,
+        num_workloads,
+        len(dataset) - num_own,
+        own.num_cached,
+        own.skipped,
         feature_secs,
         fit_secs,
         found,
         split,
         model,
-        directory,
+        saved_in,
+        is_new=True,
     )
 
 
-def features_of(
-    store: Store,
-    target: Target,
-    trials: Sequence[Trial],
-    *,
-    workers: int = 1,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> tuple[Mapping[str, NDArray[np.float64]], Mapping[str, str], int]:
-    """Features of a target's trials, from the cache where they are in it.
-
-    Returns:
-        Row [d] by trial id; cause by trial id for those that have none; how many were in the cache.
-    """
-    folder = store_folder(store)
-    cache = FeatureCache(folder, release()) if folder is not None else None
-    rows, causes = cache.read([t.trial_id for t in trials]) if cache is not None else ({}, {})
-    num_cached = len(rows)
-
-    missing: dict[str, list[Trial]] = defaultdict(list)
-    for trial in trials:
-        if trial.trial_id not in rows and trial.trial_id not in causes:
-            missing[trial.module_id].append(trial)
-    jobs = []
-    for module_id, of_module in missing.items():
-        try:
-            workload = store.module(module_id)
-        except NotFoundError:
-            causes.update((trial.trial_id, "the log had no module") for trial in of_module)
-            continue
-        if workload.tvm_version != release():
-            cause = f"written by TVM {workload.tvm_version or '?'}, this is {release()}"
-            causes.update((trial.trial_id, cause) for trial in of_module)
-            continue
-        jobs.append(Job(workload, target, of_module))
-
-    new = featurise(jobs, workers=workers, on_progress=on_progress)
-    if cache is not None:
-        # A crash may have been the machine's (memory, a kill); it is tried again another time.
-        cache.write(new.rows, {i: cause for i, cause in new.causes.items() if i not in new.crashed})
-    return {**rows, **new.rows}, {**causes, **new.causes}, num_cached
-
-
-def spread(trials: Iterable[Trial], limit: int) -> list[Trial]:
-    """At most `limit` trials of each workload: its fastest, its slowest, and even steps of rank between them."""
-    by_workload: dict[str, list[Trial]] = defaultdict(list)
-    for trial in trials:
-        by_workload[trial.workload_id].append(trial)
-    chosen = []
-    for of_workload in by_workload.values():
-        ranked = sorted(of_workload, key=lambda t: (t.run_secs_median, t.trial_id))
-        ranks = np.linspace(0, len(ranked) - 1, min(limit, len(ranked))).round().astype(int)
-        chosen += [ranked[rank] for rank in ranks]
-    return chosen
-
-
-def _num_workloads(trials: Iterable[Trial]) -> int:
-    return len({trial.workload_id for trial in trials})
-
-
-def _is_enough(trials: Sequence[Trial]) -> bool:
-    return len(trials) >= _MIN_TRIALS and _num_workloads(trials) >= _MIN_WORKLOADS
+def _num_workloads(pools: Iterable[Pool]) -> int:
+    return len({pool.workload_id for pool in pools})

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from costmodels.features import per_store
+from costmodels.features import DEFAULT
 from costmodels.model import CostModel
 from search.space import Candidate, DesignSpaces
 from search.surrogate import Surrogate
@@ -121,7 +121,7 @@ class Proposer:
         if not fresh:
             return
         chosen = list(fresh.values())
-        features = per_store.extract([c.measure_candidate() for c in chosen], self._context)
+        features = DEFAULT.extract([c.schedule for c in chosen], self._context)
         usable = np.flatnonzero(np.isfinite(features).all(axis=1))
         features = features[usable]
         if not len(usable):

@@ -170,7 +170,7 @@ def bayesian_optimization(
 
 
 def _load_prior(store: Store, target: Target) -> tuple[Any, str]:
-    from costmodels.registry import load_model
+    from costmodels.choosing import load_model
 
     loaded = load_model(store, target.target_id, kind=target.kind)
     if loaded is None:

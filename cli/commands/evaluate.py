@@ -50,6 +50,13 @@ def command(
     update_baseline: Annotated[
         bool, typer.Option("--update-baseline", help="Write the file of --gate instead of comparing with it.")
     ] = False,
+    pooled: Annotated[
+        bool,
+        typer.Option("--pooled/--own", help="Learn from other targets' trials too, or not."),
+    ] = True,
+    shipped: Annotated[
+        bool, typer.Option("--shipped/--no-shipped", help="Learn from the trials that ship with tunedb too.")
+    ] = True,
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", min=1, help="Processes at once.  [default: all cores]")
     ] = None,
@@ -61,10 +68,12 @@ def command(
 ) -> None:
     """Fit models on some of the store's workloads and targets, and judge how they rank the candidates of others."""
     with session(store, as_json, debug) as run, run.open_store(as_of=as_of) as opened:
-        from costmodels.evaluation import SPLITS, evaluate, read_pools
+        from costmodels.evaluation import SPLITS, evaluate
         from costmodels.gate import falls, read_baseline, write_baseline
         from costmodels.models import DEFAULT, models
-        from tunedb.errors import UsageError
+        from costmodels.pools import read_pools
+        from costmodels.shipped import shipped_pools
+        from tunedb.errors import NotFoundError, UsageError
 
         cores = workers or len(os.sched_getaffinity(0))
         known = models(cores)
@@ -76,17 +85,30 @@ def command(
         baseline = read_baseline(gate) if gate is not None and not update_baseline else None
         chosen = None if target is None else opened.resolve_target(target)
         targets = [row for row in opened.targets() if chosen is None or row.kind == chosen.kind]
-        pools = read_pools(
-            opened,
-            targets,
-            workers=cores,
-            on_progress=lambda done, total: run.progress.step(done, total, "features"),
-        )
+        pools = [
+            pool
+            for row in targets
+            for pool in read_pools(
+                opened,
+                row,
+                workers=cores,
+                on_progress=lambda done, total: run.progress.step(done, total, "features"),
+            ).pools
+        ]
+        to_test = {pool.target_id for pool in pools} if chosen is None else {chosen.target_id}
+        if not any(pool.target_id in to_test for pool in pools):
+            raise NotFoundError("the store has no good trials whose features can be had")
+        if shipped:
+            stored = {trial_id for pool in pools for trial_id in pool.trial_ids}
+            kinds = sorted({row.kind for row in targets})
+            apart = [pool.without(stored) for kind in kinds for pool in shipped_pools(kind)]
+            pools += [pool for pool in apart if len(pool)]
         figures = evaluate(
             pools,
             {name: make for name, make in known.items() if model is None or name in model},
             tuple(split or SPLITS),
-            target_ids=None if chosen is None else [chosen.target_id],
+            target_ids=sorted(to_test),
+            pooled=pooled,
             seed=seed,
             on_progress=lambda done, total, what: run.progress.step(done, total, f"fits  {what}"),
         )

@@ -23,6 +23,13 @@ def command(
     target: Annotated[
         str | None, typer.Option("--target", metavar="T", help="Only this target: id prefix, arch or JSON.")
     ] = None,
+    pooled: Annotated[
+        bool, typer.Option("--pooled/--own", help="Learn from other targets' trials too, or not.")
+    ] = True,
+    shipped: Annotated[
+        bool, typer.Option("--shipped/--no-shipped", help="Learn from the trials that ship with tunedb too.")
+    ] = True,
+    again: Annotated[bool, typer.Option("--again", help="Train even where nothing is new.")] = False,
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", min=1, help="Processes at once.  [default: all cores]")
     ] = None,
@@ -38,6 +45,9 @@ def command(
         report = train(
             opened,
             target_id=None if target is None else opened.resolve_target(target).target_id,
+            pooled=pooled,
+            shipped=shipped,
+            again=again,
             seed=seed,
             workers=workers or len(os.sched_getaffinity(0)),
             on_progress=_Follower(run),
@@ -81,16 +91,17 @@ def answer(report: TrainReport) -> Answer:
             target_label(row.target),
             f"{row.num_trials:,}",
             str(row.num_workloads),
+            f"{row.num_others:,}",
             f"{row.feature_secs + row.fit_secs:.1f} s",
             *(f"{row.metrics[name]:.3f}" if name in row.metrics else "-" for name in names),
-            row.directory.name if row.directory else "not saved",
+            ("" if row.is_new else "nothing new: ") + (row.directory.name if row.directory else "not saved"),
         ]
         for row in report.trained
     ]
-    headers = ["target", "trials", "workloads", "time", *names, "model"]
+    headers = ["target", "trials", "workloads", "others'", "time", *names, "model"]
     text: list[str | Table] = []
     if rows:
-        text.append(Table(headers, rows, right=frozenset({"trials", "workloads", "time", *names})))
+        text.append(Table(headers, rows, right=frozenset({"trials", "workloads", "others'", "time", *names})))
         text.append(f"({', '.join(names)}: {report.trained[0].split})")
     text.extend(
         f"{target_label(few.target)}: too few to learn from: {few.num_trials} trials, {few.num_workloads} workloads"
@@ -115,6 +126,8 @@ def _model_document(row: TargetReport) -> dict[str, Any]:
         "directory": str(row.directory) if row.directory else None,
         "trials": row.num_trials,
         "workloads": row.num_workloads,
+        "others": row.num_others,
+        "is_new": row.is_new,
         "cached_features": row.num_cached,
         "skipped": row.skipped,
         "feature_secs": row.feature_secs,

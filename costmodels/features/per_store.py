@@ -82,11 +82,11 @@ def names() -> tuple[str, ...]:
     return _NAMES
 
 
-def extract(candidates: Sequence[Any], context: Any) -> NDArray[np.float64]:
-    """Features of measure candidates.
+def extract(schedules: Sequence[Any], context: Any) -> NDArray[np.float64]:
+    """Features of scheduled candidates.
 
     Args:
-        candidates: n objects of `tvm.s_tir.meta_schedule.MeasureCandidate`; their `args_info` is not looked at.
+        schedules: n of `tvm.s_tir.Schedule`, after the postprocessors.
         context: the `TuneContext` of their workload; its target says whether they are GPU programs, its
             `num_threads` how many are done at once.
 
@@ -96,20 +96,20 @@ def extract(candidates: Sequence[Any], context: Any) -> NDArray[np.float64]:
     """
     from tvm.s_tir import meta_schedule as ms
 
-    rows = np.full((len(candidates), len(_NAMES)), np.nan)
-    if not candidates:
+    rows = np.full((len(schedules), len(_NAMES)), np.nan)
+    if not schedules:
         return rows
     extractor = ms.feature_extractor.PerStoreFeature(
         buffers_per_store=_BUFFERS_PER_STORE, arith_intensity_curve_num_samples=_INTENSITY_SAMPLES
     )
     try:
-        stores = extractor.extract_from(context, list(candidates))
+        stores = extractor.extract_from(context, [ms.MeasureCandidate(schedule, []) for schedule in schedules])
     except Exception:  # TVM throws for the whole batch what is wrong with one candidate
-        if len(candidates) == 1:
+        if len(schedules) == 1:
             _log.debug("a candidate cannot be lowered", exc_info=True)
             return rows
-        for i, candidate in enumerate(candidates):
-            rows[i] = extract([candidate], context)[0]
+        for i, schedule in enumerate(schedules):
+            rows[i] = extract([schedule], context)[0]
         return rows
     for i, matrix in enumerate(stores):
         rows[i] = aggregate(matrix.numpy())

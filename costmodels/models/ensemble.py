@@ -90,7 +90,7 @@ class Ensemble(CostModel):
         """See `CostModel.fit`."""
         if len(dataset) < 2:
             raise ValueError(f"a cost model needs at least two trials, got {len(dataset)}")
-        fold = fold_numbers(dataset.groups, self._size, seed=seed)
+        fold = fold_numbers(dataset.workloads, self._size, seed=seed)
         target = np.sqrt(dataset.scores)
 
         def fit_member(j: int) -> Any:

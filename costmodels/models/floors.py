@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from costmodels.features import per_store
+from costmodels.features import DEFAULT
 from costmodels.model import CostModel, Prediction
 from tunedb.errors import ModelError
 
@@ -78,9 +78,7 @@ class FlopModel(_Floor):
 
     def costs(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """See `_Floor.costs`."""
-        columns = [place for place, name in enumerate(per_store.names()) if name.startswith(("sum_float_", "sum_int_"))]
-        if not len(features):
-            return np.empty(0)
-        if features.shape[1] <= max(columns):
-            raise ModelError(f"the model wants features [n, {len(per_store.names())}], got {list(features.shape)}")
-        return np.asarray(np.log1p(np.expm1(np.abs(features[:, columns])).sum(axis=1)), dtype=np.float64)
+        names = DEFAULT.names()
+        if features.ndim != 2 or features.shape[1] != len(names):
+            raise ModelError(f"the model wants features [n, {len(names)}], got {list(features.shape)}")
+        return np.asarray(features[:, names.index("all_arithmetic")] * np.log(2), dtype=np.float64)

@@ -29,9 +29,9 @@ class LightGBMModel(Ensemble):
     def __init__(
         self,
         *,
-        num_trees: int = 200,
+        num_trees: int = 600,
         num_leaves: int = 31,
-        learning_rate: float = 0.05,
+        learning_rate: float = 0.06,
         members: int = 5,
         workers: int = 1,
     ) -> None:
@@ -53,17 +53,21 @@ class LightGBMModel(Ensemble):
             "objective": "regression",
             "num_leaves": self._num_leaves,
             "learning_rate": self._learning_rate,
-            "feature_fraction": 0.5,
+            "feature_fraction": 0.4,
             "bagging_fraction": 0.8,
             "bagging_freq": 1,
-            "min_data_in_leaf": min(20, max(1, len(target) // 10)),
+            "min_data_in_leaf": min(10, max(1, len(target) // 10)),
             "seed": seed % 2**31,
             "deterministic": True,
             "force_row_wise": True,
             "num_threads": 1,
             "verbose": -1,
         }
-        return lightgbm.train(parameters, lightgbm.Dataset(features, target), num_boost_round=self._num_trees)
+        return lightgbm.train(
+            parameters,
+            lightgbm.Dataset(features, target, params={"max_bin": 127, "verbose": -1}),
+            num_boost_round=self._num_trees,
+        )
 
     def ask_member(self, member: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """See `Ensemble.ask_member`."""

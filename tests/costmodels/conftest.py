@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from costmodels.dataset import Dataset
-from costmodels.features import per_store
+from costmodels.features import DEFAULT
 from tunedb.identity import content_hash
 from tunedb.memory import MemoryStore
 from tunedb.metaschedule import workload_from_module
@@ -47,8 +47,9 @@ def make_made_up_dataset() -> Callable[..., Dataset]:
     def make(groups: int = 6, size: int = 60, seed: int = 0) -> Dataset:
         """Log cost is linear in three of the features, with an offset per workload that is no feature."""
         rng = np.random.default_rng(seed)
-        features = rng.normal(size=(groups * size, len(per_store.names())))
-        costs = features[:, 0] + 0.5 * features[:, 7] + 0.25 * np.abs(features[:, 90])
+        features = np.zeros((groups * size, len(DEFAULT.names())))
+        features[:, ::10] = rng.normal(size=features[:, ::10].shape)
+        costs = features[:, 0] + 0.5 * features[:, 70] + 0.25 * np.abs(features[:, 90])
         group = np.repeat(np.arange(groups), size)
         for g in range(groups):
             costs[group == g] -= costs[group == g].min()

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from costmodels import metrics
-from costmodels.dataset import Dataset, best_secs, make_dataset
+from costmodels.dataset import Dataset
 from costmodels.models.lightgbm import LightGBMModel
-from costmodels.training import features_of, spread
+from costmodels.pools import dataset_of, read_pools
 from tunedb.ingest import ingest
 from tunedb.memory import MemoryStore
-from tunedb.records import Outcome
 
 LOGS = Path(__file__).parents[2] / "data/metaschedule/x86-64-v3-1core.tar.xz"
 
@@ -26,11 +25,9 @@ def dataset() -> Dataset:
     store = MemoryStore()
     ingest(store, [LOGS])
     (target,) = store.targets()
-    good = list(store.trials(outcome=Outcome.OK))
-    chosen = spread(good, 48)
-    rows, causes, _ = features_of(store, target, chosen, workers=2)
-    assert not causes
-    return make_dataset(chosen, rows, best_secs(good))
+    reading = read_pools(store, target, limit=48, workers=2)
+    assert not reading.skipped
+    return dataset_of(reading.pools)
 
 
 def held_out_top5(dataset: Dataset) -> float:

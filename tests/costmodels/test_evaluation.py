@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from costmodels.evaluation import SPLITS, Figure, Pool, evaluate, family_of, folds, judged, means
-from costmodels.features import per_store
+from costmodels.evaluation import SPLITS, Figure, evaluate, folds, judged, means
+from costmodels.features import DEFAULT
 from costmodels.gate import falls, read_baseline, write_baseline
 from costmodels.model import Prediction
 from costmodels.models import FlopModel, RandomModel, RidgeModel
+from costmodels.pools import Pool
 from tunedb.errors import BadInputError, NotFoundError, UsageError
 
-WIDTH = len(per_store.names())
+WIDTH = len(DEFAULT.names())
 
 
 def pool(workload: str, target: str = "t", *, shuffled: bool = False) -> Pool:
@@ -28,7 +29,6 @@ def pool(workload: str, target: str = "t", *, shuffled: bool = False) -> Pool:
     return Pool(
         workload,
         name,
-        family_of(name),
         target,
         features,
         scores / scores.max(),
@@ -48,7 +48,9 @@ def test_a_workload_is_never_on_both_sides() -> None:
         for fold in made:
             assert not {p.workload_id for p in fold.train} & {p.workload_id for p in fold.test}
             targets = {p.target_id for p in fold.train}
-            assert targets == ({"u"} if split == "leave-target-out" else {"t"})
+            assert targets == ({"u"} if split == "leave-target-out" else {"t", "u"})
+        if split != "leave-target-out":
+            assert all({p.target_id for p in fold.train} == {"t"} for fold in folds(split, POOLS, "t", pooled=False))
     families = [({p.family for p in f.train}, {p.family for p in f.test}) for f in folds(SPLITS[1], POOLS, "t")]
     assert all(not train & test for train, test in families)
     with pytest.raises(UsageError, match="no split"):

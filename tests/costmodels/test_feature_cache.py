@@ -1,8 +1,9 @@
 import numpy as np
 
 from costmodels.feature_cache import FeatureCache
+from costmodels.features import DEFAULT
 
-ROWS = {f"t{i}": np.random.default_rng(i).normal(size=492) for i in range(5)}
+ROWS = {f"t{i}": np.random.default_rng(i).normal(size=len(DEFAULT.names())) for i in range(5)}
 
 
 def test_gives_back_bit_for_bit_what_was_written(tmp_path):

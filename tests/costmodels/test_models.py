@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from costmodels import metrics
+from costmodels import features, metrics
 from costmodels.dataset import Dataset
-from costmodels.features import per_store
 from costmodels.models import DEFAULT, KINDS, models
 from tunedb.errors import ModelError
 
 LEARNS = ("lightgbm", "xgboost", "ridge")
-WIDTH = len(per_store.names())
+WIDTH = len(features.DEFAULT.names())
 
 
 def made_dataset(seed: int = 0) -> Dataset:

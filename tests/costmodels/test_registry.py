@@ -4,9 +4,11 @@ import json
 import numpy as np
 import pytest
 
+from costmodels import features
+from costmodels.choosing import find_model, load_model, promote, promoted, saved_models
 from costmodels.models.lightgbm import LightGBMModel
-from costmodels.registry import TrainedOn, load_model, load_verified, save_model, store_folder
-from tunedb.errors import ModelError
+from costmodels.registry import TrainedOn, load_verified, save_model, store_folder
+from tunedb.errors import AmbiguousPrefixError, ModelError, NotFoundError
 from tunedb.memory import MemoryStore
 
 
@@ -20,7 +22,7 @@ def model(make_made_up_dataset):
 @pytest.fixture
 def saved(store, target, model):
     store.append([], targets=[target])
-    trained_on = TrainedOn.snapshot(target, "7", ["t2", "t1"], ["w"])
+    trained_on = TrainedOn.snapshot(target, "7", ["t2", "t1"], 2, 1)
     return save_model(store, model, trained_on=trained_on, seed=3, metrics={"top1": 0.7}, split="held out")
 
 
@@ -32,18 +34,18 @@ def edit_manifest(directory, **changes):
 def test_a_saved_model_is_found_and_predicts_the_same(store, target, model, saved):
     loaded = load_model(store, target.target_id)
 
-    rows = np.random.default_rng(0).normal(size=(9, 492))
+    rows = np.random.default_rng(0).normal(size=(9, len(features.DEFAULT.names())))
     assert (loaded.model.predict(rows).mean == model.predict(rows).mean).all()
     assert loaded.directory == saved
     assert loaded.trained_on.num_trials == 2
-    assert loaded.trained_on.trial_ids_sha256 == TrainedOn.snapshot(target, "9", ["t1", "t2"], []).trial_ids_sha256
+    assert loaded.trained_on.trial_ids_sha256 == TrainedOn.snapshot(target, "9", ["t1", "t2"], 2, 1).trial_ids_sha256
     assert loaded.manifest.metrics == {"top1": 0.7}
     assert not loaded.transferred
     assert "2 trials of 1 workloads of znver5" in loaded.describe()
 
 
 def test_the_newest_model_of_the_target_wins(store, target, model, saved):
-    trained_on = TrainedOn.snapshot(target, "8", ["t"], ["w"])
+    trained_on = TrainedOn.snapshot(target, "8", ["t"], 1, 1)
     newer = save_model(store, model, trained_on=trained_on, seed=0)
 
     assert load_model(store, target.target_id).directory == newer
@@ -97,16 +99,40 @@ def test_missing_and_stray_files_are_refused(saved):
         ({"created_at": "yesterday"}, "created_at"),
     ],
 )
-def test_a_foreign_manifest_is_refused(store, target, saved, changes, message):
+def test_a_foreign_manifest_is_refused(saved, changes, message):
     edit_manifest(saved, **changes)
 
     with pytest.raises(ModelError, match=message):
+        load_verified(saved)
+
+
+def test_a_model_for_other_features_is_passed_over(store, target, saved):
+    edit_manifest(saved, feature_version="per_store-0")
+
+    loaded = load_model(store, target.target_id)
+    assert loaded is None or loaded.is_shipped
+
+
+def test_a_promoted_model_wins_over_newer_ones(store, target, model, saved):
+    newer = save_model(store, model, trained_on=TrainedOn.snapshot(target, "8", ["t"], 1, 1), seed=0)
+    assert [directory for directory, _ in saved_models(store)] == [saved, newer]
+
+    promote(store, find_model(store, saved.name)[1])
+
+    assert promoted(store) == {target.target_id: saved.name}
+    assert load_model(store, target.target_id).directory == saved
+    with pytest.raises(NotFoundError, match="no model"):
+        find_model(store, "nothing")
+    with pytest.raises(AmbiguousPrefixError, match="may be any of"):
+        find_model(store, "lightgbm")
+    (saved.parent / "promoted.json").write_text("[")
+    with pytest.raises(ModelError, match="delete it"):
         load_model(store, target.target_id)
 
 
 def test_an_unreadable_model_does_not_hide_a_good_one(store, target, model, saved):
     (saved / "manifest.json").write_text("{")
-    good = save_model(store, model, trained_on=TrainedOn.snapshot(target, "8", ["t"], ["w"]), seed=0)
+    good = save_model(store, model, trained_on=TrainedOn.snapshot(target, "8", ["t"], 1, 1), seed=0)
 
     assert load_model(store, target.target_id).directory == good
 
@@ -119,7 +145,7 @@ def test_a_save_that_fails_leaves_nothing(store, target, model, monkeypatch):
     monkeypatch.setattr(LightGBMModel, "save", write_half)
 
     with pytest.raises(OSError, match="disk full"):
-        save_model(store, model, trained_on=TrainedOn.snapshot(target, "8", ["t"], ["w"]), seed=0)
+        save_model(store, model, trained_on=TrainedOn.snapshot(target, "8", ["t"], 1, 1), seed=0)
 
     assert list((store_folder(store) / "models").iterdir()) == []
 
@@ -129,4 +155,4 @@ def test_a_store_without_a_folder_has_no_models(target, model):
 
     assert load_model(store, target.target_id) is None
     with pytest.raises(ModelError, match="memory:"):
-        save_model(store, model, trained_on=TrainedOn.snapshot(target, "8", ["t"], ["w"]), seed=0)
+        save_model(store, model, trained_on=TrainedOn.snapshot(target, "8", ["t"], 1, 1), seed=0)

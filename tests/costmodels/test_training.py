@@ -2,25 +2,17 @@ import dataclasses
 
 import pytest
 
-from costmodels import training
-from costmodels.registry import load_model
-from costmodels.training import spread, train
+from costmodels import pools
+from costmodels.choosing import load_model
+from costmodels.training import train
 from tunedb.errors import NotFoundError
 from tunedb.records import Trace
-
-
-def test_spread_keeps_the_ends_and_even_ranks(matmul):
-    _, trials = matmul
-    ranked = [t.trial_id for t in trials]
-
-    assert [t.trial_id for t in spread(trials, 3)] == [ranked[0], ranked[12], ranked[23]]
-    assert {t.trial_id for t in spread(trials, 99)} == set(ranked)
 
 
 def test_too_few_trials_are_said_and_not_learned_from(store, target):
     store.append([], targets=[target])
 
-    report = train(store)
+    report = train(store, shipped=False)
 
     assert report.trained == ()
     assert report.too_few[0].num_trials == 0
@@ -41,7 +33,7 @@ def test_trains_saves_and_uses_the_cache_the_second_time(matmul_store, matmul, t
     matmul_store.append([crash])
     steps = []
 
-    (first,) = train(matmul_store, seed=1, on_progress=steps.append).trained
+    (first,) = train(matmul_store, seed=1, shipped=False, on_progress=steps.append).trained
 
     assert (first.num_trials, first.num_workloads, first.num_cached) == (96, 4, 0)
     assert list(first.skipped.values()) == [1]
@@ -51,8 +43,8 @@ def test_trains_saves_and_uses_the_cache_the_second_time(matmul_store, matmul, t
     assert loaded.directory == first.directory
     assert loaded.trained_on.num_trials == 96
 
-    monkeypatch.setattr(training, "featurise", lambda jobs, **_: pytest.fail("replayed") if jobs else _nothing())
-    (again,) = train(matmul_store, seed=1).trained
+    monkeypatch.setattr(pools, "featurise", lambda jobs, **_: pytest.fail("replayed") if jobs else _nothing())
+    (again,) = train(matmul_store, seed=1, shipped=False, again=True).trained
     assert again.num_cached == 96
     assert again.metrics == first.metrics
     assert again.skipped == first.skipped
@@ -65,7 +57,9 @@ def test_trains_saves_and_uses_the_cache_the_second_time(matmul_store, matmul, t
 
 @pytest.mark.tvm
 def test_excluded_workloads_are_not_seen(matmul_store):
-    (report,) = train(matmul_store, exclude_workloads=["w1"], max_trials_per_workload=22, save=False).trained
+    (report,) = train(
+        matmul_store, exclude_workloads=["w1"], max_trials_per_workload=22, shipped=False, save=False
+    ).trained
 
     assert (report.num_workloads, report.num_trials) == (3, 66)
     assert report.directory is None

@@ -23,12 +23,10 @@ def test_aggregates_over_stores_and_bounds_infinities():
 
 @pytest.fixture(scope="module")
 def candidates(matmul):
-    from tvm.s_tir import meta_schedule as ms
-
     from tunedb.metaschedule import schedule
 
     workload, trials = matmul
-    return [ms.MeasureCandidate(schedule(workload, trial.trace, trusted=True), []) for trial in trials[:6]]
+    return [schedule(workload, trial.trace, trusted=True) for trial in trials[:6]]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +35,7 @@ def context(candidates):
     from tvm.s_tir import meta_schedule as ms
 
     target = tvm.target.Target(json.loads('{"kind":"llvm","mcpu":"znver5","num-cores":1}'))
-    return ms.TuneContext(mod=candidates[0].sch.mod, target=target, num_threads=1)
+    return ms.TuneContext(mod=candidates[0].mod, target=target, num_threads=1)
 
 
 @pytest.mark.tvm
@@ -68,7 +66,7 @@ def test_one_bad_candidate_costs_only_its_row(candidates, context, monkeypatch):
     extract_from = ms.feature_extractor.PerStoreFeature.extract_from
 
     def fail_with(self, context, batch):
-        if any(candidate.same_as(candidates[2]) for candidate in batch):
+        if any(candidate.sch.same_as(candidates[2]) for candidate in batch):
             raise RuntimeError("cannot lower")
         return extract_from(self, context, batch)
 

@@ -1,0 +1,202 @@
+"""A scheduled function as the loop nests that it runs, without lowering it.
+
+Each leaf block gives one `Nest`: its loops from the innermost out, what it computes at each iteration, and for each of
+its accesses how much of the buffer is touched at each depth of the nest. Depth d means the d innermost loops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from costmodels.features.intervals import interval
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SERIAL, PARALLEL, VECTORIZED = 0, 1, 2  # of TVM's ForKind
+LINE_BYTES = 64
+_REDUCTION = 2  # of TVM's IterVar types
+_MATH_OPS = 10.0  # a call of exp, tanh and the like, in additions
+_DIVISION_OPS = 4.0
+_BYTES = {"int8": 1, "uint8": 1, "bool": 1, "float16": 2, "bfloat16": 2, "int64": 8, "float64": 8}
+_UNROLL = "pragma_auto_unroll_max_step"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One access of a block, at each of d + 1 depths."""
+
+    writes: bool
+    element_bytes: int
+    elements: NDArray[np.float64]  # [d + 1] distinct elements touched
+    run: NDArray[np.float64]  # [d + 1] of them, how many lie next to one another
+    lines: NDArray[np.float64]  # [d + 1] cache lines
+
+
+@dataclass(frozen=True, slots=True)
+class Nest:
+    """A leaf block in its d loops."""
+
+    name: str
+    extents: NDArray[np.float64]  # [d] innermost first
+    kinds: NDArray[np.int64]  # [d] TVM's ForKind
+    reduces: NDArray[np.bool_]  # [d] whether the loop runs over a reduction axis
+    unroll_step: int  # up to so many iterations LLVM is asked to unroll
+    accesses: tuple[Access, ...]
+    ops: float  # arithmetic of one iteration, in additions
+
+
+def nests(module: Any) -> list[Nest]:
+    """The loop nests of a scheduled module's function, in the order in which they run.
+
+    Raises:
+        ValueError, TypeError: an extent is not a number (a shape that is known only when the program runs).
+    """
+    functions = [function for _, function in module.functions_items()]
+    return [
+        _nest(block, values, loops, step)
+        for function in functions
+        for block, values, loops, step in _leaves(function.body, (), 0)
+    ]
+
+
+def _leaves(stmt: Any, loops: tuple[Any, ...], step: int) -> Iterator[tuple[Any, Any, tuple[Any, ...], int]]:
+    kind = type(stmt).__name__
+    if kind == "For":
+        step = int(stmt.annotations.get(_UNROLL, step))
+        yield from _leaves(stmt.body, (stmt, *loops), step)
+    elif kind == "SBlockRealize":
+        block = stmt.block
+        step = int(block.annotations.get(_UNROLL, step))
+        if _has_blocks(block.body):
+            yield from _leaves(block.body, loops, step)
+        else:
+            yield block, stmt.iter_values, loops, step
+    else:
+        for child in _statements(stmt):
+            yield from _leaves(child, loops, step)
+
+
+def _has_blocks(stmt: Any) -> bool:
+    kind = type(stmt).__name__
+    return kind in ("For", "SBlockRealize") or any(_has_blocks(child) for child in _statements(stmt))
+
+
+def _statements(stmt: Any) -> list[Any]:
+    kind = type(stmt).__name__
+    if kind == "SeqStmt":
+        return list(stmt.seq)
+    if kind == "IfThenElse":
+        return [part for part in (stmt.then_case, stmt.else_case) if part is not None]
+    body = getattr(stmt, "body", None)
+    return [] if body is None else [body]
+
+
+def _nest(block: Any, values: Any, loops: tuple[Any, ...], step: int) -> Nest:
+    depths = len(loops) + 1
+    depth = np.arange(depths)
+    known: dict[Any, Any] = {}
+    zero = np.zeros(depths)
+    for place, loop in enumerate(loops):
+        known[loop.loop_var] = (zero, np.where(depth > place, int(loop.extent) - 1.0, 0.0))
+    reduced: set[Any] = set()
+    of_block = dict(known)
+    for axis, value in zip(block.iter_vars, values, strict=True):
+        of_block[axis.var] = interval(value, known, depths)
+        if int(axis.iter_type) == _REDUCTION:
+            reduced.update(node for node in _expressions(value) if type(node).__name__ == "Var")
+    found, ops = _accesses(block)
+    return Nest(
+        str(block.name_hint),
+        np.asarray([int(loop.extent) for loop in loops], dtype=np.float64),
+        np.asarray([int(loop.kind) for loop in loops], dtype=np.int64),
+        np.asarray([loop.loop_var in reduced for loop in loops], dtype=np.bool_),
+        step,
+        tuple(_touched(buffer, region, writes, of_block, depths) for buffer, region, writes in found),
+        ops,
+    )
+
+
+def _accesses(block: Any) -> tuple[list[tuple[Any, list[tuple[Any, int]], bool]], float]:
+    """Distinct accesses (buffer, (index, extent) of each dimension, whether it writes), and arithmetic."""
+    found: dict[tuple[str, str, bool], tuple[Any, list[tuple[Any, int]], bool]] = {}
+    ops = 0.0
+    for node in _expressions(block.body):
+        kind = type(node).__name__
+        if kind in ("TensorLoad", "BufferStore"):
+            buffer = node.source if kind == "TensorLoad" else node.buffer
+            writes = kind == "BufferStore"
+            key = (str(buffer.name), str(list(node.indices)), writes)
+            found.setdefault(key, (buffer, [(index, 1) for index in node.indices], writes))
+        else:
+            ops += _OPS.get(kind, 0.0)
+            if kind == "Call":
+                name = str(getattr(node.op, "name", ""))
+                ops += 0.5 if "if_then_else" in name else 0.0 if "likely" in name else _MATH_OPS
+    if len(block.match_buffers):  # a tensor intrinsic: its body is about windows, the block's regions about buffers
+        return [
+            (region.buffer, [(axis.min, int(axis.extent)) for axis in region.region], writes)
+            for regions, writes in ((block.reads, False), (block.writes, True))
+            for region in regions
+        ], ops
+    return list(found.values()), ops
+
+
+_OPS = {
+    **dict.fromkeys(("Add", "Sub", "Max", "Min", "Mul"), 1.0),
+    "Div": _DIVISION_OPS,
+    **dict.fromkeys(("Select", "LT", "LE", "GT", "GE", "EQ", "NE", "And", "Or", "FloorDiv", "FloorMod"), 0.5),
+}
+
+
+def _expressions(node: Any) -> Iterator[Any]:
+    """A node and what is below it. Index arithmetic is not looked into: the compiler takes it out of the loop."""
+    kind = type(node).__name__
+    if kind in ("Var", "IntImm", "FloatImm", "StringImm", "TensorLoad"):
+        below: list[Any] = []
+    elif kind == "BufferStore":
+        below = [node.value]
+    elif kind == "Call":
+        below = list(node.args)
+    elif kind == "Select":
+        below = [node.condition, node.true_value, node.false_value]
+    elif kind == "IfThenElse":
+        below = [node.condition, *_statements(node)]
+    elif kind == "SeqStmt":
+        below = list(node.seq)
+    else:
+        parts = (getattr(node, name, None) for name in ("a", "b", "value", "body"))
+        below = [part for part in parts if part is not None]
+    for part in below:
+        yield from _expressions(part)
+    yield node
+
+
+def _touched(
+    buffer: Any, region: list[tuple[Any, int]], writes: bool, of_variable: dict[Any, Any], depths: int
+) -> Access:
+    size = _BYTES.get(str(buffer.dtype), 4)
+    shape = [_extent(extent) for extent in buffer.shape] or [1]
+    widths = []
+    for (index, extent), limit in zip(region, shape, strict=False):
+        low, high = interval(index, of_variable, depths)
+        widths.append(np.minimum(high - low + extent, limit))
+    widths = widths or [np.ones(depths)]
+    run = widths[-1].copy()
+    whole = widths[-1] >= shape[-1]
+    for width, limit in zip(widths[-2::-1], shape[-2::-1], strict=False):
+        run = np.where(whole, run * width, run)
+        whole = whole & (width >= limit)
+    elements = np.prod(widths, axis=0)
+    return Access(writes, size, elements, run, elements / run * np.ceil(run * size / LINE_BYTES))
+
+
+def _extent(extent: Any) -> int:
+    try:
+        return int(extent)
+    except (TypeError, ValueError):
+        return 1 << 30  # known only when the program runs: no limit

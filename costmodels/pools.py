@@ -1,0 +1,175 @@
+"""Pools: what was measured of one workload on one target of one machine, with features, ready to be ranked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from costmodels.dataset import Dataset
+from costmodels.feature_cache import FeatureCache
+from costmodels.features import DEFAULT, Family
+from costmodels.featurise import Job, featurise
+from costmodels.registry import store_folder
+from tunedb.errors import NotFoundError
+from tunedb.metaschedule import release
+from tunedb.records import Outcome, Target, Trial
+from tunedb.store import Store
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """What was measured of one workload on one target of one machine."""
+
+    workload_id: str
+    name: str
+    target_id: str
+    features: NDArray[np.float64]  # [n, d]
+    scores: NDArray[np.float64]  # [n] best latency / latency, in (0, 1]
+    trial_ids: tuple[str, ...]
+
+    @property
+    def family(self) -> str:
+        """The operator that the workload's name begins with."""
+        return self.name.split(" ", maxsplit=1)[0] if self.name else "unknown"
+
+    def __len__(self) -> int:
+        return len(self.trial_ids)
+
+    def without(self, trial_ids: Collection[str]) -> Pool:
+        """The pool without some trials."""
+        kept = [place for place, trial_id in enumerate(self.trial_ids) if trial_id not in trial_ids]
+        if len(kept) == len(self):
+            return self
+        return dataclasses.replace(
+            self,
+            features=self.features[kept],
+            scores=self.scores[kept],
+            trial_ids=tuple(self.trial_ids[place] for place in kept),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Pools of one target, and what became of its other trials."""
+
+    pools: list[Pool]
+    num_cached: int  # trials whose features were there already
+    skipped: dict[str, int]  # good trials left out, by cause
+
+
+def read_pools(
+    store: Store,
+    target: Target,
+    *,
+    exclude_workloads: Collection[str] = (),
+    limit: int | None = None,
+    workers: int = 1,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Reading:
+    """The pools of a target, with features from the cache or from child processes.
+
+    Args:
+        store: where the trials are.
+        target: whose.
+        exclude_workloads: workload ids that are left out.
+        limit: at most so many trials of a workload, spread evenly over the ranks of their latencies.
+        workers: child processes at a time.
+        on_progress: called with trials featurised and trials in all.
+    """
+    excluded = frozenset(exclude_workloads)
+    names = {row.workload_id: row.name for row in store.workloads()}
+    by_pool: dict[tuple[str, str], list[Trial]] = defaultdict(list)
+    for trial in store.trials(target_id=target.target_id, outcome=Outcome.OK):
+        if trial.workload_id not in excluded and trial.run_secs_median > 0:
+            by_pool[trial.workload_id, trial.hardware_id].append(trial)
+    chosen = {key: spread(trials, limit) if limit else trials for key, trials in by_pool.items()}
+    wanted = [trial for trials in chosen.values() for trial in trials]
+    rows, causes, num_cached = features_of(store, target, wanted, workers=workers, on_progress=on_progress)
+    pools = []
+    for key in sorted(chosen):
+        usable = sorted((t for t in chosen[key] if t.trial_id in rows), key=lambda trial: trial.trial_id)
+        if len(usable) < 2:  # nothing to rank
+            continue
+        best = min(trial.run_secs_median for trial in by_pool[key])
+        pools.append(
+            Pool(
+                key[0],
+                names[key[0]],
+                target.target_id,
+                np.stack([rows[trial.trial_id] for trial in usable]),
+                np.asarray([best / trial.run_secs_median for trial in usable]),
+                tuple(trial.trial_id for trial in usable),
+            )
+        )
+    return Reading(pools, num_cached, dict(Counter(causes.values()).most_common()))
+
+
+def dataset_of(pools: Sequence[Pool]) -> Dataset:
+    """Pools as what a model is fitted to. Raises: ValueError: there is none."""
+    return Dataset(
+        np.concatenate([pool.features for pool in pools]),
+        np.concatenate([pool.scores for pool in pools]),
+        np.concatenate([np.full(len(pool), number) for number, pool in enumerate(pools)]),
+        tuple(pool.workload_id for pool in pools),
+        tuple(trial_id for pool in pools for trial_id in pool.trial_ids),
+    )
+
+
+def features_of(
+    store: Store,
+    target: Target,
+    trials: Sequence[Trial],
+    *,
+    family: Family = DEFAULT,
+    workers: int = 1,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> tuple[Mapping[str, NDArray[np.float64]], Mapping[str, str], int]:
+    """Features of a target's trials, from the cache where they are in it.
+
+    Returns:
+        Row [d] by trial id; cause by trial id for those that have none; how many were in the cache.
+    """
+    folder = store_folder(store)
+    cache = FeatureCache(folder, release(), family) if folder is not None else None
+    rows, causes = cache.read([t.trial_id for t in trials]) if cache is not None else ({}, {})
+    num_cached = len(rows)
+
+    missing: dict[str, list[Trial]] = defaultdict(list)
+    for trial in trials:
+        if trial.trial_id not in rows and trial.trial_id not in causes:
+            missing[trial.module_id].append(trial)
+    jobs = []
+    for module_id, of_module in missing.items():
+        try:
+            workload = store.module(module_id)
+        except NotFoundError:
+            causes.update((trial.trial_id, "the log had no module") for trial in of_module)
+            continue
+        if workload.tvm_version != release():
+            cause = f"written by TVM {workload.tvm_version or '?'}, this is {release()}"
+            causes.update((trial.trial_id, cause) for trial in of_module)
+            continue
+        jobs.append(Job(workload, target, of_module, family.FEATURE_VERSION))
+
+    new = featurise(
+        jobs,
+        workers=workers,
+        on_progress=on_progress,
+        on_rows=cache.write if cache is not None else None,
+    )
+    return {**rows, **new.rows}, {**causes, **new.causes}, num_cached
+
+
+def spread(trials: Iterable[Trial], limit: int) -> list[Trial]:
+    """At most `limit` trials: the fastest, the slowest, and even steps of rank between them."""
+    ranked = sorted(trials, key=lambda t: (t.run_secs_median, t.trial_id))
+    ranks = np.linspace(0, len(ranked) - 1, min(limit, len(ranked))).round().astype(int)
+    return [ranked[rank] for rank in ranks]

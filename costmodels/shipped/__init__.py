@@ -1,0 +1,62 @@
+"""What tunedb knows before it has measured anything: trials with their features, and a model that learned from them.
+
+`make prior` makes both of the logs in `data/`, bit for bit (see `build.py`).
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from costmodels.features import DEFAULT
+
+if TYPE_CHECKING:
+    from costmodels.pools import Pool
+
+_log = logging.getLogger(__name__)
+
+FOLDER = Path(__file__).parent
+TRIALS = "trials.parquet"
+MODEL = "model"
+KIND = "llvm"  # of the targets that were measured
+VERSION_KEY = b"tunedb.feature_version"
+
+
+def shipped_model_folder(kind: str | None) -> Path | None:
+    """The folder of the model that ships for a kind of target; None when there is none."""
+    folder = FOLDER / MODEL
+    return folder if kind == KIND and folder.is_dir() else None
+
+
+@functools.cache
+def shipped_pools(kind: str) -> tuple[Pool, ...]:
+    """The pools that ship for a kind of target; none when they were made with other features than these."""
+    path = FOLDER / TRIALS
+    if kind != KIND or not path.is_file():
+        return ()
+    import pyarrow.parquet as pq
+
+    schema = pq.read_schema(path)
+    if (schema.metadata or {}).get(VERSION_KEY, b"").decode() != DEFAULT.FEATURE_VERSION:
+        _log.warning("%s was made for other features than %s: run `make prior`", path, DEFAULT.FEATURE_VERSION)
+        return ()
+    return tuple(_pools(pq.read_table(path)))
+
+
+def _pools(table: Any) -> list[Pool]:
+    from costmodels.pools import Pool
+
+    matrix = np.column_stack([table.column(name).to_numpy() for name in DEFAULT.names()]).astype(np.float64)
+    scores = table.column("score").to_numpy().astype(np.float64)
+    trial_ids = table.column("trial_id").to_pylist()
+    keys = list(zip(*(table.column(name).to_pylist() for name in ("workload_id", "name", "target_id")), strict=True))
+    starts = [place for place in range(len(keys)) if place == 0 or keys[place] != keys[place - 1]]
+    return [
+        Pool(key[0], key[1], key[2], matrix[start:end], scores[start:end], tuple(trial_ids[start:end]))
+        for start, end in zip(starts, [*starts[1:], len(keys)], strict=True)
+        for key in [keys[start]]
+    ]

@@ -1,0 +1,100 @@
+"""Makes what ships of logs: `python -m costmodels.shipped.build data/ costmodels/shipped`.
+
+The same logs and versions of libraries give the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from costmodels import metrics
+from costmodels.features import DEFAULT
+from costmodels.models import DEFAULT as DEFAULT_MODEL
+from costmodels.models import models
+from costmodels.pools import Pool, dataset_of, read_pools
+from costmodels.registry import TrainedOn, write_model
+from costmodels.shipped import KIND, MODEL, TRIALS, VERSION_KEY
+from tunedb.ingest import ingest
+from tunedb.opening import open_store
+from tunedb.store import Store
+
+_log = logging.getLogger(__name__)
+
+_MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)  # of every build: the time of day is no part of what was learned
+
+
+def build(logs: Sequence[Path], out: Path, *, workers: int) -> None:
+    """Ingests logs into a store of their own, and writes trials with features and a model of them into a folder."""
+    with tempfile.TemporaryDirectory() as folder, open_store(folder, create=True) as store:
+        report = ingest(store, logs)
+        _log.info("%s trials", report.added)
+        targets = {target.target_id: target for target in store.targets() if target.kind == KIND}
+        pools = [pool for t in targets.values() for pool in read_pools(store, t, workers=workers).pools]
+        pools.sort(key=lambda pool: (pool.target_id, pool.workload_id, pool.trial_ids))
+        write_trials(pools, out / TRIALS)
+        _write_model(store, pools, out / MODEL, workers=workers)
+
+
+def write_trials(pools: Sequence[Pool], path: Path) -> None:
+    """Writes pools as Parquet, one column a feature."""
+    import pyarrow
+    import pyarrow.parquet as pq
+
+    dataset = dataset_of(pools)
+    columns = {
+        **{
+            name: [getattr(pool, name) for pool in pools for _ in range(len(pool))]
+            for name in ("workload_id", "name", "target_id")
+        },
+        "trial_id": list(dataset.trial_ids),
+        "score": dataset.scores.astype(np.float32),
+        **dict(zip(DEFAULT.names(), dataset.features.T.astype(np.float32), strict=True)),
+    }
+    table = pyarrow.table(columns).replace_schema_metadata({VERSION_KEY: DEFAULT.FEATURE_VERSION.encode()})
+    pq.write_table(table, path, compression="zstd", compression_level=19, row_group_size=1 << 20)
+
+
+def _write_model(store: Store, pools: Sequence[Pool], folder: Path, *, workers: int) -> None:
+    dataset = dataset_of(pools)
+    sizes: dict[str, int] = {}
+    for pool in pools:
+        sizes[pool.target_id] = sizes.get(pool.target_id, 0) + len(pool)
+    largest = max(sizes, key=lambda target_id: (sizes[target_id], target_id))
+    (target,) = (target for target in store.targets() if target.target_id == largest)
+    workload_ids = {pool.workload_id for pool in pools if pool.target_id == largest}
+    model = models(workers)[DEFAULT_MODEL]()
+    held_out = model.fit(dataset, seed=0)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    write_model(
+        folder,
+        model,
+        trained_on=TrainedOn.snapshot(target, "data", dataset.trial_ids, sizes[largest], len(workload_ids)),
+        seed=0,
+        metrics=metrics.summary(dataset.scores, held_out.mean, dataset.groups),
+        split="workloads held out, in folds",
+        created_at=_MADE_AT,
+    )
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("logs", nargs="+", type=Path, help="log files and folders, the last one excepted")
+    parser.add_argument("out", type=Path, help="the folder to write into")
+    chosen = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    build(chosen.logs, chosen.out, workers=len(os.sched_getaffinity(0)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from costmodels import pools
+from costmodels.pools import dataset_of, read_pools, spread
+from tunedb.records import Hardware, Outcome, Source, Trace, Trial
+
+
+def trial(trial_id, secs, workload_id="w", hardware_id="h" * 64):
+    trace = Trace(b"[]", b"[]")
+    return Trial(trial_id, workload_id, f"m{workload_id}", "a" * 64, hardware_id, "s" * 64, 0, trace, b"[]", (secs,))
+
+
+@pytest.fixture
+def filled(store, target, matmul, monkeypatch):
+    """Trials of two workloads on two machines, whose features are made up: all but those of "none"."""
+    workload, _ = matmul
+    failed = dataclasses.replace(trial("failed", 1.0), run_secs=(), outcome=Outcome.RUN_ERROR)
+    of_w = [trial("a", 2.0), trial("b", 1.0), trial("none", 0.5), failed]
+    elsewhere = [trial("c", 8.0, hardware_id="i" * 64), trial("d", 4.0, hardware_id="i" * 64)]
+    store.append(
+        [*of_w, *elsewhere, trial("e", 1.0, "v"), trial("f", 3.0, "v"), trial("alone", 3.0, "u")],
+        workloads=[dataclasses.replace(workload, workload_id=w, module_id=f"m{w}") for w in "uvw"],
+        targets=[target],
+        hardware=[Hardware("h" * 64, "one"), Hardware("i" * 64, "other")],
+        sources=[Source("s" * 64, "test", "test")],
+    )
+
+    def features_of(store, target, trials, **_):
+        rows = {t.trial_id: np.full(3, float(n)) for n, t in enumerate(trials) if t.trial_id != "none"}
+        return rows, {"none": "crashed"}, 1
+
+    monkeypatch.setattr(pools, "features_of", features_of)
+    return store
+
+
+def test_scores_are_relative_to_the_best_on_the_same_machine(filled, target):
+    reading = read_pools(filled, target)
+
+    scores = {(pool.workload_id, *pool.trial_ids): pool.scores.tolist() for pool in reading.pools}
+    assert scores == {("v", "e", "f"): [1, 1 / 3], ("w", "a", "b"): [0.25, 0.5], ("w", "c", "d"): [0.5, 1]}
+    assert reading.skipped == {"crashed": 1}
+    assert reading.num_cached == 1
+
+
+def test_workloads_are_excluded_and_trials_limited(filled, target):
+    (pool,) = read_pools(filled, target, exclude_workloads=["w"]).pools
+    assert pool.workload_id == "v"
+    assert {len(p) for p in read_pools(filled, target, limit=2).pools} == {2}
+
+
+def test_pools_make_a_dataset(filled, target):
+    found = read_pools(filled, target).pools
+
+    data = dataset_of(found)
+
+    assert len(data) == 6
+    assert data.workload_ids == ("v", "w", "w")
+    assert data.groups.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+def test_a_pool_without_some_trials(filled, target):
+    pool = read_pools(filled, target).pools[0]
+
+    assert pool.without({"x"}) is pool
+    assert pool.without({"e"}).trial_ids == ("f",)
+    assert pool.without({"e"}).features.shape == (1, 3)
+
+
+def test_spread_keeps_the_ends_and_even_ranks(matmul):
+    _, trials = matmul
+    ranked = [t.trial_id for t in trials]
+
+    assert [t.trial_id for t in spread(trials, 3)] == [ranked[0], ranked[12], ranked[23]]
+    assert {t.trial_id for t in spread(trials, 99)} == set(ranked)

@@ -20,9 +20,11 @@ from cli.commands import (
     doctor,
     evaluate,
     export,
+    features,
     history,
     ingest,
     merge,
+    models,
     repair,
     show,
     sql,
@@ -49,7 +51,7 @@ app = typer.Typer(
 _ASKING = (best, show, history, compare, workloads, targets, stats, sql)
 _KEEPING = (merge, compact, verify, repair)
 
-for _verb in (ingest, *_ASKING, collect, train, evaluate, tune, export, *_KEEPING, doctor):
+for _verb in (ingest, *_ASKING, collect, features, train, evaluate, models, tune, export, *_KEEPING, doctor):
     _examples = "\n".join(f"  {example}" for example in _verb.EXAMPLES)
     _heading = "Example:" if len(_verb.EXAMPLES) == 1 else "Examples:"
     # \b keeps click from filling the lines that follow into a paragraph.

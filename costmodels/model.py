@@ -1,4 +1,4 @@
-"""The one interface of all cost models: fit, predict with a deviation, save, load.
+"""The one interface of all cost models: fit, predict with a deviation, update, save, load.
 
 What a model predicts is a relative cost: the logarithm (nats) of latency over the best latency of the same
 workload, so that 0 is as good as the best known and 0.69 twice as slow. It is defined up to a constant per
@@ -31,7 +31,7 @@ class Prediction:
 class CostModel(ABC):
     """A model of relative log latency, learned from the trials of many workloads.
 
-    A model is fitted or loaded once and read-only afterwards: `predict` may then be called from several threads.
+    Between `fit`, `load` and `update` a model is read-only: `predict` may then be called from several threads.
     The same dataset, hyper-parameters and seed give the same model, bit for bit.
     """
 
@@ -53,6 +53,14 @@ class CostModel(ABC):
 
         Raises:
             ValueError: the dataset has fewer than two rows.
+        """
+
+    @abstractmethod
+    def update(self, dataset: Dataset, *, seed: int) -> None:
+        """Learns from more trials, of a target or a run that the model has not seen, on top of what it knows.
+
+        Raises:
+            ModelError: the model is not fitted, or the features are not what it was fitted with.
         """
 
     @abstractmethod

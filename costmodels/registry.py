@@ -150,7 +150,7 @@ def write_model(
 ) -> Manifest:
     """Writes a fitted model and its manifest into an empty folder; the same arguments give the same bytes."""
     model.save(directory)
-    files = {path.name: _sha256(path) for path in sorted(directory.iterdir())}
+    files = file_hashes(directory)
     content = hashlib.sha256("".join(files.values()).encode()).hexdigest()
     arch = re.sub(r"[^A-Za-z0-9._-]", "", trained_on.target_arch or trained_on.target_kind)[:40]
     manifest = Manifest(
@@ -193,6 +193,11 @@ def load_verified(directory: Path) -> tuple[CostModel, Manifest]:
         if actual != expected:
             raise ModelError(f"{directory / name} does not match the model's manifest: {expected=} {actual=} (SHA-256)")
     return KINDS[manifest.kind].load(directory), manifest
+
+
+def file_hashes(directory: Path) -> dict[str, str]:
+    """SHA-256 in hex of each file of a model's folder but its manifest."""
+    return {path.name: _sha256(path) for path in sorted(directory.iterdir()) if path.name != MANIFEST}
 
 
 def read_manifest(directory: Path) -> Manifest:

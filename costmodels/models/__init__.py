@@ -6,12 +6,23 @@ from collections.abc import Callable
 
 from costmodels.model import CostModel
 from costmodels.models.floors import FlopModel, RandomModel
+from costmodels.models.gaussian_process import GaussianProcessModel
+from costmodels.models.lambdarank import LambdaRankModel
 from costmodels.models.lightgbm import LightGBMModel
 from costmodels.models.ridge import RidgeModel
 from costmodels.models.xgboost import XGBoostModel
 
 KINDS: dict[str, type[CostModel]] = {
-    family.kind: family for family in (LightGBMModel, XGBoostModel, RidgeModel, FlopModel, RandomModel)
+    family.kind: family
+    for family in (
+        LightGBMModel,
+        LambdaRankModel,
+        XGBoostModel,
+        GaussianProcessModel,
+        RidgeModel,
+        FlopModel,
+        RandomModel,
+    )
 }
 DEFAULT = LightGBMModel.kind
 
@@ -24,7 +35,9 @@ def models(workers: int = 1) -> dict[str, Callable[[], CostModel]]:
     """
     return {
         LightGBMModel.kind: lambda: LightGBMModel(workers=workers),
+        LambdaRankModel.kind: lambda: LambdaRankModel(workers=workers),
         XGBoostModel.kind: lambda: XGBoostModel(workers=workers),
+        GaussianProcessModel.kind: GaussianProcessModel,
         RidgeModel.kind: lambda: RidgeModel(workers=workers),
         FlopModel.kind: FlopModel,
         RandomModel.kind: RandomModel,

@@ -66,8 +66,12 @@ class Ensemble(CostModel):
         self._residual_stds = np.zeros(1)
 
     @abstractmethod
-    def train_member(self, features: NDArray[np.float64], target: NDArray[np.float64], seed: int) -> Any:
-        """A regressor from rows [n, d] to sqrt(score) [n]; the same arguments give the same one."""
+    def train_member(self, dataset: Dataset, seed: int) -> Any:
+        """A regressor from features to sqrt(score); the same arguments give the same one."""
+
+    @abstractmethod
+    def train_more(self, member: Any, dataset: Dataset, seed: int) -> Any:
+        """A member that has learned from more trials; the one given may be changed."""
 
     @abstractmethod
     def ask_member(self, member: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -91,10 +95,9 @@ class Ensemble(CostModel):
         if len(dataset) < 2:
             raise ValueError(f"a cost model needs at least two trials, got {len(dataset)}")
         fold = fold_numbers(dataset.workloads, self._size, seed=seed)
-        target = np.sqrt(dataset.scores)
 
         def fit_member(j: int) -> Any:
-            return self.train_member(dataset.features[fold != j], target[fold != j], seed * 1000 + j)
+            return self.train_member(dataset.rows(fold != j), seed * 1000 + j)
 
         with ThreadPoolExecutor(max_workers=max(1, self._workers)) as executor:
             members = list(executor.map(fit_member, range(int(fold.max()) + 1)))
@@ -107,12 +110,17 @@ class Ensemble(CostModel):
         self._residual_means, self._residual_stds = _deviation_by_band(held_out, errors)
         return Prediction(held_out, self._residual(held_out))
 
+    def update(self, dataset: Dataset, *, seed: int) -> None:
+        """See `CostModel.update`. Deviations stay what they were."""
+        self._check(dataset.features)
+        if len(dataset):
+            self._members = [
+                self.train_more(member, dataset, seed * 1000 + j) for j, member in enumerate(self._members)
+            ]
+
     def predict(self, features: NDArray[np.float64]) -> Prediction:
         """See `CostModel.predict`."""
-        if not self._members:
-            raise ModelError(f"the {self.kind} model is not fitted")
-        if features.ndim != 2 or features.shape[1] != self._num_features:
-            raise ModelError(f"the model wants features [n, {self._num_features}], got {list(features.shape)}")
+        self._check(features)
         if len(features) == 0:
             return Prediction(np.empty(0), np.empty(0))
         costs = np.stack([_log_cost(self.ask_member(member, features)) for member in self._members])
@@ -153,6 +161,12 @@ class Ensemble(CostModel):
         model._residual_means = np.asarray(state.residual_means)
         model._residual_stds = np.asarray(state.residual_stds)
         return model
+
+    def _check(self, features: NDArray[np.float64]) -> None:
+        if not self._members:
+            raise ModelError(f"the {self.kind} model is not fitted")
+        if features.ndim != 2 or features.shape[1] != self._num_features:
+            raise ModelError(f"the model wants features [n, {self._num_features}], got {list(features.shape)}")
 
     def _residual(self, mean: NDArray[np.float64]) -> NDArray[np.float64]:
         """Deviation [n] that is left when all members agree on `mean` [n]."""

@@ -37,6 +37,9 @@ class _Floor(CostModel):
         self._std = max(float(dataset.log_costs.std()), 0.01)
         return self.predict(dataset.features)
 
+    def update(self, dataset: Dataset, *, seed: int) -> None:
+        """See `CostModel.update`: there is nothing to learn."""
+
     def predict(self, features: NDArray[np.float64]) -> Prediction:
         """See `CostModel.predict`."""
         return Prediction(self.costs(features), np.full(len(features), self._std))

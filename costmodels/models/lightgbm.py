@@ -12,6 +12,10 @@ from costmodels.models.ensemble import Ensemble
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from costmodels.dataset import Dataset
+
+_MORE_TREES = 50  # of an update
+
 
 class LightGBMModel(Ensemble):
     """Gradient-boosted trees behind the `CostModel` interface.
@@ -45,8 +49,15 @@ class LightGBMModel(Ensemble):
         self._num_leaves = num_leaves
         self._learning_rate = learning_rate
 
-    def train_member(self, features: NDArray[np.float64], target: NDArray[np.float64], seed: int) -> Any:
+    def train_member(self, dataset: Dataset, seed: int) -> Any:
         """See `Ensemble.train_member`."""
+        return self._boost(dataset, seed, self._num_trees, None)
+
+    def train_more(self, member: Any, dataset: Dataset, seed: int) -> Any:
+        """See `Ensemble.train_more`: some more trees."""
+        return self._boost(dataset, seed, _MORE_TREES, member)
+
+    def _boost(self, dataset: Dataset, seed: int, num_trees: int, begun: Any) -> Any:
         import lightgbm
 
         parameters = {
@@ -56,18 +67,17 @@ class LightGBMModel(Ensemble):
             "feature_fraction": 0.4,
             "bagging_fraction": 0.8,
             "bagging_freq": 1,
-            "min_data_in_leaf": min(10, max(1, len(target) // 10)),
+            "min_data_in_leaf": min(10, max(1, len(dataset) // 10)),
             "seed": seed % 2**31,
             "deterministic": True,
             "force_row_wise": True,
             "num_threads": 1,
             "verbose": -1,
         }
-        return lightgbm.train(
-            parameters,
-            lightgbm.Dataset(features, target, params={"max_bin": 127, "verbose": -1}),
-            num_boost_round=self._num_trees,
+        data = lightgbm.Dataset(
+            dataset.features, np.sqrt(dataset.scores), params={"max_bin": 127, "verbose": -1}, free_raw_data=False
         )
+        return lightgbm.train(parameters, data, num_boost_round=num_trees, init_model=begun)
 
     def ask_member(self, member: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """See `Ensemble.ask_member`."""
@@ -79,13 +89,18 @@ class LightGBMModel(Ensemble):
 
     def read_member(self, directory: Path, number: int) -> tuple[Any, int]:
         """See `Ensemble.read_member`."""
-        import lightgbm
-
-        try:
-            member = lightgbm.Booster(model_str=_file(directory, number).read_text(encoding="utf-8"))
-        except lightgbm.basic.LightGBMError as error:
-            raise ValueError(str(error)) from error
+        member = read_booster(_file(directory, number))
         return member, member.num_feature()
+
+
+def read_booster(path: Path) -> Any:
+    """LightGBM's text form from a file. Raises: OSError, ValueError: it is not."""
+    import lightgbm
+
+    try:
+        return lightgbm.Booster(model_str=path.read_text(encoding="utf-8"))
+    except lightgbm.basic.LightGBMError as error:
+        raise ValueError(str(error)) from error
 
 
 def _file(directory: Path, number: int) -> Path:

@@ -13,6 +13,8 @@ from costmodels.models.ensemble import Ensemble
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from costmodels.dataset import Dataset
+
 
 class _Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     centre: list[float]  # [d]
@@ -36,14 +38,25 @@ class RidgeModel(Ensemble):
         super().__init__({"alpha": alpha}, members=members, workers=workers)
         self._alpha = alpha
 
-    def train_member(self, features: NDArray[np.float64], target: NDArray[np.float64], seed: int) -> Any:
+    def train_member(self, dataset: Dataset, seed: int) -> Any:
         """See `Ensemble.train_member`."""
         from sklearn.linear_model import Ridge
 
-        centre, scale = features.mean(axis=0), features.std(axis=0)
+        centre, scale = dataset.features.mean(axis=0), dataset.features.std(axis=0)
         scale[scale == 0] = 1.0
-        fitted = Ridge(alpha=self._alpha, solver="cholesky").fit((features - centre) / scale, target)
+        standard = (dataset.features - centre) / scale
+        fitted = Ridge(alpha=self._alpha, solver="cholesky").fit(standard, np.sqrt(dataset.scores))
         return _Member(centre.tolist(), scale.tolist(), fitted.coef_.tolist(), float(fitted.intercept_))
+
+    def train_more(self, member: Any, dataset: Dataset, seed: int) -> Any:
+        """See `Ensemble.train_more`: a ridge regression on what the member gets wrong."""
+        from sklearn.linear_model import Ridge
+
+        standard = (dataset.features - np.asarray(member.centre)) / np.asarray(member.scale)
+        wrong = np.sqrt(dataset.scores) - self.ask_member(member, dataset.features)
+        fitted = Ridge(alpha=self._alpha, solver="cholesky").fit(standard, wrong)
+        weights = np.asarray(member.weights) + fitted.coef_
+        return _Member(member.centre, member.scale, weights.tolist(), member.bias + float(fitted.intercept_))
 
     def ask_member(self, member: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """See `Ensemble.ask_member`."""

@@ -12,6 +12,10 @@ from costmodels.models.ensemble import Ensemble
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from costmodels.dataset import Dataset
+
+_MORE_TREES = 10  # of an update
+
 
 class XGBoostModel(Ensemble):
     """Gradient-boosted trees with the parameters that MetaSchedule's own cost model has.
@@ -48,8 +52,15 @@ class XGBoostModel(Ensemble):
         self._max_depth = max_depth
         self._learning_rate = learning_rate
 
-    def train_member(self, features: NDArray[np.float64], target: NDArray[np.float64], seed: int) -> Any:
+    def train_member(self, dataset: Dataset, seed: int) -> Any:
         """See `Ensemble.train_member`."""
+        return self._boost(dataset, seed, self._num_trees, None)
+
+    def train_more(self, member: Any, dataset: Dataset, seed: int) -> Any:
+        """See `Ensemble.train_more`: some more trees."""
+        return self._boost(dataset, seed, _MORE_TREES, member)
+
+    def _boost(self, dataset: Dataset, seed: int, num_trees: int, begun: Any) -> Any:
         import xgboost
 
         parameters = {
@@ -62,8 +73,8 @@ class XGBoostModel(Ensemble):
             "nthread": 1,
             "verbosity": 0,
         }
-        matrix = xgboost.DMatrix(features, target, nthread=1)
-        return xgboost.train(parameters, matrix, num_boost_round=self._num_trees)
+        matrix = xgboost.DMatrix(dataset.features, np.sqrt(dataset.scores), nthread=1)
+        return xgboost.train(parameters, matrix, num_boost_round=num_trees, xgb_model=begun)
 
     def ask_member(self, member: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """See `Ensemble.ask_member`."""

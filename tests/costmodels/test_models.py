@@ -12,7 +12,7 @@ from costmodels.dataset import Dataset
 from costmodels.models import DEFAULT, KINDS, models
 from tunedb.errors import ModelError
 
-LEARNS = ("lightgbm", "xgboost", "ridge")
+LEARNS = ("lightgbm", "lambdarank", "xgboost", "gaussian-process", "ridge")
 WIDTH = len(features.DEFAULT.names())
 
 
@@ -56,6 +56,21 @@ def test_learning_beats_chance_on_workloads_unseen(kind: str) -> None:
     held_out = models()[kind]().fit(data, seed=1)
     pairwise = metrics.mean_over_groups(metrics.pairwise_accuracy, data.scores, held_out.mean, data.groups)
     assert pairwise > 0.8 if kind in LEARNS else pairwise < 0.7
+
+
+@pytest.mark.parametrize("kind", LEARNS)
+def test_an_update_learns_what_is_new(kind: str) -> None:
+    old = made_dataset()
+    costs = 0.4 * old.features[:, 5] + 0.2 * old.features[:, 9]  # other features matter on the other machine
+    scores = np.exp(-costs)
+    new = Dataset(old.features, scores / scores.max(), np.zeros(360, dtype=np.int64), ("x",), old.trial_ids)
+    shown, hidden = new.rows(np.arange(360) < 240), new.rows(np.arange(360) >= 240)
+    model = models()[kind]()
+    model.fit(old, seed=1)
+    before = metrics.pairwise_accuracy(hidden.scores, model.predict(hidden.features).mean)
+    model.update(shown, seed=1)
+    after = metrics.pairwise_accuracy(hidden.scores, model.predict(hidden.features).mean)
+    assert after > before + 0.05
 
 
 def test_the_same_seed_gives_the_same_model(kind: str) -> None:

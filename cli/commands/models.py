@@ -1,0 +1,141 @@
+"""`tunedb models`: the cost models in the store's folder."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.options import AsJson, Debug, StoreUrl
+from cli.session import session
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from cli.output import Answer, Table
+    from costmodels.registry import Manifest
+
+SUMMARY = "List, show, promote, compare and adopt cost models"
+EXAMPLES = (
+    "tunedb models",
+    "tunedb models show lightgbm-znver5-2026",
+    "tunedb models promote 5b113794",
+    "tunedb models diff 5b113794 77aa01c2",
+    "tunedb models adopt ~/from-a-colleague/lightgbm-znver5-20261120T234139690730Z-5b113794",
+)
+
+
+class Action(StrEnum):
+    """What to do."""
+
+    LIST = "list"
+    SHOW = "show"
+    PROMOTE = "promote"
+    DIFF = "diff"
+    ADOPT = "adopt"
+
+
+_WANTED = {Action.LIST: 0, Action.SHOW: 1, Action.PROMOTE: 1, Action.DIFF: 2, Action.ADOPT: 1}
+
+
+def command(
+    action: Annotated[
+        Action,
+        typer.Argument(
+            help="list them; show one's manifest; promote one, to predict for its target though newer ones come; diff "
+            "two; adopt a folder from elsewhere, loaded and tried in a child process first.",
+            show_default=True,
+        ),
+    ] = Action.LIST,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL]...", help="A model, by any part of its name; or a folder.")
+    ] = None,
+    store: StoreUrl = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Models are folders of text files in the store's folder; each has a manifest with what it was trained on."""
+    with session(store, as_json, debug) as run, run.open_store() as opened:
+        from costmodels.adopting import adopt
+        from costmodels.choosing import find_model, promote, promoted, saved_models
+        from tunedb.errors import UsageError
+
+        given = names or []
+        if len(given) != _WANTED[action]:
+            raise UsageError(f"`tunedb models {action}` wants {_WANTED[action]} names, not {len(given)}")
+        if action is Action.ADOPT:
+            from pathlib import Path
+
+            adopted = adopt(opened, Path(given[0]).expanduser())
+            run.show(list_answer([adopted], promoted(opened)))
+        elif action is Action.LIST:
+            run.show(list_answer(saved_models(opened), promoted(opened)))
+        elif action is Action.DIFF:
+            run.show(diff_answer(*(find_model(opened, name)[1] for name in given)))
+        else:
+            found = find_model(opened, given[0])
+            if action is Action.PROMOTE:
+                promote(opened, found[1])
+            run.show(show_answer(found, promoted(opened)))
+
+
+def list_answer(found: Sequence[tuple[Path, Manifest]], chosen: Mapping[str, str]) -> Answer:
+    """One row a model."""
+    from cli.output import Answer, Table
+
+    names = list(dict.fromkeys(name for _, manifest in found for name in manifest.metrics))
+    rows = [
+        [
+            manifest.name,
+            manifest.trained_on.target_arch or manifest.trained_on.target_kind,
+            f"{manifest.trained_on.num_trials:,}",
+            f"{manifest.trained_on.num_others:,}",
+            manifest.feature_version,
+            *(f"{manifest.metrics[name]:.3f}" if name in manifest.metrics else "-" for name in names),
+            "promoted" if manifest.name in chosen.values() else "",
+        ]
+        for _, manifest in found
+    ]
+    headers = ["model", "target", "trials", "others'", "features", *names, ""]
+    table = Table(headers, rows, right=frozenset({"trials", "others'", *names}))
+    lines: list[str | Table] = [table] if rows else ["no models; `tunedb train` makes them"]
+    return Answer({"models": [_document(pair, chosen) for pair in found]}, lines)
+
+
+def show_answer(found: tuple[Path, Manifest], chosen: Mapping[str, str]) -> Answer:
+    """A manifest, a value a line."""
+    from cli.output import Answer, Table
+
+    document = _document(found, chosen)
+    rows = [[name, str(value)] for name, value in _flat(document)]
+    return Answer(document, [Table(["", "value"], rows)])
+
+
+def diff_answer(first: Manifest, second: Manifest) -> Answer:
+    """The values in which two manifests differ."""
+    import msgspec
+
+    from cli.output import Answer, Table
+
+    left, right = (dict(_flat(msgspec.to_builtins(manifest))) for manifest in (first, second))
+    unlike = [name for name in dict.fromkeys([*left, *right]) if left.get(name) != right.get(name)]
+    document = {"differences": [{"what": name, "first": left.get(name), "second": right.get(name)} for name in unlike]}
+    rows = [[name, str(left.get(name, "-")), str(right.get(name, "-"))] for name in unlike]
+    lines: list[str | Table] = [Table(["", "first", "second"], rows)] if rows else ["they are the same"]
+    return Answer(document, lines)
+
+
+def _document(found: tuple[Path, Manifest], chosen: Mapping[str, str]) -> dict[str, Any]:
+    import msgspec
+
+    directory, manifest = found
+    is_promoted = manifest.name in chosen.values()
+    return {**msgspec.to_builtins(manifest), "directory": str(directory), "promoted": is_promoted}
+
+
+def _flat(value: Any, name: str = "") -> list[tuple[str, Any]]:
+    if not isinstance(value, dict):
+        return [(name, value)]
+    return [pair for key, inner in value.items() for pair in _flat(inner, f"{name}.{key}" if name else str(key))]

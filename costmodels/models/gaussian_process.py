@@ -1,0 +1,143 @@
+"""A Gaussian process on a part of the trials: what scikit-learn gives without trees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import msgspec
+import numpy as np
+
+from costmodels.dataset import Dataset, fold_numbers
+from costmodels.model import CostModel, Prediction
+from tunedb.errors import ModelError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_FILE = "trials.json"
+_FOLDS = 3  # for held-out predictions
+_NOISE = 0.1  # variance of log cost, nats squared
+_LARGEST = 8.0  # log costs beyond are all the same: hopeless
+
+
+class _State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    max_trials: int
+    length_scale: float
+    centre: list[float]  # [d]
+    scale: list[float]  # [d]
+    rows: list[list[float]]  # [n, d] standardised
+    costs: list[float]  # [n] log costs, nats
+
+
+class GaussianProcessModel(CostModel):
+    """scikit-learn's Gaussian process (Matern 5/2 on standardised features) on at most so many trials.
+
+    Args:
+        max_trials: drawn from all; the time to fit grows with the third power.
+        length_scale: of the kernel, where the typical distance of two candidates is about 1.
+    """
+
+    kind: ClassVar[str] = "gaussian-process"
+
+    def __init__(self, *, max_trials: int = 1000, length_scale: float = 1.0) -> None:
+        self._max_trials = max_trials
+        self._length_scale = length_scale
+        self._state: _State | None = None
+        self._process: Any = None
+
+    @property
+    def hyper_parameters(self) -> dict[str, float | int | str]:
+        """Both arguments."""
+        return {"max_trials": self._max_trials, "length_scale": self._length_scale}
+
+    def fit(self, dataset: Dataset, *, seed: int) -> Prediction:
+        """See `CostModel.fit`."""
+        if len(dataset) < 2:
+            raise ValueError(f"a cost model needs at least two trials, got {len(dataset)}")
+        fold = fold_numbers(dataset.workloads, _FOLDS, seed=seed)
+        mean, std = np.empty(len(dataset)), np.empty(len(dataset))
+        for number in sorted(set(fold.tolist())):
+            self._learn(dataset.rows(fold != number), seed)
+            held_out = self.predict(dataset.features[fold == number])
+            mean[fold == number], std[fold == number] = held_out.mean, held_out.std
+        self._learn(dataset, seed)
+        return Prediction(mean, std)
+
+    def update(self, dataset: Dataset, *, seed: int) -> None:
+        """See `CostModel.update`: the trials join those that are known, which make room for them."""
+        state = self._fitted(dataset.features)
+        rng = np.random.default_rng(seed)
+        chosen = rng.permutation(len(dataset))[: self._max_trials]
+        rows = (dataset.features[chosen] - np.asarray(state.centre)) / np.asarray(state.scale)
+        kept = rng.permutation(len(state.rows))[: max(0, self._max_trials - len(chosen))]
+        self._set(
+            msgspec.structs.replace(
+                state,
+                rows=[*rows.tolist(), *(state.rows[place] for place in kept)],
+                costs=[*_costs(dataset)[chosen].tolist(), *(state.costs[place] for place in kept)],
+            )
+        )
+
+    def predict(self, features: NDArray[np.float64]) -> Prediction:
+        """See `CostModel.predict`."""
+        state = self._fitted(features)
+        if not len(features):
+            return Prediction(np.empty(0), np.empty(0))
+        standard = (features - np.asarray(state.centre)) / np.asarray(state.scale)
+        mean, std = self._process.predict(standard, return_std=True)
+        return Prediction(np.asarray(mean + np.mean(state.costs)), np.sqrt(std**2 + _NOISE))
+
+    def save(self, directory: Path) -> None:
+        """Writes the trials that it is made of."""
+        if self._state is not None:
+            (directory / _FILE).write_bytes(msgspec.json.encode(self._state))
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """See `CostModel.load`."""
+        try:
+            state = msgspec.json.decode((directory / _FILE).read_bytes(), type=_State)
+        except (OSError, msgspec.MsgspecError) as error:
+            raise ModelError(f"cannot read the {cls.kind} model in {directory}: {error}") from error
+        width = len(state.centre)
+        if not state.rows or len(state.costs) != len(state.rows) or len(state.scale) != width:
+            raise ModelError(f"{directory / _FILE} is not whole")
+        if any(len(row) != width for row in state.rows):
+            raise ModelError(f"{directory / _FILE} has rows of several lengths")
+        model = cls(max_trials=state.max_trials, length_scale=state.length_scale)
+        model._set(state)
+        return model
+
+    def _learn(self, dataset: Dataset, seed: int) -> None:
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(dataset))[: self._max_trials])
+        features = dataset.features[chosen]
+        spread = features.std(axis=0)
+        varying = max(int((spread > 0).sum()), 1)
+        scale = np.where(spread > 0, spread, 1.0) * np.sqrt(varying)
+        centre = features.mean(axis=0)
+        rows = ((features - centre) / scale).tolist()
+        costs = _costs(dataset)[chosen].tolist()
+        self._set(_State(self._max_trials, self._length_scale, centre.tolist(), scale.tolist(), rows, costs))
+
+    def _set(self, state: _State) -> None:
+        from sklearn.gaussian_process import GaussianProcessRegressor
+        from sklearn.gaussian_process.kernels import Matern
+
+        costs = np.asarray(state.costs)
+        kernel = max(float(costs.var()), 0.01) * Matern(length_scale=state.length_scale, nu=2.5)
+        process = GaussianProcessRegressor(kernel, alpha=_NOISE, optimizer=None)
+        self._process = process.fit(np.asarray(state.rows), costs - costs.mean())
+        self._state = state
+
+    def _fitted(self, features: NDArray[np.float64]) -> _State:
+        if self._state is None:
+            raise ModelError(f"the {self.kind} model is not fitted")
+        width = len(self._state.centre)
+        if features.ndim != 2 or features.shape[1] != width:
+            raise ModelError(f"the model wants features [n, {width}], got {list(features.shape)}")
+        return self._state
+
+
+def _costs(dataset: Dataset) -> NDArray[np.float64]:
+    return np.minimum(dataset.log_costs, _LARGEST)

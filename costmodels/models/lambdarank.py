@@ -1,0 +1,119 @@
+"""LightGBM's LambdaRank: learns the order of a pool's candidates, not their speed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import msgspec
+import numpy as np
+
+from costmodels.models.ensemble import Ensemble
+from costmodels.models.lightgbm import read_booster
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from costmodels.dataset import Dataset
+
+_LEVELS = 31  # of relevance
+_MORE_TREES = 50  # of an update
+
+
+class _Member(NamedTuple):
+    booster: Any
+    slope: float  # from LambdaRank's margin to sqrt(score)
+    offset: float
+
+
+class LambdaRankModel(Ensemble):
+    """Trees that are boosted on the order within each pool (Burges, "From RankNet to LambdaRank to LambdaMART", 2010).
+
+    LambdaRank's margins have no unit; a line brings them to sqrt(score).
+
+    Args:
+        num_trees: trees of each member.
+        num_leaves: leaves of each tree.
+        learning_rate: shrinkage.
+        members: see `Ensemble`.
+        workers: see `Ensemble`.
+    """
+
+    kind: ClassVar[str] = "lambdarank"
+
+    def __init__(
+        self,
+        *,
+        num_trees: int = 400,
+        num_leaves: int = 31,
+        learning_rate: float = 0.05,
+        members: int = 5,
+        workers: int = 1,
+    ) -> None:
+        parameters: dict[str, float | int | str] = {
+            "num_trees": num_trees,
+            "num_leaves": num_leaves,
+            "learning_rate": learning_rate,
+        }
+        super().__init__(parameters, members=members, workers=workers)
+        self._num_trees = num_trees
+        self._num_leaves = num_leaves
+        self._learning_rate = learning_rate
+
+    def train_member(self, dataset: Dataset, seed: int) -> Any:
+        """See `Ensemble.train_member`."""
+        return self._boost(dataset, seed, self._num_trees, None)
+
+    def train_more(self, member: Any, dataset: Dataset, seed: int) -> Any:
+        """See `Ensemble.train_more`: some more trees, and the line as it was."""
+        return _Member(self._boost(dataset, seed, _MORE_TREES, member.booster).booster, member.slope, member.offset)
+
+    def _boost(self, dataset: Dataset, seed: int, num_trees: int, begun: Any) -> _Member:
+        import lightgbm
+
+        order = np.argsort(dataset.groups, kind="stable")
+        sizes = np.unique(dataset.groups, return_counts=True)[1]
+        levels = np.clip((dataset.scores[order] * _LEVELS).astype(np.int64), 0, _LEVELS - 1)
+        parameters = {
+            "objective": "lambdarank",
+            "lambdarank_truncation_level": 128,
+            "label_gain": list(range(_LEVELS)),
+            "num_leaves": self._num_leaves,
+            "learning_rate": self._learning_rate,
+            "feature_fraction": 0.4,
+            "min_data_in_leaf": min(20, max(1, len(dataset) // 10)),
+            "seed": seed % 2**31,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": 1,
+            "verbose": -1,
+        }
+        features = dataset.features[order]
+        data = lightgbm.Dataset(
+            features, levels, group=sizes, params={"max_bin": 127, "verbose": -1}, free_raw_data=False
+        )
+        booster = lightgbm.train(parameters, data, num_boost_round=num_trees, init_model=begun)
+        margins = np.asarray(booster.predict(features, num_threads=1))
+        if margins.std() == 0:
+            return _Member(booster, 0.0, float(np.sqrt(dataset.scores).mean()))
+        slope, offset = np.polyfit(margins, np.sqrt(dataset.scores[order]), 1)
+        return _Member(booster, float(slope), float(offset))
+
+    def ask_member(self, member: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """See `Ensemble.ask_member`."""
+        margins = np.asarray(member.booster.predict(features, num_threads=1), dtype=np.float64)
+        return np.asarray(member.slope * margins + member.offset, dtype=np.float64)
+
+    def write_member(self, member: Any, directory: Path, number: int) -> None:
+        """See `Ensemble.write_member`."""
+        (directory / f"member-{number}.txt").write_text(member.booster.model_to_string(), encoding="utf-8")
+        line = msgspec.json.encode({"slope": member.slope, "offset": member.offset})
+        (directory / f"line-{number}.json").write_bytes(line)
+
+    def read_member(self, directory: Path, number: int) -> tuple[Any, int]:
+        """See `Ensemble.read_member`."""
+        booster = read_booster(directory / f"member-{number}.txt")
+        line = msgspec.json.decode((directory / f"line-{number}.json").read_bytes(), type=dict[str, float])
+        if line.keys() != {"slope", "offset"}:
+            raise ValueError("a line has a slope and an offset")
+        return _Member(booster, line["slope"], line["offset"]), booster.num_feature()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from costmodels.pools import Pool, dataset_of
 from tunedb.errors import UsageError
 
 SPLITS = ("leave-one-workload-out", "leave-operator-family-out", "leave-target-out")
+SHOTS = {"8-shot": 8, "32-shot": 32, "128-shot": 128}  # leave-target-out with so many trials of the target after all
 METRICS = ("top1", "top5", "top16", "peak1", "peak5", "pairwise", "spearman", "rmse", "coverage90")
 _TARGET_FOLDS = 5
 _RESAMPLES = 2000
@@ -41,12 +43,48 @@ class Figure:
     high: float | None = None
 
 
+class Few(StrEnum):
+    """What becomes of the few trials of a new target."""
+
+    REFIT = "refit"  # they join the others, and a model is fitted to all
+    UPDATE = "update"  # a model of the others learns from them on top
+    ALONE = "alone"  # a model is fitted to them only
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """What a model said of a pool that it had not seen."""
+
+    split: str
+    model: str
+    pool: Pool
+    predicted: Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A point of a learning curve: the mean of a metric over workloads unseen, after so many trials."""
+
+    num_trials: int
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Figures, the means first, and the predictions that they are of."""
+
+    figures: list[Figure]
+    rankings: list[Ranking]
+
+
 @dataclass(frozen=True, slots=True)
 class Fold:
     """Pools to learn from, and pools to be judged by."""
 
     train: list[Pool]
     test: list[Pool]
+    few: tuple[Pool, ...] = ()  # what is known of a new target
 
 
 def folds(split: str, pools: Sequence[Pool], target_id: str, *, pooled: bool = True, seed: int = 0) -> Iterator[Fold]:
@@ -80,8 +118,25 @@ def folds(split: str, pools: Sequence[Pool], target_id: str, *, pooled: bool = T
             unseen = {workload_id for workload_id, its in zip(workload_ids, fold, strict=True) if its == number}
             test = [pool for pool in own if pool.workload_id in unseen]
             yield Fold([pool for pool in others if pool.workload_id not in unseen], test)
+    elif split in SHOTS:
+        rng = np.random.default_rng(seed)
+        for fold_ in folds("leave-target-out", pools, target_id, seed=seed):
+            unseen = {pool.workload_id for pool in fold_.test}
+            rest = [pool for pool in own if pool.workload_id not in unseen]
+            yield Fold(fold_.train, fold_.test, tuple(_some(rest, SHOTS[split], rng)))
     else:
-        raise UsageError(f"no split {split!r}: there are {', '.join(SPLITS)}")
+        raise UsageError(f"no split {split!r}: there are {', '.join((*SPLITS, *SHOTS))}")
+
+
+def _some(pools: Sequence[Pool], number: int, rng: np.random.Generator) -> Iterator[Pool]:
+    """So many trials of some pools, drawn from all of them."""
+    every = [(place, trial_id) for place, pool in enumerate(pools) for trial_id in pool.trial_ids]
+    drawn = {every[index] for index in rng.permutation(len(every))[:number]}
+    for place, pool in enumerate(pools):
+        others = {trial_id for trial_id in pool.trial_ids if (place, trial_id) not in drawn}
+        part = pool.without(others)
+        if len(part):
+            yield part
 
 
 def evaluate(
@@ -91,17 +146,20 @@ def evaluate(
     *,
     target_ids: Sequence[str] | None = None,
     pooled: bool = True,
+    few: Few = Few.REFIT,
     seed: int = 0,
     on_progress: Callable[[int, int, str], None] | None = None,
-) -> list[Figure]:
-    """Figures of each model on each split, a workload at a time and in the mean.
+) -> Evaluation:
+    """Judges each model on each split, a workload at a time and in the mean.
 
     Args:
         pools: from `costmodels.pools.read_pools`, of the targets to be tested on and of others to be learned from.
         models: what makes a fresh model, by name.
-        splits: some of `SPLITS`; one that the pools do not allow (a single target cannot be left out) gives nothing.
+        splits: some of `SPLITS` and `SHOTS`; one that the pools do not allow gives nothing (a single target cannot be
+            left out).
         target_ids: targets to be tested on; all of the pools' by default.
         pooled: whether other targets' pools are learned from too.
+        few: what becomes of the few trials that the splits of `SHOTS` give.
         seed: of models, folds and bootstrap.
         on_progress: called with fits done, fits in all and what is being fitted.
     """
@@ -114,13 +172,18 @@ def evaluate(
         if fold.train and fold.test
     ]
     found: list[Figure] = []
+    rankings: list[Ranking] = []
     done = 0
     for split, target_id, fold in work:
         for name, make in models.items():
             model = make()
-            model.fit(dataset_of(fold.train), seed=seed)
+            known = [*fold.few] if few is Few.ALONE and fold.few else fold.train
+            model.fit(dataset_of([*known, *fold.few] if few is Few.REFIT else known), seed=seed)
+            if few is Few.UPDATE and fold.few:
+                model.update(dataset_of(fold.few), seed=seed)
             for pool in fold.test:
-                figures = judged(pool, model.predict(pool.features))
+                rankings.append(Ranking(split, name, pool, model.predict(pool.features)))
+                figures = judged(pool, rankings[-1].predicted)
                 found += [
                     Figure(split, name, target_id, metric, pool.workload_id, pool.name, value)
                     for metric, value in figures.items()
@@ -128,7 +191,55 @@ def evaluate(
             done += 1
             if on_progress is not None:
                 on_progress(done, len(work) * len(models), f"{split}: {name}")
-    return [*means(found, seed=seed), *found]
+    return Evaluation([*means(found, seed=seed), *found], rankings)
+
+
+def learning_curve(
+    pools: Sequence[Pool],
+    make: Callable[[], CostModel],
+    target_ids: Sequence[str],
+    *,
+    shares: Sequence[float] = (0.05, 0.1, 0.25, 0.5, 1.0),
+    seed: int = 0,
+    on_progress: Callable[[int, int, str], None] | None = None,
+) -> list[Point]:
+    """How figures grow with the trials that a model learns from: random parts of each pool, workloads unseen.
+
+    Args:
+        pools: as `evaluate` takes them.
+        make: what makes a fresh model.
+        target_ids: targets to be tested on.
+        shares: of the trials of each pool.
+        seed: of the parts, folds and models.
+        on_progress: called with fits done, fits in all and what is being fitted.
+    """
+    workload_ids = sorted({pool.workload_id for pool in pools if pool.target_id in target_ids})
+    fold = fold_numbers(np.arange(len(workload_ids)), _TARGET_FOLDS, seed=seed)
+    fold_of = dict(zip(workload_ids, fold.tolist(), strict=True))
+    points = []
+    done, total = 0, len(shares) * len(set(fold_of.values()))
+    for share in shares:
+        rng = np.random.default_rng(seed)
+        parts = [next(_some([pool], max(2, round(share * len(pool))), rng)) for pool in pools]
+        values: list[dict[str, float]] = []
+        sizes: list[int] = []
+        for number in sorted(set(fold_of.values())):
+            train = [part for part in parts if fold_of.get(part.workload_id) != number]
+            model = make()
+            model.fit(dataset_of(train), seed=seed)
+            sizes.append(sum(map(len, train)))
+            values += [
+                judged(pool, model.predict(pool.features))
+                for pool in pools
+                if pool.target_id in target_ids and fold_of[pool.workload_id] == number
+            ]
+            done += 1
+            if on_progress is not None:
+                on_progress(done, total, "learning curve")
+        for metric in METRICS:
+            of_metric = [row[metric] for row in values if metric in row]
+            points.append(Point(round(float(np.mean(sizes))), metric, float(np.mean(of_metric))))
+    return points
 
 
 def judged(pool: Pool, predicted: Prediction) -> dict[str, float]:

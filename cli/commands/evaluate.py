@@ -37,7 +37,10 @@ def command(
     split: Annotated[
         list[str] | None,
         typer.Option(
-            "--split", metavar="S", help="leave-one-workload-out, leave-operator-family-out or leave-target-out."
+            "--split",
+            metavar="S",
+            help="leave-one-workload-out, leave-operator-family-out, leave-target-out; 8-shot, 32-shot, 128-shot: "
+            "leave-target-out, but for so many trials. May be repeated.  [default: the first three]",
         ),
     ] = None,
     model: Annotated[
@@ -50,6 +53,9 @@ def command(
     update_baseline: Annotated[
         bool, typer.Option("--update-baseline", help="Write the file of --gate instead of comparing with it.")
     ] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE", help="Write an HTML page with plots.")
+    ] = None,
     pooled: Annotated[
         bool,
         typer.Option("--pooled/--own", help="Learn from other targets' trials too, or not."),
@@ -68,7 +74,7 @@ def command(
 ) -> None:
     """Fit models on some of the store's workloads and targets, and judge how they rank the candidates of others."""
     with session(store, as_json, debug) as run, run.open_store(as_of=as_of) as opened:
-        from costmodels.evaluation import SPLITS, evaluate
+        from costmodels.evaluation import SPLITS, evaluate, learning_curve
         from costmodels.gate import falls, read_baseline, write_baseline
         from costmodels.models import DEFAULT, models
         from costmodels.pools import read_pools
@@ -103,15 +109,30 @@ def command(
             kinds = sorted({row.kind for row in targets})
             apart = [pool.without(stored) for kind in kinds for pool in shipped_pools(kind)]
             pools += [pool for pool in apart if len(pool)]
-        figures = evaluate(
+        chosen_models = {name: make for name, make in known.items() if model is None or name in model}
+        evaluation = evaluate(
             pools,
-            {name: make for name, make in known.items() if model is None or name in model},
+            chosen_models,
             tuple(split or SPLITS),
             target_ids=sorted(to_test),
             pooled=pooled,
             seed=seed,
             on_progress=lambda done, total, what: run.progress.step(done, total, f"fits  {what}"),
         )
+        figures = evaluation.figures
+        if report is not None:
+            from costmodels.report import write_report
+
+            shown = DEFAULT if DEFAULT in chosen_models else next(iter(chosen_models))
+            curve = learning_curve(
+                pools,
+                chosen_models[shown],
+                sorted(to_test),
+                seed=seed,
+                on_progress=lambda done, total, what: run.progress.step(done, total, f"fits  {what}"),
+            )
+            write_report(report, evaluation, curve, default=shown, heading=f"tunedb evaluate, {opened.url}")
+            run.progress.note(f"{report} written")
         if update_baseline and gate is not None:
             write_baseline(gate, figures, DEFAULT)
         fallen = [] if baseline is None else falls(baseline, figures)

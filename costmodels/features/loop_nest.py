@@ -29,7 +29,6 @@ FEATURE_VERSION = "loop_nest-1"
 """Changes whenever `extract` gives other numbers; saved models and cached features carry it."""
 
 _CACHES = (32 * 1024, 1024 * 1024, 32 * 1024 * 1024)  # bytes: typical L1, L2 and L3 of a core
-_LANES = 16.0  # 32-bit lanes of the widest vector registers
 _GROUPS = 6  # alternations of spatial and reduction loops, from the inside
 _LOOPS = 7  # loops described one by one, from the inside
 _READS = 3  # accesses described one by one
@@ -52,7 +51,7 @@ def extract(schedules: Sequence[Any], context: Any) -> NDArray[np.float64]:
     target = target_columns(context.target)
     for place, schedule in enumerate(schedules):
         try:
-            rows[place] = [*describe(nests(schedule.mod)), *target]
+            rows[place] = [*describe(nests(schedule.mod), 2.0 ** target[0] / 32), *target]
         except (ValueError, TypeError, AttributeError):
             _log.debug("a candidate cannot be read", exc_info=True)
     return rows
@@ -73,11 +72,20 @@ def target_columns(target: Any) -> list[float]:
     return [float(np.log2(max(bits, 1))), float(np.log2(max(int(target.attrs.get("num-cores", 1)), 1)))]
 
 
-def describe(found: Sequence[Nest]) -> list[float]:
-    """The numbers of a program, without those of the target. Raises: ValueError: it has no block."""
+def describe(found: Sequence[Nest], lanes: float) -> list[float]:
+    """The numbers of a program, without those of the target.
+
+    Args:
+        found: its nests.
+        lanes: 32-bit numbers that a vector register of the target holds; 1 where there are none.
+
+    Raises:
+        ValueError: the program has no block.
+    """
+    lanes = max(lanes, 1.0)
     if not found:
         raise ValueError("the program has no block")
-    blocks = [_block(nest) for nest in found]
+    blocks = [_block(nest, lanes) for nest in found]
     heaviest = sorted(range(len(blocks)), key=lambda b: -blocks[b]["iterations"] * (found[b].ops + 1))
     main = blocks[heaviest[0]]
     row = [_scaled(name, value) for name, value in main.items()]
@@ -86,13 +94,13 @@ def describe(found: Sequence[Nest]) -> list[float]:
     return row + [_scaled(name, value) for name, value in _totals(blocks, main).items()]
 
 
-def _block(nest: Nest) -> dict[str, float]:
+def _block(nest: Nest, lanes: float) -> dict[str, float]:
     extents, accesses = nest.extents, nest.accesses
     depths = len(extents) + 1
     inside = np.concatenate([[1.0], np.cumprod(extents)])  # [depths] iterations inside a depth
     all_iterations = float(inside[-1])
     vector = float(extents[0]) if depths > 1 and nest.kinds[0] == VECTORIZED else 1.0
-    vectors = float(np.ceil(vector / _LANES))  # registers that one vector loop fills
+    vectors = float(np.ceil(vector / lanes))  # registers that one vector loop fills
     touched = sum((a.elements * a.element_bytes for a in accesses), np.zeros(depths))
     lines = sum((a.lines * LINE_BYTES for a in accesses), np.zeros(depths))
     reads = [a for a in accesses if not a.writes]
@@ -113,7 +121,7 @@ def _block(nest: Nest) -> dict[str, float]:
         "count_steady": float(steady),
         "count_contiguous": float(contiguous),
         "count_strided": float(len(accesses) - steady - contiguous),
-        "share_lanes": vector / (vectors * _LANES),
+        "share_lanes": vector / (vectors * lanes),
         "share_lines": float(touched[-1] / max(lines[-1], 1.0)),
         "parallel": float(np.prod(extents[nest.kinds == PARALLEL])),
         "footprint": float(lines[-1]),
@@ -128,7 +136,7 @@ def _block(nest: Nest) -> dict[str, float]:
         numbers[f"group{place}_bytes"] = float(touched[depth])
         numbers[f"group{place}_lines"] = float(lines[depth])
         numbers[f"group{place}_intensity"] = float(inside[depth] * nest.ops / max(touched[depth], 1.0))
-    numbers |= _register_tile(reads, borders[0][0] if borders else 0, inside, vector, vectors)
+    numbers |= _register_tile(reads, borders[0][0] if borders else 0, inside, vector, lanes)
     numbers |= _unrolling(nest, borders[0][0] if borders else 0, inside, vectors, touched, lines)
     for level, capacity in enumerate(_CACHES):
         numbers |= _cache(level, capacity, nest, inside, lines)
@@ -164,18 +172,18 @@ def _borders(extents: NDArray[np.float64], reduces: NDArray[np.bool_]) -> list[t
 
 
 def _register_tile(
-    reads: Sequence[Access], depth: int, inside: NDArray[np.float64], vector: float, vectors: float
+    reads: Sequence[Access], depth: int, inside: NDArray[np.float64], vector: float, lanes: float
 ) -> dict[str, float]:
     """What is accumulated while the innermost reduction loop runs, and what that takes to load."""
     tile = float(inside[depth])
     loaded = sorted(((float(a.elements[depth]), float(a.run[depth])) for a in reads), reverse=True)[:_READS]
-    numbers = {"tile_registers": tile / vector * vectors}
+    numbers = {"tile_registers": tile / vector * float(np.ceil(vector / lanes))}
     for place in range(_READS):
         elements, run = loaded[place] if place < len(loaded) else (0.0, 0.0)
         numbers[f"tile_read{place}"] = elements
         numbers[f"tile_run{place}"] = run
-    loads = sum(np.ceil(elements / (_LANES if run > 1 else 1.0)) for elements, run in loaded)
-    return {**numbers, "tile_loads_per_op": float(loads) / (tile / _LANES)}
+    loads = sum(np.ceil(elements / (lanes if run > 1 else 1.0)) for elements, run in loaded)
+    return {**numbers, "tile_loads_per_op": float(loads) / (tile / lanes)}
 
 
 def _unrolling(
@@ -250,7 +258,7 @@ def _scaled(name: str, value: float) -> float:
     return value if name.startswith(_FLAGS) else float(np.log2(max(value, _LEAST)))
 
 
-_EXAMPLE = _block(Nest("", np.ones(1), np.zeros(1, np.int64), np.zeros(1, np.bool_), 0, (), 0.0))
+_EXAMPLE = _block(Nest("", np.ones(1), np.zeros(1, np.int64), np.zeros(1, np.bool_), 0, (), 0.0), 1.0)
 _SECOND_NAMES = tuple(name for name in _EXAMPLE if "loop" not in name)
 _NAMES = (
     *(f"main_{name}" for name in _EXAMPLE),

@@ -59,7 +59,7 @@ def test_a_workload_is_never_on_both_sides() -> None:
 
 def test_models_are_judged_on_what_they_have_not_seen() -> None:
     made = {"ridge": RidgeModel, "random": RandomModel, "flop": FlopModel}
-    figures = evaluate(POOLS, made, target_ids=["t"])
+    figures = evaluate(POOLS, made, target_ids=["t"]).figures
     mean = {(row.split, row.model, row.metric): row for row in figures if row.workload_id is None}
     for split in SPLITS:
         ridge, chance = mean[split, "ridge", "pairwise"], mean[split, "random", "pairwise"]

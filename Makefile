@@ -5,9 +5,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# What the gate evaluates: some trials of each workload, learned from these logs alone; a minute or two.
+GATE := --target znver5 --split leave-operator-family-out --model lightgbm --own --no-shipped --limit 64
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test slow lint types layers check format lock pre-commit clean
+.PHONY: help setup demo test gate prior slow lint types layers check format lock pre-commit clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +21,13 @@ demo: $(READY) ## Ingest data/, train, tune a new workload on this CPU and compa
 
 test: $(READY) ## Run the tests
 	$(BIN)/python -m pytest
+
+gate: $(READY) ## Check that cost models rank unseen workloads no worse than tests/accuracy-baseline.json allows
+	rm -rf .gate-store && $(BIN)/tunedb ingest data/metaschedule --store .gate-store >/dev/null
+	$(BIN)/tunedb evaluate $(GATE) --store .gate-store --gate tests/accuracy-baseline.json
+
+prior: $(READY) ## Make again what ships in costmodels/shipped, of the logs in data/ (bit for bit; 10 minutes)
+	$(BIN)/python -m costmodels.shipped.build data costmodels/shipped
 
 slow: $(READY) ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m slow
@@ -51,7 +60,7 @@ pre-commit: $(READY) ## Run lint, types and layers before each commit from now o
 	$(BIN)/pre-commit install
 
 clean: ## Remove the virtual environment, caches and the demo's store
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .demo-store
+	rm -rf $(VENV) .gate-store build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .demo-store
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements.lock pyproject.toml

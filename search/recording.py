@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from search.measure.observer import INTERRUPTED
+from search.surrogate import Trust
 from tunedb.metaschedule import trial_from_measurement
 from tunedb.records import Hardware, Outcome, Source, Target, Trial, Workload
 from tunedb.store import Store
@@ -135,6 +136,7 @@ class TaskRecorder:
     def __init__(self, run: RunRecorder, workload: Workload, name: str) -> None:
         self.run, self.workload, self.name = run, workload, name
         self.trials: list[Trial] = []
+        self.trust: Trust | None = None  # in the cost model, after the last batch
         self._batch: Sequence[Any] = ()
         self._recorded: set[int] = set()
         self._index_of_artifact: dict[str, int] = {}

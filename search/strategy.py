@@ -6,6 +6,7 @@ This room orchestrates; what to propose is in `proposals`, what to believe in `s
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -21,6 +22,8 @@ from search.recording import RunRecorder, TaskRecorder
 from search.space import DesignSpaces
 from search.surrogate import Surrogate
 from tunedb.metaschedule import workload_from_module
+
+_log = logging.getLogger(__name__)
 
 
 class _Recorded(PySearchStrategy):
@@ -131,7 +134,17 @@ class BayesianOptimization(_Recorded):
         good = np.flatnonzero(np.isfinite(run_secs))
         self.surrogate.observe(self.batch.features[good], self.batch.prior[good], run_secs[good])
         self.proposer.learn(self.batch, run_secs)
+        trust = self.surrogate.trust
+        if trust is not None and trust.is_misleading:
+            _log.info(
+                "%s: the cost model misleads: rank correlation %.2f with %d measurements; its weight is %.2f",
+                self.context.task_name,
+                trust.rank_correlation,
+                trust.num_measured,
+                trust.weight,
+            )
         if self.recorder is not None:
+            self.recorder.trust = trust
             self.recorder.end_batch(results)
 
     def post_tuning(self) -> None:

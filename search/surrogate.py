@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from costmodels.metrics import spearman
+
 FloatArray = npt.NDArray[np.float64]
 
 _PRIOR_STD = 0.4  # nats: how far a transferred prediction is off before anything was measured
@@ -23,6 +25,8 @@ _COLD_STD = 1.0  # nats: the same without any cost model
 _LENGTH_SCALE = 1.0  # in standardised distance
 _NOISE_STD = 0.1  # nats: one measurement on a shared machine is 3 to 16% off
 _WEIGHT_RIDGE = 4.0  # as if so many earlier measurements had spoken for w = 1
+_FIRST_BATCH = 8  # measurements, before which nothing is said against the prior
+_POOR_CORRELATION = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,20 @@ class Posterior:
     def std(self) -> FloatArray:
         """Marginal standard deviations [n], nats."""
         return np.sqrt(np.clip(np.diag(self.covariance), 0.0, None))
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """How far a run's measurements bear the prior out."""
+
+    num_measured: int
+    rank_correlation: float  # of predicted and measured latency (Spearman); NaN while it is undefined
+    weight: float  # of the prior mean in the posterior: 1 is as it came, 0 is not listened to
+
+    @property
+    def is_misleading(self) -> bool:
+        """Whether the prior says less than it seemed to, and the search has turned from it."""
+        return self.num_measured >= _FIRST_BATCH and self.rank_correlation < _POOR_CORRELATION
 
 
 def prior_weight(prior: FloatArray, log_secs: FloatArray, ridge: float = _WEIGHT_RIDGE) -> tuple[float, float]:
@@ -77,6 +95,14 @@ class Surrogate:
     def num_measured(self) -> int:
         """Measurements observed so far."""
         return len(self._log_secs)
+
+    @property
+    def trust(self) -> Trust | None:
+        """What this run's measurements say of the prior; None where there is no prior or no measurement."""
+        if not self._has_prior or not self.num_measured:
+            return None
+        _, weight = prior_weight(self._prior, self._log_secs)
+        return Trust(self.num_measured, spearman(-self._log_secs, self._prior), weight)
 
     def observe(self, features: FloatArray, prior: FloatArray, run_secs: FloatArray) -> None:
         """Adds measurements: features [n, d], prior means [n] in nats, latencies [n] in seconds."""

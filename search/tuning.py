@@ -14,6 +14,7 @@ from typing import Any
 
 from search.frontends import Task
 from search.recording import RunRecorder, TrialEvent
+from search.surrogate import Trust
 from tunedb import identity, tensor_intrinsics
 from tunedb.errors import MeasurementError, UsageError
 from tunedb.hardware import this_machine
@@ -35,6 +36,7 @@ class TaskReport:
     trials: int
     failed: int
     best: Trial | None  # None when no trial succeeded
+    trust: Trust | None = None  # in the cost model that the search started from, when there was one
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,7 @@ def _report(
             trials=len(task.trials),
             failed=sum(trial.outcome is not Outcome.OK for trial in task.trials),
             best=task.best,
+            trust=task.trust,
         )
         for task in recorder.tasks
     ]

@@ -63,6 +63,10 @@ def command(
     shipped: Annotated[
         bool, typer.Option("--shipped/--no-shipped", help="Learn from the trials that ship with tunedb too.")
     ] = True,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", metavar="N", min=2, help="At most so many trials of a workload, from best to worst."),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", min=1, help="Processes at once.  [default: all cores]")
     ] = None,
@@ -97,6 +101,7 @@ def command(
             for pool in read_pools(
                 opened,
                 row,
+                limit=limit,
                 workers=cores,
                 on_progress=lambda done, total: run.progress.step(done, total, "features"),
             ).pools

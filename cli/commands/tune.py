@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -100,6 +101,12 @@ def answer(report: TuneReport) -> Answer:
         f"{count(report.trials, 'trial')} in {elapsed(report.elapsed_secs)}, {report.failed} failed; "
         f"strategy {report.strategy}, seed {report.seed}, cost model: {report.prior}",
         f"target   {target_label(report.target)}",
+        *(
+            f"{task.name}: the cost model misled: rank correlation {task.trust.rank_correlation:.2f} with "
+            f"{count(task.trust.num_measured, 'measurement')}; its weight fell to {task.trust.weight:.2f}"
+            for task in report.tasks
+            if task.trust is not None and task.trust.is_misleading
+        ),
         "",
         *_text(report),
     ]
@@ -118,7 +125,13 @@ def _task_document(task: TaskReport, target: Target) -> dict[str, Any]:
         "workload_hash": task.workload_hash,
         "trials": task.trials,
         "failed": task.failed,
+        "prior_rank_correlation": _number(task.trust.rank_correlation) if task.trust else None,
+        "prior_weight": task.trust.weight if task.trust else None,
     }
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value  # NaN has no JSON
 
 
 def _text(report: TuneReport) -> list[str | Table]:

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from costmodels.evaluation import SPLITS, Figure, evaluate, folds, judged, means
+from costmodels.evaluation import SPLITS, Few, Figure, evaluate, folds, judged, learning_curve, means
 from costmodels.features import DEFAULT
 from costmodels.gate import falls, read_baseline, write_baseline
 from costmodels.model import Prediction
 from costmodels.models import FlopModel, RandomModel, RidgeModel
 from costmodels.pools import Pool
+from costmodels.report import write_report
 from tunedb.errors import BadInputError, NotFoundError, UsageError
 
 WIDTH = len(DEFAULT.names())
@@ -93,15 +94,58 @@ def test_means_have_intervals_that_hold_them() -> None:
     assert 0.55 < mean.high < 0.7
 
 
+def test_few_trials_of_a_new_target_are_used_in_one_of_three_ways() -> None:
+    shots = list(folds("8-shot", POOLS, "t"))
+    for fold in shots:
+        unseen = {p.workload_id for p in fold.test}
+        assert sum(map(len, fold.few)) == 8
+        assert {p.target_id for p in fold.few} == {"t"}
+        assert {p.target_id for p in fold.train} == {"u"}
+        assert not unseen & {p.workload_id for p in (*fold.few, *fold.train)}
+    values = {
+        way: next(
+            row.value
+            for row in evaluate(POOLS, {"ridge": RidgeModel}, ["128-shot"], target_ids=["t"], few=way).figures
+            if row.metric == "pairwise"
+        )
+        for way in Few
+    }
+    assert len(set(values.values())) == 3
+    assert min(values.values()) > 0.7
+
+
+def test_a_learning_curve_rises() -> None:
+    curve = learning_curve(POOLS, RidgeModel, ["t"], shares=(0.05, 1.0))
+    first, last = (point for point in curve if point.metric == "pairwise")
+    assert first.num_trials < last.num_trials
+    assert first.value < last.value
+
+
+def test_a_page_has_the_figures_and_needs_no_network(tmp_path: Path) -> None:
+    evaluation = evaluate(POOLS, {"ridge": RidgeModel, "random": RandomModel}, SPLITS[:2], target_ids=["t"])
+    curve = learning_curve(POOLS, RidgeModel, ["t"], shares=(0.2, 1.0))
+    write_report(tmp_path / "page.html", evaluation, curve, default="ridge", heading="five < six")
+    page = (tmp_path / "page.html").read_text()
+    (mean,) = [
+        row
+        for row in evaluation.figures
+        if (row.split, row.model, row.metric, row.workload_id) == (SPLITS[0], "ridge", "pairwise", None)
+    ]
+    assert f"<td>{mean.value:.3f}<br>" in page
+    assert "five &lt; six" in page
+    assert "Calibration of ridge" in page
+    assert "<script src=" not in page
+
+
 def test_the_gate_names_what_fell(tmp_path: Path) -> None:
     baseline = tmp_path / "baseline.json"
     with pytest.raises(NotFoundError, match="--update-baseline"):
         read_baseline(baseline)
-    good = evaluate(POOLS, {"ridge": RidgeModel}, SPLITS[:1], target_ids=["t"])
+    good = evaluate(POOLS, {"ridge": RidgeModel}, SPLITS[:1], target_ids=["t"]).figures
     write_baseline(baseline, good, "ridge")
     assert falls(read_baseline(baseline), good) == []
     spoilt = [pool(p.workload_id, p.target_id, shuffled=True) for p in POOLS]
-    bad = evaluate(spoilt, {"ridge": RidgeModel}, SPLITS[:1], target_ids=["t"])
+    bad = evaluate(spoilt, {"ridge": RidgeModel}, SPLITS[:1], target_ids=["t"]).figures
     fallen = [str(fall) for fall in falls(read_baseline(baseline), bad)]
     assert any("pairwise, mean over workloads: 0." in fall and "where the baseline has" in fall for fall in fallen)
     gone = falls(read_baseline(baseline), good[1:])

@@ -74,3 +74,23 @@ def test_standardisation_ignores_constant_features(rng: np.random.Generator) -> 
     )
     wide = np.linalg.norm(Standardisation.of(widened).apply(widened[:1]) - Standardisation.of(widened).apply(widened))
     assert wide == pytest.approx(distances)
+
+
+def test_a_prior_that_misleads_is_named_once_a_batch_is_measured():
+    rng = np.random.default_rng(0)
+    features, prior = rng.normal(size=(8, 3)), np.linspace(0, 2, 8)
+    cold, good, bad, early = Surrogate(has_prior=False), *(Surrogate(has_prior=True) for _ in range(3))
+    assert good.trust is None
+    cold.observe(features, prior, np.exp(prior - 9))
+    good.observe(features, prior, np.exp(prior - 9))
+    bad.observe(features, prior, np.exp(-prior - 9))
+    early.observe(features[:4], prior[:4], np.exp(-prior[:4] - 9))
+
+    assert cold.trust is None
+    assert good.trust.rank_correlation == pytest.approx(1)
+    assert good.trust.weight == pytest.approx(1)
+    assert not good.trust.is_misleading
+    assert bad.trust.rank_correlation == pytest.approx(-1)
+    assert bad.trust.weight == 0
+    assert bad.trust.is_misleading
+    assert not early.trust.is_misleading

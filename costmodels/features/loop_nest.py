@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from costmodels.features.loops import LINE_BYTES, PARALLEL, VECTORIZED, Access, Nest, nests
+from costmodels.features.loops import LINE_BYTES, PARALLEL, SET_PERIODS, VECTORIZED, Access, Nest, nests
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -103,6 +103,8 @@ def _block(nest: Nest, lanes: float) -> dict[str, float]:
     vectors = float(np.ceil(vector / lanes))  # registers that one vector loop fills
     touched = sum((a.elements * a.element_bytes for a in accesses), np.zeros(depths))
     lines = sum((a.lines * LINE_BYTES for a in accesses), np.zeros(depths))
+    pages = sum((a.pages for a in accesses), np.zeros(depths))
+    crowding = sum((a.crowding for a in accesses), np.zeros((len(SET_PERIODS), depths)))
     reads = [a for a in accesses if not a.writes]
     writes = [a for a in accesses if a.writes]
 
@@ -135,6 +137,9 @@ def _block(nest: Nest, lanes: float) -> dict[str, float]:
         numbers[f"group{place}_innermost"] = innermost
         numbers[f"group{place}_bytes"] = float(touched[depth])
         numbers[f"group{place}_lines"] = float(lines[depth])
+        numbers[f"group{place}_pages"] = float(pages[depth])
+        for level in range(len(SET_PERIODS)):
+            numbers[f"group{place}_crowding{level}"] = float(crowding[level, depth])
         numbers[f"group{place}_intensity"] = float(inside[depth] * nest.ops / max(touched[depth], 1.0))
     numbers |= _register_tile(reads, borders[0][0] if borders else 0, inside, vector, lanes)
     numbers |= _unrolling(nest, borders[0][0] if borders else 0, inside, vectors, touched, lines)

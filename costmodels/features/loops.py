@@ -6,6 +6,7 @@ its accesses how much of the buffer is touched at each depth of the nest. Depth 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 SERIAL, PARALLEL, VECTORIZED = 0, 1, 2  # of TVM's ForKind
 LINE_BYTES = 64
+PAGE_BYTES = 4096
+SET_PERIODS = (4 * 1024, 64 * 1024)  # bytes after which addresses fall into the same set again: usual for L1 and L2
 _REDUCTION = 2  # of TVM's IterVar types
 _MATH_OPS = 10.0  # a call of exp, tanh and the like, in additions
 _DIVISION_OPS = 4.0
@@ -35,6 +38,8 @@ class Access:
     elements: NDArray[np.float64]  # [d + 1] distinct elements touched
     run: NDArray[np.float64]  # [d + 1] of them, how many lie next to one another
     lines: NDArray[np.float64]  # [d + 1] cache lines
+    pages: NDArray[np.float64]  # [d + 1] pages of 4 KiB
+    crowding: NDArray[np.float64]  # [caches, d + 1] cache lines that share a set, for sets that repeat as `SET_PERIODS`
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +197,27 @@ def _touched(
         run = np.where(whole, run * width, run)
         whole = whole & (width >= limit)
     elements = np.prod(widths, axis=0)
-    return Access(writes, size, elements, run, elements / run * np.ceil(run * size / LINE_BYTES))
+    runs = elements / run
+    lines = runs * np.ceil(run * size / LINE_BYTES)
+    pages = runs * np.ceil(run * size / PAGE_BYTES)
+    crowding = np.stack([lines / _sets(widths, shape, size, lines / runs, period) for period in SET_PERIODS])
+    return Access(writes, size, elements, run, lines, np.minimum(pages, lines), crowding)
+
+
+def _sets(
+    widths: list[NDArray[np.float64]],
+    shape: list[int],
+    size: int,
+    lines_of_run: NDArray[np.float64],
+    period: int,
+) -> NDArray[np.float64]:
+    """About how many sets of a cache the lines fall into: rows a power of two apart meet in few of them."""
+    sets = np.minimum(lines_of_run, period / LINE_BYTES)
+    stride = size * shape[-1]
+    for width, limit in zip(widths[-2::-1], shape[-2::-1], strict=False):
+        sets = sets * np.minimum(width, period // math.gcd(stride, period))
+        stride *= limit
+    return np.asarray(np.clip(sets, 1.0, period / LINE_BYTES))
 
 
 def _extent(extent: Any) -> int:

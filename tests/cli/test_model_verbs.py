@@ -1,0 +1,109 @@
+"""features, train, models and evaluate, as commands on a store of three workloads."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.tvm
+
+
+@pytest.fixture(scope="module")
+def trained(store, tmp_path_factory):
+    """A copy of the shared store with two models for znver5, of different seeds."""
+    from typer.testing import CliRunner
+
+    from cli.main import app
+
+    folder = tmp_path_factory.mktemp("trained") / "store"
+    shutil.copytree(store, folder)
+    for seed in (0, 1):
+        options = ["--target", "znver5", "--no-shipped", "--seed", str(seed), "--store", str(folder)]
+        result = CliRunner().invoke(app, ["train", *options])
+        assert result.exit_code == 0, result.stderr
+    return folder
+
+
+def test_features_are_computed_once(run_json, store, tmp_path):
+    folder = tmp_path / "store"
+    shutil.copytree(store, folder)
+    first = run_json("features", "--target", "znver5", "--family", "loop_nest", "--family", "trace", "--store", folder)
+    loop_nest, trace = first["features"]
+    assert (loop_nest["cached"], loop_nest["computed"]) == (0, loop_nest["trials"])
+    assert loop_nest["trials_per_second_per_core"] > 0
+    assert trace["trials_per_second_per_core"] > 1000
+    (again,) = run_json("features", "--target", "znver5", "--store", folder)["features"]
+    assert (again["cached"], again["computed"]) == (loop_nest["trials"], 0)
+
+
+def test_features_of_no_family(run, store):
+    result = run("features", "--family", "tarot", "--store", store)
+    assert result.exit_code == 2
+    assert "loop_nest, per_store, trace" in result.stderr
+
+
+def test_nothing_new_is_not_trained_again(run_json, trained):
+    found = run_json("train", "--target", "znver5", "--no-shipped", "--seed", 1, "--store", trained)
+    assert [row["is_new"] for row in found["models"]] == [False]
+    assert len(run_json("models", "--store", trained)["models"]) == 2
+
+
+def test_models_are_listed_shown_compared_and_promoted(run, run_json, trained):
+    first, second = run_json("models", "--store", trained)["models"]
+    assert first["created_at"] < second["created_at"]
+    shown = run_json("models", "show", first["name"], "--store", trained)
+    assert shown["trained_on"]["target_arch"] == "znver5"
+    assert shown["files"].keys() == first["files"].keys()
+    differences = run_json("models", "diff", first["name"], second["name"], "--store", trained)["differences"]
+    assert {row["what"]: (row["first"], row["second"]) for row in differences}["seed"] == (0, 1)
+    assert run_json("models", "promote", first["name"], "--store", trained)["promoted"]
+    assert "promoted" in run("models", "--store", trained).stdout
+    wrong = run("models", "diff", first["name"], "--store", trained)
+    assert wrong.exit_code == 2
+    assert "wants 2 names" in wrong.stderr
+
+
+def test_a_changed_model_is_refused_and_may_be_adopted(run, run_json, trained, store, tmp_path):
+    source = Path(run_json("models", "--store", trained)["models"][1]["directory"])
+    changed = tmp_path / "changed"
+    shutil.copytree(source, changed)
+    member = changed / "member-0.txt"
+    text = member.read_text()
+    member.write_text(text + "\n")
+    folder = tmp_path / "store"
+    shutil.copytree(store, folder)
+
+    adopted = run_json("models", "adopt", changed, "--store", folder)["models"][0]
+    assert adopted["name"].startswith(f"{source.name}-changed-")
+    assert len(run_json("models", "--store", folder)["models"]) == 1
+
+    member.write_text(text.replace("split_feature=", "split_feature=99999 ", 1))
+    broken = run("models", "adopt", changed, "--store", folder)
+    assert broken.exit_code == 1
+    assert "changed" in broken.stderr
+    assert len(run_json("models", "--store", folder)["models"]) == 1
+
+
+def test_evaluate_prints_tidy_rows_and_gates(run, run_json, trained, tmp_path):
+    options = ["evaluate", "--target", "znver5", "--model", "lightgbm", "--model", "random", "--no-shipped", "--own"]
+    options += ["--split", "leave-one-workload-out", "--limit", 16, "--store", trained]
+    baseline = tmp_path / "baseline.json"
+    found = run_json(*options, "--gate", baseline, "--update-baseline")
+    assert found["model"] == "lightgbm"
+    means = {(row["model"], row["metric"]): row for row in found["results"] if row["workload"] is None}
+    assert {metric for _, metric in means} == {
+        *("top1", "top5", "top16", "peak1", "peak5", "pairwise", "spearman", "rmse", "coverage90")
+    }
+    assert means["lightgbm", "pairwise"]["low"] <= means["lightgbm", "pairwise"]["value"]
+    assert {row["split"] for row in found["results"]} == {"leave-one-workload-out"}
+    assert run(*options, "--gate", baseline).exit_code == 0
+
+    rows = json.loads(baseline.read_text())
+    rows["rows"][0]["value"] += 1
+    baseline.write_text(json.dumps(rows))
+    worse = run(*options, "--gate", baseline)
+    assert worse.exit_code == 1
+    assert "worse than the baseline: leave-one-workload-out, lightgbm" in worse.stdout

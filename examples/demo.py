@@ -48,8 +48,10 @@ def run(url: str, trials: int, seed: int) -> None:
         print(f"[{time.monotonic() - started:5.1f} s] {text}", flush=True)
 
     with tunedb.open_store(url) as store:
-        report = ingest(store, [ROOT / "data"], hardware=hardware_named("AMD EPYC, Zen 5"))
-        say(f"remembered: {report.added} trials ingested from data/ ({report.num_rejected} pieces of input rejected)")
+        report = ingest(store, [ROOT / "data" / "metaschedule"], hardware=hardware_named("AMD EPYC, Zen 5"))
+        say(
+            f"remembered: {report.added} trials ingested from data/metaschedule ({report.num_rejected} pieces of input rejected)"
+        )
 
         say("learning: replays each trial for its features, then fits; about a minute")
         trained = train(store, seed=seed, workers=2, max_trials_per_workload=128)

@@ -46,7 +46,7 @@ class Progress:
     def trial(self, event: TrialEvent, *, with_task: bool = False) -> None:
         """One finished trial: a line each; on a terminal only improvements and failures stay."""
         line = trial_line(event, with_task=with_task)
-        improved = event.run_secs_median is not None and event.run_secs_median == event.best_secs
+        improved = event.is_best
         if not self._is_terminal or improved or event.run_secs_median is None:
             self.note(line)
         if self._is_terminal:
@@ -83,7 +83,7 @@ def trial_line(event: TrialEvent, *, with_task: bool = False) -> str:
         result = f"{event.outcome.value}: {cause}"[:72]
     else:
         result = f"{duration(event.run_secs_median):>10}"
-    mark = " *" if event.run_secs_median is not None and event.run_secs_median == event.best_secs else "  "
+    mark = " *" if event.is_best else "  "
     line = f"trial {number}  {result}{mark}  best {duration(event.best_secs):>10}  {elapsed(event.elapsed_secs):>8}"
     return f"{line}  {event.task_name}" if with_task else line
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from search.measure.observer import INTERRUPTED
 from search.surrogate import Trust
+from tunedb.estimates import estimate
 from tunedb.metaschedule import trial_from_measurement
 from tunedb.records import Hardware, Outcome, Source, Target, Trial, Workload
 from tunedb.store import Store
@@ -31,7 +32,8 @@ class TrialEvent:
     task_name: str
     outcome: Outcome
     run_secs_median: float | None
-    best_secs: float | None  # the task's best so far, this trial included
+    best_secs: float | None  # median of the task's best so far, this trial included
+    is_best: bool  # this trial is that best
     error: str
     elapsed_secs: float
     trial_id: str
@@ -110,6 +112,7 @@ class RunRecorder:
                     outcome=trial.outcome,
                     run_secs_median=trial.run_secs_median if trial.run_secs else None,
                     best_secs=best.run_secs_median if best else None,
+                    is_best=trial is best,
                     error=trial.error,
                     elapsed_secs=self.elapsed_secs,
                     trial_id=trial.trial_id,
@@ -143,9 +146,9 @@ class TaskRecorder:
 
     @property
     def best(self) -> Trial | None:
-        """The fastest trial so far; None before any succeeded."""
+        """The fastest trial so far, by the store's own estimate; None before any succeeded."""
         good = [trial for trial in self.trials if trial.outcome is Outcome.OK]
-        return min(good, key=lambda trial: trial.run_secs_median, default=None)
+        return min(good, key=lambda trial: estimate([trial.run_secs]).secs, default=None)
 
     def begin_batch(self, candidates: Sequence[Any]) -> None:
         """The strategy hands these measure candidates to the builder."""

@@ -21,6 +21,7 @@ from search.proposals import Pool, Proposer
 from search.recording import RunRecorder, TaskRecorder
 from search.space import DesignSpaces
 from search.surrogate import Surrogate
+from tunedb.estimates import estimate
 from tunedb.metaschedule import workload_from_module
 
 _log = logging.getLogger(__name__)
@@ -130,7 +131,7 @@ class BayesianOptimization(_Recorded):
         del measure_candidates
         if self.batch is None:
             return
-        run_secs = np.array([_median_secs(result) for result in results])
+        run_secs = np.array([_estimate_secs(result) for result in results])
         good = np.flatnonzero(np.isfinite(run_secs))
         self.surrogate.observe(self.batch.features[good], self.batch.prior[good], run_secs[good])
         self.proposer.learn(self.batch, run_secs)
@@ -228,8 +229,8 @@ class Recorded(_Recorded):
         return Recorded(self.inner.clone(), run=self.run, stop=self.stop)
 
 
-def _median_secs(result: Any) -> float:
-    """Median run time of a runner result in seconds; infinity for a failure."""
+def _estimate_secs(result: Any) -> float:
+    """Latency of a runner result in seconds, as the store estimates it; infinity for a failure."""
     if result.error_msg is not None or not result.run_secs:
         return float("inf")
-    return float(np.median([float(secs) for secs in result.run_secs]))
+    return estimate([[float(secs) for secs in result.run_secs]]).secs

@@ -63,7 +63,18 @@ def test_what_is_no_trace_is_shown_as_it_is(instructions):
 
 def event(run_secs: float | None, best: float | None = 2e-5) -> TrialEvent:
     outcome = Outcome.OK if run_secs else Outcome.RUN_TIMEOUT
-    return TrialEvent(3, 64, "matmul", outcome, run_secs, best, "" if run_secs else "took longer than 20 s", 12.5, "ab")
+    return TrialEvent(
+        number=3,
+        total=64,
+        task_name="matmul",
+        outcome=outcome,
+        run_secs_median=run_secs,
+        best_secs=best,
+        is_best=run_secs is not None and run_secs == best,
+        error="" if run_secs else "took longer than 20 s",
+        elapsed_secs=12.5,
+        trial_id="ab",
+    )
 
 
 def test_progress_without_a_terminal_is_plain_lines():

@@ -95,7 +95,7 @@ def test_train_makes_a_model_and_tune_starts_from_it(run_json, logs, tmp_path):
 
 def test_train_with_too_little_to_learn_from(run, tuned):
     store, _, _ = tuned
-    result = run("train", "--store", store)
+    result = run("train", "--no-shipped", "--store", store)
     assert result.exit_code == 3
     assert "too few" in result.stdout
 

@@ -1,3 +1,4 @@
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,13 @@ def test_failed_candidates_are_not_proposed_again(context: Any) -> None:
     assert {str(c.sch.mod) for c in first}.isdisjoint(str(c.sch.mod) for c in second)
 
 
-def test_runs_inside_stock_tune_tir(small_matmul: Any, target: Target, tmp_path: Path) -> None:
+def test_runs_inside_stock_tune_tir(
+    small_matmul: Any, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With stock's JSON database and callbacks, and no part of ours but the strategy and the pools."""
+    # Stock names its logger's handlers in a configuration, and pytest's own, which it adds once the logger does not
+    # propagate any more, have no names.
+    monkeypatch.setattr(logging.getLogger("tvm.s_tir.meta_schedule"), "handlers", [])
     from tvm.s_tir import meta_schedule as ms
 
     import search

@@ -50,7 +50,8 @@ def run(url: str, trials: int, seed: int) -> None:
     with tunedb.open_store(url) as store:
         report = ingest(store, [ROOT / "data" / "metaschedule"], hardware=hardware_named("AMD EPYC, Zen 5"))
         say(
-            f"remembered: {report.added} trials ingested from data/metaschedule ({report.num_rejected} pieces of input rejected)"
+            f"remembered: {report.added} trials ingested from data/metaschedule "
+            f"({report.num_rejected} pieces of input rejected)"
         )
 
         say("learning: replays each trial for its features, then fits; about a minute")

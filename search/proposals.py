@@ -6,6 +6,8 @@ candidate is replayed once, featurised once, kept in the pool while it is promis
 
 from __future__ import annotations
 
+import logging
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +17,11 @@ import numpy.typing as npt
 
 from costmodels.features import DEFAULT
 from costmodels.model import CostModel
+from search.history import History, failed
 from search.space import Candidate, DesignSpaces
 from search.surrogate import Surrogate
+
+_log = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -85,11 +90,47 @@ class Proposer:
         self._pool = EMPTY
         self._measured = EMPTY
         self._measured_log_secs: FloatArray = np.empty(0)
+        self._first = True
+
+    def remember(self, history: History, surrogate: Surrogate) -> int:
+        """Begins with what a store knows of the task; returns how many of its own trials count as measured.
+
+        Own trials are never proposed again, those of other targets tell the surrogate something, and the schedules of
+        relatives stand in the pool next to fresh samples.
+        """
+        revived = self._spaces.revive([trial.trace for trial in history.own])
+        self._seen.update(candidate.key for candidate in revived if candidate is not None)
+        good = [
+            (candidate, min(trial.run_secs))
+            for candidate, trial in zip(revived, history.own, strict=True)
+            if candidate is not None and not failed(trial)
+        ]
+        pool, run_secs = self._described_with(good)
+        surrogate.observe(pool.features, pool.prior, run_secs)
+        self.learn(pool, run_secs)
+        revived = self._spaces.revive([trial.trace for trial in history.elsewhere])
+        there: dict[str, list[tuple[Candidate, float]]] = defaultdict(list)
+        for candidate, trial in zip(revived, history.elsewhere, strict=True):
+            if candidate is not None:
+                there[trial.target_id].append((candidate, min(trial.run_secs)))
+        for pairs in there.values():
+            elsewhere, secs = self._described_with(pairs)
+            surrogate.observe_elsewhere(elsewhere.features, elsewhere.prior, secs)
+            self._add(elsewhere.candidates)
+        relatives = [candidate for candidate in self._spaces.revive(history.relatives) if candidate is not None]
+        self._add(relatives)
+        _log.info(
+            "from the store: %d own trials, %d of other targets, %d schedules of relatives",
+            len(pool),
+            sum(map(len, there.values())),
+            len(relatives),
+        )
+        return len(pool)
 
     def propose(self, surrogate: Surrogate) -> Pool:
         """The pool that the acquisition chooses from: new candidates joined to the best of the old."""
         budget = self._budget
-        first = len(self._measured) == 0 and len(self._pool) == 0
+        first, self._first = self._first, False
         self._add(self._spaces.sample(budget.first_samples if first else budget.samples))
         if first and self._model is None:
             return self._pool  # nothing says yet which of them are good parents
@@ -99,6 +140,14 @@ class Proposer:
         if len(self._pool) > budget.pool:
             self._pool = self._pool.take(np.argsort(self._means(surrogate), kind="stable")[: budget.pool])
         return self._pool
+
+    def believed_best(self, surrogate: Surrogate, number: int) -> Sequence[Candidate]:
+        """The candidates with the lowest posterior means, measured ones among them; the best first."""
+        everything = self.propose(surrogate).join(self._measured)
+        if not len(everything):
+            return ()
+        means, _ = surrogate.marginals(everything.features, everything.prior)
+        return everything.take(np.argsort(means, kind="stable")[:number]).candidates
 
     def learn(self, batch: Pool, run_secs: FloatArray) -> None:
         """Takes a measured batch out of the pool; the good ones become parents. `run_secs` [n], inf for failures."""
@@ -118,16 +167,25 @@ class Proposer:
             if candidate.key not in self._seen:
                 fresh.setdefault(candidate.key, candidate)
         self._seen.update(fresh)
-        if not fresh:
-            return
-        chosen = list(fresh.values())
-        features = DEFAULT.extract([c.schedule for c in chosen], self._context)
+        self._pool = self._pool.join(self._described(list(fresh.values())))
+
+    def _described(self, candidates: Sequence[Candidate]) -> Pool:
+        """Candidates with features and prior means; without those that have no features."""
+        if not candidates:
+            return EMPTY
+        features = DEFAULT.extract([c.schedule for c in candidates], self._context)
         usable = np.flatnonzero(np.isfinite(features).all(axis=1))
         features = features[usable]
         if not len(usable):
-            return
+            return EMPTY
         prior = self._model.predict(features).mean if self._model is not None else np.zeros(len(usable))
-        self._pool = self._pool.join(Pool(tuple(chosen[i] for i in usable), features, prior))
+        return Pool(tuple(candidates[int(i)] for i in usable), features, prior)
+
+    def _described_with(self, measured: Sequence[tuple[Candidate, float]]) -> tuple[Pool, FloatArray]:
+        """Measured candidates that have features, and their latencies [n] in seconds."""
+        pool = self._described([candidate for candidate, _ in measured])
+        secs = {id(candidate): run_secs for candidate, run_secs in measured}
+        return pool, np.array([secs[id(candidate)] for candidate in pool.candidates])
 
     def _means(self, surrogate: Surrogate) -> FloatArray:
         return surrogate.marginals(self._pool.features, self._pool.prior)[0]

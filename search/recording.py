@@ -17,7 +17,7 @@ from search.measure.observer import INTERRUPTED
 from search.surrogate import Trust
 from tunedb.estimates import estimate
 from tunedb.metaschedule import trial_from_measurement
-from tunedb.records import Hardware, Outcome, Source, Target, Trial, Workload
+from tunedb.records import Hardware, Outcome, Source, Target, Trace, Trial, Workload
 from tunedb.store import Store
 
 _FLUSH_SECS = 1.0  # at most so much finished work is lost to a kill; an append takes about 10 ms
@@ -140,6 +140,7 @@ class TaskRecorder:
         self.run, self.workload, self.name = run, workload, name
         self.trials: list[Trial] = []
         self.trust: Trust | None = None  # in the cost model, after the last batch
+        self.predicted: Trace | None = None  # what a search that measures nothing believes to be the best
         self._batch: Sequence[Any] = ()
         self._recorded: set[int] = set()
         self._index_of_artifact: dict[str, int] = {}

@@ -19,6 +19,9 @@ from tvm.s_tir import meta_schedule as ms
 from tvm.s_tir.meta_schedule import _ffi_api
 from tvm.s_tir.schedule import Trace
 
+from search.decisions import TILE, carried_over, read_decisions
+from tunedb import records
+
 _MAX_SEED = 2**31 - 1
 
 
@@ -51,6 +54,8 @@ class DesignSpaces:
         self._rng = rng
         self._threads = ThreadPoolExecutor(max_workers=max(1, int(context.num_threads)))
         self.traces: list[Any] = [schedule.trace.simplified(True) for schedule in schedules]
+        self._kinds = [tuple(str(inst.kind.name) for inst in trace.insts) for trace in self.traces]
+        self._examples: dict[int, dict[int, Any]] = {}
         generator = context.space_generator
         self._postprocs = list(generator.postprocs or [])
         mutators = dict(generator.mutator_probs.items()) if generator.mutator_probs else {}
@@ -108,9 +113,56 @@ class DesignSpaces:
             return None
         return Candidate(trace, schedule, int(tvm_ffi.structural_hash(schedule.mod)))
 
+    def revive(self, recorded: Iterable[records.Trace]) -> list[Candidate | None]:
+        """Candidates with the decisions of recorded traces, of this task or of one like it, fitted to its extents.
+
+        None for those of no design space of this task, and for those that are not valid here.
+        """
+        jobs: list[tuple[Any, int] | None] = []
+        for trace in recorded:
+            decided = read_decisions(trace)
+            number = self._kinds.index(decided.kinds) if decided and decided.kinds in self._kinds else None
+            fitted = None
+            if decided is not None and number is not None:
+                instructions = self.traces[number].insts
+                limits = {
+                    place: int(instructions[place].attrs[1])
+                    for place in decided.decisions
+                    if self._kinds[number][place] == TILE
+                }
+                fitted = carried_over(decided.decisions, self._example(number), limits)
+            if fitted is None or number is None:
+                jobs.append(None)
+                continue
+            instructions = list(self.traces[number].insts)
+            decisions = {instructions[place]: value for place, value in fitted.items()}
+            jobs.append((Trace(instructions, decisions), 1))  # nothing is left to be drawn
+        return list(self._threads.map(lambda job: None if job is None else self.replay(*job), jobs))
+
+    def _example(self, number: int) -> dict[int, Any]:
+        """Some decisions of a design space by place; empty when no sample of it is valid."""
+        if number not in self._examples:
+            trace = self.traces[number]
+            samples = (self.replay(Trace(trace.insts, {}), seed) for seed in range(1, 17))
+            found = next((candidate for candidate in samples if candidate is not None), None)
+            self._examples[number] = {} if found is None else _decisions(found.trace)
+        return self._examples[number]
+
     def close(self) -> None:
         """Ends the replaying threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _replay_all(self, jobs: Iterable[tuple[Any, int]]) -> list[Candidate]:
         return [found for found in self._threads.map(lambda job: self.replay(*job), jobs) if found is not None]
+
+
+def _decisions(trace: Any) -> dict[int, Any]:
+    """A trace's decisions by the place of their instruction, as plain numbers and lists."""
+    decided = trace.decisions
+    return {
+        place: int(value)
+        if isinstance(value := decided[inst], int) or hasattr(value, "value")
+        else [int(v) for v in value]
+        for place, inst in enumerate(trace.insts)
+        if inst in decided
+    }

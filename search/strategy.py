@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,14 @@ from tvm.s_tir.meta_schedule.search_strategy import PySearchStrategy, SearchStra
 
 from costmodels.model import CostModel
 from search.acquisition import select_batch
+from search.history import History
 from search.proposals import Pool, Proposer
 from search.recording import RunRecorder, TaskRecorder
 from search.space import DesignSpaces
 from search.surrogate import Surrogate
 from tunedb.estimates import estimate
 from tunedb.metaschedule import workload_from_module
+from tunedb.records import Workload
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ class BayesianOptimization(_Recorded):
         batch_size: candidates measured between two updates of the posterior; at most MetaSchedule's own
             `num_trials_per_iter`.
         beta: weight of the posterior's standard deviation in the acquisition.
+        recall: what a store knows of a workload; None remembers nothing.
         run: is told of every trial; None tells nobody.
         stop: when set, no further batch is proposed.
     """
@@ -70,10 +73,12 @@ class BayesianOptimization(_Recorded):
         seed: int = 0,
         batch_size: int = 8,
         beta: float = 0.5,
+        recall: Callable[[Workload], History] | None = None,
         run: RunRecorder | None = None,
         stop: threading.Event | None = None,
     ) -> None:
         super().__init__(run, stop)
+        self.recall = recall
         self.model, self.seed, self.batch_size, self.beta = model, seed, batch_size, beta
         self.proposer: Proposer | None = None
         self.surrogate: Surrogate | None = None
@@ -100,6 +105,8 @@ class BayesianOptimization(_Recorded):
         self.proposer = Proposer(spaces, self.context, self.model)
         self.surrogate = Surrogate(has_prior=self.model is not None)
         self._begin()
+        if self.recall is not None:
+            self.proposer.remember(self.recall(workload_from_module(self.context.mod)), self.surrogate)
 
     def generate_measure_candidates(self) -> list[Any] | None:
         """The next batch; None when the trials are spent, the spaces exhausted or the run stopped."""
@@ -162,6 +169,7 @@ class BayesianOptimization(_Recorded):
             seed=self.seed,
             batch_size=self.batch_size,
             beta=self.beta,
+            recall=self.recall,
             run=self.run,
             stop=self.stop,
         )

@@ -24,6 +24,8 @@ _PRIOR_STD = 0.4  # nats: how far a transferred prediction is off before anythin
 _COLD_STD = 1.0  # nats: the same without any cost model
 _LENGTH_SCALE = 1.0  # in standardised distance
 _NOISE_STD = 0.1  # nats: one measurement on a shared machine is 3 to 16% off
+_TARGET_STD = 0.3  # nats: by which a schedule's rank on another CPU misses its rank here
+_FEWEST_ELSEWHERE = 4
 _WEIGHT_RIDGE = 4.0  # as if so many earlier measurements had spoken for w = 1
 _FIRST_BATCH = 8  # measurements, before which nothing is said against the prior
 _POOR_CORRELATION = 0.1
@@ -87,6 +89,7 @@ class Surrogate:
         self._features: list[FloatArray] = []
         self._prior: FloatArray = np.empty(0)
         self._log_secs: FloatArray = np.empty(0)
+        self._elsewhere: list[tuple[FloatArray, FloatArray, FloatArray]] = []
         self._process: Any = None
         self._offset = 0.0
         self.weight = 1.0 if has_prior else 0.0
@@ -113,6 +116,16 @@ class Surrogate:
         self._log_secs = np.concatenate([self._log_secs, np.log(run_secs)])
         self._process = None
 
+    def observe_elsewhere(self, features: FloatArray, prior: FloatArray, run_secs: FloatArray) -> None:
+        """Adds what another target measured of the same workload, as `observe` takes it.
+
+        It tells which candidates are fast, not how fast they are here: a constant is taken out, and the deviation of
+        each is that of targets from one another.
+        """
+        if len(run_secs) >= _FEWEST_ELSEWHERE:
+            self._elsewhere.append((features, prior, np.log(run_secs)))
+            self._process = None
+
     def posterior(self, features: FloatArray, prior: FloatArray) -> Posterior:
         """The joint posterior of candidates with features [n, d] and prior means [n] in nats."""
         mean, covariance = self._fitted(features).predict(self._standardised(features), return_cov=True)
@@ -137,14 +150,21 @@ class Surrogate:
         self._standardised(features)  # the candidates asked about come first, when nothing was measured yet
         std = _PRIOR_STD if self._has_prior else _COLD_STD
         kernel = ConstantKernel(std**2) * Matern(length_scale=_LENGTH_SCALE, nu=2.5)
-        process = GaussianProcessRegressor(kernel, alpha=self.noise, optimizer=None)
         if self.num_measured:
             if self._has_prior:
                 self._offset, self.weight = prior_weight(self._prior, self._log_secs)
             else:
                 self._offset = float(self._log_secs.mean())
-            residual = self._log_secs - self._offset - self.weight * self._prior
-            process.fit(self._standardised(np.vstack(self._features)), residual)
+        residuals = [self._log_secs - self._offset - self.weight * self._prior]
+        noise = [np.full(self.num_measured, self.noise)]
+        for _, prior, log_secs in self._elsewhere:
+            apart = log_secs - self.weight * prior
+            residuals.append(apart - apart.mean())
+            noise.append(np.full(len(apart), _TARGET_STD**2))
+        observed = [*self._features, *(features for features, _, _ in self._elsewhere)]
+        process = GaussianProcessRegressor(kernel, alpha=np.concatenate(noise) if observed else 0.0, optimizer=None)
+        if observed:
+            process.fit(self._standardised(np.vstack(observed)), np.concatenate(residuals))
         self._process = process
         return process
 

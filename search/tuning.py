@@ -10,16 +10,22 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+import numpy as np
+
+from costmodels.model import CostModel
 from search.frontends import Task
+from search.history import History, recall
+from search.predicting import predict_best
 from search.recording import RunRecorder, TrialEvent
 from search.surrogate import Trust
 from tunedb import identity, tensor_intrinsics
 from tunedb.errors import MeasurementError, UsageError
 from tunedb.hardware import this_machine
-from tunedb.metaschedule import target_from_tvm, target_to_tvm
-from tunedb.records import Outcome, Source, Target, Trial
+from tunedb.metaschedule import target_from_tvm, target_to_tvm, workload_from_module
+from tunedb.records import Outcome, Source, Target, Trace, Trial, Workload
 from tunedb.store import Store
 
 STRATEGIES = ("bo", "evolutionary", "random")
@@ -36,6 +42,7 @@ class TaskReport:
     trials: int
     failed: int
     best: Trial | None  # None when no trial succeeded
+    predicted: Trace | None = None  # when nothing was to be measured: the schedule believed to be the best; it compiles
     trust: Trust | None = None  # in the cost model that the search started from, when there was one
 
 
@@ -64,6 +71,7 @@ def tune(
     strategy: str = "bo",
     seed: int = 0,
     use_prior: bool = True,
+    model: CostModel | None = None,
     batch_size: int | None = None,
     on_trial: Callable[[TrialEvent], None] | None = None,
     stop: threading.Event | None = None,
@@ -74,24 +82,26 @@ def tune(
         tasks: what to tune; several share the trials through MetaSchedule's gradient task scheduler.
         store: learns of each trial, and gives the cost model that "bo" starts from.
         target: what to generate code for; it must be one that this machine runs.
-        trials: how many candidates to measure, over all tasks.
+        trials: how many candidates to measure, over all tasks. 0 measures none: "bo" then says, for each task, which
+            schedule it believes to be the best, and compiles it.
         strategy: "bo" (Bayesian optimization), "evolutionary" (stock: evolutionary search with its XGBoost model) or
             "random" (stock's replay-trace).
         seed: of all randomness.
-        use_prior: False starts "bo" cold, without the store's cost model.
+        use_prior: False starts "bo" cold: without cost model, and without what the store knows of the workloads.
+        model: starts "bo" instead of the store's cost model.
         batch_size: candidates between two updates; 8 for "bo", stock's 64 (or `trials`) otherwise.
         on_trial: called after each trial.
         stop: when set, the run ends after the candidate being measured; what was finished is in the store.
 
     Raises:
-        UsageError: an unknown strategy, a negative count, no task.
+        UsageError: an unknown strategy, a negative count, no task, no trials for a strategy that must measure.
         MeasurementError: this machine cannot build or run code for the target, or every single trial failed.
         StoreError: the store cannot be written.
     """
     if strategy not in STRATEGIES:
         raise UsageError(f"unknown strategy {strategy!r}: choose one of {', '.join(STRATEGIES)}")
-    if trials < 1:
-        raise UsageError(f"trials must be at least 1, not {trials}")
+    if trials < 0 or (trials == 0 and strategy != "bo"):
+        raise UsageError(f"trials must be at least {0 if strategy == 'bo' else 1} with {strategy}, not {trials}")
     if not tasks:
         raise UsageError("there is nothing to tune")
     tensor_intrinsics.register_for(target.kind, target.keys)
@@ -102,11 +112,14 @@ def tune(
 
     logging.getLogger("tvm.s_tir.meta_schedule").setLevel(logging.WARNING)
     stop = stop or threading.Event()
-    loaded, prior = _load_prior(store, target) if strategy == "bo" and use_prior else (None, "none")
+    loaded, prior = (model, "given") if model is not None else (None, "none")
+    if strategy == "bo" and use_prior and model is None:
+        loaded, prior = _load_prior(store, target)
     recorder = RunRecorder(
         store, target, this_machine(), _source(strategy, seed, prior), total=trials, on_trial=on_trial
     )
-    chosen = _strategy(strategy, loaded, seed, batch_size, recorder, stop)
+    remember = partial(recall, store, target=target) if use_prior else None
+    chosen = _strategy(strategy, loaded, seed, batch_size, remember, recorder, stop)
     cores = target.num_cores or 1
     contexts = [
         ms.TuneContext(
@@ -124,6 +137,13 @@ def tune(
     runner = PersistentRunner(target, observer=recorder, stop=stop)
     try:
         measure_small_kernel(target, builder, runner)
+        if trials == 0:
+            rng = np.random.default_rng(seed)
+            for task, context in zip(tasks, contexts, strict=True):
+                mine = recorder.for_task(workload_from_module(task.mod), task.name)
+                known = recall(store, mine.workload, target) if use_prior else History()
+                mine.predicted = predict_best(context, loaded, known, rng, builder)
+            return _report(recorder, tasks, target, strategy, seed, prior, interrupted=False)
         with tempfile.TemporaryDirectory(prefix="tunedb-") as work_dir:
             ms.tune_tasks(
                 tasks=contexts,
@@ -159,7 +179,7 @@ def bayesian_optimization(
         store: gives the cost model to start from, and is appended to, a batch at a time.
         target: the target of the tuning call (TVM's, or what TVM makes one of).
         seed: of all randomness.
-        use_prior: False starts cold, without the store's cost model.
+        use_prior: False starts cold: without cost model, and without what the store knows of the workloads.
         batch_size: candidates between two updates of the posterior.
 
     Returns:
@@ -168,7 +188,8 @@ def bayesian_optimization(
     ours = target_from_tvm(target)
     model, prior = _load_prior(store, ours) if use_prior else (None, "none")
     recorder = RunRecorder(store, ours, this_machine(), _source("bo", seed, prior), total=0)
-    return _strategy("bo", model, seed, batch_size, recorder, None)
+    remember = partial(recall, store, target=ours) if use_prior else None
+    return _strategy("bo", model, seed, batch_size, remember, recorder, None)
 
 
 def _load_prior(store: Store, target: Target) -> tuple[Any, str]:
@@ -181,14 +202,20 @@ def _load_prior(store: Store, target: Target) -> tuple[Any, str]:
 
 
 def _strategy(
-    name: str, model: Any, seed: int, batch_size: int | None, run: RunRecorder, stop: threading.Event | None
+    name: str,
+    model: Any,
+    seed: int,
+    batch_size: int | None,
+    remember: Callable[[Workload], History] | None,
+    run: RunRecorder,
+    stop: threading.Event | None,
 ) -> Any:
     from tvm.s_tir import meta_schedule as ms
 
     from search.strategy import BayesianOptimization, Recorded
 
     if name == "bo":
-        return BayesianOptimization(model, seed=seed, batch_size=batch_size or 8, run=run, stop=stop)
+        return BayesianOptimization(model, seed=seed, batch_size=batch_size or 8, recall=remember, run=run, stop=stop)
     inner = ms.search_strategy.EvolutionarySearch() if name == "evolutionary" else ms.search_strategy.ReplayTrace()
     return Recorded(inner, run=run, stop=stop)
 
@@ -225,6 +252,7 @@ def _report(
             trials=len(task.trials),
             failed=sum(trial.outcome is not Outcome.OK for trial in task.trials),
             best=task.best,
+            predicted=task.predicted,
             trust=task.trust,
         )
         for task in recorder.tasks

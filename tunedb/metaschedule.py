@@ -13,6 +13,7 @@ from tunedb.replaying import probe
 from tunedb.traces import validated_trace
 from tunedb.tvm_objects import (
     load_module,
+    recorded_trace,
     release,
     replay,
     target_from_tvm,
@@ -23,6 +24,7 @@ from tunedb.tvm_objects import (
 
 __all__ = [
     "load_module",
+    "recorded_trace",
     "release",
     "replay",
     "schedule",

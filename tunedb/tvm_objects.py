@@ -111,6 +111,12 @@ def replay(mod: Any, decoded: Any) -> Any:
     return replayed
 
 
+def recorded_trace(trace: Any) -> Trace:
+    """A `tvm.s_tir.schedule.Trace` as records hold it."""
+    instructions, decisions = plain(trace.as_json())
+    return Trace(msgspec.json.encode(instructions), msgspec.json.encode(decisions))
+
+
 def trial_from_measurement(
     workload: Workload,
     target: Target,
@@ -140,8 +146,7 @@ def trial_from_measurement(
         error: the cause of failure.
         measured_at: when.
     """
-    instructions, decisions = plain(trace.as_json())
-    recorded = Trace(msgspec.json.encode(instructions), msgspec.json.encode(decisions))
+    recorded = recorded_trace(trace)
     secs = tuple(float(figure) for figure in run_secs or ()) if outcome is Outcome.OK else ()
     if outcome is Outcome.OK and not secs:
         outcome = Outcome.FAILED

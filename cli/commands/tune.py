@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from enum import StrEnum
 from functools import partial
@@ -21,6 +22,7 @@ SUMMARY = "Measure new schedules of a workload here"
 EXAMPLES = (
     "tunedb tune examples/workloads.py:matmul --trials 64",
     "tunedb tune resnet18.onnx --trials 2000",
+    "tunedb tune examples/workloads.py:matmul --trials 0",
     'tunedb tune 5f3a --target \'{"kind": "llvm", "mcpu": "znver5", "num-cores": 8}\' --seed 1',
 )
 
@@ -40,7 +42,15 @@ def command(
     target: Annotated[
         str | None, typer.Option("--target", metavar="T", help="TVM target, JSON or tag.  [default: this CPU]")
     ] = None,
-    trials: Annotated[int, typer.Option("--trials", metavar="N", min=1, help="Candidates to measure.")] = 64,
+    trials: Annotated[
+        int,
+        typer.Option(
+            "--trials",
+            metavar="N",
+            min=0,
+            help="Candidates to measure; 0 measures none and compiles what is predicted.",
+        ),
+    ] = 64,
     strategy: Annotated[
         Strategy, typer.Option("--strategy", help="bo starts from the store's cost model; the others are stock TVM's.")
     ] = Strategy.BO,
@@ -119,6 +129,8 @@ def _task_document(task: TaskReport, target: Target) -> dict[str, Any]:
     found: dict[str, Any] = {"run_secs_median": None, "record_id": None, "trace": None}
     if task.best is not None:
         found = record_document(task.best, target)
+    elif task.predicted is not None:
+        found["trace"] = json.loads(task.predicted.to_json())
     return {
         "name": task.name,
         **found,
@@ -153,6 +165,12 @@ def _text(report: TuneReport) -> list[str | Table]:
     ]
     headers = ["workload", "name", "trials", "failed", "best", "record"]
     table = Table(headers, rows, right=frozenset({"trials", "failed", "best"}))
-    if len(report.tasks) != 1 or report.tasks[0].best is None:
+    if len(report.tasks) != 1:
         return [table]
-    return [table, "", "trace:", *(f"  {line}" for line in trace_lines(report.tasks[0].best.trace))]
+    task = report.tasks[0]
+    if task.best is not None:
+        return [table, "", "trace:", *(f"  {line}" for line in trace_lines(task.best.trace))]
+    if task.predicted is not None:
+        heading = "trace, predicted to be the best, compiled and not measured:"
+        return [table, "", heading, *(f"  {line}" for line in trace_lines(task.predicted))]
+    return [table]

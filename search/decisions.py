@@ -1,0 +1,105 @@
+"""The decisions of recorded traces, and how to carry them over to a program of other extents.
+
+A recorded trace is anybody's: of its text only the names of its instructions and its decisions are used, and applied
+to the instructions of a design space that was generated here.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from tunedb.records import Trace
+
+POSTPROC = "EnterPostproc"
+TILE, CATEGORICAL, LOCATION = "SamplePerfectTile", "SampleCategorical", "SampleComputeLocation"
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A trace without its postprocessors' part."""
+
+    kinds: tuple[str, ...]  # names of the instructions
+    decisions: dict[int, Any]  # by the instruction's place: factors of a tile, or a number
+
+
+def read_decisions(trace: Trace) -> Decided | None:
+    """What a recorded trace decided; None when it is not such a trace (another tuner's record)."""
+    try:
+        instructions = msgspec.json.decode(trace.instructions, type=list[tuple[str, Any, Any, Any]])
+        decisions = dict(msgspec.json.decode(trace.decisions, type=list[tuple[int, list[int] | int]]))
+    except msgspec.MsgspecError:
+        return None
+    names = [name for name, *_ in instructions]
+    kinds = tuple(names[: names.index(POSTPROC)] if POSTPROC in names else names)
+    return Decided(kinds, {place: decided for place, decided in decisions.items() if place < len(kinds)})
+
+
+def carried_over(
+    decided: Mapping[int, Any], like: Mapping[int, Any], limits: Mapping[int, int]
+) -> dict[int, list[int] | int] | None:
+    """Decisions fitted to another program of the same design space; None when their kinds differ.
+
+    Args:
+        decided: decisions by place.
+        like: any decisions of the other program by place: they say which extents its tiles divide.
+        limits: largest innermost factor by place, of tiles.
+    """
+    if decided.keys() != like.keys():
+        return None
+    fitted: dict[int, list[int] | int] = {}
+    for place, wanted in decided.items():
+        example = like[place]
+        if isinstance(wanted, list) != isinstance(example, list):
+            return None
+        if not isinstance(wanted, list):
+            fitted[place] = wanted
+        elif len(wanted) != len(example) or min(wanted) < 1:
+            return None
+        else:
+            fitted[place] = nearest_tile(tuple(wanted), math.prod(example), limits.get(place, 0))
+    return fitted
+
+
+@functools.lru_cache(maxsize=4096)
+def factorisations(extent: int, parts: int, max_innermost: int = 0) -> tuple[tuple[int, ...], ...]:
+    """All ways to write an extent as a product of so many factors, in lexical order.
+
+    Args:
+        extent: what to divide.
+        parts: number of factors, the outermost first.
+        max_innermost: largest last factor; 0 sets no limit.
+    """
+    if parts == 1:
+        return ((extent,),) if not max_innermost or extent <= max_innermost else ()
+    return tuple(
+        (factor, *rest)
+        for factor in range(1, extent + 1)
+        if extent % factor == 0
+        for rest in factorisations(extent // factor, parts - 1, max_innermost)
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def nearest_tile(wanted: tuple[int, ...], extent: int, max_innermost: int = 0) -> list[int]:
+    """The factorisation of an extent whose inner factors are nearest to those wanted, by their ratios.
+
+    The outermost factor is what is left: it says how often the tile repeats, not what the tile is. Nearer the inside
+    counts for more.
+    """
+    if math.prod(wanted) == extent and (not max_innermost or wanted[-1] <= max_innermost):
+        return list(wanted)
+
+    def distance(factors: Iterable[int]) -> float:
+        return sum(
+            place * abs(math.log(factor / aim))
+            for place, (factor, aim) in enumerate(zip(factors, wanted, strict=True))
+            if place > 0
+        )
+
+    return list(min(factorisations(extent, len(wanted), max_innermost), key=distance))

@@ -13,8 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from tunedb.records import Trace
+
+Decisions = Mapping[int, list[int] | int]
 
 POSTPROC = "EnterPostproc"
 TILE, CATEGORICAL, LOCATION = "SamplePerfectTile", "SampleCategorical", "SampleComputeLocation"
@@ -40,9 +44,23 @@ def read_decisions(trace: Trace) -> Decided | None:
     return Decided(kinds, {place: decided for place, decided in decisions.items() if place < len(kinds)})
 
 
-def carried_over(
-    decided: Mapping[int, Any], like: Mapping[int, Any], limits: Mapping[int, int]
-) -> dict[int, list[int] | int] | None:
+def decision_key(decisions: Decisions) -> tuple[Any, ...]:
+    """Equal for equal decisions."""
+    return tuple((place, tuple(v) if isinstance(v, list) else v) for place, v in sorted(decisions.items()))
+
+
+def encoded(decisions: Decisions) -> npt.NDArray[np.float64]:
+    """Decisions of one design space as numbers [k] in which neighbours are near.
+
+    A tile is the base-2 logarithm of each factor, so that doubling one is a step of 1; the rest are as they are.
+    """
+    numbers: list[float] = []
+    for _, decided in sorted(decisions.items()):
+        numbers += [math.log2(factor) for factor in decided] if isinstance(decided, list) else [float(decided)]
+    return np.asarray(numbers)
+
+
+def carried_over(decided: Decisions, like: Decisions, limits: Mapping[int, int]) -> dict[int, list[int] | int] | None:
     """Decisions fitted to another program of the same design space; None when their kinds differ.
 
     Args:
@@ -55,11 +73,11 @@ def carried_over(
     fitted: dict[int, list[int] | int] = {}
     for place, wanted in decided.items():
         example = like[place]
-        if isinstance(wanted, list) != isinstance(example, list):
-            return None
         if not isinstance(wanted, list):
+            if isinstance(example, list):
+                return None
             fitted[place] = wanted
-        elif len(wanted) != len(example) or min(wanted) < 1:
+        elif not isinstance(example, list) or len(wanted) != len(example) or min(wanted) < 1:
             return None
         else:
             fitted[place] = nearest_tile(tuple(wanted), math.prod(example), limits.get(place, 0))

@@ -1,7 +1,7 @@
 """Candidates worth a thought: fresh samples, and changes of what is measured or predicted to be good.
 
-Replaying and featurising a candidate takes milliseconds and is what a strategy's own time goes into, so each
-candidate is replayed once, featurised once, kept in the pool while it is promising, and never proposed twice.
+Replaying and featurising a candidate takes milliseconds and is what a strategy's own time goes into, so only those are
+replayed whose decisions promise something, each once, kept in the pool while it is promising and never proposed twice.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ import numpy.typing as npt
 
 from costmodels.features import DEFAULT
 from costmodels.model import CostModel
+from search.decisions import Decisions, decision_key, encoded
 from search.history import History, failed
+from search.screening import Screen
 from search.space import Candidate, DesignSpaces
 from search.surrogate import Surrogate
 
@@ -30,11 +32,14 @@ FloatArray = npt.NDArray[np.float64]
 class Budget:
     """How many candidates a batch looks at."""
 
-    first_samples: int = 256  # fresh ones before the first batch
-    first_generations: int = 3
-    samples: int = 32  # fresh ones before each later batch: other design spaces stay in sight
+    first_samples: int = 64  # fresh ones before the first batch
+    cold_samples: int = 256  # the same without any prior, where samples are all there is
+    first_generations: int = 4
+    samples: int = 8  # fresh ones before each later batch: other design spaces stay in sight
     generations: int = 2
-    mutations: int = 96  # a generation
+    screened: int = 512  # changes of parents that are looked at in a generation
+    replayed: int = 28  # of those: the most promising
+    mutations: int = 4  # by MetaSchedule's own mutators
     parents: int = 32
     pool: int = 384  # kept from batch to batch
 
@@ -87,6 +92,7 @@ class Proposer:
         self._spaces, self._context, self._model = spaces, context, model
         self._budget = budget or Budget()
         self._seen: set[int] = set()
+        self._tried: set[Any] = set()
         self._pool = EMPTY
         self._measured = EMPTY
         self._measured_log_secs: FloatArray = np.empty(0)
@@ -131,12 +137,15 @@ class Proposer:
         """The pool that the acquisition chooses from: new candidates joined to the best of the old."""
         budget = self._budget
         first, self._first = self._first, False
-        self._add(self._spaces.sample(budget.first_samples if first else budget.samples))
-        if first and self._model is None:
+        blind = self._model is None and surrogate.num_measured == 0
+        if first:
+            self._add(self._spaces.sample(budget.cold_samples if blind else budget.first_samples))
+        else:
+            self._add(self._spaces.sample(budget.samples))
+        if blind:
             return self._pool  # nothing says yet which of them are good parents
         for _ in range(budget.first_generations if first else budget.generations):
-            parents, weights = self._parents(surrogate)
-            self._add(self._spaces.mutate(parents, budget.mutations, weights))
+            self._add(self._generation(surrogate))
         if len(self._pool) > budget.pool:
             self._pool = self._pool.take(np.argsort(self._means(surrogate), kind="stable")[: budget.pool])
         return self._pool
@@ -186,6 +195,37 @@ class Proposer:
         pool = self._described([candidate for candidate, _ in measured])
         secs = {id(candidate): run_secs for candidate, run_secs in measured}
         return pool, np.array([secs[id(candidate)] for candidate in pool.candidates])
+
+    def _generation(self, surrogate: Surrogate) -> list[Candidate]:
+        """Changes of the parents, of which those are replayed whose decisions promise most."""
+        budget = self._budget
+        parents, weights = self._parents(surrogate)
+        new: dict[Any, tuple[int, Decisions]] = {}
+        for space, decisions in self._spaces.vary(parents, budget.screened, weights):
+            key = (space, decision_key(decisions))
+            if key not in self._tried:
+                new[key] = (space, decisions)
+        keys = list(new)
+        promises = self._promises(surrogate, list(new.values()))
+        chosen = [keys[int(i)] for i in np.argsort(promises, kind="stable")[: budget.replayed]]
+        self._tried.update(chosen)
+        made = [candidate for candidate in self._spaces.make(new[key] for key in chosen) if candidate is not None]
+        return made + self._spaces.mutate(parents, budget.mutations, weights)
+
+    def _promises(self, surrogate: Surrogate, wanted: Sequence[tuple[int, Decisions]]) -> FloatArray:
+        """What decisions promise [n], lower is better; as they come where too little is known of a design space."""
+        known = self._pool.join(self._measured)
+        means, _ = surrogate.marginals(known.features, known.prior)
+        promises = np.full(len(wanted), float(means.min()))  # where nothing is known, everything may be
+        for space in sorted({space for space, _ in wanted}):
+            here = [i for i, candidate in enumerate(known.candidates) if candidate.space == space]
+            if not here:
+                continue
+            screen = Screen(np.stack([known.candidates[i].encoding for i in here]), means[here])
+            places = [i for i, (its, _) in enumerate(wanted) if its == space]
+            if screen.is_ready:
+                promises[places] = screen.guess(np.stack([encoded(wanted[i][1]) for i in places]))
+        return promises
 
     def _means(self, surrogate: Surrogate) -> FloatArray:
         return surrogate.marginals(self._pool.features, self._pool.prior)[0]

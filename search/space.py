@@ -7,9 +7,11 @@ target's postprocessors.
 
 from __future__ import annotations
 
+import os
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,10 +21,12 @@ from tvm.s_tir import meta_schedule as ms
 from tvm.s_tir.meta_schedule import _ffi_api
 from tvm.s_tir.schedule import Trace
 
-from search.decisions import TILE, carried_over, read_decisions
+from search.decisions import CATEGORICAL, TILE, Decisions, carried_over, encoded, read_decisions
+from search.variation import crossed, varied
 from tunedb import records
 
 _MAX_SEED = 2**31 - 1
+_CROSSED_SHARE = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +36,13 @@ class Candidate:
     trace: Any  # tvm Trace without its postprocessors' part: what mutators take
     schedule: Any  # tvm Schedule after the postprocessors
     key: int  # structural hash of the scheduled module: equal programs have equal keys
+    space: int = 0  # number of its design space
+    decisions: Decisions = field(default_factory=dict)  # by the place of their instruction
+
+    @property
+    def encoding(self) -> np.ndarray:
+        """Its decisions as numbers [k]; k is one of its design space."""
+        return encoded(self.decisions)
 
     def measure_candidate(self) -> Any:
         """MetaSchedule's form of it."""
@@ -52,10 +63,13 @@ class DesignSpaces:
     def __init__(self, context: Any, schedules: Sequence[Any], rng: np.random.Generator) -> None:
         self._mod = context.mod
         self._rng = rng
-        self._threads = ThreadPoolExecutor(max_workers=max(1, int(context.num_threads)))
+        self._threads = ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0)))
         self.traces: list[Any] = [schedule.trace.simplified(True) for schedule in schedules]
         self._kinds = [tuple(str(inst.kind.name) for inst in trace.insts) for trace in self.traces]
-        self._examples: dict[int, dict[int, Any]] = {}
+        self._limits = [_innermost_limits(trace) for trace in self.traces]
+        self._choices = [_categories(trace) for trace in self.traces]
+        self._seen_choices: list[dict[int, set[int]]] = [defaultdict(set) for _ in self.traces]
+        self._examples: dict[int, Decisions] = {}
         generator = context.space_generator
         self._postprocs = list(generator.postprocs or [])
         mutators = dict(generator.mutator_probs.items()) if generator.mutator_probs else {}
@@ -74,14 +88,13 @@ class DesignSpaces:
 
     def sample(self, number: int) -> list[Candidate]:
         """Up to `number` random candidates, an equal share of each design space; invalid ones are dropped."""
-        jobs = [
-            (Trace(trace.insts, {}), self.seed())
-            for trace in (self.traces[i % len(self.traces)] for i in range(number))
-        ]
-        return self._replay_all(jobs)
+        spaces = [i % len(self.traces) for i in range(number)]
+        return _valid(self._replay_all([(i, Trace(self.traces[i].insts, {}), self.seed()) for i in spaces]))
 
     def mutate(self, parents: Sequence[Candidate], number: int, weights: np.ndarray | None = None) -> list[Candidate]:
-        """Up to `number` candidates that each differ from a parent in one or two decisions.
+        """Up to `number` candidates that each differ from a parent by one or two of MetaSchedule's own mutations.
+
+        These change annotations too, such as how far loops are parallel.
 
         Args:
             parents: whom to change.
@@ -91,15 +104,59 @@ class DesignSpaces:
         if not parents or not self._mutators:
             return []
         jobs = []
-        for parent in self._rng.choice(len(parents), size=number, p=weights):
-            trace = parents[int(parent)].trace
+        for place in self._rng.choice(len(parents), size=number, p=weights):
+            parent = parents[int(place)]
+            trace = parent.trace
             for _ in range(1 + int(self._rng.random() < 0.3)):
                 mutator = self._mutators[int(self._rng.choice(len(self._mutators), p=self._mutator_probs))]
                 trace = _ffi_api.MutatorApply(mutator, trace, self.seed()) or trace
-            jobs.append((trace, self.seed()))
+            jobs.append((parent.space, trace, self.seed()))
+        return _valid(self._replay_all(jobs))
+
+    def vary(
+        self, parents: Sequence[Candidate], number: int, weights: np.ndarray | None = None
+    ) -> list[tuple[int, Decisions]]:
+        """So many changes of parents' decisions, each with its design space; nothing is replayed.
+
+        Args:
+            parents: whom to change; two of one design space are crossed now and then.
+            number: how many.
+            weights: probability [len(parents)] of each parent; equal when not given.
+        """
+        if not parents:
+            return []
+        made: list[tuple[int, Decisions]] = []
+        for one, other in self._rng.choice(len(parents), size=(number, 2), p=weights):
+            parent, mate = parents[int(one)], parents[int(other)]
+            base: Decisions = parent.decisions
+            if mate.space == parent.space and mate is not parent and self._rng.random() < _CROSSED_SHARE:
+                base = crossed(base, mate.decisions, self._rng)
+            choices = {
+                **{k: sorted(v) for k, v in self._seen_choices[parent.space].items()},
+                **self._choices[parent.space],
+            }
+            made.append((parent.space, varied(base, choices, self._limits[parent.space], self._rng)))
+        return made
+
+    def make(self, wanted: Iterable[tuple[int, Decisions]]) -> list[Candidate | None]:
+        """Candidates with these decisions, repaired by TVM, each of a design space; None where they are not valid."""
+        jobs = []
+        for space, decisions in wanted:
+            instructions = list(self.traces[space].insts)
+            decided = {instructions[place]: value for place, value in decisions.items()}
+            jobs.append((space, Trace(instructions, decided), 1))  # nothing is left to be drawn
         return self._replay_all(jobs)
 
-    def replay(self, trace: Any, seed: int) -> Candidate | None:
+    def revive(self, recorded: Iterable[records.Trace]) -> list[Candidate | None]:
+        """Candidates with the decisions of recorded traces, of this task or of one like it, fitted to its extents.
+
+        None for those of no design space of this task, and for those that are not valid here.
+        """
+        fitted = [self._fitted(trace) for trace in recorded]
+        made = iter(self.make(wanted for wanted in fitted if wanted is not None))
+        return [None if wanted is None else next(made) for wanted in fitted]
+
+    def replay(self, space: int, trace: Any, seed: int) -> Candidate | None:
         """The candidate of a trace, open decisions drawn with `seed`; None when it is not valid on this target."""
         schedule = Schedule(self._mod, seed=seed, debug_mask=0, error_render_level="none")
         try:
@@ -111,58 +168,61 @@ class DesignSpaces:
         schedule.enter_postproc()
         if not all(postproc.apply(schedule) for postproc in self._postprocs):
             return None
-        return Candidate(trace, schedule, int(tvm_ffi.structural_hash(schedule.mod)))
-
-    def revive(self, recorded: Iterable[records.Trace]) -> list[Candidate | None]:
-        """Candidates with the decisions of recorded traces, of this task or of one like it, fitted to its extents.
-
-        None for those of no design space of this task, and for those that are not valid here.
-        """
-        jobs: list[tuple[Any, int] | None] = []
-        for trace in recorded:
-            decided = read_decisions(trace)
-            number = self._kinds.index(decided.kinds) if decided and decided.kinds in self._kinds else None
-            fitted = None
-            if decided is not None and number is not None:
-                instructions = self.traces[number].insts
-                limits = {
-                    place: int(instructions[place].attrs[1])
-                    for place in decided.decisions
-                    if self._kinds[number][place] == TILE
-                }
-                fitted = carried_over(decided.decisions, self._example(number), limits)
-            if fitted is None or number is None:
-                jobs.append(None)
-                continue
-            instructions = list(self.traces[number].insts)
-            decisions = {instructions[place]: value for place, value in fitted.items()}
-            jobs.append((Trace(instructions, decisions), 1))  # nothing is left to be drawn
-        return list(self._threads.map(lambda job: None if job is None else self.replay(*job), jobs))
-
-    def _example(self, number: int) -> dict[int, Any]:
-        """Some decisions of a design space by place; empty when no sample of it is valid."""
-        if number not in self._examples:
-            trace = self.traces[number]
-            samples = (self.replay(Trace(trace.insts, {}), seed) for seed in range(1, 17))
-            found = next((candidate for candidate in samples if candidate is not None), None)
-            self._examples[number] = {} if found is None else _decisions(found.trace)
-        return self._examples[number]
+        key = int(tvm_ffi.structural_hash(schedule.mod))
+        return Candidate(trace, schedule, key, space, _decisions(trace))
 
     def close(self) -> None:
         """Ends the replaying threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _replay_all(self, jobs: Iterable[tuple[Any, int]]) -> list[Candidate]:
-        return [found for found in self._threads.map(lambda job: self.replay(*job), jobs) if found is not None]
+    def _fitted(self, recorded: records.Trace) -> tuple[int, Decisions] | None:
+        decided = read_decisions(recorded)
+        if decided is None or decided.kinds not in self._kinds:
+            return None
+        space = self._kinds.index(decided.kinds)
+        fitted = carried_over(decided.decisions, self._example(space), self._limits[space])
+        return None if fitted is None else (space, fitted)
+
+    def _example(self, space: int) -> Decisions:
+        """Some decisions of a design space; empty when no sample of it is valid."""
+        if space not in self._examples:
+            samples = (self.replay(space, Trace(self.traces[space].insts, {}), seed) for seed in range(1, 17))
+            found = next((candidate for candidate in samples if candidate is not None), None)
+            self._examples[space] = {} if found is None else found.decisions
+        return self._examples[space]
+
+    def _replay_all(self, jobs: Iterable[tuple[int, Any, int]]) -> list[Candidate | None]:
+        replayed = list(self._threads.map(lambda job: self.replay(*job), jobs))
+        for candidate in _valid(replayed):
+            for place, decided in candidate.decisions.items():
+                if isinstance(decided, int):
+                    self._seen_choices[candidate.space][place].add(decided)
+        return replayed
 
 
-def _decisions(trace: Any) -> dict[int, Any]:
-    """A trace's decisions by the place of their instruction, as plain numbers and lists."""
-    decided = trace.decisions
+def _valid(candidates: Iterable[Candidate | None]) -> list[Candidate]:
+    return [candidate for candidate in candidates if candidate is not None]
+
+
+def _innermost_limits(trace: Any) -> dict[int, int]:
+    """Largest innermost factor of each tile, by place."""
+    return {place: int(inst.attrs[1]) for place, inst in enumerate(trace.insts) if str(inst.kind.name) == TILE}
+
+
+def _categories(trace: Any) -> dict[int, list[int]]:
+    """Numbers that a choice among categories may take, by place."""
     return {
-        place: int(value)
-        if isinstance(value := decided[inst], int) or hasattr(value, "value")
-        else [int(v) for v in value]
+        place: list(range(len(inst.attrs[0])))
         for place, inst in enumerate(trace.insts)
-        if inst in decided
+        if str(inst.kind.name) == CATEGORICAL
     }
+
+
+def _decisions(trace: Any) -> Decisions:
+    """A trace's decisions by place, as plain numbers and lists."""
+    decided = trace.decisions
+    return {place: _plain(decided[inst]) for place, inst in enumerate(trace.insts) if inst in decided}
+
+
+def _plain(value: Any) -> list[int] | int:
+    return int(value) if isinstance(value, int) or hasattr(value, "value") else [int(factor) for factor in value]

@@ -18,7 +18,7 @@ def test_samples_come_from_every_design_space_and_replay(context: Any) -> None:
     assert len(spaces) > 1
     assert len(found) > 12
     assert len({len(candidate.trace.insts) for candidate in found}) > 1
-    again = spaces.replay(found[0].trace, seed=99)
+    again = spaces.replay(found[0].space, found[0].trace, seed=99)
     assert again is not None
     assert again.key == found[0].key  # all decisions are in the trace, none is drawn anew
 

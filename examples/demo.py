@@ -84,7 +84,7 @@ def run(url: str, trials: int, seed: int) -> None:
         if winners[0] is None or winners[1] is None:
             sys.exit("one of the searches found nothing that runs")
         workload = store.module(winners[0].module_id)
-        again = measure_side_by_side(workload, winners, target)
+        again = measure_side_by_side(workload, [winner.trace for winner in winners], target)
 
         print(f"\nBest schedule found (trial {winners[0].trial_id}):\n")
         print(script(workload, winners[0]))

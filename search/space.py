@@ -131,11 +131,8 @@ class DesignSpaces:
             base: Decisions = parent.decisions
             if mate.space == parent.space and mate is not parent and self._rng.random() < _CROSSED_SHARE:
                 base = crossed(base, mate.decisions, self._rng)
-            choices = {
-                **{k: sorted(v) for k, v in self._seen_choices[parent.space].items()},
-                **self._choices[parent.space],
-            }
-            made.append((parent.space, varied(base, choices, self._limits[parent.space], self._rng)))
+            limits = self._limits[parent.space]
+            made.append((parent.space, varied(base, self._numbers(parent.space), limits, self._rng)))
         return made
 
     def make(self, wanted: Iterable[tuple[int, Decisions]]) -> list[Candidate | None]:
@@ -174,6 +171,20 @@ class DesignSpaces:
     def close(self) -> None:
         """Ends the replaying threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def domain(self, space: int) -> tuple[Decisions, dict[int, list[int]], dict[int, int]]:
+        """What a design space leaves open.
+
+        Returns:
+            Some decisions of it by place, whose tiles tell the extents; values seen of those that are numbers;
+            largest innermost factors of tiles.
+        """
+        self._replay_all([(space, Trace(self.traces[space].insts, {}), self.seed()) for _ in range(16)])
+        return self._example(space), self._numbers(space), self._limits[space]
+
+    def _numbers(self, space: int) -> dict[int, list[int]]:
+        """Values that decisions which are numbers may take, by place: categories, and locations seen so far."""
+        return {**{k: sorted(v) for k, v in self._seen_choices[space].items()}, **self._choices[space]}
 
     def _fitted(self, recorded: records.Trace) -> tuple[int, Decisions] | None:
         decided = read_decisions(recorded)

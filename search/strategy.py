@@ -29,8 +29,8 @@ from tunedb.records import Workload
 _log = logging.getLogger(__name__)
 
 
-class _Recorded(PySearchStrategy):
-    """What both strategies share: telling the run's recorder of the task's trials, and an orderly stop."""
+class RecordedStrategy(PySearchStrategy):
+    """What all strategies share: telling the run's recorder of the task's trials, and an orderly stop."""
 
     def __init__(self, run: RunRecorder | None, stop: threading.Event | None) -> None:
         super().__init__()
@@ -39,16 +39,18 @@ class _Recorded(PySearchStrategy):
         self.context: Any = None
         self.recorder: TaskRecorder | None = None
 
-    def _stopped(self) -> bool:
+    def stopped(self) -> bool:
+        """Whether the run is to end."""
         return self.stop is not None and self.stop.is_set()
 
-    def _begin(self) -> None:
+    def begin_task(self) -> None:
+        """Tells the run's recorder that the context's task begins."""
         if self.run is not None:
             self.recorder = self.run.for_task(workload_from_module(self.context.mod), str(self.context.task_name))
 
 
 @derived_object
-class BayesianOptimization(_Recorded):
+class BayesianOptimization(RecordedStrategy):
     """Bayesian optimization over all design spaces of a task, with a cost model as the prior mean.
 
     It runs wherever a MetaSchedule search strategy does; `search.bayesian_optimization` makes one that knows a store.
@@ -104,14 +106,14 @@ class BayesianOptimization(_Recorded):
         spaces = DesignSpaces(self.context, design_spaces, np.random.default_rng(self.seed))
         self.proposer = Proposer(spaces, self.context, self.model)
         self.surrogate = Surrogate(has_prior=self.model is not None)
-        self._begin()
+        self.begin_task()
         if self.recall is not None:
             self.proposer.remember(self.recall(workload_from_module(self.context.mod)), self.surrogate)
 
     def generate_measure_candidates(self) -> list[Any] | None:
         """The next batch; None when the trials are spent, the spaces exhausted or the run stopped."""
         assert self.proposer is not None and self.surrogate is not None
-        if self.remaining <= 0 or self._stopped():
+        if self.remaining <= 0 or self.stopped():
             return None
         pool = self.proposer.propose(self.surrogate)
         if len(pool) == 0:
@@ -138,7 +140,7 @@ class BayesianOptimization(_Recorded):
         del measure_candidates
         if self.batch is None:
             return
-        run_secs = np.array([_estimate_secs(result) for result in results])
+        run_secs = np.array([estimated_secs(result) for result in results])
         good = np.flatnonzero(np.isfinite(run_secs))
         self.surrogate.observe(self.batch.features[good], self.batch.prior[good], run_secs[good])
         self.proposer.learn(self.batch, run_secs)
@@ -176,7 +178,7 @@ class BayesianOptimization(_Recorded):
 
 
 @derived_object
-class Recorded(_Recorded):
+class Recorded(RecordedStrategy):
     """Another search strategy, unchanged, with its trials told to the store.
 
     Args:
@@ -208,12 +210,12 @@ class Recorded(_Recorded):
         cost_model: Any = None,
     ) -> None:
         """Starts the inner strategy."""
-        self._begin()
+        self.begin_task()
         self.inner.pre_tuning(max_trials, num_trials_per_iter, design_spaces, database, cost_model)
 
     def generate_measure_candidates(self) -> list[Any] | None:
         """The inner strategy's next batch."""
-        if self._stopped():
+        if self.stopped():
             return None
         candidates: list[Any] | None = self.inner.generate_measure_candidates()
         if candidates is not None and self.recorder is not None:
@@ -237,7 +239,7 @@ class Recorded(_Recorded):
         return Recorded(self.inner.clone(), run=self.run, stop=self.stop)
 
 
-def _estimate_secs(result: Any) -> float:
+def estimated_secs(result: Any) -> float:
     """Latency of a runner result in seconds, as the store estimates it; infinity for a failure."""
     if result.error_msg is not None or not result.run_secs:
         return float("inf")

@@ -29,6 +29,7 @@ from tunedb.records import Outcome, Source, Target, Trace, Trial, Workload
 from tunedb.store import Store
 
 STRATEGIES = ("bo", "evolutionary", "random")
+BASELINES = ("tpe", "index-bo")  # for benchmarks
 
 _log = logging.getLogger(__name__)
 
@@ -85,10 +86,10 @@ def tune(
         trials: how many candidates to measure, over all tasks. 0 measures none: "bo" then says, for each task, which
             schedule it believes to be the best, and compiles it.
         strategy: "bo" (Bayesian optimization), "evolutionary" (stock: evolutionary search with its XGBoost model) or
-            "random" (stock's replay-trace).
+            "random" (stock's replay-trace); for benchmarks "tpe" and "index-bo" (see `search.baselines`).
         seed: of all randomness.
         use_prior: False starts "bo" cold: without cost model, and without what the store knows of the workloads.
-        model: starts "bo" instead of the store's cost model.
+        model: starts "bo" instead of the store's cost model; with "evolutionary", takes the place of stock's.
         batch_size: candidates between two updates; 8 for "bo", stock's 64 (or `trials`) otherwise.
         on_trial: called after each trial.
         stop: when set, the run ends after the candidate being measured; what was finished is in the store.
@@ -98,7 +99,7 @@ def tune(
         MeasurementError: this machine cannot build or run code for the target, or every single trial failed.
         StoreError: the store cannot be written.
     """
-    if strategy not in STRATEGIES:
+    if strategy not in (*STRATEGIES, *BASELINES):
         raise UsageError(f"unknown strategy {strategy!r}: choose one of {', '.join(STRATEGIES)}")
     if trials < 0 or (trials == 0 and strategy != "bo"):
         raise UsageError(f"trials must be at least {0 if strategy == 'bo' else 1} with {strategy}, not {trials}")
@@ -154,7 +155,7 @@ def tune(
                 builder=builder,
                 runner=runner,
                 database=ms.database.MemoryDatabase(),
-                cost_model="xgb" if strategy == "evolutionary" else "random",
+                cost_model=_cost_model(strategy, model, seed),
                 measure_callbacks=[
                     ms.measure_callback.AddToDatabase(),
                     ms.measure_callback.RemoveBuildArtifact(),
@@ -216,8 +217,27 @@ def _strategy(
 
     if name == "bo":
         return BayesianOptimization(model, seed=seed, batch_size=batch_size or 8, recall=remember, run=run, stop=stop)
+    if name == "tpe":
+        from search.baselines.tpe import Tpe
+
+        return Tpe(seed=seed, batch_size=batch_size or 8, run=run, stop=stop)
+    if name == "index-bo":
+        from search.baselines.index_bo import IndexBayesianOptimization
+
+        return IndexBayesianOptimization(seed=seed, batch_size=batch_size or 8, run=run, stop=stop)
     inner = ms.search_strategy.EvolutionarySearch() if name == "evolutionary" else ms.search_strategy.ReplayTrace()
     return Recorded(inner, run=run, stop=stop)
+
+
+def _cost_model(strategy: str, model: CostModel | None, seed: int) -> Any:
+    """What MetaSchedule's own strategies rank by."""
+    if strategy != "evolutionary":
+        return "random"
+    if model is None:
+        return "xgb"
+    from costmodels.metaschedule import cost_model
+
+    return cost_model(model, seed=seed)
 
 
 def _source(strategy: str, seed: int, prior: str) -> Source:

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from search.measure import workers
 from search.measure.pools import PersistentBuilder, PersistentRunner
 from tunedb.errors import MeasurementError
-from tunedb.metaschedule import scheduled_module, target_to_tvm
-from tunedb.records import Target, Trial, Workload
+from tunedb.metaschedule import schedule, target_to_tvm
+from tunedb.records import Target, Trace, Workload
 
 
 @dataclass(frozen=True, slots=True)
 class Remeasured:
     """One schedule's run times, one figure a pass."""
 
-    trial: Trial
+    trace: Trace
     run_secs: tuple[float, ...]
 
     @property
@@ -31,9 +31,9 @@ class Remeasured:
 
 
 def measure_side_by_side(
-    workload: Workload, trials: Sequence[Trial], target: Target, passes: int = 10
+    workload: Workload, traces: Sequence[Trace], target: Target, passes: int = 10
 ) -> list[Remeasured]:
-    """Builds the trials' schedules once and runs them in turn, `passes` times.
+    """Builds the schedules once and runs them in turn, `passes` times.
 
     Raises:
         MeasurementError: one of them cannot be built or run.
@@ -44,13 +44,13 @@ def measure_side_by_side(
     runner = PersistentRunner(target)
     try:
         artifacts = []
-        for trial in trials:
-            mod = scheduled_module(workload, trial)
+        for trace in traces:
+            mod = schedule(workload, trace).mod
             args = ms.arg_info.ArgInfo.from_entry_func(mod, remove_preproc=True)
             path = builder.build_one(mod, target_to_tvm(target))
             artifacts.append((path, tuple(info.as_json() for info in args)))
         device = workers.device_type(target.kind)
-        run_secs: list[list[float]] = [[] for _ in trials]
+        run_secs: list[list[float]] = [[] for _ in traces]
         for _ in range(passes):
             for figures, (path, args_info) in zip(run_secs, artifacts, strict=True):
                 figures.append(runner.pool.submit(workers.run, path, device, args_info, 1, 20).result()[0])
@@ -59,4 +59,4 @@ def measure_side_by_side(
     finally:
         builder.close()
         runner.close()
-    return [Remeasured(trial, tuple(figures)) for trial, figures in zip(trials, run_secs, strict=True)]
+    return [Remeasured(trace, tuple(figures)) for trace, figures in zip(traces, run_secs, strict=True)]

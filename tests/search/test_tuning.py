@@ -120,7 +120,9 @@ def test_a_machine_that_cannot_run_the_target_says_so(small_matmul: Any, tmp_pat
         assert not list(store.trials())  # the machine's fault is none of the candidates'
 
 
-@pytest.mark.parametrize("bad", [{"strategy": "hope"}, {"trials": 0}, {"tasks": []}])
+@pytest.mark.parametrize(
+    "bad", [{"strategy": "hope"}, {"trials": -1}, {"trials": 0, "strategy": "random"}, {"tasks": []}]
+)
 def test_senseless_requests_are_refused(small_matmul: Any, target: Target, bad: dict[str, Any]) -> None:
     from search.frontends import Task
     from search.tuning import tune

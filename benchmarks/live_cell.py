@@ -1,0 +1,183 @@
+"""One run of one arm on one workload with one seed, in a process of its own: search_live.py starts it.
+
+Prints one JSON line: seconds from the start of the process to each finished trial, its latency and its trace.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from search import operators
+from search.frontends import Task
+from search.targets import local_target
+from search.tuning import tune
+from tunedb.estimates import estimate
+from tunedb.memory import MemoryStore
+from tunedb.metaschedule import recorded_trace, target_to_tvm, workload_from_module
+from tunedb.opening import open_store
+
+STARTED = psutil.Process(os.getpid()).create_time()
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser()
+    for name in ("--arm", "--operator", "--sizes", "--memory"):
+        parser.add_argument(name, required=True)
+    parser.add_argument("--trials", type=int, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    chosen = parser.parse_args()
+    logging.disable(logging.WARNING)
+    import tvm
+
+    sizes = json.loads(chosen.sizes)
+    task = Task("main", tvm.IRModule({"main": operators.prim_func(chosen.operator, sizes)}))
+    if chosen.arm == "stock":
+        found = stock(task, chosen.trials, chosen.seed)
+    else:
+        found = ours(task, chosen.arm, chosen.operator, Path(chosen.memory), chosen.trials, chosen.seed)
+    sys.stdout.write(json.dumps({"trials": found, "elapsed_secs": time.time() - STARTED}) + "\n")
+
+
+def ours(task: Task, arm: str, operator: str, memory: Path, trials: int, seed: int) -> list[dict[str, Any]]:
+    """All arms that measure with our builder and runner."""
+    target = local_target(num_cores=1)
+    options: dict[str, Any] = {"strategy": "bo"}
+    store: Any = MemoryStore()
+    if arm in ("warm", "predicted"):
+        store = Remembering(open_store(memory))
+        workload_id = workload_from_module(task.mod).workload_id
+        assert workload_id not in {row.workload_id for row in store.workloads()}, "the prior has seen this workload"
+    elif arm == "family-out":
+        options["model"] = model_without(operator, memory)
+    elif arm == "cold":
+        options["use_prior"] = False
+    elif arm == "es+model":
+        from costmodels.choosing import load_model
+
+        loaded = load_model(store, target.target_id, kind=target.kind)
+        assert loaded is not None
+        options = {"strategy": "evolutionary", "model": loaded.model}
+    else:
+        options["strategy"] = {"es": "evolutionary", "random": "random", "tpe": "tpe", "index-bo": "index-bo"}[arm]
+    secs: list[float] = []
+    report = tune(
+        [task],
+        store=store,
+        target=target,
+        trials=0 if arm == "predicted" else trials,
+        seed=seed,
+        on_trial=lambda _: secs.append(time.time() - STARTED),
+        **options,
+    )
+    (found,) = report.tasks
+    if found.predicted is not None:
+        trace = json.loads(found.predicted.to_json())
+        return [{"at": time.time() - STARTED, "secs": None, "trace": trace}]
+    measured = store.tuned if isinstance(store, Remembering) else list(store.trials())
+    return [
+        {
+            "at": at,
+            "secs": estimate([trial.run_secs]).secs if trial.run_secs else None,
+            "trace": json.loads(trial.trace.to_json()),
+        }
+        for at, trial in zip(secs, sorted(measured, key=lambda trial: trial.position), strict=True)
+    ]
+
+
+class Remembering:
+    """A store that is read as it is, and whose additions are kept apart: runs must not learn from one another."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.tuned: list[Any] = []
+
+    def append(self, trials: Any, **_: Any) -> None:
+        """Keeps trials here."""
+        self.tuned += trials
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def model_without(operator: str, memory: Path) -> Any:
+    """The default model, learned from what ships but for the family of an operator; kept for the next run."""
+    from costmodels.models.lightgbm import LightGBMModel
+    from costmodels.pools import dataset_of
+    from costmodels.shipped import shipped_pools
+
+    family = FAMILIES[operator]
+    folder = memory.with_name(f"model-without-{family}")
+    if not (folder / "ensemble.json").is_file():
+        pools = [pool for pool in shipped_pools("llvm") if family not in pool.family]
+        assert len(pools) < len(shipped_pools("llvm"))
+        model = LightGBMModel()
+        model.fit(dataset_of(pools), seed=0)
+        folder.mkdir(parents=True, exist_ok=True)
+        model.save(folder)
+    return LightGBMModel.load(folder)
+
+
+# What to leave out for an operator: pools whose names have this. A convolution leaves out all convolutions.
+FAMILIES = {
+    "conv2d_nhwc": "conv",
+    "depthwise_conv2d_nhwc": "conv",
+    "conv1d_nlc": "conv",
+    "conv2d_transpose_nhwc": "conv",
+    "conv3d_ndhwc": "conv",
+    "batch_matmul_nkkm": "matmul",
+    "transpose_batch_matmul": "matmul",
+    "softmax_mn": "softmax",
+}
+
+
+def stock(task: Task, trials: int, seed: int) -> list[dict[str, Any]]:
+    """MetaSchedule as it comes: its own builder, runner, database and cost model."""
+    from tvm.ir.utils import derived_object
+    from tvm.s_tir import meta_schedule as ms
+
+    found: list[dict[str, Any]] = []
+    lock = threading.Lock()
+
+    @derived_object
+    class Watch(ms.measure_callback.PyMeasureCallback):
+        def apply(self, scheduler: Any, task_id: int, candidates: Any, builds: Any, results: Any) -> None:
+            with lock:
+                for candidate, result in zip(candidates, results, strict=True):
+                    good = result.error_msg is None and result.run_secs
+                    trace = json.loads(recorded_trace(candidate.sch.trace).to_json())
+                    secs = min(float(figure) for figure in result.run_secs) if good else None
+                    found.append({"at": time.time() - STARTED, "secs": secs, "trace": trace})
+
+    with tempfile.TemporaryDirectory() as work_dir:
+        ms.tune_tir(
+            task.mod,
+            target_to_tvm(local_target(num_cores=1)),
+            work_dir,
+            max_trials_global=trials,
+            num_trials_per_iter=64,
+            seed=seed + 1,
+            num_tuning_cores=1,
+            measure_callbacks=[
+                ms.measure_callback.AddToDatabase(),
+                Watch(),
+                ms.measure_callback.RemoveBuildArtifact(),
+                ms.measure_callback.UpdateCostModel(),
+            ],
+        )
+    return found
+
+
+if __name__ == "__main__":
+    main()

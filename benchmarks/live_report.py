@@ -1,0 +1,164 @@
+"""The tables, JSON and plot of search_live.py, from its finished runs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+RESAMPLES = 2000
+Cells = dict[tuple[str, int], dict[str, Any]]  # by workload and seed: the runs of arms, and what was measured again
+
+
+def report(work: Path, machine: Mapping[str, str], arms: Mapping[str, int], after: Sequence[int], out: Path) -> None:
+    """Prints, and writes JSON and a PNG next to each other."""
+    cells = read(work)
+    rows = ratios(cells, arms, after)
+    document: dict[str, Any] = {"machine": machine, "arms": dict(arms), "ratios": rows}
+    print(f"\n{machine['cpu']}, {machine['target']}")
+    for number in (64, 128):
+        print(f"\nlatency after N trials / latency of es after {number} (geometric mean over workloads, 90% interval)")
+        print(f"{'arm':12}", *(f"{f'N={n}':>20}" for n in after))
+        table = summary(rows, f"es@{number}")
+        document[f"to_es{number}"] = table
+        for arm in arms:
+            shown = [table.get(arm, {}).get(str(n)) for n in after]
+            if any(shown):
+                texts = [f"{s['mean']:.2f} ({s['low']:.2f}-{s['high']:.2f})" if s else "-" for s in shown]
+                print(f"{arm:12}", *(f"{text:>20}" for text in texts))
+    document["reach"] = reach(cells, arms)
+    print("\nmedian over runs of: trials and seconds to reach the latency of es@64 and es@128; runs that did not")
+    for arm, found in document["reach"].items():
+        print(f"{arm:12}", *(f"{name}: {_number(value)}" for name, value in found.items()))
+    losses = [row for row in rows if row["arm"] == "warm" and row["after"] == 64 and row["es@64"] > 1.03]
+    document["losses"] = losses
+    print("\nwarm after 64 trials more than 3% slower than es@64:")
+    for row in losses or [None]:
+        print("  none" if row is None else f"  {row['workload']} seed {row['seed']}: {row['es@64']:.2f}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(document, indent=1) + "\n")
+    plot(rows, out.with_suffix(".png"))
+
+
+def read(work: Path) -> Cells:
+    """Finished runs by workload and seed."""
+    cells: Cells = defaultdict(dict)
+    for path in sorted(work.glob("*-s*-*.json")):
+        stem, _, arm = path.stem.rpartition("-s")
+        seed, _, arm = arm.partition("-")
+        cells[stem, int(seed)][arm] = json.loads(path.read_text())
+    return cells
+
+
+def latency(cell: Mapping[str, Any], arm: str, number: int) -> float | None:
+    """Seconds, measured again, of what an arm had found after so many trials; None when it did not get so far."""
+    trials = cell[arm]["trials"] if arm in cell else []
+    good = [trial for trial in trials[:number] if trial["secs"]]
+    if arm == "predicted" and trials:
+        found = trials[0]
+    elif good and len(trials) >= number:
+        found = min(good, key=lambda trial: trial["secs"])
+    else:
+        return None
+    again: float | None = cell.get("again", {}).get(json.dumps(found["trace"]))
+    return again
+
+
+def ratios(cells: Cells, arms: Mapping[str, int], after: Sequence[int]) -> list[dict[str, Any]]:
+    """One row a workload, seed, arm and number of trials."""
+    rows = []
+    for (workload, seed), cell in cells.items():
+        floors = {number: latency(cell, "es", number) for number in (64, 128)}
+        for arm in arms:
+            for number in after:
+                secs = latency(cell, arm, number)
+                if secs is None or (arm == "predicted" and number != after[0]):
+                    continue
+                row = {"workload": workload, "seed": seed, "arm": arm, "after": number, "secs": secs}
+                rows.append({**row, **{f"es@{n}": secs / floor for n, floor in floors.items() if floor}})
+    return rows
+
+
+def summary(rows: Sequence[Mapping[str, Any]], against: str) -> dict[str, dict[str, Any]]:
+    """Geometric means over workloads (of the mean over seeds), with bootstrap intervals over workloads."""
+    logs: dict[tuple[str, int], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        if against in row:
+            logs[row["arm"], row["after"]][row["workload"]].append(math.log(row[against]))
+    table: dict[str, dict[str, Any]] = defaultdict(dict)
+    for (arm, number), of_workloads in logs.items():
+        means = np.array([np.mean(values) for values in of_workloads.values()])
+        sample = np.random.default_rng(0).choice(means, size=(RESAMPLES, len(means))).mean(axis=1)
+        low, high = np.exp(np.quantile(sample, [0.05, 0.95]))
+        table[arm][str(number)] = {
+            "mean": float(np.exp(means.mean())),
+            "low": float(low),
+            "high": float(high),
+            "worst": float(np.exp(means.max())),
+            "workloads": len(means),
+        }
+    return dict(table)
+
+
+def reach(cells: Cells, arms: Mapping[str, int]) -> dict[str, dict[str, float]]:
+    """How many trials and seconds each arm took to what evolutionary search had after 64 and 128 trials.
+
+    By what the runs themselves measured: a run knows no better. Those that never got there count as infinite.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for arm in arms:
+        if arm == "predicted" or not any(arm in cell for cell in cells.values()):
+            continue
+        row: dict[str, float] = {}
+        for number in (64, 128):
+            trials_needed, secs_needed = [], []
+            for cell in cells.values():
+                if arm not in cell or "es" not in cell:
+                    continue
+                aim = min(trial["secs"] for trial in cell["es"]["trials"][:number] if trial["secs"])
+                reached = [
+                    (place, trial["at"])
+                    for place, trial in enumerate(cell[arm]["trials"], 1)
+                    if trial["secs"] and trial["secs"] <= aim
+                ]
+                trials_needed.append(reached[0][0] if reached else math.inf)
+                secs_needed.append(reached[0][1] if reached else math.inf)
+            row[f"trials_to_{number}"] = float(np.median(trials_needed))
+            row[f"secs_to_{number}"] = float(np.median(secs_needed))
+            row[f"missed_{number}"] = float(np.isinf(trials_needed).mean())
+        own = [cell[arm]["elapsed_secs"] / len(cell[arm]["trials"]) for cell in cells.values() if arm in cell]
+        row["secs_a_trial"] = float(np.median(own))
+        row["first_trial_secs"] = float(np.median([c[arm]["trials"][0]["at"] for c in cells.values() if arm in c]))
+        found[arm] = row
+    return found
+
+
+def plot(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Best latency after N trials as a ratio to es@64, a line an arm."""
+    import altair
+
+    table = summary(rows, "es@64")
+    values = [
+        {"arm": arm, "trials": int(number), **figures}
+        for arm, of_arm in table.items()
+        if arm not in ("predicted", "stock")
+        for number, figures in of_arm.items()
+    ]
+    base = altair.Chart(altair.Data(values=values)).encode(
+        x=altair.X("trials:Q", scale=altair.Scale(type="log", base=2), title="trials"),
+        color=altair.Color("arm:N", title=None),
+    )
+    band = base.mark_area(opacity=0.12).encode(y="low:Q", y2="high:Q")
+    title = "latency / latency of evolutionary search after 64 trials"
+    line = base.mark_line(point=True).encode(y=altair.Y("mean:Q", scale=altair.Scale(type="log"), title=title))
+    chart = (band + line).properties(width=520, height=340, title="Best so far, geometric mean over workloads")
+    chart.save(str(path), scale_factor=2)
+
+
+def _number(value: float) -> str:
+    return "never" if math.isinf(value) else f"{value:.3g}"

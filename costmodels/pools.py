@@ -71,6 +71,7 @@ def read_pools(
     *,
     exclude_workloads: Collection[str] = (),
     limit: int | None = None,
+    family: Family = DEFAULT,
     workers: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Reading:
@@ -81,6 +82,7 @@ def read_pools(
         target: whose.
         exclude_workloads: workload ids that are left out.
         limit: at most so many trials of a workload, spread evenly over the ranks of their latencies.
+        family: which features.
         workers: child processes at a time.
         on_progress: called with trials featurised and trials in all.
     """
@@ -92,7 +94,9 @@ def read_pools(
             by_pool[trial.workload_id, trial.hardware_id].append(trial)
     chosen = {key: spread(trials, limit) if limit else trials for key, trials in by_pool.items()}
     wanted = [trial for trials in chosen.values() for trial in trials]
-    rows, causes, num_cached = features_of(store, target, wanted, workers=workers, on_progress=on_progress)
+    rows, causes, num_cached = features_of(
+        store, target, wanted, family=family, workers=workers, on_progress=on_progress
+    )
     pools = []
     for key in sorted(chosen):
         usable = sorted((t for t in chosen[key] if t.trial_id in rows), key=lambda trial: trial.trial_id)

@@ -13,11 +13,14 @@ from cli.options import AsJson, AsOf, Debug, StoreUrl
 from cli.session import session
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cli.output import Answer
-    from costmodels.evaluation import Figure
+    from costmodels.evaluation import Evaluation, Figure
+    from costmodels.features import Family
     from costmodels.gate import Fall
+    from costmodels.model import CostModel
+    from costmodels.pools import Pool
     from tunedb.records import Target
 
 SUMMARY = "Say how good cost models are on what they have not seen"
@@ -79,33 +82,34 @@ def command(
     """Fit models on some of the store's workloads and targets, and judge how they rank the candidates of others."""
     with session(store, as_json, debug) as run, run.open_store(as_of=as_of) as opened:
         from costmodels.evaluation import SPLITS, evaluate, learning_curve
+        from costmodels.features import FAMILIES
         from costmodels.gate import falls, read_baseline, write_baseline
-        from costmodels.models import DEFAULT, models
+        from costmodels.models import DEFAULT, STOCK, models, stock_model
         from costmodels.pools import read_pools
         from costmodels.shipped import shipped_pools
         from tunedb.errors import NotFoundError, UsageError
 
         cores = workers or len(os.sched_getaffinity(0))
         known = models(cores)
-        unknown = [name for name in model or [] if name not in known]
+        unknown = [name for name in model or [] if name not in (*known, STOCK)]
         if unknown:
-            raise UsageError(f"no model {unknown[0]!r}: there are {', '.join(known)}")
+            raise UsageError(f"no model {unknown[0]!r}: there are {', '.join((*known, STOCK))}")
         if update_baseline and gate is None:
             raise UsageError("--update-baseline needs --gate FILE, the file to write")
         baseline = read_baseline(gate) if gate is not None and not update_baseline else None
         chosen = None if target is None else opened.resolve_target(target)
         targets = [row for row in opened.targets() if chosen is None or row.kind == chosen.kind]
-        pools = [
-            pool
-            for row in targets
-            for pool in read_pools(
-                opened,
-                row,
-                limit=limit,
-                workers=cores,
-                on_progress=lambda done, total: run.progress.step(done, total, "features"),
-            ).pools
-        ]
+
+        def stored_pools(family: Family) -> list[Pool]:
+            def tell(done: int, total: int) -> None:
+                run.progress.step(done, total, "features")
+
+            readings = [
+                read_pools(opened, row, limit=limit, family=family, workers=cores, on_progress=tell) for row in targets
+            ]
+            return [pool for reading in readings for pool in reading.pools]
+
+        pools = stored_pools(FAMILIES["loop_nest"])
         to_test = {pool.target_id for pool in pools} if chosen is None else {chosen.target_id}
         if not any(pool.target_id in to_test for pool in pools):
             raise NotFoundError("the store has no good trials whose features can be had")
@@ -115,16 +119,22 @@ def command(
             apart = [pool.without(stored) for kind in kinds for pool in shipped_pools(kind)]
             pools += [pool for pool in apart if len(pool)]
         chosen_models = {name: make for name, make in known.items() if model is None or name in model}
-        evaluation = evaluate(
-            pools,
-            chosen_models,
-            tuple(split or SPLITS),
-            target_ids=sorted(to_test),
-            pooled=pooled,
-            seed=seed,
-            on_progress=lambda done, total, what: run.progress.step(done, total, f"fits  {what}"),
-        )
+
+        def judge(pools: Sequence[Pool], makers: Mapping[str, Callable[[], CostModel]]) -> Evaluation:
+            return evaluate(
+                pools,
+                makers,
+                tuple(split or SPLITS),
+                target_ids=sorted(to_test),
+                pooled=pooled,
+                seed=seed,
+                on_progress=lambda done, total, what: run.progress.step(done, total, f"fits  {what}"),
+            )
+
+        evaluation = judge(pools, chosen_models)
         figures = evaluation.figures
+        if model is None or STOCK in model:
+            figures += judge(stored_pools(FAMILIES["per_store"]), {STOCK: stock_model}).figures
         if report is not None:
             from costmodels.report import write_report
 

@@ -25,6 +25,14 @@ KINDS: dict[str, type[CostModel]] = {
     )
 }
 DEFAULT = LightGBMModel.kind
+STOCK = "stock-xgboost"
+"""MetaSchedule's own: XGBoost on TVM's per-store features, for comparison. Before its first trials it knows nothing
+and ranks at random, as the floor of that name does; here it has learned from the trials of others."""
+
+
+def stock_model() -> CostModel:
+    """The baseline `STOCK`; it wants features of the family "per_store", summed where stock sums trees over stores."""
+    return XGBoostModel(members=1)
 
 
 def models(workers: int = 1) -> dict[str, Callable[[], CostModel]]:

@@ -88,7 +88,19 @@ def test_a_changed_model_is_refused_and_may_be_adopted(run, run_json, trained, s
 
 
 def test_evaluate_prints_tidy_rows_and_gates(run, run_json, trained, tmp_path):
-    options = ["evaluate", "--target", "znver5", "--model", "lightgbm", "--model", "random", "--no-shipped", "--own"]
+    options = [
+        "evaluate",
+        "--target",
+        "znver5",
+        "--model",
+        "lightgbm",
+        "--model",
+        "stock-xgboost",
+        "--model",
+        "random",
+        "--no-shipped",
+        "--own",
+    ]
     options += ["--split", "leave-one-workload-out", "--limit", 16, "--store", trained]
     baseline = tmp_path / "baseline.json"
     found = run_json(*options, "--gate", baseline, "--update-baseline")

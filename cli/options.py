@@ -23,6 +23,12 @@ AsOf = Annotated[
         "--as-of", metavar="V", help="The store as it was: a version (see stats) or a time (2026-11-20T21:00)."
     ),
 ]
+Dask = Annotated[
+    str | None,
+    typer.Option(
+        "--dask", metavar="ADDRESS", help="Compute on this Dask cluster, whose workers must be able to open the store."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON with documented keys.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 

@@ -20,6 +20,7 @@ from cli.progress import Progress
 from tunedb.errors import TunedbError
 
 if TYPE_CHECKING:
+    from costmodels.cluster import Cluster
     from tunedb.store import Store
 
 
@@ -48,6 +49,17 @@ class Session:
             raise NotFoundError(f"{error} (`tunedb ingest PATH` makes one)") from error
         with store:
             yield store
+
+    @contextmanager
+    def cluster(self, address: str | None) -> Iterator[Cluster | None]:
+        """The Dask cluster at an address, let go of at the end; None without address."""
+        if address is None:
+            yield None
+            return
+        from costmodels.cluster import Cluster
+
+        with Cluster(address) as cluster:
+            yield cluster
 
     def show(self, answer: Answer) -> None:
         """Hands the command's result to stdout."""

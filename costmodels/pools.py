@@ -23,6 +23,8 @@ from tunedb.store import Store
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from costmodels.cluster import Cluster
+
 
 @dataclass(frozen=True, slots=True)
 class Pool:
@@ -73,6 +75,7 @@ def read_pools(
     limit: int | None = None,
     family: Family = DEFAULT,
     workers: int = 1,
+    cluster: Cluster | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Reading:
     """The pools of a target, with features from the cache or from child processes.
@@ -84,6 +87,7 @@ def read_pools(
         limit: at most so many trials of a workload, spread evenly over the ranks of their latencies.
         family: which features.
         workers: child processes at a time.
+        cluster: computes features instead, where they are not cached.
         on_progress: called with trials featurised and trials in all.
     """
     excluded = frozenset(exclude_workloads)
@@ -95,7 +99,7 @@ def read_pools(
     chosen = {key: spread(trials, limit) if limit else trials for key, trials in by_pool.items()}
     wanted = [trial for trials in chosen.values() for trial in trials]
     rows, causes, num_cached = features_of(
-        store, target, wanted, family=family, workers=workers, on_progress=on_progress
+        store, target, wanted, family=family, workers=workers, cluster=cluster, on_progress=on_progress
     )
     pools = []
     for key in sorted(chosen):
@@ -134,6 +138,7 @@ def features_of(
     *,
     family: Family = DEFAULT,
     workers: int = 1,
+    cluster: Cluster | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Mapping[str, NDArray[np.float64]], Mapping[str, str], int]:
     """Features of a target's trials, from the cache where they are in it.
@@ -165,12 +170,11 @@ def features_of(
             continue
         jobs.append(Job(workload, target, of_module, family.FEATURE_VERSION))
 
-    new = featurise(
-        jobs,
-        workers=workers,
-        on_progress=on_progress,
-        on_rows=cache.write if cache is not None else None,
-    )
+    keep = cache.write if cache is not None else None
+    if cluster is not None:
+        new = cluster.featurise(store.url, jobs, on_progress=on_progress, on_rows=keep)
+    else:
+        new = featurise(jobs, workers=workers, on_progress=on_progress, on_rows=keep)
     return {**rows, **new.rows}, {**causes, **new.causes}, num_cached
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from costmodels import metrics
 from costmodels.choosing import newest_manifest
@@ -24,6 +25,9 @@ from costmodels.shipped import shipped_pools
 from tunedb.errors import NotFoundError
 from tunedb.records import Target
 from tunedb.store import Store
+
+if TYPE_CHECKING:
+    from costmodels.cluster import Cluster
 
 _log = logging.getLogger(__name__)
 
@@ -87,6 +91,7 @@ def train(
     shipped: bool = True,
     seed: int = 0,
     workers: int = 1,
+    cluster: Cluster | None = None,
     max_trials_per_workload: int | None = None,
     save: bool = True,
     again: bool = False,
@@ -102,6 +107,7 @@ def train(
         shipped: whether the trials that tunedb ships with are learned from too.
         seed: of the models; the same store, seed and versions give the same model.
         workers: processes for features and threads for fitting.
+        cluster: does both instead; the store must be one that its workers can open.
         max_trials_per_workload: at most so many, spread evenly over the ranks of their latencies.
         save: whether models are saved; they are not when the store has no folder on this machine.
         again: whether a target is trained for although the newest model has learned from these very trials.
@@ -128,6 +134,7 @@ def train(
             exclude_workloads=exclude_workloads,
             limit=max_trials_per_workload,
             workers=workers,
+            cluster=cluster,
             on_progress=functools.partial(_tell, report_progress, target),
         )
         secs[target.target_id] = time.perf_counter() - started
@@ -157,6 +164,7 @@ def train(
                 feature_secs=secs[target.target_id],
                 seed=seed,
                 workers=workers,
+                cluster=cluster,
                 save=save and store_folder(store) is not None,
                 again=again,
                 on_progress=report_progress,
@@ -181,6 +189,7 @@ def _train_target(
     feature_secs: float,
     seed: int,
     workers: int,
+    cluster: Cluster | None,
     save: bool,
     again: bool,
     on_progress: Callable[[Progress], None],
@@ -216,7 +225,7 @@ def _train_target(
 
     started = time.perf_counter()
     on_progress(Progress("fit", target, 0, 1))
-    model = models(workers)[DEFAULT]()
+    model = models(workers, cluster)[DEFAULT]()
     held_out = model.fit(dataset, seed=seed)
     found = metrics.summary(dataset.scores[:num_own], held_out.mean[:num_own], dataset.groups[:num_own])
     split = "workloads held out, in folds"

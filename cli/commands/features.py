@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from cli.options import AsJson, Debug, StoreUrl
+from cli.options import AsJson, Dask, Debug, StoreUrl
 from cli.session import session
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def command(
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", min=1, help="Processes at once.  [default: all cores]")
     ] = None,
+    dask: Dask = None,
     store: StoreUrl = None,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -58,7 +59,7 @@ def command(
     """Replay trials in child processes and keep their features next to the store. It can be stopped and goes on where
     it was; `tunedb train` and `evaluate` compute what is missing by themselves.
     """
-    with session(store, as_json, debug) as run, run.open_store() as opened:
+    with session(store, as_json, debug) as run, run.open_store() as opened, run.cluster(dask) as cluster:
         import time
         from collections import Counter
 
@@ -86,6 +87,7 @@ def command(
                     trials,
                     family=FAMILIES[name],
                     workers=cores,
+                    cluster=cluster,
                     on_progress=lambda at, total, label=label: run.progress.step(at, total, label),  # type: ignore[misc]
                 )
                 secs = time.perf_counter() - started

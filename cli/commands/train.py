@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.options import AsJson, Debug, StoreUrl
+from cli.options import AsJson, Dask, Debug, StoreUrl
 from cli.session import session
 
 if TYPE_CHECKING:
@@ -33,13 +33,14 @@ def command(
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", min=1, help="Processes at once.  [default: all cores]")
     ] = None,
+    dask: Dask = None,
     seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Seed of all randomness.")] = 0,
     store: StoreUrl = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Train a cost model for each target in the store that has enough trials to learn from."""
-    with session(store, as_json, debug) as run, run.open_store() as opened:
+    with session(store, as_json, debug) as run, run.open_store() as opened, run.cluster(dask) as cluster:
         from costmodels.training import train
 
         report = train(
@@ -50,6 +51,7 @@ def command(
             again=again,
             seed=seed,
             workers=workers or len(os.sched_getaffinity(0)),
+            cluster=cluster,
             on_progress=_Follower(run),
         )
         run.show(answer(report))

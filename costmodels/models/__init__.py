@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from costmodels.model import CostModel
 from costmodels.models.floors import FlopModel, RandomModel
@@ -11,6 +12,9 @@ from costmodels.models.lambdarank import LambdaRankModel
 from costmodels.models.lightgbm import LightGBMModel
 from costmodels.models.ridge import RidgeModel
 from costmodels.models.xgboost import XGBoostModel
+
+if TYPE_CHECKING:
+    from costmodels.cluster import Cluster
 
 KINDS: dict[str, type[CostModel]] = {
     family.kind: family
@@ -35,16 +39,17 @@ def stock_model() -> CostModel:
     return XGBoostModel(members=1)
 
 
-def models(workers: int = 1) -> dict[str, Callable[[], CostModel]]:
+def models(workers: int = 1, cluster: Cluster | None = None) -> dict[str, Callable[[], CostModel]]:
     """What makes a fresh model of each family in its fixed configuration, by name.
 
     Args:
         workers: members of an ensemble that are fitted at a time.
+        cluster: grows the trees of LightGBM's and XGBoost's regressors instead, a member after the other.
     """
     return {
-        LightGBMModel.kind: lambda: LightGBMModel(workers=workers),
+        LightGBMModel.kind: lambda: LightGBMModel(workers=workers, cluster=cluster),
         LambdaRankModel.kind: lambda: LambdaRankModel(workers=workers),
-        XGBoostModel.kind: lambda: XGBoostModel(workers=workers),
+        XGBoostModel.kind: lambda: XGBoostModel(workers=workers, cluster=cluster),
         GaussianProcessModel.kind: GaussianProcessModel,
         RidgeModel.kind: lambda: RidgeModel(workers=workers),
         FlopModel.kind: FlopModel,

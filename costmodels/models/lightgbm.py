@@ -12,6 +12,7 @@ from costmodels.models.ensemble import Ensemble
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from costmodels.cluster import Cluster
     from costmodels.dataset import Dataset
 
 _MORE_TREES = 50  # of an update
@@ -26,6 +27,7 @@ class LightGBMModel(Ensemble):
         learning_rate: shrinkage.
         members: see `Ensemble`.
         workers: see `Ensemble`.
+        cluster: grows the trees instead.
     """
 
     kind: ClassVar[str] = "lightgbm"
@@ -38,13 +40,15 @@ class LightGBMModel(Ensemble):
         learning_rate: float = 0.06,
         members: int = 5,
         workers: int = 1,
+        cluster: Cluster | None = None,
     ) -> None:
         parameters: dict[str, float | int | str] = {
             "num_trees": num_trees,
             "num_leaves": num_leaves,
             "learning_rate": learning_rate,
         }
-        super().__init__(parameters, members=members, workers=workers)
+        super().__init__(parameters, members=members, workers=1 if cluster is not None else workers)
+        self._cluster = cluster
         self._num_trees = num_trees
         self._num_leaves = num_leaves
         self._learning_rate = learning_rate
@@ -74,9 +78,10 @@ class LightGBMModel(Ensemble):
             "num_threads": 1,
             "verbose": -1,
         }
-        data = lightgbm.Dataset(
-            dataset.features, np.sqrt(dataset.scores), params={"max_bin": 127, "verbose": -1}, free_raw_data=False
-        )
+        wanted = np.sqrt(dataset.scores)
+        if self._cluster is not None and begun is None:
+            return self._cluster.train_lightgbm({**parameters, "max_bin": 127}, num_trees, dataset.features, wanted)
+        data = lightgbm.Dataset(dataset.features, wanted, params={"max_bin": 127, "verbose": -1}, free_raw_data=False)
         return lightgbm.train(parameters, data, num_boost_round=num_trees, init_model=begun)
 
     def ask_member(self, member: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:

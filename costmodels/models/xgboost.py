@@ -12,6 +12,7 @@ from costmodels.models.ensemble import Ensemble
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from costmodels.cluster import Cluster
     from costmodels.dataset import Dataset
 
 _MORE_TREES = 10  # of an update
@@ -29,6 +30,7 @@ class XGBoostModel(Ensemble):
         learning_rate: shrinkage.
         members: see `Ensemble`.
         workers: see `Ensemble`.
+        cluster: grows the trees instead.
     """
 
     kind: ClassVar[str] = "xgboost"
@@ -41,13 +43,15 @@ class XGBoostModel(Ensemble):
         learning_rate: float = 0.2,
         members: int = 5,
         workers: int = 1,
+        cluster: Cluster | None = None,
     ) -> None:
         parameters: dict[str, float | int | str] = {
             "num_trees": num_trees,
             "max_depth": max_depth,
             "learning_rate": learning_rate,
         }
-        super().__init__(parameters, members=members, workers=workers)
+        super().__init__(parameters, members=members, workers=1 if cluster is not None else workers)
+        self._cluster = cluster
         self._num_trees = num_trees
         self._max_depth = max_depth
         self._learning_rate = learning_rate
@@ -73,7 +77,10 @@ class XGBoostModel(Ensemble):
             "nthread": 1,
             "verbosity": 0,
         }
-        matrix = xgboost.DMatrix(dataset.features, np.sqrt(dataset.scores), nthread=1)
+        wanted = np.sqrt(dataset.scores)
+        if self._cluster is not None and begun is None:
+            return self._cluster.train_xgboost(parameters, num_trees, dataset.features, wanted)
+        matrix = xgboost.DMatrix(dataset.features, wanted, nthread=1)
         return xgboost.train(parameters, matrix, num_boost_round=num_trees, xgb_model=begun)
 
     def ask_member(self, member: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,120 @@
+"""A local cluster of two workers: the same features, the same accuracy, and nothing lost with a worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tunedb
+from costmodels import cluster as cluster_module
+from costmodels.cluster import Cluster
+from costmodels.featurise import Job, featurise
+from costmodels.models.lightgbm import LightGBMModel
+from costmodels.models.xgboost import XGBoostModel
+from costmodels.pools import features_of
+from costmodels.training import train
+from tunedb.errors import UsageError
+from tunedb.ingest import ingest
+from tunedb.records import Outcome
+from tunedb.store import Store
+
+LOGS = Path(__file__).parents[2] / "data" / "metaschedule" / "znver5-1core.tar.xz"
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[Any]:
+    from dask.distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+    ) as local:
+        yield local
+
+
+@pytest.fixture
+def cluster(scheduler: Any) -> Iterator[Cluster]:
+    with Cluster(scheduler.scheduler_address) as connected:
+        yield connected
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Store]:
+    with tarfile.open(LOGS) as tar:
+        wanted = [m for m in tar.getmembers() if m.name.split("/")[-1 - m.isfile()] in ("GMM-0", "NRM-1")]
+        tar.extractall(tmp_path / "logs", wanted, filter="data")
+    with tunedb.open_store(tmp_path / "store") as store:
+        ingest(store, [tmp_path / "logs"])
+        yield store
+
+
+def test_no_scheduler_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_module, "_CONNECT_SECS", 0.5)
+    with pytest.raises(UsageError, match="no Dask scheduler answers"):
+        Cluster("tcp://127.0.0.1:9")
+
+
+@pytest.mark.tvm
+def test_features_are_the_same_bit_for_bit(opened: Store, cluster: Cluster) -> None:
+    (target,) = opened.targets()
+    trials = list(opened.trials(target_id=target.target_id, outcome=Outcome.OK))[::8]
+    modules = {trial.module_id for trial in trials}
+    alone = featurise(
+        [Job(opened.module(m), target, [t for t in trials if t.module_id == m]) for m in modules], workers=2
+    )
+    rows, causes, num_cached = features_of(opened, target, trials, cluster=cluster)
+    assert num_cached == 0
+    assert not causes
+    assert rows.keys() == alone.rows.keys()
+    assert all(np.array_equal(rows[key], alone.rows[key]) for key in rows)
+    assert features_of(opened, target, trials)[2] == len(trials), "the cluster's rows are not in the cache"
+
+
+@pytest.mark.tvm
+def test_a_killed_worker_loses_nothing(
+    opened: Store, cluster: Cluster, scheduler: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_module, "_CHUNK", 8)
+    (target,) = opened.targets()
+    trials = list(opened.trials(target_id=target.target_id, outcome=Outcome.OK))[::3]
+    killed: list[int] = []
+
+    def kill(done: int, total: int) -> None:
+        if not killed and done < total:
+            killed.append(next(iter(scheduler.workers.values())).pid)
+            os.kill(killed[0], signal.SIGKILL)
+
+    rows, causes, _ = features_of(opened, target, trials, cluster=cluster, on_progress=kill)
+    assert killed
+    assert not causes
+    assert len(rows) == len(trials)
+
+
+@pytest.mark.tvm
+def test_trains_on_a_cluster(opened: Store, cluster: Cluster) -> None:
+    (alone,) = train(opened, shipped=False, save=False, max_trials_per_workload=48).trained
+    (together,) = train(opened, shipped=False, save=False, max_trials_per_workload=48, cluster=cluster).trained
+    assert together.num_trials == alone.num_trials
+    assert together.metrics["pairwise"] == pytest.approx(alone.metrics["pairwise"], abs=0.1)
+
+
+@pytest.mark.parametrize("family", [LightGBMModel, XGBoostModel])
+def test_trees_of_a_cluster_are_as_accurate(
+    family: Any, make_made_up_dataset: Any, cluster: Cluster, tmp_path: Path
+) -> None:
+    dataset = make_made_up_dataset(groups=6, size=80)
+    errors = []
+    for where in (None, cluster):
+        model = family(num_trees=60, members=2, cluster=where)
+        held_out = model.fit(dataset, seed=0)
+        errors.append(np.corrcoef(held_out.mean, dataset.log_costs)[0, 1])
+    assert errors[1] == pytest.approx(errors[0], abs=0.05)
+    model.save(tmp_path)
+    again = family.load(tmp_path).predict(dataset.features[:5]).mean
+    assert np.allclose(again, model.predict(dataset.features[:5]).mean)

@@ -47,7 +47,7 @@ class Progress:
         """One finished trial: a line each; on a terminal only improvements and failures stay."""
         line = trial_line(event, with_task=with_task)
         improved = event.is_best
-        if not self._is_terminal or improved or event.run_secs_median is None:
+        if not self._is_terminal or improved or event.secs is None:
             self.note(line)
         if self._is_terminal:
             best = f"best {duration(event.best_secs)}, {elapsed(event.elapsed_secs)}"
@@ -78,11 +78,11 @@ class Progress:
 def trial_line(event: TrialEvent, *, with_task: bool = False) -> str:
     """One trial as a line: number, latency or cause of failure, the task's best so far, time since the start."""
     number = f"{event.number:>{len(str(event.total))}}/{event.total}"
-    if event.run_secs_median is None:
+    if event.secs is None:
         cause = event.error.strip().splitlines()[-1] if event.error.strip() else "no cause given"
         result = f"{event.outcome.value}: {cause}"[:72]
     else:
-        result = f"{duration(event.run_secs_median):>10}"
+        result = f"{duration(event.secs):>10}"
     mark = " *" if event.is_best else "  "
     line = f"trial {number}  {result}{mark}  best {duration(event.best_secs):>10}  {elapsed(event.elapsed_secs):>8}"
     return f"{line}  {event.task_name}" if with_task else line

@@ -68,7 +68,7 @@ def run(url: str, trials: int, seed: int) -> None:
 
         def tuned(strategy: str) -> TuneReport:
             def show(event) -> None:
-                secs = f"{event.run_secs_median * 1e6:10.1f} us" if event.run_secs_median else f"{event.outcome:>13}"
+                secs = f"{event.secs * 1e6:10.1f} us" if event.secs else f"{event.outcome:>13}"
                 best = f"{event.best_secs * 1e6:10.1f} us" if event.best_secs else "-"
                 say(f"  {strategy:12} {event.number:3}/{event.total}  {secs}   best {best}")
 

@@ -114,6 +114,8 @@ class Proposer:
         pool, run_secs = self._described_with(good)
         surrogate.observe(pool.features, pool.prior, run_secs)
         self.learn(pool, run_secs)
+        bad = [c for c, trial in zip(revived, history.own, strict=True) if c is not None and failed(trial)]
+        surrogate.observe_failures(self._described(bad).features)
         revived = self._spaces.revive([trial.trace for trial in history.elsewhere])
         there: dict[str, list[tuple[Candidate, float]]] = defaultdict(list)
         for candidate, trial in zip(revived, history.elsewhere, strict=True):

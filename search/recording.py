@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from search.measure.numbers import NumbersCheck
 from search.measure.observer import INTERRUPTED
 from search.surrogate import Trust
 from tunedb.estimates import estimate
@@ -20,6 +21,7 @@ from tunedb.metaschedule import trial_from_measurement
 from tunedb.records import Hardware, Outcome, Source, Target, Trace, Trial, Workload
 from tunedb.store import Store
 
+_HOPELESS = 1.5  # times the best: measurements of the same program differ by a sixth at most
 _FLUSH_SECS = 1.0  # at most so much finished work is lost to a kill; an append takes about 10 ms
 
 
@@ -31,8 +33,8 @@ class TrialEvent:
     total: int
     task_name: str
     outcome: Outcome
-    run_secs_median: float | None
-    best_secs: float | None  # median of the task's best so far, this trial included
+    secs: float | None  # latency as the store estimates it; None for a failure
+    best_secs: float | None  # of the task's best so far, this trial included
     is_best: bool  # this trial is that best
     error: str
     elapsed_secs: float
@@ -95,6 +97,11 @@ class RunRecorder:
         if self._current is not None:
             self._current.ran(artifact_path, run_secs, outcome, error)
 
+    def stop_above(self) -> float:
+        """Seconds above which a candidate of the current task needs no second run: no noise makes it the best."""
+        best = self._current.best if self._current is not None else None
+        return float("inf") if best is None else _HOPELESS * estimate([best.run_secs]).secs
+
     def add(self, task: TaskRecorder, trial: Trial) -> None:
         """A finished trial of a task."""
         self.num_trials += 1
@@ -110,8 +117,8 @@ class RunRecorder:
                     total=self.total,
                     task_name=task.name,
                     outcome=trial.outcome,
-                    run_secs_median=trial.run_secs_median if trial.run_secs else None,
-                    best_secs=best.run_secs_median if best else None,
+                    secs=estimate([trial.run_secs]).secs if trial.run_secs else None,
+                    best_secs=estimate([best.run_secs]).secs if best else None,
                     is_best=trial is best,
                     error=trial.error,
                     elapsed_secs=self.elapsed_secs,
@@ -140,6 +147,8 @@ class TaskRecorder:
         self.run, self.workload, self.name = run, workload, name
         self.trials: list[Trial] = []
         self.trust: Trust | None = None  # in the cost model, after the last batch
+        self.strategy_secs = 0.0  # spent choosing what to measure
+        self.numbers: NumbersCheck | None = None
         self.predicted: Trace | None = None  # what a search that measures nothing believes to be the best
         self._batch: Sequence[Any] = ()
         self._recorded: set[int] = set()

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -108,22 +110,34 @@ class BayesianOptimization(RecordedStrategy):
         self.surrogate = Surrogate(has_prior=self.model is not None)
         self.begin_task()
         if self.recall is not None:
-            self.proposer.remember(self.recall(workload_from_module(self.context.mod)), self.surrogate)
+            with self._own_time():
+                self.proposer.remember(self.recall(workload_from_module(self.context.mod)), self.surrogate)
 
     def generate_measure_candidates(self) -> list[Any] | None:
         """The next batch; None when the trials are spent, the spaces exhausted or the run stopped."""
         assert self.proposer is not None and self.surrogate is not None
         if self.remaining <= 0 or self.stopped():
             return None
-        pool = self.proposer.propose(self.surrogate)
-        if len(pool) == 0:
-            return None
-        self.batch = pool.take(self._pick(pool, min(self.num_per_iter, self.remaining)))
-        self.remaining -= len(self.batch)
-        measured = [candidate.measure_candidate() for candidate in self.batch.candidates]
+        with self._own_time():
+            pool = self.proposer.propose(self.surrogate)
+            if len(pool) == 0:
+                return None
+            self.batch = pool.take(self._pick(pool, min(self.num_per_iter, self.remaining)))
+            self.remaining -= len(self.batch)
+            measured = [candidate.measure_candidate() for candidate in self.batch.candidates]
         if self.recorder is not None:
             self.recorder.begin_batch(measured)
         return measured
+
+    @contextmanager
+    def _own_time(self) -> Iterator[None]:
+        """What happens inside is the strategy's own time, not the trials'."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            if self.recorder is not None:
+                self.recorder.strategy_secs += time.perf_counter() - started
 
     def _pick(self, pool: Pool, size: int) -> Sequence[int]:
         assert self.surrogate is not None
@@ -132,7 +146,8 @@ class BayesianOptimization(RecordedStrategy):
             # ones would be the oddest instead, and odd programs are slow.
             return range(min(size, len(pool)))
         posterior = self.surrogate.posterior(pool.features, pool.prior)
-        return select_batch(posterior.mean, posterior.covariance, size, self.beta, self.surrogate.noise)
+        mean = posterior.mean - self.surrogate.log_feasibility(pool.features)
+        return select_batch(mean, posterior.covariance, size, self.beta, self.surrogate.noise)
 
     def notify_runner_results(self, measure_candidates: Sequence[Any], results: Sequence[Any]) -> None:
         """Updates the posterior with a batch's latencies."""
@@ -143,6 +158,7 @@ class BayesianOptimization(RecordedStrategy):
         run_secs = np.array([estimated_secs(result) for result in results])
         good = np.flatnonzero(np.isfinite(run_secs))
         self.surrogate.observe(self.batch.features[good], self.batch.prior[good], run_secs[good])
+        self.surrogate.observe_failures(self.batch.features[~np.isfinite(run_secs)])
         self.proposer.learn(self.batch, run_secs)
         trust = self.surrogate.trust
         if trust is not None and trust.is_misleading:

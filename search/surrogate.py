@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from costmodels.metrics import spearman
+from search.feasibility import log_feasibility
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -90,6 +91,7 @@ class Surrogate:
         self._prior: FloatArray = np.empty(0)
         self._log_secs: FloatArray = np.empty(0)
         self._elsewhere: list[tuple[FloatArray, FloatArray, FloatArray]] = []
+        self._failed: list[FloatArray] = []
         self._process: Any = None
         self._offset = 0.0
         self.weight = 1.0 if has_prior else 0.0
@@ -125,6 +127,18 @@ class Surrogate:
         if len(run_secs) >= _FEWEST_ELSEWHERE:
             self._elsewhere.append((features, prior, np.log(run_secs)))
             self._process = None
+
+    def observe_failures(self, features: FloatArray) -> None:
+        """Adds candidates with features [n, d] that did not build or run."""
+        self._failed.extend(features)
+
+    def log_feasibility(self, features: FloatArray) -> FloatArray:
+        """Log probability [n] that candidates with features [n, d] build and run."""
+        if not self._failed:
+            return np.zeros(len(features))
+        tried = self._standardised(np.vstack([*self._features, *(row[None, :] for row in self._failed)]))
+        worked = np.arange(len(tried)) < len(tried) - len(self._failed)
+        return log_feasibility(self._standardised(features), tried, worked)
 
     def posterior(self, features: FloatArray, prior: FloatArray) -> Posterior:
         """The joint posterior of candidates with features [n, d] and prior means [n] in nats."""

@@ -18,6 +18,7 @@ import numpy as np
 from costmodels.model import CostModel
 from search.frontends import Task
 from search.history import History, recall
+from search.measure.numbers import NumbersCheck, check_numbers
 from search.predicting import predict_best
 from search.recording import RunRecorder, TrialEvent
 from search.surrogate import Trust
@@ -43,6 +44,7 @@ class TaskReport:
     trials: int
     failed: int
     best: Trial | None  # None when no trial succeeded
+    numbers: NumbersCheck | None = None  # whether the best computes what the untuned program does; None: not asked
     predicted: Trace | None = None  # when nothing was to be measured: the schedule believed to be the best; it compiles
     trust: Trust | None = None  # in the cost model that the search started from, when there was one
 
@@ -58,6 +60,7 @@ class TuneReport:
     trials: int
     failed: int
     elapsed_secs: float
+    strategy_secs: float  # of these, spent by "bo" in choosing what to measure
     interrupted: bool
     source_id: str
     tasks: tuple[TaskReport, ...]
@@ -74,6 +77,7 @@ def tune(
     use_prior: bool = True,
     model: CostModel | None = None,
     batch_size: int | None = None,
+    check: bool = True,
     on_trial: Callable[[TrialEvent], None] | None = None,
     stop: threading.Event | None = None,
 ) -> TuneReport:
@@ -91,6 +95,7 @@ def tune(
         use_prior: False starts "bo" cold: without cost model, and without what the store knows of the workloads.
         model: starts "bo" instead of the store's cost model; with "evolutionary", takes the place of stock's.
         batch_size: candidates between two updates; 8 for "bo", stock's 64 (or `trials`) otherwise.
+        check: whether the numbers of each task's best are compared with those of the untuned program.
         on_trial: called after each trial.
         stop: when set, the run ends after the candidate being measured; what was finished is in the store.
 
@@ -113,30 +118,30 @@ def tune(
 
     logging.getLogger("tvm.s_tir.meta_schedule").setLevel(logging.WARNING)
     stop = stop or threading.Event()
-    loaded, prior = (model, "given") if model is not None else (None, "none")
-    if strategy == "bo" and use_prior and model is None:
-        loaded, prior = _load_prior(store, target)
-    recorder = RunRecorder(
-        store, target, this_machine(), _source(strategy, seed, prior), total=trials, on_trial=on_trial
-    )
-    remember = partial(recall, store, target=target) if use_prior else None
-    chosen = _strategy(strategy, loaded, seed, batch_size, remember, recorder, stop)
     cores = target.num_cores or 1
-    contexts = [
-        ms.TuneContext(
-            mod=task.mod,
-            target=target_to_tvm(target),
-            space_generator="post-order-apply",
-            search_strategy=chosen,
-            task_name=task.name,
-            rand_state=seed + 1 + number,
-            num_threads=cores,
-        ).clone()
-        for number, task in enumerate(tasks)
-    ]
+    recorder = RunRecorder(store, target, this_machine(), _source(strategy, seed, ""), total=trials, on_trial=on_trial)
     builder = PersistentBuilder(target, max_workers=cores, observer=recorder)
-    runner = PersistentRunner(target, observer=recorder, stop=stop)
+    runner = PersistentRunner(target, observer=recorder, stop=stop, stop_above=recorder.stop_above)
     try:
+        # Their processes start while the model is read.
+        loaded, prior = (model, "given") if model is not None else (None, "none")
+        if strategy == "bo" and use_prior and model is None:
+            loaded, prior = _load_prior(store, target)
+        recorder.source = _source(strategy, seed, prior)
+        remember = partial(recall, store, target=target) if use_prior else None
+        chosen = _strategy(strategy, loaded, seed, batch_size, remember, recorder, stop)
+        contexts = [
+            ms.TuneContext(
+                mod=task.mod,
+                target=target_to_tvm(target),
+                space_generator="post-order-apply",
+                search_strategy=chosen,
+                task_name=task.name,
+                rand_state=seed + 1 + number,
+                num_threads=cores,
+            ).clone()
+            for number, task in enumerate(tasks)
+        ]
         measure_small_kernel(target, builder, runner)
         if trials == 0:
             rng = np.random.default_rng(seed)
@@ -162,6 +167,9 @@ def tune(
                     ms.measure_callback.UpdateCostModel(),
                 ],
             )
+        for task, mine in zip(tasks, recorder.tasks, strict=False):
+            if check and mine.best is not None and not stop.is_set():
+                mine.numbers = check_numbers(task.mod, mine.best.trace, target, builder, runner)
     finally:
         recorder.flush()
         builder.close()
@@ -272,6 +280,7 @@ def _report(
             trials=len(task.trials),
             failed=sum(trial.outcome is not Outcome.OK for trial in task.trials),
             best=task.best,
+            numbers=task.numbers,
             predicted=task.predicted,
             trust=task.trust,
         )
@@ -286,6 +295,7 @@ def _report(
         trials=len(everything),
         failed=len(failed),
         elapsed_secs=recorder.elapsed_secs,
+        strategy_secs=sum(task.strategy_secs for task in recorder.tasks),
         interrupted=interrupted,
         source_id=recorder.source.source_id,
         tasks=tuple(reports),

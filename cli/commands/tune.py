@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.exit_codes import ExitCode
 from cli.options import AsJson, Debug, StoreUrl
 from cli.session import session
 
@@ -55,6 +56,9 @@ def command(
         Strategy, typer.Option("--strategy", help="bo starts from the store's cost model; the others are stock TVM's.")
     ] = Strategy.BO,
     seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Seed of all randomness.")] = 0,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Compare the best's numbers with the untuned program's.")
+    ] = True,
     store: StoreUrl = None,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -79,10 +83,13 @@ def command(
             trials=trials,
             strategy=strategy.value,
             seed=seed,
+            check=check,
             on_trial=partial(run.progress.trial, with_task=len(tasks) > 1),
             stop=run.stop,
         )
         run.show(answer(report))
+        if any(task.numbers is not None and task.numbers.agrees is False for task in report.tasks):
+            run.exit_code = ExitCode.FAILED
 
 
 def answer(report: TuneReport) -> Answer:
@@ -101,6 +108,7 @@ def answer(report: TuneReport) -> Answer:
         "trials": report.trials,
         "failed": report.failed,
         "elapsed_secs": report.elapsed_secs,
+        "strategy_secs": report.strategy_secs,
         "strategy": report.strategy,
         "seed": report.seed,
         "prior": report.prior,
@@ -117,10 +125,23 @@ def answer(report: TuneReport) -> Answer:
             for task in report.tasks
             if task.trust is not None and task.trust.is_misleading
         ),
+        *(line for task in report.tasks if (line := _numbers_line(task))),
         "",
         *_text(report),
     ]
     return Answer(document, text)
+
+
+def _numbers_line(task: TaskReport) -> str:
+    """Whether the best computes the right thing; nothing to say when it was not checked."""
+    found = task.numbers
+    if found is None:
+        return ""
+    if found.agrees is None:
+        return f"{task.name}: its numbers were not checked: {found.problem}"
+    if found.agrees:
+        return f"{task.name}: computes what the untuned program does (deviation {found.deviation:.0e})"
+    return f"{task.name}: WRONG NUMBERS: deviates from the untuned program by {found.deviation:.0e}; do not use it"
 
 
 def _task_document(task: TaskReport, target: Target) -> dict[str, Any]:
@@ -139,6 +160,8 @@ def _task_document(task: TaskReport, target: Target) -> dict[str, Any]:
         "failed": task.failed,
         "prior_rank_correlation": _number(task.trust.rank_correlation) if task.trust else None,
         "prior_weight": task.trust.weight if task.trust else None,
+        "numbers_agree": task.numbers.agrees if task.numbers else None,
+        "numbers_deviation": task.numbers.deviation if task.numbers else None,
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from tvm.ir import save_json
@@ -58,6 +59,7 @@ class PersistentBuilder(PyBuilder):
         self.pool = _pool(target, max_workers, timeout_secs)
         self.timeout_secs = timeout_secs
         self.observer = observer
+        self.pool.submit(workers.ready)  # starts a process now, so that others need not wait for it later
         self._folder = tempfile.TemporaryDirectory(prefix="tunedb-build-", ignore_cleanup_errors=True)
 
     def build_one(self, mod: Any, target: Any) -> str:
@@ -118,6 +120,7 @@ class PersistentRunner(PyRunner):
         timeout_secs: longest measurement of one candidate; a longer one is a `RUN_TIMEOUT`.
         observer: hears of each result.
         stop: when set, candidates not yet run are given back unmeasured.
+        stop_above: asked before each candidate for the run time above which one run of it is enough, in seconds.
     """
 
     def __init__(
@@ -129,9 +132,12 @@ class PersistentRunner(PyRunner):
         timeout_secs: float = 20.0,
         observer: MeasureObserver | None = None,
         stop: threading.Event | None = None,
+        stop_above: Callable[[], float] | None = None,
     ) -> None:
         super().__init__()
+        self.stop_above = stop_above
         self.pool = _pool(target, 1, timeout_secs)
+        self.pool.submit(workers.ready)
         self.timeout_secs = timeout_secs
         self.repeat, self.min_repeat_ms = repeat, min_repeat_ms
         self.observer, self.stop = observer, stop
@@ -146,7 +152,9 @@ class PersistentRunner(PyRunner):
         path = str(item.artifact_path)
         run_secs, outcome, error = None, Outcome.OK, ""
         args_info = tuple(info.as_json() for info in item.args_info)
-        future = self.pool.submit(workers.run, path, str(item.device_type), args_info, self.repeat, self.min_repeat_ms)
+        enough = float("inf") if self.stop_above is None else self.stop_above()
+        device = str(item.device_type)
+        future = self.pool.submit(workers.run, path, device, args_info, self.repeat, self.min_repeat_ms, enough)
         try:
             run_secs = future.result()
         except TimeoutError:

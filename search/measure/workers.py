@@ -51,9 +51,18 @@ def build(job: tuple[str, str, str]) -> str:
 
 
 def run(
-    artifact_path: str, device_type: str, args_info: tuple[Any, ...], repeat: int, min_repeat_ms: int
+    artifact_path: str,
+    device_type: str,
+    args_info: tuple[Any, ...],
+    repeat: int,
+    min_repeat_ms: int,
+    stop_above_secs: float = float("inf"),
 ) -> list[float]:
-    """Measures one built candidate; returns `repeat` run times in seconds."""
+    """Measures one built candidate.
+
+    Returns:
+        `repeat` run times in seconds; only the first when it is above `stop_above_secs`.
+    """
     import tvm
     from tvm.s_tir.meta_schedule.runner.config import EvaluatorConfig
     from tvm.s_tir.meta_schedule.runner.local_runner import default_alloc_argument, default_run_evaluator
@@ -61,5 +70,45 @@ def run(
     module = tvm.runtime.load_module(artifact_path)
     device = tvm.runtime.device(device_type, 0)
     arguments = default_alloc_argument(device, list(args_info), 1)
-    config = EvaluatorConfig(number=1, repeat=repeat, min_repeat_ms=min_repeat_ms, enable_cpu_cache_flush=False)
-    return [float(secs) for secs in default_run_evaluator(module, device, config, arguments)]
+
+    def timed(times: int) -> list[float]:
+        config = EvaluatorConfig(number=1, repeat=times, min_repeat_ms=min_repeat_ms, enable_cpu_cache_flush=False)
+        return [float(secs) for secs in default_run_evaluator(module, device, config, arguments)]
+
+    first = timed(1)
+    return first if repeat == 1 or first[0] > stop_above_secs else first + timed(repeat - 1)
+
+
+def deviation(artifact_path: str, other_path: str, device_type: str, args_info: tuple[Any, ...], seed: int) -> float:
+    """Runs two built programs on the same random arguments.
+
+    Returns:
+        The largest difference of an element, relative to the largest magnitude of its argument; infinite when one
+        has a NaN where the other has none.
+    """
+    import numpy as np
+    import tvm
+
+    rng = np.random.default_rng(seed)
+    drawn = [_random(rng, dtype, shape) for _, dtype, shape in args_info]
+    device = tvm.runtime.device(device_type, 0)
+    after = []
+    for path in (artifact_path, other_path):
+        module = tvm.runtime.load_module(path)
+        arguments = [tvm.runtime.tensor(array.copy(), device) for array in drawn]
+        module[module.entry_name](*arguments)
+        device.sync()
+        after.append([argument.numpy().astype(np.float64) for argument in arguments])
+    largest = 0.0
+    for one, other in zip(*after, strict=True):
+        if not np.array_equal(np.isnan(one), np.isnan(other)):
+            return float("inf")
+        difference = float(np.nanmax(np.abs(one - other), initial=0.0))
+        largest = max(largest, difference / max(float(np.nanmax(np.abs(other), initial=0.0)), 1e-30))
+    return largest
+
+
+def _random(rng: Any, dtype: str, shape: list[int]) -> Any:
+    if "int" in dtype:
+        return rng.integers(0, 8, size=shape).astype(dtype)
+    return rng.uniform(-1.0, 1.0, size=shape).astype(dtype)

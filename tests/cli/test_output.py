@@ -68,7 +68,7 @@ def event(run_secs: float | None, best: float | None = 2e-5) -> TrialEvent:
         total=64,
         task_name="matmul",
         outcome=outcome,
-        run_secs_median=run_secs,
+        secs=run_secs,
         best_secs=best,
         is_best=run_secs is not None and run_secs == best,
         error="" if run_secs else "took longer than 20 s",

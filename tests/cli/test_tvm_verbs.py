@@ -53,6 +53,15 @@ def test_what_tune_found_is_what_best_says(tuned, run_json):
     assert stats["trials"] == 8
 
 
+def test_tune_without_trials_predicts(run, run_json, tmp_path):
+    found = run_json("tune", MATMUL, "--trials", 0, "--store", tmp_path / "store")
+    assert (found["trials"], found["run_secs_median"], found["record_id"]) == (0, None, None)
+    assert len(found["trace"]) == 2
+    shown = run("tune", MATMUL, "--trials", 0, "--store", tmp_path / "store").stdout
+    assert "predicted to be the best, compiled and not measured" in shown
+    assert "SamplePerfectTile" in shown
+
+
 def test_best_shows_the_scheduled_script(run, run_json, store):
     rows = run_json("workloads", "--store", store)["workloads"]
     (gemm,) = [row for row in rows if row["targets"] == 2 and "128x128" in row["name"]]

@@ -47,3 +47,50 @@ def test_mutation_changes_few_decisions(context: Any) -> None:
 def test_a_candidate_becomes_a_measure_candidate(context: Any) -> None:
     candidate = spaces_of(context, 2).sample(4)[0].measure_candidate()
     assert [list(arg.as_json()[2]) for arg in candidate.args_info] == [[64, 64]] * 3
+
+
+def test_recorded_decisions_come_back_as_the_same_program(context: Any) -> None:
+    from tunedb.metaschedule import recorded_trace
+
+    spaces = spaces_of(context, 2)
+    samples = spaces.sample(16)
+    revived = spaces.revive([recorded_trace(candidate.schedule.trace) for candidate in samples])
+    assert [candidate and candidate.key for candidate in revived] == [candidate.key for candidate in samples]
+
+
+def test_schedules_of_another_size_are_fitted(context: Any, target: Any) -> None:
+    from tvm import te
+    from tvm.ir import IRModule
+    from tvm.s_tir import meta_schedule as ms
+    from tvm.s_tir.meta_schedule.testing import te_workload
+
+    from tunedb.metaschedule import recorded_trace, target_to_tvm
+
+    function = te.create_prim_func(te_workload.matmul(96, 80, 128)).with_attr("global_symbol", "main")
+    other = ms.TuneContext(
+        mod=IRModule({"main": function}),
+        target=target_to_tvm(target),
+        space_generator="post-order-apply",
+        num_threads=1,
+        rand_state=1,
+    )
+    foreign = [recorded_trace(candidate.schedule.trace) for candidate in spaces_of(other, 0).sample(12)]
+    spaces = spaces_of(context, 0)
+    revived = [candidate for candidate in spaces.revive(foreign) if candidate is not None]
+    assert len(revived) >= len(foreign) // 2
+    assert {int(np.prod(d)) for c in revived for d in c.decisions.values() if isinstance(d, list)} == {64}
+
+
+def test_changed_decisions_make_new_valid_programs(context: Any) -> None:
+    spaces = spaces_of(context, 3)
+    parents = spaces.sample(8)
+    wanted = spaces.vary(parents, 40)
+    made = [candidate for candidate in spaces.make(wanted) if candidate is not None]
+    assert len(made) > 20
+    assert len({candidate.key for candidate in made} - {candidate.key for candidate in parents}) > 10
+
+
+def test_foreign_records_are_not_revived(context: Any) -> None:
+    from tunedb.records import Trace
+
+    assert spaces_of(context, 0).revive([Trace(b"{}", b"[]"), Trace(b'[["Foo",[],[],[]]]', b"[]")]) == [None, None]

@@ -107,6 +107,47 @@ def test_a_killed_run_leaves_its_finished_trials_in_the_store(tmp_path: Path) ->
         assert summary.num_trials == len(stored) == len({trial.trial_id for trial in stored})
 
 
+def test_what_the_store_has_is_not_measured_again(small_matmul: Any, target: Target, tmp_path: Path) -> None:
+    """The second run of the same seed goes on where the first ended."""
+    import tunedb
+    from search.frontends import Task
+    from search.tuning import tune
+    from tunedb.identity import trace_id
+
+    with tunedb.open_store(tmp_path / "store") as store:
+        for _ in range(2):
+            tune([Task("small", small_matmul)], store=store, target=target, trials=6, seed=2)
+        trials = list(store.trials())
+        assert len(trials) == 12
+        assert len({trace_id(trial.trace) for trial in trials}) == 12
+
+
+def test_no_trials_predict_and_measure_nothing(small_matmul: Any, target: Target) -> None:
+    from search.frontends import Task
+    from search.tuning import tune
+    from tunedb.memory import MemoryStore
+
+    store = MemoryStore()
+    report = tune([Task("small", small_matmul)], store=store, target=target, trials=0)
+    assert report.trials == 0
+    assert report.tasks[0].predicted is not None
+    assert report.tasks[0].best is None
+    assert not list(store.trials())
+
+
+def test_the_best_is_checked_against_the_untuned_program(small_matmul: Any, target: Target) -> None:
+    from search.frontends import Task
+    from search.tuning import tune
+    from tunedb.memory import MemoryStore
+
+    options: dict[str, Any] = {"target": target, "trials": 2, "use_prior": False}
+    (task,) = tune([Task("small", small_matmul)], store=MemoryStore(), **options).tasks
+    assert task.numbers is not None
+    assert task.numbers.agrees
+    (unasked,) = tune([Task("small", small_matmul)], store=MemoryStore(), check=False, **options).tasks
+    assert unasked.numbers is None
+
+
 def test_a_machine_that_cannot_run_the_target_says_so(small_matmul: Any, tmp_path: Path) -> None:
     import tunedb
     from search.frontends import Task

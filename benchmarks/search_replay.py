@@ -1,0 +1,239 @@
+"""Searches on recorded pools, without measuring: `python benchmarks/search_replay.py --seeds 30`.
+
+A pool is what was once measured of one workload on one target (those that ship with tunedb). A policy picks a batch of
+it, is told the latencies, and picks again: best so far after N trials over the best of the pool, geometric mean over
+pools, with bootstrap intervals over pools. Each seed sees another nine tenths of a pool. The prior of "warm" is fitted
+without the pool's workload, in five folds. Minutes, and the machine may be busy: this is where design choices are made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from costmodels.dataset import fold_numbers
+from costmodels.models import DEFAULT, models
+from costmodels.pools import Pool, dataset_of
+from costmodels.shipped import shipped_pools
+from search import surrogate as surrogate_module
+from search.acquisition import select_batch
+from search.surrogate import Surrogate
+
+AFTER = (1, 8, 16, 32, 64)
+FOLDS = 5
+RESAMPLES = 2000
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a policy sees of a pool."""
+
+    features: Array
+    prior: Array
+    latencies: Array
+    rng: np.random.Generator
+
+
+Policy = Callable[[Shown, int, int], list[int]]
+
+
+def random_policy(pool: Shown, trials: int, batch: int) -> list[int]:
+    """In random order."""
+    return [int(i) for i in pool.rng.permutation(len(pool.latencies))[:trials]]
+
+
+def greedy_xgboost(pool: Shown, trials: int, batch: int) -> list[int]:
+    """The best by stock's XGBoost, fitted to what was measured, one in twenty at random; the first batch is random."""
+    import xgboost
+
+    parameters = {"max_depth": 10, "eta": 0.2, "gamma": 0.001, "min_child_weight": 0, "nthread": 1, "verbosity": 0}
+    order = [int(i) for i in pool.rng.permutation(len(pool.latencies))]
+    done = order[:batch]
+    while len(done) < min(trials, len(order)):
+        fastest = pool.latencies[done].min()
+        matrix = xgboost.DMatrix(pool.features[done], fastest / pool.latencies[done], nthread=1)
+        model = xgboost.train({**parameters, "seed": 0}, matrix, num_boost_round=100)
+        taken = set(done)
+        left = [i for i in order if i not in taken]
+        scores = model.inplace_predict(pool.features[left])
+        ranked = [left[i] for i in np.argsort(-scores, kind="stable")]
+        for _ in range(min(batch, trials - len(done), len(left))):
+            place = int(pool.rng.integers(len(ranked))) if pool.rng.random() < 0.05 else 0
+            done.append(ranked.pop(place))
+    return done
+
+
+def bayesian(*, warm: bool, beta: float = 0.5, how: str = "lcb") -> Policy:
+    """Ours: the surrogate and acquisition of `search`, or another acquisition for comparison."""
+
+    def policy(pool: Shown, trials: int, batch: int) -> list[int]:
+        prior = pool.prior if warm else np.zeros(len(pool.prior))
+        surrogate = Surrogate(has_prior=warm)
+        done: list[int] = []
+        left = list(range(len(pool.latencies)))
+        while left and len(done) < trials:
+            size = min(batch, trials - len(done), len(left))
+            if not warm and not done:
+                picks = list(range(size))
+            else:
+                posterior = surrogate.posterior(pool.features[left], prior[left])
+                if how == "thompson":
+                    draws = pool.rng.multivariate_normal(posterior.mean, posterior.covariance, size=4 * size)
+                    picks = list(dict.fromkeys(int(i) for i in draws.argmin(axis=1)))[:size]
+                elif how == "top":
+                    picks = [int(i) for i in np.argsort(posterior.mean, kind="stable")[:size]]
+                else:
+                    picks = select_batch(posterior.mean, posterior.covariance, size, beta, surrogate.noise)
+            chosen = [left[i] for i in picks]
+            surrogate.observe(pool.features[chosen], prior[chosen], pool.latencies[chosen])
+            done += chosen
+            gone = set(chosen)
+            left = [i for i in left if i not in gone]
+        return done
+
+    return policy
+
+
+@contextmanager
+def changed(name: str, value: float) -> Iterator[None]:
+    """One of the surrogate's constants, changed for a while."""
+    before = getattr(surrogate_module, name)
+    setattr(surrogate_module, name, value)
+    try:
+        yield
+    finally:
+        setattr(surrogate_module, name, before)
+
+
+def with_constant(name: str, value: float, policy: Policy) -> Policy:
+    """A policy with another constant."""
+
+    def run(pool: Shown, trials: int, batch: int) -> list[int]:
+        with changed(name, value):
+            return policy(pool, trials, batch)
+
+    return run
+
+
+POLICIES: dict[str, Policy] = {
+    "random": random_policy,
+    "xgboost, greedy": greedy_xgboost,
+    "cold": bayesian(warm=False),
+    "warm": bayesian(warm=True),
+}
+CONSTANTS = {
+    True: {"_PRIOR_STD": (0.2, 0.8), "_LENGTH_SCALE": (0.5, 2.0), "_WEIGHT_RIDGE": (1.0, 16.0)},
+    False: {"_COLD_STD": (0.5, 2.0), "_LENGTH_SCALE": (0.5, 2.0)},
+}
+
+
+def choices() -> dict[str, Policy]:
+    """Other ways to do what ours does, one change at a time."""
+    found: dict[str, Policy] = {}
+    for warm, name in ((True, "warm"), (False, "cold")):
+        for beta in (0.0, 1.0, 2.0):
+            found[f"{name}, beta {beta:g}"] = bayesian(warm=warm, beta=beta)
+        found[f"{name}, Thompson"] = bayesian(warm=warm, how="thompson")
+        found[f"{name}, best means"] = bayesian(warm=warm, how="top")
+        for constant, values in CONSTANTS[warm].items():
+            for value in values:
+                label = f"{name}, {constant.strip('_').lower()} {value:g}"
+                found[label] = with_constant(constant, value, bayesian(warm=warm))
+    return found
+
+
+def priors(pools: Sequence[Pool], kept: Path | None) -> list[Array]:
+    """What the default model predicts for each pool [n], fitted without the pool's workload."""
+    if kept is not None and kept.is_file():
+        with np.load(kept) as stored:
+            return [stored[str(number)] for number in range(len(pools))]
+    ids = sorted({pool.workload_id for pool in pools})
+    fold = dict(zip(ids, fold_numbers(np.arange(len(ids)), FOLDS, seed=0).tolist(), strict=True))
+    found: list[Array] = [np.empty(0)] * len(pools)
+    for number in range(FOLDS):
+        model = models()[DEFAULT]()
+        model.fit(dataset_of([pool for pool in pools if fold[pool.workload_id] != number]), seed=0)
+        for place, pool in enumerate(pools):
+            if fold[pool.workload_id] == number:
+                found[place] = model.predict(pool.features).mean
+        print(f"prior: fold {number + 1} of {FOLDS}", flush=True)
+    if kept is not None:
+        np.savez(kept, **{str(number): row for number, row in enumerate(found)})
+    return found
+
+
+def curve(policy: Policy, pools: Sequence[tuple[Pool, Array]], seeds: int, trials: int, batch: int) -> Array:
+    """Log of best so far over the pool's best, mean over seeds [pools, trials]."""
+    rows = []
+    for pool, prior in pools:
+        of_seeds = []
+        for seed in range(seeds):
+            rng = np.random.default_rng(seed)
+            part = rng.permutation(len(pool))[: max(2, round(0.9 * len(pool)))]
+            latencies = 1.0 / pool.scores[part]
+            done = policy(Shown(pool.features[part], prior[part], latencies, rng), trials, batch)
+            best = np.minimum.accumulate(latencies[done]) / latencies.min()
+            of_seeds.append(np.log(np.append(best, np.full(max(0, trials - len(best)), best[-1]))))
+        rows.append(np.mean(of_seeds, axis=0))
+    return np.asarray(rows)
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=30)
+    parser.add_argument("--trials", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--choices", action="store_true", help="design choices too")
+    parser.add_argument("--priors", type=Path, help="file that keeps the priors from run to run (.npz)")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "search_replay.json")
+    chosen = parser.parse_args()
+    shipped = list(shipped_pools("llvm"))
+    pools = [pair for pair in zip(shipped, priors(shipped, chosen.priors), strict=True) if len(pair[0]) >= 100]
+    print(f"{len(pools)} pools, {chosen.seeds} seeds, batches of {chosen.batch}: best so far / best of the pool")
+    print(f"{'policy':26}", *(f"{f'N={n}':>20}" for n in AFTER))
+    table: dict[str, dict[str, list[float]]] = {}
+    for name, policy in {**POLICIES, **(choices() if chosen.choices else {})}.items():
+        logs = curve(policy, pools, chosen.seeds, chosen.trials, chosen.batch)
+        sample = np.random.default_rng(0).integers(len(logs), size=(RESAMPLES, len(logs)))
+        table[name] = {}
+        for number in AFTER:
+            means = logs[:, number - 1][sample].mean(axis=1)
+            low, high = np.exp(np.quantile(means, [0.05, 0.95]))
+            table[name][str(number)] = [float(np.exp(logs[:, number - 1].mean())), float(low), float(high)]
+        print(f"{name:26}", *(f"{m:8.3f} ({lo:.2f}-{hi:.2f})" for m, lo, hi in table[name].values()), flush=True)
+    chosen.out.write_text(
+        json.dumps({"pools": len(pools), "seeds": chosen.seeds, "batch": chosen.batch, "best_after": table}, indent=1)
+        + "\n"
+    )
+    plot(table, chosen.out.with_suffix(".png"))
+
+
+def plot(table: dict[str, dict[str, list[float]]], path: Path) -> None:
+    """Best so far over the pool's best, a line a policy, with confidence bands."""
+    import altair
+
+    values = [
+        {"policy": name, "trials": int(number), "mean": mean, "low": low, "high": high}
+        for name in POLICIES
+        for number, (mean, low, high) in table[name].items()
+    ]
+    base = altair.Chart(altair.Data(values=values)).encode(
+        x=altair.X("trials:Q", scale=altair.Scale(type="log", base=2)), color=altair.Color("policy:N", title=None)
+    )
+    title = "best so far / best of the pool"
+    line = base.mark_line(point=True).encode(y=altair.Y("mean:Q", scale=altair.Scale(type="log"), title=title))
+    band = base.mark_area(opacity=0.12).encode(y="low:Q", y2="high:Q")
+    (band + line).properties(width=520, height=340).save(str(path), scale_factor=2)
+
+
+if __name__ == "__main__":
+    main()

@@ -130,7 +130,7 @@ POLICIES: dict[str, Policy] = {
     "warm": bayesian(warm=True),
 }
 CONSTANTS = {
-    True: {"_PRIOR_STD": (0.2, 0.8), "_LENGTH_SCALE": (0.5, 2.0), "_WEIGHT_RIDGE": (1.0, 16.0)},
+    True: {"_PRIOR_STD": (0.2, 0.8), "_LENGTH_SCALE": (0.5, 2.0), "_WEIGHT_STD": (0.25, 1.0)},
     False: {"_COLD_STD": (0.5, 2.0), "_LENGTH_SCALE": (0.5, 2.0)},
 }
 

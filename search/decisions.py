@@ -28,20 +28,21 @@ TILE, CATEGORICAL, LOCATION = "SamplePerfectTile", "SampleCategorical", "SampleC
 class Decided:
     """A trace without its postprocessors' part."""
 
-    kinds: tuple[str, ...]  # names of the instructions
+    form: tuple[tuple[str, ...], ...]  # of each instruction its name and what it works on
     decisions: dict[int, Any]  # by the instruction's place: factors of a tile, or a number
 
 
 def read_decisions(trace: Trace) -> Decided | None:
     """What a recorded trace decided; None when it is not such a trace (another tuner's record)."""
     try:
-        instructions = msgspec.json.decode(trace.instructions, type=list[tuple[str, Any, Any, Any]])
+        instructions = msgspec.json.decode(trace.instructions, type=list[tuple[str, list[Any], Any, Any]])
         decisions = dict(msgspec.json.decode(trace.decisions, type=list[tuple[int, list[int] | int]]))
     except msgspec.MsgspecError:
         return None
     names = [name for name, *_ in instructions]
-    kinds = tuple(names[: names.index(POSTPROC)] if POSTPROC in names else names)
-    return Decided(kinds, {place: decided for place, decided in decisions.items() if place < len(kinds)})
+    before = instructions[: names.index(POSTPROC)] if POSTPROC in names else instructions
+    form = tuple((name, *(what for what in inputs if isinstance(what, str))) for name, inputs, _, _ in before)
+    return Decided(form, {place: decided for place, decided in decisions.items() if place < len(form)})
 
 
 def decision_key(decisions: Decisions) -> tuple[Any, ...]:

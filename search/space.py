@@ -24,6 +24,7 @@ from tvm.s_tir.schedule import Trace
 from search.decisions import CATEGORICAL, TILE, Decisions, carried_over, encoded, read_decisions
 from search.variation import crossed, varied
 from tunedb import records
+from tunedb.metaschedule import recorded_trace
 
 _MAX_SEED = 2**31 - 1
 _CROSSED_SHARE = 0.3
@@ -65,7 +66,7 @@ class DesignSpaces:
         self._rng = rng
         self._threads = ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0)))
         self.traces: list[Any] = [schedule.trace.simplified(True) for schedule in schedules]
-        self._kinds = [tuple(str(inst.kind.name) for inst in trace.insts) for trace in self.traces]
+        self._forms = [_form(trace) for trace in self.traces]
         self._limits = [_innermost_limits(trace) for trace in self.traces]
         self._choices = [_categories(trace) for trace in self.traces]
         self._seen_choices: list[dict[int, set[int]]] = [defaultdict(set) for _ in self.traces]
@@ -188,9 +189,9 @@ class DesignSpaces:
 
     def _fitted(self, recorded: records.Trace) -> tuple[int, Decisions] | None:
         decided = read_decisions(recorded)
-        if decided is None or decided.kinds not in self._kinds:
+        if decided is None or decided.form not in self._forms:
             return None
-        space = self._kinds.index(decided.kinds)
+        space = self._forms.index(decided.form)
         fitted = carried_over(decided.decisions, self._example(space), self._limits[space])
         return None if fitted is None else (space, fitted)
 
@@ -213,6 +214,13 @@ class DesignSpaces:
 
 def _valid(candidates: Iterable[Candidate | None]) -> list[Candidate]:
     return [candidate for candidate in candidates if candidate is not None]
+
+
+def _form(trace: Any) -> tuple[tuple[str, ...], ...]:
+    """What tells a design space from others, whatever the extents."""
+    decided = read_decisions(recorded_trace(trace))
+    assert decided is not None  # it is MetaSchedule's own
+    return decided.form
 
 
 def _innermost_limits(trace: Any) -> dict[int, int]:

@@ -27,9 +27,10 @@ _LENGTH_SCALE = 1.0  # in standardised distance
 _NOISE_STD = 0.1  # nats: one measurement on a shared machine is 3 to 16% off
 _TARGET_STD = 0.3  # nats: by which a schedule's rank on another CPU misses its rank here
 _FEWEST_ELSEWHERE = 4
-_WEIGHT_RIDGE = 4.0  # as if so many earlier measurements had spoken for w = 1
+_WEIGHT_STD = 0.5  # by which the weight of a prior may be expected to miss 1
 _FIRST_BATCH = 8  # measurements, before which nothing is said against the prior
 _POOR_CORRELATION = 0.1
+_POOR_WEIGHT = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +57,25 @@ class Trust:
     @property
     def is_misleading(self) -> bool:
         """Whether the prior says less than it seemed to, and the search has turned from it."""
-        return self.num_measured >= _FIRST_BATCH and self.rank_correlation < _POOR_CORRELATION
+        poor = self.rank_correlation < _POOR_CORRELATION and self.weight < _POOR_WEIGHT
+        return poor and self.num_measured >= _FIRST_BATCH
 
 
-def prior_weight(prior: FloatArray, log_secs: FloatArray, ridge: float = _WEIGHT_RIDGE) -> tuple[float, float]:
+def prior_weight(prior: FloatArray, log_secs: FloatArray) -> tuple[float, float]:
     """Offset `a` and weight `w` of the prior mean that fit the measurements, `w` held to [0, 1.5].
+
+    Bayesian linear regression with w ~ N(1, 0.5^2) and the prior's own error as noise. A batch of candidates that are
+    all predicted to be about equally good says little about the slope, whatever their order: measurements count by how
+    far their predictions are apart.
 
     Args:
         prior: predictions [n] of the cost model, nats.
         log_secs: measured log latencies [n].
-        ridge: strength of the pull to `w = 1`, in measurements.
     """
     centred = prior - prior.mean()
-    variance = max(float(centred.var()), 1e-12)
-    slope = float((centred * (log_secs - log_secs.mean())).sum() + ridge * variance)
-    weight = float(np.clip(slope / (float((centred**2).sum()) + ridge * variance), 0.0, 1.5))
+    ridge = (_PRIOR_STD / _WEIGHT_STD) ** 2
+    slope = (float((centred * (log_secs - log_secs.mean())).sum()) + ridge) / (float((centred**2).sum()) + ridge)
+    weight = float(np.clip(slope, 0.0, 1.5))
     return float(log_secs.mean() - weight * prior.mean()), weight
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-FEATURE_VERSION = "loop_nest-1"
+FEATURE_VERSION = "loop_nest-2"
 """Changes whenever `extract` gives other numbers; saved models and cached features carry it."""
 
 _CACHES = (32 * 1024, 1024 * 1024, 32 * 1024 * 1024)  # bytes: typical L1, L2 and L3 of a core
@@ -116,6 +116,8 @@ def _block(nest: Nest, lanes: float) -> dict[str, float]:
         "ops": nest.ops,
         "arithmetic": all_iterations * nest.ops,
         "vector": vector,
+        # Wider than a register and no power of two: LLVM takes such vectors apart number by number.
+        "is_uneven_vector": float(vector > lanes and np.log2(vector) % 1 > 0),
         "count_loops": float(depths - 1),
         "vector_work": work * (nest.ops + len(accesses)),
         "scalar_iterations": all_iterations if vector == 1 else 0.0,

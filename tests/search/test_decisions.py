@@ -17,7 +17,7 @@ TRACE = Trace(
 def test_reads_what_comes_before_the_postprocessors() -> None:
     decided = read_decisions(TRACE)
     assert decided is not None
-    assert decided.kinds == ("GetSBlock", "SamplePerfectTile", "SampleCategorical")
+    assert decided.form == (("GetSBlock",), ("SamplePerfectTile", "l1"), ("SampleCategorical",))
     assert decided.decisions == {1: [8, 16], 2: 1}
 
 

@@ -164,6 +164,7 @@ def collect(
                 strategy=step.strategy,
                 seed=step.seed,
                 use_prior=False,
+                check=False,
                 on_trial=None if on_trial is None else _told(on_trial, step),
                 stop=stop,
             )

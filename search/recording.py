@@ -8,15 +8,17 @@ What they did not report (a stock builder or runner) is recorded at the batch's 
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from search.measure.numbers import NumbersCheck
 from search.measure.observer import INTERRUPTED
 from search.surrogate import Trust
-from tunedb.estimates import estimate
+from tunedb.estimates import Estimate, estimate
+from tunedb.identity import trace_id, trial_id
 from tunedb.metaschedule import trial_from_measurement
 from tunedb.records import Hardware, Outcome, Source, Target, Trace, Trial, Workload
 from tunedb.store import Store
@@ -39,6 +41,13 @@ class TrialEvent:
     error: str
     elapsed_secs: float
     trial_id: str
+
+
+_IDENTITY = ("workload_id", "module_id", "target_id", "hardware_id", "trace", "run_secs", "outcome")
+
+
+def _secs(trial: Trial) -> float:
+    return estimate([trial.run_secs]).secs
 
 
 class RunRecorder:
@@ -66,6 +75,7 @@ class RunRecorder:
         self.store, self.target, self.hardware, self.source, self.total = store, target, hardware, source, total
         self.tasks: list[TaskRecorder] = []
         self.num_trials = 0
+        self.num_passes = 0
         self._on_trial = on_trial
         self._current: TaskRecorder | None = None
         self._pending: list[Trial] = []
@@ -100,7 +110,7 @@ class RunRecorder:
     def stop_above(self) -> float:
         """Seconds above which a candidate of the current task needs no second run: no noise makes it the best."""
         best = self._current.best if self._current is not None else None
-        return float("inf") if best is None else _HOPELESS * estimate([best.run_secs]).secs
+        return float("inf") if best is None else _HOPELESS * _secs(best)
 
     def add(self, task: TaskRecorder, trial: Trial) -> None:
         """A finished trial of a task."""
@@ -117,14 +127,20 @@ class RunRecorder:
                     total=self.total,
                     task_name=task.name,
                     outcome=trial.outcome,
-                    secs=estimate([trial.run_secs]).secs if trial.run_secs else None,
-                    best_secs=estimate([best.run_secs]).secs if best else None,
+                    secs=_secs(trial) if trial.run_secs else None,
+                    best_secs=_secs(best) if best else None,
                     is_best=trial is best,
                     error=trial.error,
                     elapsed_secs=self.elapsed_secs,
                     trial_id=trial.trial_id,
                 )
             )
+
+    def add_pass(self, task: TaskRecorder, trial: Trial) -> None:
+        """A further measurement of one of a task's schedules."""
+        self.num_passes += 1
+        self._pending.append(trial)
+        self._pending_workloads[task.workload.module_id] = task.workload
 
     def flush(self) -> None:
         """Appends what is pending to the store."""
@@ -140,16 +156,26 @@ class RunRecorder:
         self._pending, self._pending_workloads = [], {}
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A schedule: its fastest trial, and what all its measurements say together."""
+
+    trial: Trial
+    estimate: Estimate
+
+
 class TaskRecorder:
     """The trials of one task; made by `RunRecorder.for_task`."""
 
     def __init__(self, run: RunRecorder, workload: Workload, name: str) -> None:
         self.run, self.workload, self.name = run, workload, name
         self.trials: list[Trial] = []
+        self.passes: list[Trial] = []  # further measurements of their schedules
         self.trust: Trust | None = None  # in the cost model, after the last batch
         self.strategy_secs = 0.0  # spent choosing what to measure
         self.numbers: NumbersCheck | None = None
         self.predicted: Trace | None = None  # what a search that measures nothing believes to be the best
+        self._best: Trial | None = None
         self._batch: Sequence[Any] = ()
         self._recorded: set[int] = set()
         self._index_of_artifact: dict[str, int] = {}
@@ -157,8 +183,28 @@ class TaskRecorder:
     @property
     def best(self) -> Trial | None:
         """The fastest trial so far, by the store's own estimate; None before any succeeded."""
-        good = [trial for trial in self.trials if trial.outcome is Outcome.OK]
-        return min(good, key=lambda trial: estimate([trial.run_secs]).secs, default=None)
+        return self._best
+
+    def schedules(self) -> list[Measured]:
+        """What was measured of each schedule that runs, the fastest first, pooled as the store pools it."""
+        of_schedule: dict[str, list[Trial]] = defaultdict(list)
+        for trial in (*self.trials, *self.passes):
+            if trial.outcome is Outcome.OK:
+                of_schedule[trace_id(trial.trace)].append(trial)
+        found = [
+            Measured(min(trials, key=lambda one: one.run_secs_median), estimate([one.run_secs for one in trials]))
+            for trials in of_schedule.values()
+        ]
+        return sorted(found, key=lambda one: (one.estimate.secs, one.trial.trial_id))
+
+    def add_pass(self, trial: Trial, run_secs: Sequence[float], measured_at: datetime) -> None:
+        """A schedule of the run was measured once more: it counts for the schedule, and as no trial of the search."""
+        position = self.run.num_trials + self.run.num_passes
+        again = replace(trial, run_secs=tuple(run_secs), position=position, measured_at=measured_at)
+        again = replace(again, trial_id=trial_id(**{name: getattr(again, name) for name in _IDENTITY}))
+        self.passes.append(again)
+        self.run.add_pass(self, again)
+        self._best = self.schedules()[0].trial
 
     def begin_batch(self, candidates: Sequence[Any]) -> None:
         """The strategy hands these measure candidates to the builder."""
@@ -208,4 +254,6 @@ class TaskRecorder:
             measured_at=datetime.now(UTC),
         )
         self.trials.append(trial)
+        if trial.outcome is Outcome.OK and (self._best is None or _secs(trial) < _secs(self._best)):
+            self._best = trial
         self.run.add(self, trial)

@@ -18,6 +18,7 @@ import numpy as np
 from costmodels.model import CostModel
 from search.frontends import Task
 from search.history import History, recall
+from search.measure.confirming import confirm
 from search.measure.numbers import NumbersCheck, check_numbers
 from search.predicting import predict_best
 from search.recording import RunRecorder, TrialEvent
@@ -43,6 +44,7 @@ class TaskReport:
     workload_hash: str  # our workload id
     trials: int
     failed: int
+    passes: int  # further measurements of the fastest schedules, until they could be told apart
     best: Trial | None  # None when no trial succeeded
     numbers: NumbersCheck | None = None  # whether the best computes what the untuned program does; None: not asked
     predicted: Trace | None = None  # when nothing was to be measured: the schedule believed to be the best; it compiles
@@ -95,7 +97,8 @@ def tune(
         use_prior: False starts "bo" cold: without cost model, and without what the store knows of the workloads.
         model: starts "bo" instead of the store's cost model; with "evolutionary", takes the place of stock's.
         batch_size: candidates between two updates; 8 for "bo", stock's 64 (or `trials`) otherwise.
-        check: whether the numbers of each task's best are compared with those of the untuned program.
+        check: whether in the end the fastest schedules are measured again, in turn, until they can be told apart (see
+            `TaskReport.passes`), and the numbers of the best compared with those of the untuned program.
         on_trial: called after each trial.
         stop: when set, the run ends after the candidate being measured; what was finished is in the store.
 
@@ -169,6 +172,7 @@ def tune(
             )
         for task, mine in zip(tasks, recorder.tasks, strict=False):
             if check and mine.best is not None and not stop.is_set():
+                confirm(mine, task.mod, builder, runner)
                 mine.numbers = check_numbers(task.mod, mine.best.trace, target, builder, runner)
     finally:
         recorder.flush()
@@ -279,6 +283,7 @@ def _report(
             workload_hash=task.workload.workload_id,
             trials=len(task.trials),
             failed=sum(trial.outcome is not Outcome.OK for trial in task.trials),
+            passes=len(task.passes),
             best=task.best,
             numbers=task.numbers,
             predicted=task.predicted,

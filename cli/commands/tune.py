@@ -57,7 +57,11 @@ def command(
     ] = Strategy.BO,
     seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Seed of all randomness.")] = 0,
     check: Annotated[
-        bool, typer.Option("--check/--no-check", help="Compare the best's numbers with the untuned program's.")
+        bool,
+        typer.Option(
+            "--check/--no-check",
+            help="In the end measure the fastest again, and compare the best's numbers with the untuned program's.",
+        ),
     ] = True,
     store: StoreUrl = None,
     as_json: AsJson = False,
@@ -158,6 +162,7 @@ def _task_document(task: TaskReport, target: Target) -> dict[str, Any]:
         "workload_hash": task.workload_hash,
         "trials": task.trials,
         "failed": task.failed,
+        "passes": task.passes,
         "prior_rank_correlation": _number(task.trust.rank_correlation) if task.trust else None,
         "prior_weight": task.trust.weight if task.trust else None,
         "numbers_agree": task.numbers.agrees if task.numbers else None,

@@ -21,6 +21,7 @@ def test_every_trial_of_a_run_is_in_the_store(small_matmul: Any, target: Target,
     import tunedb
     from search.frontends import Task
     from search.tuning import tune
+    from tunedb.ranking import ranked_best
 
     events = []
     with tunedb.open_store(tmp_path / "store") as store:
@@ -32,9 +33,9 @@ def test_every_trial_of_a_run_is_in_the_store(small_matmul: Any, target: Target,
         (task,) = report.tasks
         assert task.best is not None
         trials = list(store.trials(workload_id=task.workload_hash))
-        assert {trial.trial_id for trial in trials} == {event.trial_id for event in events}
-        assert store.best(task.workload_hash, target.target_id)[0].trial_id == task.best.trial_id
-        assert store.resolve_workload(task.workload_hash[:12]).num_trials == 10
+        assert {trial.trial_id for trial in trials} >= {event.trial_id for event in events}
+        assert len(trials) == 10 + task.passes
+        assert ranked_best(store, task.workload_hash, target.target_id)[0].trial.trial_id == task.best.trial_id
         best_so_far = [event.best_secs for event in events if event.best_secs is not None]
         assert best_so_far == sorted(best_so_far, reverse=True)
 
@@ -46,7 +47,9 @@ def test_stock_strategies_are_recorded_too(small_matmul: Any, target: Target, tm
     from search.tuning import tune
 
     with tunedb.open_store(tmp_path / "store") as store:
-        report = tune([Task("small", small_matmul)], store=store, target=target, trials=4, strategy=strategy)
+        report = tune(
+            [Task("small", small_matmul)], store=store, target=target, trials=4, strategy=strategy, check=False
+        )
         assert len(list(store.trials())) == report.trials == 4
 
 
@@ -117,9 +120,7 @@ def test_what_the_store_has_is_not_measured_again(small_matmul: Any, target: Tar
     with tunedb.open_store(tmp_path / "store") as store:
         for _ in range(2):
             tune([Task("small", small_matmul)], store=store, target=target, trials=6, seed=2)
-        trials = list(store.trials())
-        assert len(trials) == 12
-        assert len({trace_id(trial.trace) for trial in trials}) == 12
+        assert len({trace_id(trial.trace) for trial in store.trials()}) == 12
 
 
 def test_no_trials_predict_and_measure_nothing(small_matmul: Any, target: Target) -> None:

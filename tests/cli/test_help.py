@@ -55,7 +55,7 @@ def test_version(run):
         ("nosuch",),
         ("best",),
         ("best", "--nosuch", "x"),
-        ("tune", "x", "--trials", "0"),
+        ("tune", "x", "--trials", "-1"),
         ("tune", "x", "--strategy", "y"),
     ],
 )

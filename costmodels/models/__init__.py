@@ -36,7 +36,7 @@ and ranks at random, as the floor of that name does; here it has learned from th
 
 def stock_model() -> CostModel:
     """The baseline `STOCK`; it wants features of the family "per_store", summed where stock sums trees over stores."""
-    return XGBoostModel(members=1)
+    return XGBoostModel()
 
 
 def models(workers: int = 1, cluster: Cluster | None = None) -> dict[str, Callable[[], CostModel]]:

@@ -51,12 +51,16 @@ class Ensemble(CostModel):
 
     Args:
         hyper_parameters: what distinguishes two models of a family.
-        members: size of the ensemble; at most as many as there are workloads.
+        members: size of the ensemble, two or more; no more are fitted than there are workloads.
         workers: members fitted at a time, one thread each; the result does not depend on it. (LightGBM's own threads
             wait for one another in a busy loop: on a machine with other work they make it slower, not faster.)
     """
 
     def __init__(self, hyper_parameters: dict[str, float | int | str], *, members: int, workers: int) -> None:
+        if members < 2:
+            raise ValueError(
+                f"an ensemble has at least two members, not {members}: each is judged by what it did not see"
+            )
         self._hyper_parameters = hyper_parameters
         self._size = members
         self._workers = workers

@@ -1,11 +1,11 @@
 """What is believed about candidates not yet measured: a prior mean and a posterior on this run's measurements.
 
-    y(x) = a + w * m(x) + g(x) + noise        all in nats of log latency
+    y(x) = p(m(x)) + g(x) + noise        all in nats of log latency
 
-`m` is the cost model's prediction (the prior mean, 0 where there is no model); `a` and `w` are fitted by ridge
-regression that pulls `w` to 1, so that a prior which misleads loses its weight as measurements come in; `g` is a
-Gaussian process (Matern 5/2) on standardised features. Rasmussen and Williams, "Gaussian Processes for Machine
-Learning", chapters 2 and 5.
+`m` is the cost model's prediction; `p` a line with a knee (`PriorMean`), whose slopes are fitted by ridge regression
+that pulls them to 1, so that a prior which misleads loses its weight as measurements come in; `g` is a Gaussian process
+(Matern 5/2) on standardised features. Rasmussen and Williams, "Gaussian Processes for Machine Learning", chapters 2
+and 5.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ _LENGTH_SCALE = 1.0  # in standardised distance
 _NOISE_STD = 0.1  # nats: one measurement on a shared machine is 3 to 16% off
 _TARGET_STD = 0.3  # nats: by which a schedule's rank on another CPU misses its rank here
 _FEWEST_ELSEWHERE = 4
+_FINE = 0.5  # nats: within so much of the best prediction, which is right is anybody's guess
+_FINE_RIDGE = 4.0  # as if so many earlier measurements had spoken for a slope of 1
 _WEIGHT_STD = 0.5  # by which the weight of a prior may be expected to miss 1
 _FIRST_BATCH = 8  # measurements, before which nothing is said against the prior
 _POOR_CORRELATION = 0.1
@@ -79,6 +81,37 @@ def prior_weight(prior: FloatArray, log_secs: FloatArray) -> tuple[float, float]
     return float(log_secs.mean() - weight * prior.mean()), weight
 
 
+@dataclass(frozen=True, slots=True)
+class PriorMean:
+    """What is made of a cost model's predictions: a line with a knee, `offset + fine * min(m, knee) + coarse * rest`.
+
+    Below the knee all is predicted to be about equally good. What tells such candidates apart is mostly the model's
+    error, so that a batch or two may take that slope away. What is predicted to be bad is bad all the same: of it the
+    run measures little, and hears of the other slope only from what it does measure.
+    """
+
+    offset: float = 0.0
+    fine: float = 1.0
+    coarse: float = 1.0
+    knee: float = 0.0
+
+    @classmethod
+    def of(cls, prior: FloatArray, log_secs: FloatArray) -> PriorMean:
+        """Ridge regression of log latencies [n] on predictions [n] in nats; both slopes are pulled to 1."""
+        knee = float(prior.min()) + _FINE
+        parts = np.stack([np.minimum(prior, knee), np.maximum(prior - knee, 0.0)], axis=1)  # [n, 2]
+        centred, wanted = parts - parts.mean(axis=0), log_secs - log_secs.mean()
+        pull = np.diag([_FINE_RIDGE * max(float(centred[:, 0].var()), 1e-12), (_PRIOR_STD / _WEIGHT_STD) ** 2])
+        slopes = np.linalg.solve(centred.T @ centred + pull, centred.T @ wanted + pull.sum(axis=1))
+        fine, coarse = (float(slope) for slope in np.clip(slopes, 0.0, 1.5))
+        return cls(float(log_secs.mean() - parts.mean(axis=0) @ [fine, coarse]), fine, coarse, knee)
+
+    def __call__(self, prior: FloatArray) -> FloatArray:
+        """The mean [n] of log latency for predictions [n]."""
+        below, above = np.minimum(prior, self.knee), np.maximum(prior - self.knee, 0.0)
+        return np.asarray(self.offset + self.fine * below + self.coarse * above, dtype=np.float64)
+
+
 class Surrogate:
     """The posterior of one tuning run; `observe` tells it what was measured, `posterior` asks it.
 
@@ -98,8 +131,7 @@ class Surrogate:
         self._elsewhere: list[tuple[FloatArray, FloatArray, FloatArray]] = []
         self._failed: list[FloatArray] = []
         self._process: Any = None
-        self._offset = 0.0
-        self.weight = 1.0 if has_prior else 0.0
+        self._mean = PriorMean()
 
     @property
     def num_measured(self) -> int:
@@ -148,12 +180,12 @@ class Surrogate:
     def posterior(self, features: FloatArray, prior: FloatArray) -> Posterior:
         """The joint posterior of candidates with features [n, d] and prior means [n] in nats."""
         mean, covariance = self._fitted(features).predict(self._standardised(features), return_cov=True)
-        return Posterior(mean + self._offset + self.weight * prior, covariance)
+        return Posterior(mean + self._mean(prior), covariance)
 
     def marginals(self, features: FloatArray, prior: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Posterior means [n] and standard deviations [n] in nats; cheaper than the joint posterior."""
         mean, std = self._fitted(features).predict(self._standardised(features), return_std=True)
-        return mean + self._offset + self.weight * prior, std
+        return mean + self._mean(prior), std
 
     def _standardised(self, features: FloatArray) -> FloatArray:
         if self._standard is None:
@@ -170,14 +202,12 @@ class Surrogate:
         std = _PRIOR_STD if self._has_prior else _COLD_STD
         kernel = ConstantKernel(std**2) * Matern(length_scale=_LENGTH_SCALE, nu=2.5)
         if self.num_measured:
-            if self._has_prior:
-                self._offset, self.weight = prior_weight(self._prior, self._log_secs)
-            else:
-                self._offset = float(self._log_secs.mean())
-        residuals = [self._log_secs - self._offset - self.weight * self._prior]
+            known = self._prior, self._log_secs
+            self._mean = PriorMean.of(*known) if self._has_prior else PriorMean(float(self._log_secs.mean()), 0.0, 0.0)
+        residuals = [self._log_secs - self._mean(self._prior)]
         noise = [np.full(self.num_measured, self.noise)]
         for _, prior, log_secs in self._elsewhere:
-            apart = log_secs - self.weight * prior
+            apart = log_secs - self._mean(prior)
             residuals.append(apart - apart.mean())
             noise.append(np.full(len(apart), _TARGET_STD**2))
         observed = [*self._features, *(features for features, _, _ in self._elsewhere)]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from search.surrogate import Standardisation, Surrogate, prior_weight
+from search.surrogate import PriorMean, Standardisation, Surrogate, prior_weight
 
 
 @pytest.fixture
@@ -94,3 +94,23 @@ def test_a_prior_that_misleads_is_named_once_a_batch_is_measured():
     assert bad.trust.weight == 0
     assert bad.trust.is_misleading
     assert not early.trust.is_misleading
+
+
+def test_a_batch_predicted_to_be_alike_takes_no_trust_from_what_is_predicted_to_be_bad(
+    rng: np.random.Generator,
+) -> None:
+    prior = rng.uniform(0.1, 0.2, size=8)
+    log_secs = -7.0 - 2.0 * prior  # in the wrong order, as noise will have it
+    mean = PriorMean.of(prior, log_secs)
+    assert mean.fine < 0.5
+    assert mean.coarse == pytest.approx(1.0)
+    assert mean(np.array([3.0]))[0] > mean(prior).max() + 2.0
+    _, weight = prior_weight(prior, log_secs)
+    assert weight > 0.9
+
+
+def test_a_prior_that_is_wrong_about_the_bad_is_found_out() -> None:
+    prior = np.linspace(0.1, 3.0, 24)
+    mean = PriorMean.of(prior, np.full(24, -7.0))
+    assert mean.coarse < 0.2
+    assert PriorMean.of(prior, prior - 7.0).coarse == pytest.approx(1.0)

@@ -30,7 +30,8 @@ def report(work: Path, machine: Mapping[str, str], arms: Mapping[str, int], afte
             shown = [table.get(arm, {}).get(str(n)) for n in after]
             if any(shown):
                 texts = [f"{s['mean']:.2f} ({s['low']:.2f}-{s['high']:.2f})" if s else "-" for s in shown]
-                print(f"{arm:12}", *(f"{text:>20}" for text in texts))
+                of = max(s["workloads"] for s in shown if s)
+                print(f"{arm:12}", *(f"{text:>20}" for text in texts), f"  {of} workloads")
     document["reach"] = reach(cells, arms, after)
     print("\nmedian over runs of: trials and seconds to reach the latency of es@64 and es@128; runs that did not")
     for arm, found in document["reach"].items():
@@ -140,19 +141,23 @@ def plot(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     import altair
 
     table = summary(rows, "es@64")
+    most = max(figures["workloads"] for of_arm in table.values() for figures in of_arm.values())
     values = [
         {"arm": arm, "trials": int(number), **figures}
         for arm, of_arm in table.items()
         if arm not in ("predicted", "stock")
         for number, figures in of_arm.items()
+        if figures["workloads"] == most  # a mean over fewer is another mean
     ]
+    bounds = [min(row["low"] for row in values), max(row["high"] for row in values)]
     base = altair.Chart(altair.Data(values=values)).encode(
         x=altair.X("trials:Q", scale=altair.Scale(type="log", base=2), title="trials"),
-        color=altair.Color("arm:N", title=None),
+        color=altair.Color("arm:N", title=None, legend=altair.Legend(symbolOpacity=1.0)),
     )
+    scale = altair.Scale(type="log", domain=bounds, nice=False)
     band = base.mark_area(opacity=0.12).encode(y="low:Q", y2="high:Q")
     title = "latency / latency of evolutionary search after 64 trials"
-    line = base.mark_line(point=True).encode(y=altair.Y("mean:Q", scale=altair.Scale(type="log"), title=title))
+    line = base.mark_line(point=True).encode(y=altair.Y("mean:Q", scale=scale, title=title))
     chart = (band + line).properties(width=520, height=340, title="Best so far, geometric mean over workloads")
     chart.save(str(path), scale_factor=2)
 

@@ -15,6 +15,7 @@ from costmodels.feature_cache import FeatureCache
 from costmodels.features import DEFAULT, FAMILIES, Family, trace
 from costmodels.featurise import Job, featurise
 from costmodels.registry import store_folder
+from tunedb import calibration
 from tunedb.errors import NotFoundError
 from tunedb.metaschedule import release
 from tunedb.records import Outcome, Target, Trial
@@ -90,7 +91,7 @@ def read_pools(
         cluster: computes features instead, where they are not cached.
         on_progress: called with trials featurised and trials in all.
     """
-    excluded = frozenset(exclude_workloads)
+    excluded = frozenset(exclude_workloads) | calibration.WORKLOAD_IDS  # one schedule each: nothing to rank
     names = {row.workload_id: row.name for row in store.workloads()}
     by_pool: dict[tuple[str, str], list[Trial]] = defaultdict(list)
     for trial in store.trials(target_id=target.target_id, outcome=Outcome.OK):

@@ -7,6 +7,7 @@ What they did not report (a stock builder or runner) is recorded at the batch's 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -14,14 +15,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from search.measure.canaries import Canaries
 from search.measure.numbers import NumbersCheck
 from search.measure.observer import INTERRUPTED
 from search.surrogate import Trust
+from tunedb.errors import MeasurementError
 from tunedb.estimates import Estimate, estimate
 from tunedb.identity import trace_id, trial_id
 from tunedb.metaschedule import trial_from_measurement
 from tunedb.records import Hardware, Outcome, Source, Target, Trace, Trial, Workload
 from tunedb.store import Store
+
+_log = logging.getLogger(__name__)
 
 _HOPELESS = 1.5  # times the best: measurements of the same program differ by a sixth at most
 _FLUSH_SECS = 1.0  # at most so much finished work is lost to a kill; an append takes about 10 ms
@@ -80,6 +85,7 @@ class RunRecorder:
         self._current: TaskRecorder | None = None
         self._pending: list[Trial] = []
         self._pending_workloads: dict[str, Workload] = {}
+        self._canaries: Canaries | None = None
         self._started = self._flushed = time.monotonic()
 
     @property
@@ -92,6 +98,38 @@ class RunRecorder:
         recorder = TaskRecorder(self, workload, name)
         self.tasks.append(recorder)
         return recorder
+
+    def use_canaries(self, canaries: Canaries) -> None:
+        """Measures a machine's own kernels now, and again with each batch.
+
+        Raises:
+            MeasurementError: this machine cannot run code for the target.
+        """
+        self._canaries = canaries
+        self._add_canaries()
+
+    def measure_canaries(self) -> None:
+        """A batch is about to be measured."""
+        try:
+            self._add_canaries()
+        except MeasurementError as error:  # the batch will tell
+            _log.info("%s", error)
+
+    @property
+    def drift(self) -> float:
+        """How much slower than at its best the machine is in this batch; 1 for not at all."""
+        return self._canaries.drift if self._canaries is not None else 1.0
+
+    @property
+    def worst_drift(self) -> float:
+        """The largest `drift` so far."""
+        return self._canaries.worst_drift if self._canaries is not None else 1.0
+
+    def _add_canaries(self) -> None:
+        if self._canaries is not None:
+            workloads, trials = self._canaries.measure(self.hardware, self.source)
+            self._pending += trials
+            self._pending_workloads |= {workload.module_id: workload for workload in workloads}
 
     def begin_batch(self, task: TaskRecorder) -> None:
         """What the pools report from now on is `task`'s."""
@@ -110,7 +148,7 @@ class RunRecorder:
     def stop_above(self) -> float:
         """Seconds above which a candidate of the current task needs no second run: no noise makes it the best."""
         best = self._current.best if self._current is not None else None
-        return float("inf") if best is None else _HOPELESS * _secs(best)
+        return float("inf") if best is None else _HOPELESS * self.drift * _secs(best)
 
     def add(self, task: TaskRecorder, trial: Trial) -> None:
         """A finished trial of a task."""

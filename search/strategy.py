@@ -155,7 +155,8 @@ class BayesianOptimization(RecordedStrategy):
         del measure_candidates
         if self.batch is None:
             return
-        run_secs = np.array([estimated_secs(result) for result in results])
+        drift = self.run.drift if self.run is not None else 1.0
+        run_secs = np.array([estimated_secs(result) for result in results]) / drift
         good = np.flatnonzero(np.isfinite(run_secs))
         self.surrogate.observe(self.batch.features[good], self.batch.prior[good], run_secs[good])
         self.surrogate.observe_failures(self.batch.features[~np.isfinite(run_secs)])

@@ -65,6 +65,7 @@ class TuneReport:
     strategy_secs: float  # of these, spent by "bo" in choosing what to measure
     interrupted: bool
     source_id: str
+    drift: float  # by which the machine was slower than at its best, in its slowest batch; 1 for not at all
     tasks: tuple[TaskReport, ...]
 
 
@@ -116,15 +117,21 @@ def tune(
     tensor_intrinsics.register_for(target.kind, target.keys)
     from tvm.s_tir import meta_schedule as ms
 
+    from search.measure.canaries import Canaries
     from search.measure.pools import PersistentBuilder, PersistentRunner
-    from search.measure.selfcheck import measure_small_kernel
 
     logging.getLogger("tvm.s_tir.meta_schedule").setLevel(logging.WARNING)
     stop = stop or threading.Event()
     cores = target.num_cores or 1
     recorder = RunRecorder(store, target, this_machine(), _source(strategy, seed, ""), total=trials, on_trial=on_trial)
     builder = PersistentBuilder(target, max_workers=cores, observer=recorder)
-    runner = PersistentRunner(target, observer=recorder, stop=stop, stop_above=recorder.stop_above)
+    runner = PersistentRunner(
+        target,
+        observer=recorder,
+        stop=stop,
+        stop_above=recorder.stop_above,
+        before_batch=recorder.measure_canaries,
+    )
     try:
         # Their processes start while the model is read.
         loaded, prior = (model, "given") if model is not None else (None, "none")
@@ -145,7 +152,7 @@ def tune(
             ).clone()
             for number, task in enumerate(tasks)
         ]
-        measure_small_kernel(target, builder, runner)
+        recorder.use_canaries(Canaries(target, builder, runner))
         if trials == 0:
             rng = np.random.default_rng(seed)
             for task, context in zip(tasks, contexts, strict=True):
@@ -303,5 +310,6 @@ def _report(
         strategy_secs=sum(task.strategy_secs for task in recorder.tasks),
         interrupted=interrupted,
         source_id=recorder.source.source_id,
+        drift=recorder.worst_drift,
         tasks=tuple(reports),
     )

@@ -81,13 +81,13 @@ class DeltaStore(Store):
 
     def workloads(self) -> list[WorkloadSummary]:
         """See `Store.workloads`."""
-        return self._summaries("true", [])
+        return self._summaries(queries.OWN, [])
 
     def resolve_workload(self, prefix: str) -> WorkloadSummary:
         """See `Store.resolve_workload`."""
         with self._tables.lock:
             self._tables["workloads"].refresh()
-            aliases = self._tables.ask(queries.ALIASES)
+            aliases = self._tables.ask(queries.ALIASES, selected=queries.OWN)
             workload_id = pick_workload(((row[0], row[1], row[2]) for row in aliases), prefix)
             return self._summaries("workload_id = ?", [workload_id])[0]
 
@@ -96,7 +96,7 @@ class DeltaStore(Store):
             self._tables.refresh("trials", "workloads")
             counts = {row[0]: row[1:] for row in self._tables.ask(queries.WORKLOAD_COUNTS, values, selected=selected)}
             modules: dict[str, list[tuple[Any, ...]]] = {}
-            for row in self._tables.ask(f"{queries.ALIASES} WHERE {selected}", values):
+            for row in self._tables.ask(queries.ALIASES, values, selected=selected):
                 modules.setdefault(row[0], []).append(row)
         rows = []
         for workload_id, aliases in modules.items():
@@ -239,7 +239,7 @@ class DeltaStore(Store):
         """See `Store.stats`."""
         with self._tables.lock:
             self._tables.refresh()
-            modules = self._tables.ask(queries.ALIASES)
+            modules = self._tables.ask(queries.ALIASES, selected=queries.OWN)
             outcomes = {Outcome(name): count for name, count in self._tables.ask(queries.OUTCOMES)}
             return StoreStats(
                 url=self.url,

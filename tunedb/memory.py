@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tunedb.batch import Batch, TrialColumns, append_report
+from tunedb.calibration import WORKLOAD_IDS
 from tunedb.errors import NotFoundError, UsageError
 from tunedb.identity import trace_id
 from tunedb.records import (
@@ -90,8 +91,15 @@ class MemoryStore(Store):
 
     def workloads(self) -> list[WorkloadSummary]:
         """See `Store.workloads`."""
-        ids = {workload.workload_id for workload in self._workloads.values()}
+        ids = {workload.workload_id for workload in self._own_workloads()}
         return sorted((self._summary(identity) for identity in ids), key=lambda row: (row.name, row.workload_id))
+
+    def _own_workloads(self) -> list[Workload]:
+        """Without those that tuning calibrates a machine with."""
+        return [row for row in self._workloads.values() if row.workload_id not in WORKLOAD_IDS]
+
+    def _own_trials(self) -> list[Trial]:
+        return [trial for trial in self._trials.values() if trial.workload_id not in WORKLOAD_IDS]
 
     def _summary(self, workload_id: str) -> WorkloadSummary:
         modules = self.modules(workload_id)
@@ -110,7 +118,7 @@ class MemoryStore(Store):
 
     def resolve_workload(self, prefix: str) -> WorkloadSummary:
         """See `Store.resolve_workload`."""
-        rows = self._workloads.values()
+        rows = self._own_workloads()
         return self._summary(pick_workload(((row.workload_id, row.structural_hash, row.name) for row in rows), prefix))
 
     def resolve_target(self, text: str) -> Target:
@@ -188,7 +196,7 @@ class MemoryStore(Store):
     def target_summaries(self) -> list[TargetSummary]:
         """See `Store.target_summaries`."""
         groups: dict[tuple[str, str], list[Trial]] = defaultdict(list)
-        for trial in self._trials.values():
+        for trial in self._own_trials():
             groups[trial.target_id, trial.hardware_id].append(trial)
         rows = [
             TargetSummary(
@@ -208,14 +216,14 @@ class MemoryStore(Store):
             url=self.url,
             version=self.version(),
             schema_version=0,
-            num_workloads=len({row.workload_id for row in self._workloads.values()}),
-            num_modules=sum(bool(row.module_id) for row in self._workloads.values()),
+            num_workloads=len({row.workload_id for row in self._own_workloads()}),
+            num_modules=sum(bool(row.module_id) for row in self._own_workloads()),
             num_targets=len(self._targets),
             num_hardware=len(self._hardware),
-            num_trials=len(self._trials),
+            num_trials=len(self._own_trials()),
             num_sources=len(self._sources),
             num_rejected=len(self._rejected),
-            outcomes=dict(Counter(trial.outcome for trial in self._trials.values())),
+            outcomes=dict(Counter(trial.outcome for trial in self._own_trials())),
             bytes_stored=0,
         )
 

@@ -7,6 +7,11 @@ to make anything else of a time with a zone.
 
 from __future__ import annotations
 
+from tunedb.calibration import WORKLOAD_IDS
+
+# What users ask for is their own workloads, not the kernels that tuning calibrates a machine with.
+OWN = "workload_id NOT IN ({})".format(", ".join(f"'{workload_id}'" for workload_id in sorted(WORKLOAD_IDS)))
+
 KNOWN_TRIALS = """
 SELECT DISTINCT trial_id FROM {trials} SEMI JOIN new_ids USING (trial_id)
 """
@@ -44,13 +49,13 @@ FROM (SELECT DISTINCT trial_id, workload_id, target_id, outcome, secs_median FRO
 GROUP BY workload_id
 """
 
-TARGET_COUNTS = """
+TARGET_COUNTS = f"""
 SELECT target_id, hardware_id, count(*), count(*) FILTER (outcome <> 'ok'), count(DISTINCT workload_id)
-FROM (SELECT DISTINCT trial_id, workload_id, target_id, hardware_id, outcome FROM {trials})
+FROM (SELECT DISTINCT trial_id, workload_id, target_id, hardware_id, outcome FROM {{trials}} WHERE {OWN})
 GROUP BY target_id, hardware_id ORDER BY 3 DESC, 1, 2
 """
 
-OUTCOMES = "SELECT outcome, count(DISTINCT trial_id) FROM {trials} GROUP BY outcome"
+OUTCOMES = f"SELECT outcome, count(DISTINCT trial_id) FROM {{trials}} WHERE {OWN} GROUP BY outcome"
 
 MODULES = """
 SELECT DISTINCT ON (row_id)
@@ -58,7 +63,9 @@ SELECT DISTINCT ON (row_id)
 FROM {workloads} WHERE {selected} ORDER BY row_id
 """
 
-ALIASES = "SELECT DISTINCT ON (row_id) workload_id, structural_hash, name, tvm_version, module_id FROM {workloads}"
+ALIASES = """
+SELECT DISTINCT ON (row_id) workload_id, structural_hash, name, tvm_version, module_id FROM {workloads} WHERE {selected}
+"""
 
 TARGETS = "SELECT DISTINCT ON (target_id) target_id, text, kind, arch, num_cores FROM {targets}"
 

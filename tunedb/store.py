@@ -73,7 +73,7 @@ class Store(ABC):
 
     @abstractmethod
     def workloads(self) -> list[WorkloadSummary]:
-        """All workloads, by name."""
+        """All workloads, by name; not the kernels that tuning calibrates a machine with (`tunedb.calibration`)."""
 
     @abstractmethod
     def resolve_workload(self, prefix: str) -> WorkloadSummary:
@@ -149,11 +149,11 @@ class Store(ABC):
 
     @abstractmethod
     def target_summaries(self) -> list[TargetSummary]:
-        """What was measured for each target on each machine, the most trials first."""
+        """What was measured of `workloads` for each target on each machine, the most trials first."""
 
     @abstractmethod
     def stats(self) -> StoreStats:
-        """How much the store holds."""
+        """How much the store holds of `workloads` and their trials."""
 
     @abstractmethod
     def arrow(self, table: str) -> Any:

@@ -41,7 +41,7 @@ def command(store: StoreUrl = None, as_json: AsJson = False, debug: Debug = Fals
     with session(store, as_json, debug) as run:
         checks = [check_packages(), check_ffi(), check_linker()]
         if all(check.ok for check in checks):
-            run.progress.note("compiling and measuring a small kernel ...")
+            run.progress.note("compiling and measuring two small kernels ...")
             checks.append(check_measuring())
         run.progress.note("looking through the store ...")
         checks.append(check_store(run))
@@ -79,20 +79,23 @@ def check_linker() -> Check:
 
 
 def check_measuring() -> Check:
-    """Compiles and measures a small kernel for this CPU."""
+    """Compiles and measures small kernels for this CPU."""
     from cli.labels import target_label
     from cli.units import duration
-    from search.measure.selfcheck import check_measuring as measure
+    from search.measure.canaries import check_measuring as measure
     from search.targets import local_target
+    from tunedb.calibration import ARITHMETIC
+    from tunedb.hardware import this_machine
 
     advice = "see that g++ works, and that the temporary folder (TMPDIR) has space and lets programs run"
     try:
         target = local_target()
     except Exception as error:  # whatever TVM or LLVM says about this CPU is the answer
         return Check("measuring", False, f"TVM: {error}", "install tunedb again", ExitCode.CANNOT_MEASURE)
-    report = measure(target)
-    if report.ok:
-        took = f"compiled in {duration(report.compile_secs)}, ran in {duration(report.run_secs)}"
+    report = measure(target, this_machine())
+    if report.ok and report.run_secs:
+        speed = f"{ARITHMETIC.work / report.run_secs / 1e9:.0f} GFLOP/s a core"
+        took = f"compiled in {duration(report.compile_secs)}, ran in {duration(report.run_secs)} ({speed})"
         return Check("measuring", True, f"{target_label(target)}: {took}")
     detail = f"{target_label(target)}: {report.error}"
     return Check("measuring", False, detail, advice, ExitCode.CANNOT_MEASURE)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cli.options import AsJson, AsOf, Debug, StoreUrl
@@ -12,6 +13,7 @@ from cli.session import session
 
 if TYPE_CHECKING:
     from cli.output import Answer
+    from tunedb.calibration import Calibration
     from tunedb.records import TargetSummary
 
 SUMMARY = "List what was tuned for, and on which machines"
@@ -20,14 +22,22 @@ EXAMPLES = ("tunedb targets",)
 
 def command(store: StoreUrl = None, as_of: AsOf = None, as_json: AsJson = False, debug: Debug = False) -> None:
     """List the targets in the store, each with the machines that its trials were measured on; near-equal ones (of
-    one kind and architecture) together, with the flags in which they differ.
+    one kind and architecture) together, with the flags in which they differ. GFLOP/s and GB/s are what one core of the
+    machine did with the target's code in two small kernels that `tunedb tune` measures along with its trials.
     """
     with session(store, as_json, debug) as run, run.open_store(as_of=as_of) as opened:
-        run.show(answer(opened.target_summaries()))
+        from tunedb.calibration import calibration
+
+        run.show(answer(opened.target_summaries(), partial(calibration, opened)))
 
 
-def answer(summaries: Sequence[TargetSummary]) -> Answer:
-    """One row for each target on each machine."""
+def answer(summaries: Sequence[TargetSummary], calibrate: Callable[[str, str], Calibration]) -> Answer:
+    """One row for each target on each machine.
+
+    Args:
+        summaries: of the store.
+        calibrate: what a core of a machine can do, from the ids of target and hardware.
+    """
     from cli.labels import hardware_label, short, target_label
     from cli.output import Answer, Table
     from tunedb.near_targets import described, family, near
@@ -42,6 +52,7 @@ def answer(summaries: Sequence[TargetSummary]) -> Answer:
         return -totals[name], name, row.target.target_id, -row.num_trials
 
     summaries = sorted(summaries, key=place)
+    cores = [calibrate(row.target.target_id, row.hardware.hardware_id) for row in summaries]
     documents = [
         {
             "target_id": row.target.target_id,
@@ -51,11 +62,13 @@ def answer(summaries: Sequence[TargetSummary]) -> Answer:
             "num_cores": row.target.num_cores,
             "near_equal": [other.target_id for other in near(known, row.target)],
             "hardware": dataclasses.asdict(row.hardware),
+            "flop_per_sec": core.flop_per_sec,
+            "bytes_per_sec": core.bytes_per_sec,
             "workloads": row.num_workloads,
             "trials": row.num_trials,
             "failed": row.num_failed,
         }
-        for row in summaries
+        for row, core in zip(summaries, cores, strict=True)
     ]
     rows = [
         [
@@ -63,11 +76,13 @@ def answer(summaries: Sequence[TargetSummary]) -> Answer:
             target_label(row.target),
             described(row.target, known),
             hardware_label(row.hardware),
+            *(f"{each / 1e9:.0f}" if each else "-" for each in (core.flop_per_sec, core.bytes_per_sec)),
             str(row.num_workloads),
             f"{row.num_trials:,}",
             f"{row.num_failed:,}",
         ]
-        for row in summaries
+        for row, core in zip(summaries, cores, strict=True)
     ]
-    headers = ["id", "target", "differs in", "measured on", "workloads", "trials", "failed"]
-    return Answer({"targets": documents}, [Table(headers, rows, right=frozenset({"workloads", "trials", "failed"}))])
+    numbers = ["GFLOP/s", "GB/s", "workloads", "trials", "failed"]
+    headers = ["id", "target", "differs in", "measured on", *numbers]
+    return Answer({"targets": documents}, [Table(headers, rows, right=frozenset(numbers))])

@@ -27,6 +27,8 @@ EXAMPLES = (
     'tunedb tune 5f3a --target \'{"kind": "llvm", "mcpu": "znver5", "num-cores": 8}\' --seed 1',
 )
 
+_NOTICED_DRIFT = 1.15
+
 
 class Strategy(StrEnum):
     """How candidates are chosen."""
@@ -116,6 +118,7 @@ def answer(report: TuneReport) -> Answer:
         "strategy": report.strategy,
         "seed": report.seed,
         "prior": report.prior,
+        "drift": report.drift,
         "interrupted": report.interrupted,
         "tasks": tasks,
     }
@@ -129,11 +132,22 @@ def answer(report: TuneReport) -> Answer:
             for task in report.tasks
             if task.trust is not None and task.trust.is_misleading
         ),
+        *_drift_lines(report),
         *(line for task in report.tasks if (line := _numbers_line(task))),
         "",
         *_text(report),
     ]
     return Answer(document, text)
+
+
+def _drift_lines(report: TuneReport) -> list[str]:
+    """A warning when something else slowed the machine down."""
+    if report.drift < _NOTICED_DRIFT:
+        return []
+    return [
+        f"the machine was {report.drift:.2f} times slower in one batch than in another: is there other work on it? "
+        "(the search takes it into account; latencies are stored as measured)"
+    ]
 
 
 def _numbers_line(task: TaskReport) -> str:

@@ -121,6 +121,7 @@ class PersistentRunner(PyRunner):
         observer: hears of each result.
         stop: when set, candidates not yet run are given back unmeasured.
         stop_above: asked before each candidate for the run time above which one run of it is enough, in seconds.
+        before_batch: called before each batch.
     """
 
     def __init__(
@@ -133,8 +134,10 @@ class PersistentRunner(PyRunner):
         observer: MeasureObserver | None = None,
         stop: threading.Event | None = None,
         stop_above: Callable[[], float] | None = None,
+        before_batch: Callable[[], None] | None = None,
     ) -> None:
         super().__init__()
+        self.before_batch = before_batch
         self.stop_above = stop_above
         self.pool = _pool(target, 1, timeout_secs)
         self.pool.submit(workers.ready)
@@ -144,6 +147,8 @@ class PersistentRunner(PyRunner):
 
     def run(self, runner_inputs: list[RunnerInput]) -> list[Any]:
         """Runs all inputs, in order."""
+        if self.before_batch is not None:
+            self.before_batch()
         return [self._run_one(item) for item in runner_inputs]
 
     def _run_one(self, item: RunnerInput) -> Any:

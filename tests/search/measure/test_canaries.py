@@ -1,0 +1,91 @@
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tunedb import identity
+from tunedb.calibration import ARITHMETIC, MEMORY, calibration
+from tunedb.errors import MeasurementError
+from tunedb.hardware import this_machine
+from tunedb.memory import MemoryStore
+from tunedb.records import Target
+
+pytestmark = pytest.mark.tvm
+
+
+@pytest.fixture(scope="module")
+def pools(target: Target) -> Iterator[Any]:
+    from search.measure.pools import PersistentBuilder, PersistentRunner
+
+    made = PersistentBuilder(target, max_workers=1), PersistentRunner(target)
+    yield made
+    for pool in made:
+        pool.close()
+
+
+@pytest.fixture(scope="module")
+def canaries(target: Target, pools: Any) -> Any:
+    from search.measure.canaries import Canaries
+
+    return Canaries(target, *pools)
+
+
+def test_trials_calibrate_a_machine(canaries: Any, target: Target) -> None:
+    store, source, machine = MemoryStore(), identity.source("tune:1", "tune"), this_machine()
+    assert calibration(store, target.target_id, machine.hardware_id).flop_per_sec is None
+    workloads, trials = canaries.measure(machine, source)
+    store.append(trials, workloads=workloads, targets=[target], hardware=[machine], sources=[source])
+    assert [trial.workload_id for trial in trials] == [ARITHMETIC.workload_id, MEMORY.workload_id]
+    found = calibration(store, target.target_id, machine.hardware_id)
+    assert found.flop_per_sec is not None
+    assert found.bytes_per_sec is not None
+    assert 1e9 < found.flop_per_sec < 1e12  # of a core
+    assert 1e8 < found.bytes_per_sec < 1e12
+    assert calibration(store, target.target_id, "another machine").flop_per_sec is None
+
+
+def test_what_is_stored_replays(canaries: Any) -> None:
+    from tunedb.metaschedule import schedule
+
+    workloads, trials = canaries.measure(this_machine(), identity.source("tune:1", "tune"))
+    assert len(trials) == 1  # the memory kernel runs once a run
+    assert "vectorized" in str(schedule(workloads[0], trials[0].trace).mod)
+
+
+def test_a_slower_machine_is_noticed(canaries: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = identity.source("tune:1", "tune")
+    canaries.measure(this_machine(), source)
+    best = canaries.arithmetic_secs
+    monkeypatch.setattr(canaries, "arithmetic_secs", best / 3)  # it was three times as fast before
+    canaries.measure(this_machine(), source)
+    assert canaries.drift == pytest.approx(3, rel=0.5)
+    assert canaries.worst_drift >= canaries.drift
+
+
+def test_a_machine_that_cannot_run_the_target_is_an_error() -> None:
+    from search.measure.canaries import check_measuring
+    from tunedb.identity import canonical_target
+
+    report = check_measuring(canonical_target({"kind": "llvm", "mtriple": "aarch64-linux-gnu"}), this_machine())
+    assert not report.ok
+    assert "this machine cannot" in report.error
+
+
+def test_its_trials_are_no_pools(canaries: Any, target: Target) -> None:
+    from costmodels.pools import read_pools
+
+    store, source, machine = MemoryStore(), identity.source("tune:1", "tune"), this_machine()
+    for _ in range(2):
+        workloads, trials = canaries.measure(machine, source)
+        store.append(trials, workloads=workloads, targets=[target], hardware=[machine], sources=[source])
+    assert read_pools(store, target).pools == []
+
+
+def test_all_is_lost_only_when_nothing_runs(target: Target, pools: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from search.measure import workers
+    from search.measure.canaries import Canaries
+
+    made = Canaries(target, *pools)
+    monkeypatch.setattr(workers, "run", workers.ready)  # takes no arguments: raises in the child
+    with pytest.raises(MeasurementError, match="cannot run"):
+        made.measure(this_machine(), identity.source("tune:1", "tune"))

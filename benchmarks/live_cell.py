@@ -44,20 +44,20 @@ def main() -> None:
     sizes = json.loads(chosen.sizes)
     task = Task("main", tvm.IRModule({"main": operators.prim_func(chosen.operator, sizes)}))
     if chosen.arm == "stock":
-        found = stock(task, chosen.trials, chosen.seed)
+        found = {"trials": stock(task, chosen.trials, chosen.seed)}
     else:
         found = ours(task, chosen.arm, chosen.operator, Path(chosen.memory), chosen.trials, chosen.seed)
-    sys.stdout.write(json.dumps({"trials": found, "elapsed_secs": time.time() - STARTED}) + "\n")
+    sys.stdout.write(json.dumps({**found, "elapsed_secs": time.time() - STARTED}) + "\n")
 
 
-def ours(task: Task, arm: str, operator: str, memory: Path, trials: int, seed: int) -> list[dict[str, Any]]:
+def ours(task: Task, arm: str, operator: str, memory: Path, trials: int, seed: int) -> dict[str, Any]:
     """All arms that measure with our builder and runner."""
     target = local_target(num_cores=1)
+    workload_id = workload_from_module(task.mod).workload_id
     options: dict[str, Any] = {"strategy": "bo"}
     store: Any = MemoryStore()
     if arm in ("warm", "predicted"):
         store = Remembering(open_store(memory))
-        workload_id = workload_from_module(task.mod).workload_id
         assert workload_id not in {row.workload_id for row in store.workloads()}, "the prior has seen this workload"
     elif arm == "family-out":
         options["model"] = model_without(operator, memory)
@@ -85,9 +85,10 @@ def ours(task: Task, arm: str, operator: str, memory: Path, trials: int, seed: i
     (found,) = report.tasks
     if found.predicted is not None:
         trace = json.loads(found.predicted.to_json())
-        return [{"at": time.time() - STARTED, "secs": None, "trace": trace}]
+        return {"trials": [{"at": time.time() - STARTED, "secs": None, "trace": trace}]}
     measured = store.tuned if isinstance(store, Remembering) else list(store.trials())
-    return [
+    measured = [trial for trial in measured if trial.workload_id == workload_id]  # without the canaries'
+    rows = [
         {
             "at": at,
             "secs": estimate([trial.run_secs]).secs if trial.run_secs else None,
@@ -95,6 +96,7 @@ def ours(task: Task, arm: str, operator: str, memory: Path, trials: int, seed: i
         }
         for at, trial in zip(secs, sorted(measured, key=lambda trial: trial.position), strict=True)
     ]
+    return {"trials": rows, "strategy_secs": report.strategy_secs, "drift": report.drift}
 
 
 class Remembering:

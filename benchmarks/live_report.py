@@ -111,7 +111,7 @@ def reach(cells: Cells, arms: Mapping[str, int], after: Sequence[int]) -> dict[s
 
     By what was measured again, so that a drift of the machine between two runs favours nobody; therefore only known at
     the numbers of trials whose best was measured again. Those that never got there count as infinite. Seconds are from
-    the start of the process.
+    the start of the process. `strategy_share` is the strategy's own time over all other time of the run.
     """
     found: dict[str, dict[str, float]] = {}
     for arm in arms:
@@ -132,6 +132,13 @@ def reach(cells: Cells, arms: Mapping[str, int], after: Sequence[int]) -> dict[s
         own = [cell[arm]["elapsed_secs"] / len(cell[arm]["trials"]) for cell in cells.values() if arm in cell]
         row["secs_a_trial"] = float(np.median(own))
         row["first_trial_secs"] = float(np.median([c[arm]["trials"][0]["at"] for c in cells.values() if arm in c]))
+        shares = [
+            cell[arm]["strategy_secs"] / (cell[arm]["elapsed_secs"] - cell[arm]["strategy_secs"])
+            for cell in cells.values()
+            if cell.get(arm, {}).get("strategy_secs")
+        ]
+        if shares:
+            row["strategy_share"] = float(np.median(shares))
         found[arm] = row
     return found
 

@@ -34,7 +34,7 @@ class Budget:
 
     first_samples: int = 64  # fresh ones before the first batch
     cold_samples: int = 256  # the same without any prior, where samples are all there is
-    first_generations: int = 4
+    first_generations: int = 8
     samples: int = 8  # fresh ones before each later batch: other design spaces stay in sight
     generations: int = 2
     screened: int = 512  # changes of parents that are looked at in a generation
@@ -42,6 +42,7 @@ class Budget:
     mutations: int = 4  # by MetaSchedule's own mutators
     parents: int = 32
     pool: int = 384  # kept from batch to batch
+    polished: int = 1  # of the best measured, whose neighbours are all looked at in the end
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,23 @@ class Proposer:
         if len(self._pool) > budget.pool:
             self._pool = self._pool.take(np.argsort(self._means(surrogate), kind="stable")[: budget.pool])
         return self._pool
+
+    @property
+    def waiting(self) -> Sequence[Candidate]:
+        """Candidates that are kept for later batches."""
+        return self._pool.candidates
+
+    def polish(self) -> None:
+        """Adds all that is one step away from the best measured candidates: the next `propose` may choose from it."""
+        best = np.argsort(self._measured_log_secs, kind="stable")[: self._budget.polished]
+        near = {
+            (space, decision_key(decisions)): (space, decisions)
+            for place in best
+            for space, decisions in self._spaces.neighbours(self._measured.candidates[place])
+        }
+        new = {key: wanted for key, wanted in near.items() if key not in self._tried}
+        self._tried.update(new)
+        self._add([candidate for candidate in self._spaces.make(new.values()) if candidate is not None])
 
     def believed_best(self, surrogate: Surrogate, number: int) -> Sequence[Candidate]:
         """The candidates with the lowest posterior means, measured ones among them; the best first."""

@@ -22,7 +22,7 @@ from tvm.s_tir.meta_schedule import _ffi_api
 from tvm.s_tir.schedule import Trace
 
 from search.decisions import CATEGORICAL, TILE, Decisions, carried_over, encoded, read_decisions
-from search.variation import crossed, varied
+from search.variation import crossed, neighbours, varied
 from tunedb import records
 from tunedb.metaschedule import recorded_trace
 
@@ -135,6 +135,12 @@ class DesignSpaces:
             limits = self._limits[parent.space]
             made.append((parent.space, varied(base, self._numbers(parent.space), limits, self._rng)))
         return made
+
+    def neighbours(self, candidate: Candidate) -> list[tuple[int, Decisions]]:
+        """All decisions one smallest step away from a candidate's, with its design space; nothing is replayed."""
+        space = candidate.space
+        found = neighbours(candidate.decisions, self._numbers(space), self._limits[space])
+        return [(space, decisions) for decisions in found]
 
     def make(self, wanted: Iterable[tuple[int, Decisions]]) -> list[Candidate | None]:
         """Candidates with these decisions, repaired by TVM, each of a design space; None where they are not valid."""

@@ -30,6 +30,8 @@ from tunedb.records import Workload
 
 _log = logging.getLogger(__name__)
 
+_POLISHED_SHARE = 0.25  # of the trials: the last ones refine what was found
+
 
 class RecordedStrategy(PySearchStrategy):
     """What all strategies share: telling the run's recorder of the task's trials, and an orderly stop."""
@@ -86,7 +88,7 @@ class BayesianOptimization(RecordedStrategy):
         self.model, self.seed, self.batch_size, self.beta = model, seed, batch_size, beta
         self.proposer: Proposer | None = None
         self.surrogate: Surrogate | None = None
-        self.remaining = 0
+        self.total = self.remaining = 0
         self.num_per_iter = 0
         self.batch: Pool | None = None
 
@@ -103,7 +105,7 @@ class BayesianOptimization(RecordedStrategy):
     ) -> None:
         """Starts a task: MetaSchedule's own database and cost model are not used."""
         del database, cost_model
-        self.remaining = int(max_trials)
+        self.total = self.remaining = int(max_trials)
         self.num_per_iter = min(self.batch_size, int(num_trials_per_iter))
         spaces = DesignSpaces(self.context, design_spaces, np.random.default_rng(self.seed))
         self.proposer = Proposer(spaces, self.context, self.model)
@@ -119,10 +121,13 @@ class BayesianOptimization(RecordedStrategy):
         if self.remaining <= 0 or self.stopped():
             return None
         with self._own_time():
+            polishing = self.surrogate.num_measured > 0 and self.remaining <= _POLISHED_SHARE * self.total
+            if polishing:
+                self.proposer.polish()
             pool = self.proposer.propose(self.surrogate)
             if len(pool) == 0:
                 return None
-            self.batch = pool.take(self._pick(pool, min(self.num_per_iter, self.remaining)))
+            self.batch = pool.take(self._pick(pool, min(self.num_per_iter, self.remaining), polishing))
             self.remaining -= len(self.batch)
             measured = [candidate.measure_candidate() for candidate in self.batch.candidates]
         if self.recorder is not None:
@@ -139,7 +144,7 @@ class BayesianOptimization(RecordedStrategy):
             if self.recorder is not None:
                 self.recorder.strategy_secs += time.perf_counter() - started
 
-    def _pick(self, pool: Pool, size: int) -> Sequence[int]:
+    def _pick(self, pool: Pool, size: int, polishing: bool) -> Sequence[int]:
         assert self.surrogate is not None
         if self.model is None and self.surrogate.num_measured == 0:
             # Nothing is known yet: the pool's first are random samples of every design space. The most uncertain
@@ -147,7 +152,8 @@ class BayesianOptimization(RecordedStrategy):
             return range(min(size, len(pool)))
         posterior = self.surrogate.posterior(pool.features, pool.prior)
         mean = posterior.mean - self.surrogate.log_feasibility(pool.features)
-        return select_batch(mean, posterior.covariance, size, self.beta, self.surrogate.noise)
+        beta = 0.0 if polishing else self.beta  # nothing is left to learn for
+        return select_batch(mean, posterior.covariance, size, beta, self.surrogate.noise)
 
     def notify_runner_results(self, measure_candidates: Sequence[Any], results: Sequence[Any]) -> None:
         """Updates the posterior with a batch's latencies."""

@@ -81,6 +81,7 @@ def tune(
     model: CostModel | None = None,
     batch_size: int | None = None,
     check: bool = True,
+    flush_cache: bool = False,
     on_trial: Callable[[TrialEvent], None] | None = None,
     stop: threading.Event | None = None,
 ) -> TuneReport:
@@ -100,6 +101,7 @@ def tune(
         batch_size: candidates between two updates; 8 for "bo", stock's 64 (or `trials`) otherwise.
         check: whether in the end the fastest schedules are measured again, in turn, until they can be told apart (see
             `TaskReport.passes`), and the numbers of the best compared with those of the untuned program.
+        flush_cache: whether candidates are measured with cold caches, as in a model whose other layers ran before.
         on_trial: called after each trial.
         stop: when set, the run ends after the candidate being measured; what was finished is in the store.
 
@@ -123,7 +125,9 @@ def tune(
     logging.getLogger("tvm.s_tir.meta_schedule").setLevel(logging.WARNING)
     stop = stop or threading.Event()
     cores = target.num_cores or 1
-    recorder = RunRecorder(store, target, this_machine(), _source(strategy, seed, ""), total=trials, on_trial=on_trial)
+    recorder = RunRecorder(
+        store, target, this_machine(), _source(strategy, seed, "", flush_cache), total=trials, on_trial=on_trial
+    )
     builder = PersistentBuilder(target, max_workers=cores, observer=recorder)
     runner = PersistentRunner(
         target,
@@ -131,13 +135,14 @@ def tune(
         stop=stop,
         stop_above=recorder.stop_above,
         before_batch=recorder.measure_canaries,
+        flush_cache=flush_cache,
     )
     try:
         # Their processes start while the model is read.
         loaded, prior = (model, "given") if model is not None else (None, "none")
         if strategy == "bo" and use_prior and model is None:
             loaded, prior = _load_prior(store, target)
-        recorder.source = _source(strategy, seed, prior)
+        recorder.source = _source(strategy, seed, prior, flush_cache)
         remember = partial(recall, store, target=target) if use_prior else None
         chosen = _strategy(strategy, loaded, seed, batch_size, remember, recorder, stop)
         contexts = [
@@ -259,10 +264,12 @@ def _cost_model(strategy: str, model: CostModel | None, seed: int) -> Any:
     return cost_model(model, seed=seed)
 
 
-def _source(strategy: str, seed: int, prior: str) -> Source:
+def _source(strategy: str, seed: int, prior: str, flush_cache: bool = False) -> Source:
     import tvm
 
     detail = {"prior": prior, "seed": seed, "strategy": strategy, "tvm_version": str(tvm.__version__)}
+    if flush_cache:
+        detail["flush_cache"] = True
     made = identity.source(f"tune:{secrets.token_hex(8)}", "tune", detail)
     return dataclasses.replace(made, added_at=datetime.now(UTC))
 

@@ -6,7 +6,8 @@ What comes out need not be valid: replaying decides.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import permutations
 
 import numpy as np
 
@@ -48,6 +49,37 @@ def varied(
 def crossed(one: Decisions, other: Decisions, rng: np.random.Generator) -> Changed:
     """Each decision from one of two parents of the same design space."""
     return copied({place: (one if rng.random() < 0.5 else other)[place] for place in one})
+
+
+def neighbours(parent: Decisions, choices: Mapping[int, Sequence[int]], limits: Mapping[int, int]) -> Iterator[Changed]:
+    """All that differ from a parent in one decision, by the smallest step: a tile by one prime factor that moves.
+
+    Args:
+        parent: decisions by place.
+        choices: values that a decision which is a number may take, by place.
+        limits: largest innermost factor by place, of tiles.
+    """
+    for place, decided in sorted(parent.items()):
+        if not isinstance(decided, list):
+            others: list[list[int] | int] = [choice for choice in choices.get(place, ()) if choice != decided]
+        else:
+            steps = permutations(range(len(decided)), 2)
+            tiles = [
+                _shifted(decided, source, target, prime)
+                for source, target in steps
+                for prime in prime_factors(decided[source])
+            ]
+            limit = limits.get(place, 0)
+            others = [tile for tile in tiles if not limit or tile[-1] <= limit]
+        for other in others:
+            yield {**copied(parent), place: other}
+
+
+def _shifted(factors: list[int], source: int, target: int, prime: int) -> list[int]:
+    changed = list(factors)
+    changed[source] //= prime
+    changed[target] *= prime
+    return changed
 
 
 def moved(factors: list[int], max_innermost: int, rng: np.random.Generator) -> list[int]:

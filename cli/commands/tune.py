@@ -65,6 +65,9 @@ def command(
             help="In the end measure the fastest again, and compare the best's numbers with the untuned program's.",
         ),
     ] = True,
+    flush_cache: Annotated[
+        bool, typer.Option("--flush-cache", help="Measure with cold caches: each run is then one call of the kernel.")
+    ] = False,
     store: StoreUrl = None,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -90,6 +93,7 @@ def command(
             strategy=strategy.value,
             seed=seed,
             check=check,
+            flush_cache=flush_cache,
             on_trial=partial(run.progress.trial, with_task=len(tasks) > 1),
             stop=run.stop,
         )

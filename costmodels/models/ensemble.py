@@ -1,8 +1,9 @@
 """Ensembles of regressors on the square root of the score, which know what they do not know.
 
-Each of k members is trained without one k-th of the workloads. Their mean predicts. How far they disagree says how
-much the answer hangs on which workloads were seen; what each gets wrong on the workloads that it did not see is the
-error left when they agree. The deviation of a prediction joins both:
+Judges are trained without one k-th of the workloads each; what they get wrong on the workloads that they did not see is
+the error to expect. Members predict, by their mean; how far they disagree adds to the error. Where training draws rows
+and columns at random, members have seen all workloads, each with other draws: what was held out from a judge is missed
+when a relative of it is asked about. Where it draws nothing, the judges are the members.
 
     score      best latency of the workload / latency, in (0, 1]
     f_j(x)     member j's estimate of sqrt(score)
@@ -18,7 +19,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import msgspec
 import numpy as np
@@ -51,10 +52,14 @@ class Ensemble(CostModel):
 
     Args:
         hyper_parameters: what distinguishes two models of a family.
-        members: size of the ensemble, two or more; no more are fitted than there are workloads.
+        members: size of the ensemble, two or more, and number of judges; of these no more are fitted than there are
+            workloads.
         workers: members fitted at a time, one thread each; the result does not depend on it. (LightGBM's own threads
             wait for one another in a busy loop: on a machine with other work they make it slower, not faster.)
     """
+
+    draws: ClassVar[bool] = False
+    """Whether `train_member` gives another regressor for another seed."""
 
     def __init__(self, hyper_parameters: dict[str, float | int | str], *, members: int, workers: int) -> None:
         if members < 2:
@@ -99,16 +104,18 @@ class Ensemble(CostModel):
         if len(dataset) < 2:
             raise ValueError(f"a cost model needs at least two trials, got {len(dataset)}")
         fold = fold_numbers(dataset.workloads, self._size, seed=seed)
+        judges = [dataset.rows(fold != j) for j in range(int(fold.max()) + 1)]
+        learning = judges + [dataset] * (self._size if self.draws else 0)
 
         def fit_member(j: int) -> Any:
-            return self.train_member(dataset.rows(fold != j), seed * 1000 + j)
+            return self.train_member(learning[j], seed * 1000 + j)
 
         with ThreadPoolExecutor(max_workers=max(1, self._workers)) as executor:
-            members = list(executor.map(fit_member, range(int(fold.max()) + 1)))
+            fitted = list(executor.map(fit_member, range(len(learning))))
         held_out = np.empty(len(dataset))
-        for j, member in enumerate(members):
-            held_out[fold == j] = _log_cost(self.ask_member(member, dataset.features[fold == j]))
-        self._members = members
+        for j, judge in enumerate(fitted[: len(judges)]):
+            held_out[fold == j] = _log_cost(self.ask_member(judge, dataset.features[fold == j]))
+        self._members = fitted[-self._size :] if self.draws else fitted
         self._num_features = dataset.features.shape[1]
         errors = _centred(dataset.log_costs - held_out, dataset.groups)
         self._residual_means, self._residual_stds = _deviation_by_band(held_out, errors)

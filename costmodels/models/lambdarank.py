@@ -40,6 +40,7 @@ class LambdaRankModel(Ensemble):
     """
 
     kind: ClassVar[str] = "lambdarank"
+    draws: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -31,14 +31,15 @@ class LightGBMModel(Ensemble):
     """
 
     kind: ClassVar[str] = "lightgbm"
+    draws: ClassVar[bool] = True
 
     def __init__(
         self,
         *,
-        num_trees: int = 600,
+        num_trees: int = 900,
         num_leaves: int = 31,
-        learning_rate: float = 0.06,
-        members: int = 5,
+        learning_rate: float = 0.045,
+        members: int = 3,
         workers: int = 1,
         cluster: Cluster | None = None,
     ) -> None:
@@ -68,7 +69,7 @@ class LightGBMModel(Ensemble):
             "objective": "regression",
             "num_leaves": self._num_leaves,
             "learning_rate": self._learning_rate,
-            "feature_fraction": 0.4,
+            "feature_fraction": 0.3,
             "bagging_fraction": 0.8,
             "bagging_freq": 1,
             "min_data_in_leaf": min(10, max(1, len(dataset) // 10)),

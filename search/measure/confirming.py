@@ -55,8 +55,7 @@ def confirm(task: TaskRecorder, mod: Any, builder: Any, runner: Any) -> int:
                 break
             for trial in open_:
                 path, args = built[trial.trial_id]
-                submitted = runner.pool.submit(workers.run, path, device, args, runner.repeat, runner.min_repeat_ms)
-                task.add_pass(trial, submitted.result(), datetime.now(UTC))
+                task.add_pass(trial, runner.measure(path, device, args), datetime.now(UTC))
                 done += 1
     except Exception as error:  # what ran before does not run now: the run's own figures stand
         _log.info("%s: the best schedules could not be measured again: %s", task.name, cause(error))

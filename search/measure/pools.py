@@ -122,6 +122,8 @@ class PersistentRunner(PyRunner):
         stop: when set, candidates not yet run are given back unmeasured.
         stop_above: asked before each candidate for the run time above which one run of it is enough, in seconds.
         before_batch: called before each batch.
+        flush_cache: whether each run begins with caches that hold nothing of its inputs but the first; a run is then
+            one call of the kernel.
     """
 
     def __init__(
@@ -135,9 +137,10 @@ class PersistentRunner(PyRunner):
         stop: threading.Event | None = None,
         stop_above: Callable[[], float] | None = None,
         before_batch: Callable[[], None] | None = None,
+        flush_cache: bool = False,
     ) -> None:
         super().__init__()
-        self.before_batch = before_batch
+        self.before_batch, self.flush_cache = before_batch, flush_cache
         self.stop_above = stop_above
         self.pool = _pool(target, 1, timeout_secs)
         self.pool.submit(workers.ready)
@@ -158,10 +161,8 @@ class PersistentRunner(PyRunner):
         run_secs, outcome, error = None, Outcome.OK, ""
         args_info = tuple(info.as_json() for info in item.args_info)
         enough = float("inf") if self.stop_above is None else self.stop_above()
-        device = str(item.device_type)
-        future = self.pool.submit(workers.run, path, device, args_info, self.repeat, self.min_repeat_ms, enough)
         try:
-            run_secs = future.result()
+            run_secs = self.measure(path, str(item.device_type), args_info, enough)
         except TimeoutError:
             outcome, error = Outcome.RUN_TIMEOUT, f"run took longer than {self.timeout_secs:g} s"
         except Exception as problem:  # whatever the candidate did: it is the trial's cause of failure
@@ -169,6 +170,18 @@ class PersistentRunner(PyRunner):
         if self.observer is not None:
             self.observer.ran(path, run_secs, outcome, error)
         return _Done(run_secs, error or None)
+
+    def measure(
+        self, path: str, device: str, args_info: tuple[Any, ...], enough_secs: float = float("inf")
+    ) -> list[float]:
+        """Run times of a built candidate in seconds, `repeat` of them; one where it is above `enough_secs`.
+
+        Raises:
+            Exception: whatever the candidate did, or TimeoutError.
+        """
+        job = (path, device, args_info, self.repeat, self.min_repeat_ms, enough_secs, self.flush_cache)
+        run_secs: list[float] = self.pool.submit(workers.run, *job).result()
+        return run_secs
 
     def close(self) -> None:
         """Ends the worker."""

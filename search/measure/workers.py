@@ -57,6 +57,7 @@ def run(
     repeat: int,
     min_repeat_ms: int,
     stop_above_secs: float = float("inf"),
+    flush_cache: bool = False,
 ) -> list[float]:
     """Measures one built candidate.
 
@@ -72,7 +73,9 @@ def run(
     arguments = default_alloc_argument(device, list(args_info), 1)
 
     def timed(times: int) -> list[float]:
-        config = EvaluatorConfig(number=1, repeat=times, min_repeat_ms=min_repeat_ms, enable_cpu_cache_flush=False)
+        # Between the calls that fill `min_repeat_ms` nothing is flushed.
+        least_ms = 0 if flush_cache else min_repeat_ms
+        config = EvaluatorConfig(number=1, repeat=times, min_repeat_ms=least_ms, enable_cpu_cache_flush=flush_cache)
         return [float(secs) for secs in default_run_evaluator(module, device, config, arguments)]
 
     first = timed(1)

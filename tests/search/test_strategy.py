@@ -88,3 +88,20 @@ def test_runs_inside_stock_tune_tir(
     assert [trial.target_id for trial in stored] == [target.target_id] * 6
     assert sorted(trial.run_secs[0] for trial in stored) == pytest.approx(sorted(secs))
     store.close()
+
+
+def test_the_last_trials_may_be_any_neighbour_of_the_best(context: Any) -> None:
+    from search.proposals import Proposer
+    from search.space import DesignSpaces
+    from search.surrogate import Surrogate
+
+    spaces = DesignSpaces(context, context.generate_design_space(), np.random.default_rng(0))
+    proposer = Proposer(spaces, context, None)
+    pool = proposer.propose(Surrogate(has_prior=False))
+    proposer.learn(pool.take(range(4)), np.array([4e-5, 1e-5, 3e-5, np.inf]))
+    best = pool.candidates[1]
+    wanted = {str(sorted(decisions.items())) for _, decisions in spaces.neighbours(best)}
+    proposer.polish()
+    made = {str(sorted(candidate.decisions.items())) for candidate in proposer.waiting}
+    proposer.close()
+    assert len(made & wanted) > len(wanted) / 2  # the rest are the same program, or not valid

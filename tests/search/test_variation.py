@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.variation import crossed, moved, prime_factors, varied
+from search.variation import crossed, moved, neighbours, prime_factors, varied
 
 PARENT = {3: [4, 2, 8, 1], 5: [1, 1], 7: 2, 9: 0}
 CHOICES = {7: [0, 1, 2, 3], 9: [0]}
@@ -46,3 +46,15 @@ def test_crossing_takes_each_decision_from_a_parent() -> None:
 
 def test_prime_factors() -> None:
     assert [prime_factors(n) for n in (1, 2, 12, 49, 97)] == [[], [2], [2, 3], [7], [97]]
+
+
+def test_neighbours_are_one_smallest_step_away() -> None:
+    found = list(neighbours(PARENT, CHOICES, {3: 2}))
+    assert all(sum(child[place] != PARENT[place] for place in PARENT) == 1 for child in found)
+    tiles = [child[3] for child in found if child[3] != PARENT[3]]
+    assert [2, 4, 8, 1] in tiles
+    assert [1, 8, 8, 1] not in tiles  # two steps
+    assert {math.prod(tile) for tile in tiles} == {64}  # type: ignore[arg-type]
+    assert max(tile[-1] for tile in tiles) == 2  # type: ignore[index]
+    assert sorted(child[7] for child in found if child[7] != 2) == [0, 1, 3]
+    assert len({str(child) for child in found}) == len(found)

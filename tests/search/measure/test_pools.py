@@ -114,3 +114,24 @@ def test_what_was_not_run_when_the_stop_came_is_no_trial(target: Target, heard: 
     runner.close()
     assert str(future.result().error_msg) == INTERRUPTED
     assert heard.events == []
+
+
+def test_flushed_caches_make_a_kernel_slower(builder: Any, target: Target, small_matmul: Any) -> None:
+    from tvm import s_tir
+
+    from search.measure.pools import PersistentRunner
+
+    schedule = s_tir.Schedule(small_matmul)  # quick enough for 32 KiB from memory to show
+    i, j, k = schedule.get_loops(schedule.get_sblock("C"))
+    schedule.reorder(i, k, j)
+    schedule.vectorize(j)
+    (made,) = built(builder, target, schedule.mod)
+    args = (("TENSOR", "float32", [64, 64]),) * 3
+    fastest = {}
+    for flush in (False, True):
+        runner = PersistentRunner(target, flush_cache=flush)
+        run_secs = runner.measure(made.artifact_path, "cpu", args)
+        runner.close()
+        assert len(run_secs) == 3
+        fastest[flush] = min(run_secs)
+    assert fastest[True] > fastest[False]

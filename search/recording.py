@@ -86,6 +86,7 @@ class RunRecorder:
         self._pending: list[Trial] = []
         self._pending_workloads: dict[str, Workload] = {}
         self._canaries: Canaries | None = None
+        self._own_kernels: list[tuple[list[Workload], list[Trial]]] = []  # the canaries', to be stored with the next
         self._started = self._flushed = time.monotonic()
 
     @property
@@ -128,8 +129,7 @@ class RunRecorder:
     def _add_canaries(self) -> None:
         if self._canaries is not None:
             workloads, trials = self._canaries.measure(self.hardware, self.source)
-            self._pending += trials
-            self._pending_workloads |= {workload.module_id: workload for workload in workloads}
+            self._own_kernels.append((workloads, trials))
 
     def begin_batch(self, task: TaskRecorder) -> None:
         """What the pools report from now on is `task`'s."""
@@ -184,6 +184,10 @@ class RunRecorder:
         """Appends what is pending to the store."""
         self._flushed = time.monotonic()
         if self._pending and self.store is not None:
+            kernels, self._own_kernels = self._own_kernels, []  # never without a trial: they say how it was measured
+            for workloads, trials in kernels:
+                self._pending += trials
+                self._pending_workloads |= {workload.module_id: workload for workload in workloads}
             self.store.append(
                 self._pending,
                 workloads=list(self._pending_workloads.values()),

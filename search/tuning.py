@@ -120,6 +120,7 @@ def tune(
     from tvm.s_tir import meta_schedule as ms
 
     from search.measure.canaries import Canaries
+    from search.measure.placement import place
     from search.measure.pools import PersistentBuilder, PersistentRunner
 
     logging.getLogger("tvm.s_tir.meta_schedule").setLevel(logging.WARNING)
@@ -128,7 +129,8 @@ def tune(
     recorder = RunRecorder(
         store, target, this_machine(), _source(strategy, seed, "", flush_cache), total=trials, on_trial=on_trial
     )
-    builder = PersistentBuilder(target, max_workers=cores, observer=recorder)
+    placement = place(cores)
+    builder = PersistentBuilder(target, max_workers=cores, observer=recorder, cores=placement.building)
     runner = PersistentRunner(
         target,
         observer=recorder,
@@ -136,6 +138,8 @@ def tune(
         stop_above=recorder.stop_above,
         before_batch=recorder.measure_canaries,
         flush_cache=flush_cache,
+        builder=builder,
+        cores=placement.measuring,
     )
     try:
         # Their processes start while the model is read.
@@ -157,7 +161,9 @@ def tune(
             ).clone()
             for number, task in enumerate(tasks)
         ]
-        recorder.use_canaries(Canaries(target, builder, runner))
+        canaries = Canaries(target, builder, runner)
+        recorder.use_canaries(canaries)
+        builder.is_pipelined = placement.is_apart and not canaries.is_disturbed(builder)
         if trials == 0:
             rng = np.random.default_rng(seed)
             for task, context in zip(tasks, contexts, strict=True):

@@ -31,7 +31,9 @@ from tunedb.records import Hardware, Source, Target, Trial, Workload
 
 _RUNS, _MIN_REPEAT_MS = 3, 5
 _SMALLEST_DRIFT = 1.05  # noise alone makes as much of it
-_TILE_ROWS, _TILE_VECTORS = 6, 2  # twelve registers are summed in; all x86 CPUs with AVX have sixteen
+_TILE_VECTORS = 2  # of six rows each: twelve registers are summed in, and all x86 CPUs with AVX have sixteen
+_BUSY_SECS = 0.25  # longer than the kernel is measured
+_LEAST_DISTURBANCE = 1.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +101,24 @@ class Canaries:
         self.worst_drift = max(self.worst_drift, self.drift)
         return [kernel.workload for kernel in kernels], trials
 
-    def _measured(self, kernel: _Kernel, hardware: Hardware, source: Source) -> Trial:
+    def is_disturbed(self, builder: Any) -> bool:
+        """Whether what is measured runs slower while a worker of the builder is busy."""
+        self._run(self._kernels[0])
+        alone = min(self._run(self._kernels[0]))
+        busy = builder.pool.submit(workers.spin, _BUSY_SECS)
+        beside = min(self._run(self._kernels[0]))
+        busy.result()
+        return beside > _LEAST_DISTURBANCE * alone
+
+    def _run(self, kernel: _Kernel) -> list[float]:
         device = workers.device_type(self._target.kind)
+        job = (kernel.path, device, kernel.args_info, _RUNS, _MIN_REPEAT_MS)
         with _explained(self._target, "run"):
-            job = (kernel.path, device, kernel.args_info, _RUNS, _MIN_REPEAT_MS)
-            run_secs = self._runner.pool.submit(workers.run, *job).result()
+            run_secs: list[float] = self._runner.pool.submit(workers.run, *job).result()
+        return run_secs
+
+    def _measured(self, kernel: _Kernel, hardware: Hardware, source: Source) -> Trial:
+        run_secs = self._run(kernel)
         self._num_measured += 1
         return trial_from_measurement(
             kernel.workload,

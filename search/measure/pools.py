@@ -10,13 +10,16 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 from tvm.ir import save_json
 from tvm.ir.utils import derived_object
 from tvm.s_tir.meta_schedule.builder import BuilderInput, BuilderResult, PyBuilder
 from tvm.s_tir.meta_schedule.runner import PyRunner, PyRunnerFuture, RunnerInput, RunnerResult
-from tvm.support.popen_pool import PopenPoolExecutor, StatusKind
+from tvm.support.popen_pool import PopenPoolExecutor
+from tvm.support.tar import tar
 
 from search.measure import workers
 from search.measure.observer import INTERRUPTED, MeasureObserver
@@ -25,12 +28,12 @@ from tunedb.records import Outcome, Target
 _USES_BEFORE_RESTART = 200  # workers leak some memory with each module
 
 
-def _pool(target: Target, max_workers: int, timeout_secs: float) -> PopenPoolExecutor:
+def _pool(target: Target, max_workers: int, timeout_secs: float, cores: tuple[int, ...]) -> PopenPoolExecutor:
     return PopenPoolExecutor(
         max_workers=max_workers,
         timeout=timeout_secs,
         initializer=workers.start_worker,
-        initargs=(target.kind, target.keys, target.num_cores or 1),
+        initargs=(target.kind, target.keys, target.num_cores or 1, cores),
         maximum_process_uses=_USES_BEFORE_RESTART,
     )
 
@@ -50,17 +53,27 @@ class PersistentBuilder(PyBuilder):
         max_workers: how many builds at once.
         timeout_secs: longest build; a longer one is a `COMPILE_TIMEOUT`.
         observer: hears of each result.
+        cores: that workers are bound to; none for any.
     """
 
     def __init__(
-        self, target: Target, *, max_workers: int, timeout_secs: float = 15.0, observer: MeasureObserver | None = None
+        self,
+        target: Target,
+        *,
+        max_workers: int,
+        timeout_secs: float = 15.0,
+        observer: MeasureObserver | None = None,
+        cores: tuple[int, ...] = (),
     ) -> None:
         super().__init__()
-        self.pool = _pool(target, max_workers, timeout_secs)
+        self.is_pipelined = False
+        """Whether `build` returns at once and `finish` waits: the runner measures while the next ones are built."""
+        self.pool = _pool(target, max_workers, timeout_secs, cores)
         self.timeout_secs = timeout_secs
         self.observer = observer
         self.pool.submit(workers.ready)  # starts a process now, so that others need not wait for it later
         self._folder = tempfile.TemporaryDirectory(prefix="tunedb-build-", ignore_cleanup_errors=True)
+        self._building: dict[str, tuple[int, Future[None]]] = {}
 
     def build_one(self, mod: Any, target: Any) -> str:
         """Builds one module and returns the path of its archive, which lives as long as the builder.
@@ -68,32 +81,50 @@ class PersistentBuilder(PyBuilder):
         Raises:
             Exception: whatever the worker raised.
         """
-        return str(self.pool.submit(workers.build, self._job(mod, target)).result())
+        path, building = self._begin(mod, target)
+        building.result()
+        return path
 
     def build(self, build_inputs: list[BuilderInput]) -> list[BuilderResult]:
-        """Builds all inputs, in order."""
-        jobs = [self._job(item.mod, item.target) for item in build_inputs]
-        results = []
-        for index, item in enumerate(self.pool.map_with_error_catching(workers.build, jobs)):
-            path, outcome, error = None, Outcome.OK, ""
-            if item.status == StatusKind.COMPLETE:
-                path = item.value
-            elif item.status == StatusKind.TIMEOUT:
-                outcome, error = Outcome.COMPILE_TIMEOUT, f"build took longer than {self.timeout_secs:g} s"
-            else:
-                outcome, error = Outcome.COMPILE_ERROR, cause(item.value)
-            if self.observer is not None:
-                self.observer.built(index, path, outcome, error)
-            results.append(BuilderResult(path, error or None))
-        return results
+        """Builds all inputs, in order; only begins to when it is pipelined."""
+        paths = []
+        for index, item in enumerate(build_inputs):
+            path, building = self._begin(item.mod, item.target)
+            self._building[path] = index, building
+            paths.append(path)
+        if self.is_pipelined:
+            return [BuilderResult(path, None) for path in paths]
+        errors = [self.finish(path) for path in paths]
+        return [
+            BuilderResult(None if error else path, error or None) for path, error in zip(paths, errors, strict=True)
+        ]
+
+    def finish(self, path: str) -> str:
+        """Waits for an archive that `build` promised; returns why it is not there, empty when it is."""
+        if path not in self._building:
+            return ""
+        index, building = self._building.pop(path)
+        outcome, error = Outcome.OK, ""
+        try:
+            building.result()
+        except TimeoutError:
+            outcome, error = Outcome.COMPILE_TIMEOUT, f"build took longer than {self.timeout_secs:g} s"
+        except Exception as problem:  # whatever the candidate did: it is the trial's cause of failure
+            outcome, error = Outcome.COMPILE_ERROR, cause(problem)
+        if self.observer is not None:
+            self.observer.built(index, None if error else path, outcome, error)
+        return error
 
     def close(self) -> None:
         """Ends the workers and removes what they built."""
+        for _, building in self._building.values():
+            building.cancel()
         self.pool.shutdown(wait=False)
         self._folder.cleanup()
 
-    def _job(self, mod: Any, target: Any) -> tuple[str, str, str]:
-        return save_json(mod), str(target), self._folder.name
+    def _begin(self, mod: Any, target: Any) -> tuple[str, Future[None]]:
+        path = str(Path(tempfile.mkdtemp(dir=self._folder.name)) / f"candidate.{tar.output_format}")
+        return path, self.pool.submit(workers.build, save_json(mod), str(target), path)
 
 
 @derived_object
@@ -122,6 +153,8 @@ class PersistentRunner(PyRunner):
         stop: when set, candidates not yet run are given back unmeasured.
         stop_above: asked before each candidate for the run time above which one run of it is enough, in seconds.
         before_batch: called before each batch.
+        builder: is asked whether each input is built by now.
+        cores: that the worker is bound to; none for any.
         flush_cache: whether each run begins with caches that hold nothing of its inputs but the first; a run is then
             one call of the kernel.
     """
@@ -138,11 +171,14 @@ class PersistentRunner(PyRunner):
         stop_above: Callable[[], float] | None = None,
         before_batch: Callable[[], None] | None = None,
         flush_cache: bool = False,
+        builder: PersistentBuilder | None = None,
+        cores: tuple[int, ...] = (),
     ) -> None:
         super().__init__()
+        self.builder = builder
         self.before_batch, self.flush_cache = before_batch, flush_cache
         self.stop_above = stop_above
-        self.pool = _pool(target, 1, timeout_secs)
+        self.pool = _pool(target, 1, timeout_secs, cores)
         self.pool.submit(workers.ready)
         self.timeout_secs = timeout_secs
         self.repeat, self.min_repeat_ms = repeat, min_repeat_ms
@@ -158,6 +194,8 @@ class PersistentRunner(PyRunner):
         if self.stop is not None and self.stop.is_set():
             return _Done(None, INTERRUPTED)
         path = str(item.artifact_path)
+        if self.builder is not None and (missing := self.builder.finish(path)):
+            return _Done(None, missing)
         run_secs, outcome, error = None, Outcome.OK, ""
         args_info = tuple(info.as_json() for info in item.args_info)
         enough = float("inf") if self.stop_above is None else self.stop_above()

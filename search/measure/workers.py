@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import Any
 
 from tunedb import tensor_intrinsics
 
 
-def start_worker(target_kind: str, target_keys: tuple[str, ...], num_threads: int) -> None:
-    """Prepares a fresh worker: light intrinsics, thread count, and deafness to the terminal's Ctrl-C.
+def start_worker(target_kind: str, target_keys: tuple[str, ...], num_threads: int, cores: tuple[int, ...]) -> None:
+    """Prepares a fresh worker: light intrinsics, thread count, its cores, and deafness to the terminal's Ctrl-C.
 
     The parent hears Ctrl-C and ends its workers in order; a worker killed in mid-trial would be taken for a
     candidate that crashes.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if cores:
+        os.sched_setaffinity(0, cores)
     os.environ["TVM_NUM_THREADS"] = str(num_threads)  # read by TVM's thread pool when it starts
     tensor_intrinsics.register_for(target_kind, target_keys)
 
@@ -32,22 +35,24 @@ def ready() -> None:
     """Answers when the worker has started."""
 
 
-def build(job: tuple[str, str, str]) -> str:
-    """Compiles one candidate, (module JSON, target JSON, folder), to an archive in the folder; returns its path."""
+def spin(secs: float) -> None:
+    """Keeps the core busy."""
+    end = time.monotonic() + secs
+    while time.monotonic() < end:
+        pass
+
+
+def build(mod_json: str, target_json: str, path: str) -> None:
+    """Compiles one candidate, given as JSON as its target is, to an archive at a path."""
     import json
-    import tempfile
-    from pathlib import Path
 
     import tvm
     from tvm.s_tir.meta_schedule.builder.local_builder import default_build
     from tvm.support.tar import tar
 
-    mod_json, target_json, folder = job
     target = tvm.target.Target(json.loads(target_json))
     module = default_build(tvm.ir.load_json(mod_json), target, None)
-    path = Path(tempfile.mkdtemp(dir=folder)) / f"candidate.{tar.output_format}"
-    module.export_library(str(path), fcompile=tar)
-    return str(path)
+    module.export_library(path, fcompile=tar)
 
 
 def run(

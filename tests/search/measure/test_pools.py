@@ -135,3 +135,51 @@ def test_flushed_caches_make_a_kernel_slower(builder: Any, target: Target, small
         assert len(run_secs) == 3
         fastest[flush] = min(run_secs)
     assert fastest[True] > fastest[False]
+
+
+def test_the_next_is_built_while_one_is_measured(builder: Any, target: Target, small_matmul: Any, heard: Heard) -> None:
+    from tvm.s_tir import meta_schedule as ms
+
+    from search.measure.pools import PersistentRunner
+
+    builder.is_pipelined = True
+    results = built(builder, target, threaded_module(small_matmul), small_matmul)
+    assert all(result.error_msg is None for result in results)  # promised
+    assert heard.events == []
+    square = [ms.arg_info.TensorInfo("float32", [64, 64])] * 3
+    runner = PersistentRunner(target, repeat=2, observer=heard, builder=builder)
+    inputs = [ms.runner.RunnerInput(result.artifact_path, "cpu", square) for result in results]
+    failed, good = (future.result() for future in runner.run(inputs))
+    runner.close()
+    assert failed.error_msg is not None
+    assert len(good.run_secs) == 2
+    assert [(what, outcome) for what, outcome, _ in heard.events] == [
+        ("built 0", Outcome.COMPILE_ERROR),
+        ("built 1", Outcome.OK),
+        ("ran", Outcome.OK),
+    ]
+
+
+def test_cores_are_shared_out() -> None:
+    import os
+
+    from search.measure.placement import place
+
+    available = os.sched_getaffinity(0)
+    assert not place(len(available)).is_apart  # none left to build on
+    if len(available) > 1:
+        found = place(1)
+        assert found.is_apart
+        assert set(found.measuring) | set(found.building) <= available
+        assert not set(found.measuring) & set(found.building)
+
+
+def test_workers_stay_on_their_cores(target: Target) -> None:
+    import os
+
+    from search.measure.pools import PersistentRunner
+
+    core = min(os.sched_getaffinity(0))
+    runner = PersistentRunner(target, cores=(core,))
+    assert runner.pool.submit(os.sched_getaffinity, 0).result() == {core}
+    runner.close()

@@ -30,6 +30,7 @@ from tunedb.records import Workload
 
 _log = logging.getLogger(__name__)
 
+_EARLY = 16  # trials in batches half as large: what is learned first is worth most
 _POLISHED_SHARE = 0.25  # of the trials: the last ones refine what was found
 
 
@@ -64,8 +65,8 @@ class BayesianOptimization(RecordedStrategy):
     Args:
         model: the prior; None starts cold.
         seed: the same seed, model and measurements give the same proposals.
-        batch_size: candidates measured between two updates of the posterior; at most MetaSchedule's own
-            `num_trials_per_iter`.
+        batch_size: candidates measured between two updates of the posterior, half as many among the first; at most
+            MetaSchedule's own `num_trials_per_iter`.
         beta: weight of the posterior's standard deviation in the acquisition.
         recall: what a store knows of a workload; None remembers nothing.
         run: is told of every trial; None tells nobody.
@@ -127,7 +128,8 @@ class BayesianOptimization(RecordedStrategy):
             pool = self.proposer.propose(self.surrogate)
             if len(pool) == 0:
                 return None
-            self.batch = pool.take(self._pick(pool, min(self.num_per_iter, self.remaining), polishing))
+            size = self.num_per_iter if self.total - self.remaining >= _EARLY else -(-self.num_per_iter // 2)
+            self.batch = pool.take(self._pick(pool, min(size, self.remaining), polishing))
             self.remaining -= len(self.batch)
             measured = [candidate.measure_candidate() for candidate in self.batch.candidates]
         if self.recorder is not None:

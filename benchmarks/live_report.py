@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -50,9 +51,9 @@ def read(work: Path) -> Cells:
     """Finished runs by workload and seed."""
     cells: Cells = defaultdict(dict)
     for path in sorted(work.glob("*-s*-*.json")):
-        stem, _, arm = path.stem.rpartition("-s")
-        seed, _, arm = arm.partition("-")
-        cells[stem, int(seed)][arm] = json.loads(path.read_text())
+        parts = re.fullmatch(r"(.+)-s(\d+)-(.+)", path.stem)
+        if parts:
+            cells[parts[1], int(parts[2])][parts[3]] = json.loads(path.read_text())
     return cells
 
 

@@ -104,16 +104,15 @@ class Ensemble(CostModel):
         if len(dataset) < 2:
             raise ValueError(f"a cost model needs at least two trials, got {len(dataset)}")
         fold = fold_numbers(dataset.workloads, self._size, seed=seed)
-        judges = [dataset.rows(fold != j) for j in range(int(fold.max()) + 1)]
-        learning = judges + [dataset] * (self._size if self.draws else 0)
+        judges = int(fold.max()) + 1
 
         def fit_member(j: int) -> Any:
-            return self.train_member(learning[j], seed * 1000 + j)
+            return self.train_member(dataset.rows(fold != j) if j < judges else dataset, seed * 1000 + j)
 
         with ThreadPoolExecutor(max_workers=max(1, self._workers)) as executor:
-            fitted = list(executor.map(fit_member, range(len(learning))))
+            fitted = list(executor.map(fit_member, range(judges + (self._size if self.draws else 0))))
         held_out = np.empty(len(dataset))
-        for j, judge in enumerate(fitted[: len(judges)]):
+        for j, judge in enumerate(fitted[:judges]):
             held_out[fold == j] = _log_cost(self.ask_member(judge, dataset.features[fold == j]))
         self._members = fitted[-self._size :] if self.draws else fitted
         self._num_features = dataset.features.shape[1]

@@ -27,10 +27,11 @@ class Placement:
 def place(num_cores: int) -> Placement:
     """Cores for candidates that run on so many, of those that this process may use.
 
-    Runs that begin at the same time on a large machine take different ones.
+    Runs that begin at the same time on a large machine take different ones. As many are needed to build on, or building
+    would be slower than on all of them.
     """
     available = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    if len(available) <= num_cores:
+    if len(available) < 2 * num_cores:
         return Placement()
     first = os.getpid() % len(available)
     turned = available[first:] + available[:first]

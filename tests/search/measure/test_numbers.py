@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -7,16 +6,6 @@ import pytest
 from tunedb.records import Target, Trace
 
 pytestmark = pytest.mark.tvm
-
-
-@pytest.fixture(scope="module")
-def pools(target: Target) -> Iterator[Any]:
-    from search.measure.pools import PersistentBuilder, PersistentRunner
-
-    made = PersistentBuilder(target, max_workers=1), PersistentRunner(target)
-    yield made
-    for pool in made:
-        pool.close()
 
 
 @pytest.fixture

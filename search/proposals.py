@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,10 +153,16 @@ class Proposer:
             self._pool = self._pool.take(np.argsort(self._means(surrogate), kind="stable")[: budget.pool])
         return self._pool
 
-    @property
-    def waiting(self) -> Sequence[Candidate]:
-        """Candidates that are kept for later batches."""
-        return self._pool.candidates
+    def choose(self, pick: Callable[[Pool], Sequence[int]]) -> Pool:
+        """What `pick` wants of the pool, settled: asked again while some turn out to be other programs.
+
+        Args:
+            pick: gives places in the pool that it is given.
+        """
+        while True:
+            places = pick(self._pool)
+            if self._settle(self._pool.take(places).candidates):
+                return self._pool.take(places)
 
     def polish(self) -> None:
         """Adds all that is one step away from the best measured candidates: the next `propose` may choose from it."""
@@ -168,15 +174,19 @@ class Proposer:
         }
         new = {key: wanted for key, wanted in near.items() if key not in self._tried}
         self._tried.update(new)
-        self._add([candidate for candidate in self._spaces.make(new.values()) if candidate is not None])
+        self._add([candidate for candidate in self._spaces.sketch(new.values()) if candidate is not None])
 
     def believed_best(self, surrogate: Surrogate, number: int) -> Sequence[Candidate]:
         """The candidates with the lowest posterior means, measured ones among them; the best first."""
-        everything = self.propose(surrogate).join(self._measured)
-        if not len(everything):
-            return ()
-        means, _ = surrogate.marginals(everything.features, everything.prior)
-        return everything.take(np.argsort(means, kind="stable")[:number]).candidates
+        self.propose(surrogate)
+        while True:
+            everything = self._pool.join(self._measured)
+            if not len(everything):
+                return ()
+            means, _ = surrogate.marginals(everything.features, everything.prior)
+            best = np.argsort(means, kind="stable")[:number]
+            if self._settle(everything.take(best).candidates):
+                return self._pool.join(self._measured).take(best).candidates
 
     def learn(self, batch: Pool, run_secs: FloatArray) -> None:
         """Takes a measured batch out of the pool; the good ones become parents. `run_secs` [n], inf for failures."""
@@ -197,6 +207,26 @@ class Proposer:
                 fresh.setdefault(candidate.key, candidate)
         self._seen.update(fresh)
         self._pool = self._pool.join(self._described(list(fresh.values())))
+
+    def _settle(self, candidates: Sequence[Candidate]) -> bool:
+        """Replays candidates of the pool TVM's way; whether all are the programs that they seemed to be.
+
+        The pool then has what they are in their place, in the same order, or without those that are not.
+        """
+        sketched = [candidate for candidate in candidates if not candidate.is_settled]
+        if not sketched:
+            return True
+        made = dict(zip((candidate.key for candidate in sketched), self._spaces.settled(sketched), strict=True))
+        now = [made.get(candidate.key, candidate) for candidate in self._pool.candidates]
+        same = [
+            (place, candidate)
+            for place, (candidate, before) in enumerate(zip(now, self._pool.candidates, strict=True))
+            if candidate is not None and candidate.key == before.key
+        ]
+        kept = self._pool.take([place for place, _ in same])
+        self._pool = Pool(tuple(candidate for _, candidate in same), kept.features, kept.prior)
+        self._add([candidate for candidate in made.values() if candidate is not None])
+        return len(same) == len(now)
 
     def _described(self, candidates: Sequence[Candidate]) -> Pool:
         """Candidates with features and prior means; without those that have no features."""
@@ -229,7 +259,7 @@ class Proposer:
         promises = self._promises(surrogate, list(new.values()))
         chosen = [keys[int(i)] for i in np.argsort(promises, kind="stable")[: budget.replayed]]
         self._tried.update(chosen)
-        made = [candidate for candidate in self._spaces.make(new[key] for key in chosen) if candidate is not None]
+        made = [candidate for candidate in self._spaces.sketch(new[key] for key in chosen) if candidate is not None]
         return made + self._spaces.mutate(parents, budget.mutations, weights)
 
     def _promises(self, surrogate: Surrogate, wanted: Sequence[tuple[int, Decisions]]) -> FloatArray:

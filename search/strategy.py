@@ -125,11 +125,12 @@ class BayesianOptimization(RecordedStrategy):
             polishing = self.surrogate.num_measured > 0 and self.remaining <= _POLISHED_SHARE * self.total
             if polishing:
                 self.proposer.polish()
-            pool = self.proposer.propose(self.surrogate)
-            if len(pool) == 0:
-                return None
+            self.proposer.propose(self.surrogate)
             size = self.num_per_iter if self.total - self.remaining >= _EARLY else -(-self.num_per_iter // 2)
-            self.batch = pool.take(self._pick(pool, min(size, self.remaining), polishing))
+            size = min(size, self.remaining)
+            self.batch = self.proposer.choose(lambda pool: self._pick(pool, size, polishing))
+            if len(self.batch) == 0:
+                return None
             self.remaining -= len(self.batch)
             measured = [candidate.measure_candidate() for candidate in self.batch.candidates]
         if self.recorder is not None:
@@ -148,6 +149,8 @@ class BayesianOptimization(RecordedStrategy):
 
     def _pick(self, pool: Pool, size: int, polishing: bool) -> Sequence[int]:
         assert self.surrogate is not None
+        if len(pool) == 0:
+            return []
         if self.model is None and self.surrogate.num_measured == 0:
             # Nothing is known yet: the pool's first are random samples of every design space. The most uncertain
             # ones would be the oddest instead, and odd programs are slow.

@@ -44,6 +44,9 @@ class RecordedStrategy(PySearchStrategy):
         self.context: Any = None
         self.recorder: TaskRecorder | None = None
 
+    def _initialize_with_tune_context(self, context: Any) -> None:
+        self.context = context
+
     def stopped(self) -> bool:
         """Whether the run is to end."""
         return self.stop is not None and self.stop.is_set()
@@ -92,9 +95,6 @@ class BayesianOptimization(RecordedStrategy):
         self.total = self.remaining = 0
         self.num_per_iter = 0
         self.batch: Pool | None = None
-
-    def _initialize_with_tune_context(self, context: Any) -> None:
-        self.context = context
 
     def pre_tuning(
         self,

@@ -56,9 +56,6 @@ class BaselineStrategy(RecordedStrategy):
     def learn(self, batch: Sequence[Candidate], run_secs: npt.NDArray[np.float64], results: Sequence[Any]) -> None:
         """Hears the latencies [n] of the last batch in seconds, infinite for failures, and MetaSchedule's results."""
 
-    def _initialize_with_tune_context(self, context: Any) -> None:
-        self.context = context
-
     def pre_tuning(
         self,
         max_trials: int,

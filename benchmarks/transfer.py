@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from costmodels.evaluation import SHOTS, Few, evaluate
-from costmodels.models import DEFAULT, models
+from costmodels.models.lightgbm import LightGBMModel
 from costmodels.pools import read_pools
 from costmodels.shipped import shipped_pools
 from tunedb.opening import open_store
 
+_SHRINKAGE = 40.0  # trees times learning rate, as the default has them
 METRICS = ("top1", "top5", "top16", "pairwise")
 
 
@@ -28,6 +29,9 @@ def main() -> None:
     parser.add_argument("store")
     parser.add_argument("--target", required=True)
     parser.add_argument("--seeds", type=int, default=3, help="drawings of the few trials")
+    parser.add_argument(
+        "--trees", type=int, default=200, help="of a model; fewer than usual: ways are compared, not models"
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "transfer.json")
     chosen = parser.parse_args()
     workers = len(os.sched_getaffinity(0))
@@ -36,7 +40,8 @@ def main() -> None:
         pools = [pool for row in store.targets() for pool in read_pools(store, row, workers=workers).pools]
     known = {trial_id for pool in pools for trial_id in pool.trial_ids}
     pools += [rest for pool in shipped_pools(target.kind) if len(rest := pool.without(known))]
-    make = {DEFAULT: models(workers)[DEFAULT]}
+    rate = _SHRINKAGE / chosen.trees
+    make = {"lightgbm": lambda: LightGBMModel(num_trees=chosen.trees, learning_rate=rate, workers=workers)}
     rows: list[dict[str, Any]] = []
 
     def add(shots: int, way: str, split: str, few: Few, seeds: int) -> None:

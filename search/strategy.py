@@ -122,7 +122,7 @@ class BayesianOptimization(RecordedStrategy):
         if self.remaining <= 0 or self.stopped():
             return None
         with self._own_time():
-            polishing = self.surrogate.num_measured > 0 and self.remaining <= _POLISHED_SHARE * self.total
+            polishing = self.surrogate.num_measured > 0 and self.is_ending()
             if polishing:
                 self.proposer.polish()
             self.proposer.propose(self.surrogate)
@@ -136,6 +136,13 @@ class BayesianOptimization(RecordedStrategy):
         if self.recorder is not None:
             self.recorder.begin_batch(measured)
         return measured
+
+    def is_ending(self) -> bool:
+        """Whether the last trials have begun: of the run, where several tasks share them, or else of the task."""
+        left, total = self.remaining, self.total
+        if self.run is not None and self.run.total:
+            left, total = self.run.total - self.run.num_trials, self.run.total
+        return left <= _POLISHED_SHARE * total
 
     @contextmanager
     def _own_time(self) -> Iterator[None]:

@@ -106,3 +106,25 @@ def test_the_last_trials_may_be_any_neighbour_of_the_best(context: Any) -> None:
     made = {str(sorted(candidate.decisions.items())) for candidate in everything.candidates}
     proposer.close()
     assert len(made & wanted) > len(wanted) / 2  # the rest are the same program, or not valid
+
+
+def test_tasks_that_share_trials_polish_in_the_end_of_the_run(context: Any, target: Target) -> None:
+    from search.recording import RunRecorder
+    from search.strategy import BayesianOptimization
+    from tunedb.hardware import this_machine
+    from tunedb.identity import source
+
+    run = RunRecorder(None, target, this_machine(), source("tune:0", "tune", {}), total=40)
+    strategy = BayesianOptimization(run=run)
+    strategy._initialize_with_tune_context(context)
+    strategy.pre_tuning(40, 64, context.generate_design_space())
+    assert not strategy.is_ending()
+    run.num_trials = 30  # by all tasks
+    assert strategy.is_ending()
+    strategy.post_tuning()
+
+    alone = BayesianOptimization()
+    alone.total, alone.remaining = 40, 11
+    assert not alone.is_ending()
+    alone.remaining = 10
+    assert alone.is_ending()

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from tunedb.calibration import WORKLOAD_IDS
 from tunedb.errors import BadInputError, StoreError, UsageError
 from tunedb.records import Outcome, Target, Trial, Workload
 from tunedb.store import Store
@@ -48,7 +49,7 @@ def export_metaschedule(
     Args:
         store: what from.
         directory: where to; made if it is not there. It must not have a database yet.
-        workload_id: only this workload.
+        workload_id: only this workload; all but those of `tunedb.calibration` by default.
         target_id: only this target.
         top_k: only so many of the fastest of each workload and target; all by default.
         include_failed: whether to write failed trials, as run times of 1e10 seconds; `top_k` never does.
@@ -99,7 +100,8 @@ def _chosen(
     store: Store, workload_id: str | None, target_id: str | None, top_k: int | None, *, include_failed: bool
 ) -> Iterable[Trial]:
     if top_k is None:
-        yield from store.trials(workload_id, target_id, None if include_failed else Outcome.OK)
+        found = store.trials(workload_id, target_id, None if include_failed else Outcome.OK)
+        yield from (trial for trial in found if workload_id is not None or trial.workload_id not in WORKLOAD_IDS)
         return
     workloads = [workload_id] if workload_id is not None else [row.workload_id for row in store.workloads()]
     targets = [target_id] if target_id is not None else [row.target_id for row in store.targets()]

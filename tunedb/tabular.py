@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from tunedb.errors import StoreError, UsageError
+from tunedb.queries import OWN
 from tunedb.store import Store
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def record_batches(
 
     Args:
         store: what from, as it is now or as of when it was opened.
-        workload_id: only this workload.
+        workload_id: only this workload; all but those of `tunedb.calibration` by default.
         target_id: only this target.
         top_k: only so many of the fastest of each workload and target; all trials, failed ones too, by default.
 
@@ -114,7 +115,8 @@ def record_batches(
     try:
         for name in ("trials", "workloads", "targets", "hardware", "sources", "instructions"):
             database.register(name, store.arrow(name))
-        question = _QUESTION.format(selected=" AND ".join(wanted) or "true")
+        selected = " AND ".join([*wanted, *([f"t.{OWN}"] if workload_id is None else [])])
+        question = _QUESTION.format(selected=selected)
         yield database.sql(question, params=list(wanted.values())).to_arrow_reader(_BATCH_ROWS)
     except duckdb.Error as error:
         raise StoreError(f"cannot read the store {store.url}: {str(error).splitlines()[0]}") from error

@@ -7,11 +7,12 @@ DATA = Path(__file__).parents[2] / "data"
 
 def test_data_is_whole(run_json, tmp_path):
     report = run_json("ingest", DATA, "--store", tmp_path / "store")
-    assert (report["added"], report["failed"], report["rejected"]) == (27230, 50, 0)
+    assert (report["added"], report["failed"], report["rejected"]) == (30922, 52, 0)
     targets = run_json("targets", "--store", tmp_path / "store")["targets"]
     assert {(row["arch"], row["trials"]) for row in targets} == {
         ("znver5", 6580),
         ("x86-64-v3", 1724),
         ("rocketlake", 18926),
+        ("haswell", 3692),
     }
     assert f"{report['added']:,} trials" in (DATA / "README.md").read_text()

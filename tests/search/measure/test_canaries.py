@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -5,9 +6,11 @@ import pytest
 from tunedb import identity
 from tunedb.calibration import ARITHMETIC, MEMORY, calibration
 from tunedb.errors import MeasurementError
+from tunedb.export import export_metaschedule
 from tunedb.hardware import this_machine
 from tunedb.memory import MemoryStore
 from tunedb.records import Target
+from tunedb.tabular import to_arrow
 
 pytestmark = pytest.mark.tvm
 
@@ -34,6 +37,15 @@ def test_trials_calibrate_a_machine(target: Target, pools: Any) -> None:
     assert 1e9 < found.flop_per_sec < 1e12  # of a core
     assert 1e8 < found.bytes_per_sec < 1e12
     assert calibration(store, target.target_id, "another machine").flop_per_sec is None
+
+
+def test_only_an_export_that_names_the_kernels_has_them(target: Target, canaries: Any, tmp_path: Path) -> None:
+    store, source, machine = MemoryStore(), identity.source("tune:1", "tune"), this_machine()
+    workloads, trials = canaries.measure(machine, source)
+    store.append(trials, workloads=workloads, targets=[target], hardware=[machine], sources=[source])
+    assert export_metaschedule(store, tmp_path / "all").trials == to_arrow(store).num_rows == 0
+    name = ARITHMETIC.workload_id
+    assert export_metaschedule(store, tmp_path / "one", workload_id=name).trials == to_arrow(store, name).num_rows == 1
 
 
 def test_what_is_stored_replays(canaries: Any) -> None:

@@ -1,7 +1,7 @@
 """A shorter way to replay a trace of which everything is decided.
 
-Half of the time that TVM takes to replay a candidate goes into `SampleComputeLocation`, which tries every loop of the
-consumers before it takes the one that was decided. Here the block goes there at once. TVM puts a location that it would
+The costliest step of a replay is often `SampleComputeLocation`, which tries every loop of the consumers before it takes
+the one that was decided. Here the block goes there at once. TVM puts a location that it would
 not have drawn in the place of another; this does not see that, so that a candidate is replayed TVM's way before it is
 measured (`DesignSpaces.settled`).
 """

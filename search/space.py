@@ -151,7 +151,7 @@ class DesignSpaces:
         return self._replay_all([(space, self._decided(space, decisions), 1) for space, decisions in wanted])
 
     def sketch(self, wanted: Iterable[tuple[int, Decisions]]) -> list[Candidate | None]:
-        """Like `make`, in half the time where there is a shortcut: what it gives is not settled."""
+        """Like `make`, sooner where there is a shortcut: what that gives is not settled."""
         return self._run_all(lambda job: self._sketched(*job), wanted)
 
     def settled(self, candidates: Sequence[Candidate]) -> list[Candidate | None]:

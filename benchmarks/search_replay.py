@@ -4,19 +4,23 @@ A pool is what was once measured of one workload on one target (those that ship 
 it, is told the latencies, and picks again: best so far after N trials over the best of the pool, geometric mean over
 pools, with bootstrap intervals over pools. Each seed sees another nine tenths of a pool. The prior of "warm" is fitted
 without the pool's workload, in five folds. Minutes, and the machine may be busy: this is where design choices are made.
+The pools are spread over operator families and targets; `--pools 0` takes all, for hours.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from costmodels.dataset import fold_numbers
 from costmodels.models import DEFAULT, models
@@ -170,20 +174,26 @@ def priors(pools: Sequence[Pool], kept: Path | None) -> list[Array]:
     return found
 
 
-def curve(policy: Policy, pools: Sequence[tuple[Pool, Array]], seeds: int, trials: int, batch: int) -> Array:
-    """Log of best so far over the pool's best, mean over seeds [pools, trials]."""
-    rows = []
-    for pool, prior in pools:
-        of_seeds = []
-        for seed in range(seeds):
-            rng = np.random.default_rng(seed)
-            part = rng.permutation(len(pool))[: max(2, round(0.9 * len(pool)))]
-            latencies = 1.0 / pool.scores[part]
-            done = policy(Shown(pool.features[part], prior[part], latencies, rng), trials, batch)
-            best = np.minimum.accumulate(latencies[done]) / latencies.min()
-            of_seeds.append(np.log(np.append(best, np.full(max(0, trials - len(best)), best[-1]))))
-        rows.append(np.mean(of_seeds, axis=0))
-    return np.asarray(rows)
+def spread(pools: Sequence[tuple[Pool, Array]], number: int) -> list[tuple[Pool, Array]]:
+    """So many of the pools, at even distances in the order of operator family and target; 0 is all."""
+    ordered = sorted(pools, key=lambda pair: (pair[0].family, pair[0].target_id, pair[0].workload_id))
+    if not 0 < number < len(ordered):
+        return ordered
+    return [ordered[round(place)] for place in np.linspace(0, len(ordered) - 1, number)]
+
+
+def curve(name: str, pool: Pool, prior: Array, seeds: int, trials: int, batch: int) -> Array:
+    """Log of best so far over the pool's best [trials], mean over seeds, of the policy of a name."""
+    policy = {**POLICIES, **choices()}[name]
+    of_seeds = []
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        part = rng.permutation(len(pool))[: max(2, round(0.9 * len(pool)))]
+        latencies = 1.0 / pool.scores[part]
+        done = policy(Shown(pool.features[part], prior[part], latencies, rng), trials, batch)
+        best = np.minimum.accumulate(latencies[done]) / latencies.min()
+        of_seeds.append(np.log(np.append(best, np.full(max(0, trials - len(best)), best[-1]))))
+    return np.asarray(np.mean(of_seeds, axis=0))
 
 
 def main() -> None:
@@ -192,24 +202,33 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--trials", type=int, default=64)
     parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--pools", type=int, default=24, help="so many of the recorded pools; 0: all")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--choices", action="store_true", help="design choices too")
     parser.add_argument("--priors", type=Path, help="file that keeps the priors from run to run (.npz)")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "search_replay.json")
     chosen = parser.parse_args()
     shipped = list(shipped_pools("llvm"))
-    pools = [pair for pair in zip(shipped, priors(shipped, chosen.priors), strict=True) if len(pair[0]) >= 100]
+    pairs = [pair for pair in zip(shipped, priors(shipped, chosen.priors), strict=True) if len(pair[0]) >= 100]
+    pools = spread(pairs, chosen.pools)
     print(f"{len(pools)} pools, {chosen.seeds} seeds, batches of {chosen.batch}: best so far / best of the pool")
     print(f"{'policy':26}", *(f"{f'N={n}':>20}" for n in AFTER))
     table: dict[str, dict[str, list[float]]] = {}
-    for name, policy in {**POLICIES, **(choices() if chosen.choices else {})}.items():
-        logs = curve(policy, pools, chosen.seeds, chosen.trials, chosen.batch)
-        sample = np.random.default_rng(0).integers(len(logs), size=(RESAMPLES, len(logs)))
-        table[name] = {}
-        for number in AFTER:
-            means = logs[:, number - 1][sample].mean(axis=1)
-            low, high = np.exp(np.quantile(means, [0.05, 0.95]))
-            table[name][str(number)] = [float(np.exp(logs[:, number - 1].mean())), float(low), float(high)]
-        print(f"{name:26}", *(f"{m:8.3f} ({lo:.2f}-{hi:.2f})" for m, lo, hi in table[name].values()), flush=True)
+    names = [*POLICIES, *(choices() if chosen.choices else ())]
+    with threadpool_limits(1), ProcessPoolExecutor(chosen.workers) as executor:
+        for name in names:
+            asked = [
+                executor.submit(curve, name, pool, prior, chosen.seeds, chosen.trials, chosen.batch)
+                for pool, prior in pools
+            ]
+            logs = np.asarray([one.result() for one in asked])
+            sample = np.random.default_rng(0).integers(len(logs), size=(RESAMPLES, len(logs)))
+            table[name] = {}
+            for number in AFTER:
+                means = logs[:, number - 1][sample].mean(axis=1)
+                low, high = np.exp(np.quantile(means, [0.05, 0.95]))
+                table[name][str(number)] = [float(np.exp(logs[:, number - 1].mean())), float(low), float(high)]
+            print(f"{name:26}", *(f"{m:8.3f} ({lo:.2f}-{hi:.2f})" for m, lo, hi in table[name].values()), flush=True)
     chosen.out.write_text(
         json.dumps({"pools": len(pools), "seeds": chosen.seeds, "batch": chosen.batch, "best_after": table}, indent=1)
         + "\n"

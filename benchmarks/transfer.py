@@ -15,7 +15,7 @@ from typing import Any
 
 from costmodels.evaluation import SHOTS, Few, evaluate
 from costmodels.models.lightgbm import LightGBMModel
-from costmodels.pools import read_pools
+from costmodels.pools import not_among, read_pools
 from costmodels.shipped import shipped_pools
 from tunedb.opening import open_store
 
@@ -38,8 +38,7 @@ def main() -> None:
     with open_store(chosen.store) as store:
         target = store.resolve_target(chosen.target)
         pools = [pool for row in store.targets() for pool in read_pools(store, row, workers=workers).pools]
-    known = {trial_id for pool in pools for trial_id in pool.trial_ids}
-    pools += [rest for pool in shipped_pools(target.kind) if len(rest := pool.without(known))]
+    pools += not_among(shipped_pools(target.kind), pools)
     rate = _SHRINKAGE / chosen.trees
     make = {"lightgbm": lambda: LightGBMModel(num_trees=chosen.trees, learning_rate=rate, workers=workers)}
     rows: list[dict[str, Any]] = []

@@ -17,6 +17,7 @@ from costmodels.featurise import Job, featurise
 from costmodels.registry import store_folder
 from tunedb import calibration
 from tunedb.errors import NotFoundError
+from tunedb.hardware import anonymous_trial_id
 from tunedb.metaschedule import release
 from tunedb.records import Outcome, Target, Trial
 from tunedb.store import Store
@@ -37,6 +38,7 @@ class Pool:
     features: NDArray[np.float64]  # [n, d]
     scores: NDArray[np.float64]  # [n] best latency / latency, in (0, 1]
     trial_ids: tuple[str, ...]
+    anonymous_ids: tuple[str, ...] = ()  # ids of the same trials in a log that names no machine; () when these are they
 
     @property
     def family(self) -> str:
@@ -56,6 +58,7 @@ class Pool:
             features=self.features[kept],
             scores=self.scores[kept],
             trial_ids=tuple(self.trial_ids[place] for place in kept),
+            anonymous_ids=tuple(self.anonymous_ids[place] for place in kept if self.anonymous_ids),
         )
 
 
@@ -116,9 +119,16 @@ def read_pools(
                 np.stack([rows[trial.trial_id] for trial in usable]),
                 np.asarray([best / trial.run_secs_median for trial in usable]),
                 tuple(trial.trial_id for trial in usable),
+                tuple(anonymous_trial_id(trial) for trial in usable),
             )
         )
     return Reading(pools, num_cached, dict(Counter(causes.values()).most_common()))
+
+
+def not_among(pools: Iterable[Pool], known: Iterable[Pool]) -> list[Pool]:
+    """Pools without the trials that others hold already, be it under the name of a machine that these do not know."""
+    held = {trial_id for pool in known for trial_id in (*pool.trial_ids, *pool.anonymous_ids)}
+    return [rest for pool in pools if len(rest := pool.without(held))]
 
 
 def dataset_of(pools: Sequence[Pool]) -> Dataset:

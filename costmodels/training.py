@@ -19,7 +19,7 @@ from costmodels import metrics
 from costmodels.choosing import newest_manifest
 from costmodels.model import CostModel
 from costmodels.models import DEFAULT, models
-from costmodels.pools import Pool, Reading, dataset_of, read_pools
+from costmodels.pools import Pool, Reading, dataset_of, not_among, read_pools
 from costmodels.registry import TrainedOn, load_verified, save_model, store_folder
 from costmodels.shipped import shipped_pools
 from tunedb.errors import NotFoundError
@@ -148,12 +148,8 @@ def train(
             for pool in readings[other.target_id].pools
         ]
         if shipped:
-            known = {trial_id for pool in [*own.pools, *others] for trial_id in pool.trial_ids}
-            others += [
-                pool.without(known)
-                for pool in shipped_pools(target.kind)
-                if pool.workload_id not in exclude_workloads and not known.issuperset(pool.trial_ids)
-            ]
+            apart = not_among(shipped_pools(target.kind), [*own.pools, *others])
+            others += [pool for pool in apart if pool.workload_id not in exclude_workloads]
         reports.append(
             _train_target(
                 store,

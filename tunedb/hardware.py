@@ -7,8 +7,8 @@ import platform
 import re
 from pathlib import Path
 
-from tunedb.identity import identified
-from tunedb.records import Hardware
+from tunedb.identity import identified, trial_id
+from tunedb.records import Hardware, Trial
 
 _GIB = 1 << 30
 _SIMD_BITS = (("avx512f", 512), ("avx2", 256), ("avx", 256), ("sse2", 128), ("asimd", 128), ("neon", 128))
@@ -18,6 +18,22 @@ _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 def hardware_named(name: str) -> Hardware:
     """A machine of which only the name is known, such as that of a log's author."""
     return identified(Hardware(hardware_id="", name=name.strip() or "unknown"))
+
+
+UNKNOWN = hardware_named("unknown")
+
+
+def anonymous_trial_id(trial: Trial) -> str:
+    """The id that a trial has in a log which does not tell the machine."""
+    return trial_id(
+        workload_id=trial.workload_id,
+        module_id=trial.module_id,
+        target_id=trial.target_id,
+        hardware_id=UNKNOWN.hardware_id,
+        trace=trial.trace,
+        run_secs=trial.run_secs,
+        outcome=trial.outcome,
+    )
 
 
 def this_machine(root: Path = Path("/")) -> Hardware:

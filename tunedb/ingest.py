@@ -17,7 +17,7 @@ from typing import BinaryIO
 from tunedb import identity
 from tunedb.batch import Batch
 from tunedb.errors import BadInputError
-from tunedb.hardware import hardware_named
+from tunedb.hardware import UNKNOWN
 from tunedb.ingest_report import FileReport, IngestProgress, IngestReport
 from tunedb.logs.archives import READ_ERRORS, Container, LogFile, line_blocks, numbered_lines
 from tunedb.logs.chunks import Chunk, RecordFile
@@ -56,7 +56,7 @@ def ingest(
     Raises:
         StoreError: the store cannot be written. What was committed before stays.
     """
-    run = _Ingest(store, hardware or hardware_named("unknown"), on_progress)
+    run = _Ingest(store, hardware or UNKNOWN, on_progress)
     try:
         for found in find(paths):
             if isinstance(found, Rejected):

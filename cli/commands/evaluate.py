@@ -85,7 +85,7 @@ def command(
         from costmodels.features import FAMILIES
         from costmodels.gate import falls, read_baseline, write_baseline
         from costmodels.models import DEFAULT, STOCK, models, stock_model
-        from costmodels.pools import read_pools
+        from costmodels.pools import not_among, read_pools
         from costmodels.shipped import shipped_pools
         from tunedb.errors import NotFoundError, UsageError
 
@@ -114,10 +114,8 @@ def command(
         if not any(pool.target_id in to_test for pool in pools):
             raise NotFoundError("the store has no good trials whose features can be had")
         if shipped:
-            stored = {trial_id for pool in pools for trial_id in pool.trial_ids}
             kinds = sorted({row.kind for row in targets})
-            apart = [pool.without(stored) for kind in kinds for pool in shipped_pools(kind)]
-            pools += [pool for pool in apart if len(pool)]
+            pools += not_among([pool for kind in kinds for pool in shipped_pools(kind)], pools)
         chosen_models = {name: make for name, make in known.items() if model is None or name in model}
 
         def judge(pools: Sequence[Pool], makers: Mapping[str, Callable[[], CostModel]]) -> Evaluation:

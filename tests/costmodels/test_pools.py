@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from costmodels import pools
-from costmodels.pools import dataset_of, read_pools, spread
+from costmodels.pools import dataset_of, not_among, read_pools, spread
+from tunedb.hardware import anonymous_trial_id
 from tunedb.records import Hardware, Outcome, Source, Trace, Trial
 
 
@@ -67,6 +68,17 @@ def test_a_pool_without_some_trials(filled, target):
     assert pool.without({"x"}) is pool
     assert pool.without({"e"}).trial_ids == ("f",)
     assert pool.without({"e"}).features.shape == (1, 3)
+
+
+def test_a_trial_is_known_under_the_name_of_its_machine_too(filled, target):
+    (known, *_) = read_pools(filled, target).pools  # "e" and "f", on a machine with a name
+    without_names = [anonymous_trial_id(trial) for trial in filled.trials() if trial.trial_id in known.trial_ids]
+    shipped = dataclasses.replace(known, trial_ids=tuple(without_names), anonymous_ids=())
+    other = dataclasses.replace(known, trial_ids=("e", "elsewhere"), anonymous_ids=("x", "elsewhere"))
+
+    assert not_among([shipped], [known]) == []
+    assert [pool.trial_ids for pool in not_among([other], [known])] == [("elsewhere",)]
+    assert not_among([other], [shipped]) == [other]
 
 
 def test_spread_keeps_the_ends_and_even_ranks(matmul):

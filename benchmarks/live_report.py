@@ -133,6 +133,7 @@ def reach(cells: Cells, arms: Mapping[str, int], after: Sequence[int]) -> dict[s
         own = [cell[arm]["elapsed_secs"] / len(cell[arm]["trials"]) for cell in cells.values() if arm in cell]
         row["secs_a_trial"] = float(np.median(own))
         row["first_trial_secs"] = float(np.median([c[arm]["trials"][0]["at"] for c in cells.values() if arm in c]))
+        row["last_trial_secs"] = float(np.median([c[arm]["trials"][-1]["at"] for c in cells.values() if arm in c]))
         shares = [
             cell[arm]["strategy_secs"] / (cell[arm]["elapsed_secs"] - cell[arm]["strategy_secs"])
             for cell in cells.values()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -154,7 +155,7 @@ def choices() -> dict[str, Policy]:
     return found
 
 
-def priors(pools: Sequence[Pool], kept: Path | None) -> list[Array]:
+def priors(pools: Sequence[Pool], kept: Path | None, workers: int) -> list[Array]:
     """What the default model predicts for each pool [n], fitted without the pool's workload."""
     if kept is not None and kept.is_file():
         with np.load(kept) as stored:
@@ -163,7 +164,7 @@ def priors(pools: Sequence[Pool], kept: Path | None) -> list[Array]:
     fold = dict(zip(ids, fold_numbers(np.arange(len(ids)), FOLDS, seed=0).tolist(), strict=True))
     found: list[Array] = [np.empty(0)] * len(pools)
     for number in range(FOLDS):
-        model = models()[DEFAULT]()
+        model = models(workers)[DEFAULT]()
         model.fit(dataset_of([pool for pool in pools if fold[pool.workload_id] != number]), seed=0)
         for place, pool in enumerate(pools):
             if fold[pool.workload_id] == number:
@@ -209,13 +210,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "search_replay.json")
     chosen = parser.parse_args()
     shipped = list(shipped_pools("llvm"))
-    pairs = [pair for pair in zip(shipped, priors(shipped, chosen.priors), strict=True) if len(pair[0]) >= 100]
+    pairs = [pair for pair in zip(shipped, priors(shipped, chosen.priors, chosen.workers), strict=True) if len(pair[0]) >= 100]
     pools = spread(pairs, chosen.pools)
     print(f"{len(pools)} pools, {chosen.seeds} seeds, batches of {chosen.batch}: best so far / best of the pool")
     print(f"{'policy':26}", *(f"{f'N={n}':>20}" for n in AFTER))
     table: dict[str, dict[str, list[float]]] = {}
     names = [*POLICIES, *(choices() if chosen.choices else ())]
-    with threadpool_limits(1), ProcessPoolExecutor(chosen.workers) as executor:
+    context = multiprocessing.get_context("spawn")  # a fork of a process that has trained models may hang
+    with ProcessPoolExecutor(chosen.workers, context, initializer=threadpool_limits, initargs=(1,)) as executor:
         for name in names:
             asked = [
                 executor.submit(curve, name, pool, prior, chosen.seeds, chosen.trials, chosen.batch)

@@ -210,7 +210,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "search_replay.json")
     chosen = parser.parse_args()
     shipped = list(shipped_pools("llvm"))
-    pairs = [pair for pair in zip(shipped, priors(shipped, chosen.priors, chosen.workers), strict=True) if len(pair[0]) >= 100]
+    pairs = [
+        pair
+        for pair in zip(shipped, priors(shipped, chosen.priors, chosen.workers), strict=True)
+        if len(pair[0]) >= 100
+    ]
     pools = spread(pairs, chosen.pools)
     print(f"{len(pools)} pools, {chosen.seeds} seeds, batches of {chosen.batch}: best so far / best of the pool")
     print(f"{'policy':26}", *(f"{f'N={n}':>20}" for n in AFTER))

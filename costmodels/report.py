@@ -6,7 +6,7 @@ Needs the extra `report` (Altair, and vl-convert, which brings the plots' JavaSc
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,13 +109,18 @@ def _top_k(altair: Any, rankings: Sequence[Ranking]) -> Any:
         altair.Chart(altair.Data(values=values), title="Best of the first k", width=_WIDTH, height=_HEIGHT)
         .mark_line()
         .encode(
-            x=altair.X("k:Q", title="k", scale=altair.Scale(type="log")),
+            x=altair.X("k:Q", title="k", scale=altair.Scale(type="log", nice=False)),
             y=altair.Y("value:Q", title="best latency / best of the first k", scale=altair.Scale(zero=False)),
             color=altair.Color("model:N", title="model"),
-            strokeDash=altair.StrokeDash("split:N", title="split"),
+            strokeDash=altair.StrokeDash("split:N", **_split_legend(altair, {row["split"] for row in values})),
             tooltip=["split:N", "model:N", "k:Q", altair.Tooltip("value:Q", format=".3f")],
         )
     )
+
+
+def _split_legend(altair: Any, splits: Collection[object]) -> dict[str, Any]:
+    """A legend where there is something to tell apart."""
+    return {"title": "split", "legend": altair.Legend() if len(splits) > 1 else None}
 
 
 def _calibration(altair: Any, rankings: Sequence[Ranking], default: str) -> Any:
@@ -141,7 +146,7 @@ def _calibration(altair: Any, rankings: Sequence[Ranking], default: str) -> Any:
         .encode(
             x=altair.X("wanted:Q", title="interval", scale=altair.Scale(domain=[0, 1])),
             y=altair.Y("found:Q", title="share of candidates inside", scale=altair.Scale(domain=[0, 1])),
-            color=altair.Color("split:N", title="split"),
+            color=altair.Color("split:N", **_split_legend(altair, {row["split"] for row in values})),
         )
     )
     diagonal = (

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cli.output import Answer
-    from costmodels.evaluation import Evaluation, Figure
+    from costmodels.evaluation import Figure
     from costmodels.features import Family
     from costmodels.gate import Fall
     from costmodels.model import CostModel
@@ -81,7 +81,7 @@ def command(
 ) -> None:
     """Fit models on some of the store's workloads and targets, and judge how they rank the candidates of others."""
     with session(store, as_json, debug) as run, run.open_store(as_of=as_of) as opened:
-        from costmodels.evaluation import SPLITS, evaluate, learning_curve
+        from costmodels.evaluation import SPLITS, Evaluation, evaluate, learning_curve
         from costmodels.features import FAMILIES
         from costmodels.gate import falls, read_baseline, write_baseline
         from costmodels.models import DEFAULT, STOCK, models, stock_model
@@ -130,9 +130,10 @@ def command(
             )
 
         evaluation = judge(pools, chosen_models)
-        figures = evaluation.figures
         if model is None or STOCK in model:
-            figures += judge(stored_pools(FAMILIES["per_store"]), {STOCK: stock_model}).figures
+            stock = judge(stored_pools(FAMILIES["per_store"]), {STOCK: stock_model})
+            evaluation = Evaluation(evaluation.figures + stock.figures, evaluation.rankings + stock.rankings)
+        figures = evaluation.figures
         if report is not None:
             from costmodels.report import write_report
 

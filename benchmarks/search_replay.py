@@ -1,10 +1,10 @@
 """Searches on recorded pools, without measuring: `python benchmarks/search_replay.py --seeds 30`.
 
 A pool is what was once measured of one workload on one target (those that ship with tunedb). A policy picks a batch of
-it, is told the latencies, and picks again: best so far after N trials over the best of the pool, geometric mean over
-pools, with bootstrap intervals over pools. Each seed sees another nine tenths of a pool. The prior of "warm" is fitted
-without the pool's workload, in five folds. Minutes, and the machine may be busy: this is where design choices are made.
-The pools are spread over operator families and targets; `--pools 0` takes all, for hours.
+it, is told the latencies, and picks again: best so far after N trials over the best of the pool (less one: the simple
+regret), geometric mean over pools, with bootstrap intervals over pools. Each seed sees another nine tenths of a pool.
+The prior of "warm" is fitted without the pool's workload, in five folds. Minutes, and the machine may be busy: this is
+where design choices are made. The pools are spread over operator families and targets; `--pools 0` takes all.
 """
 
 from __future__ import annotations
@@ -252,10 +252,13 @@ def plot(table: dict[str, dict[str, list[float]]], path: Path) -> None:
         for number, (mean, low, high) in table[name].items()
     ]
     base = altair.Chart(altair.Data(values=values)).encode(
-        x=altair.X("trials:Q", scale=altair.Scale(type="log", base=2)), color=altair.Color("policy:N", title=None)
+        x=altair.X("trials:Q", scale=altair.Scale(type="log", base=2)),
+        color=altair.Color("policy:N", title=None, legend=altair.Legend(symbolOpacity=1.0)),
     )
     title = "best so far / best of the pool"
-    line = base.mark_line(point=True).encode(y=altair.Y("mean:Q", scale=altair.Scale(type="log"), title=title))
+    line = base.mark_line(point=True).encode(
+        y=altair.Y("mean:Q", scale=altair.Scale(type="log", nice=False), title=title)
+    )
     band = base.mark_area(opacity=0.12).encode(y="low:Q", y2="high:Q")
     (band + line).properties(width=520, height=340).save(str(path), scale_factor=2)
 

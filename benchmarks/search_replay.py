@@ -93,8 +93,6 @@ def bayesian(*, warm: bool, beta: float = 0.5, how: str = "lcb") -> Policy:
                 if how == "thompson":
                     draws = pool.rng.multivariate_normal(posterior.mean, posterior.covariance, size=4 * size)
                     picks = list(dict.fromkeys(int(i) for i in draws.argmin(axis=1)))[:size]
-                elif how == "top":
-                    picks = [int(i) for i in np.argsort(posterior.mean, kind="stable")[:size]]
                 else:
                     picks = select_batch(posterior.mean, posterior.covariance, size, beta, surrogate.noise)
             chosen = [left[i] for i in picks]
@@ -147,7 +145,6 @@ def choices() -> dict[str, Policy]:
         for beta in (0.0, 1.0, 2.0):
             found[f"{name}, beta {beta:g}"] = bayesian(warm=warm, beta=beta)
         found[f"{name}, Thompson"] = bayesian(warm=warm, how="thompson")
-        found[f"{name}, best means"] = bayesian(warm=warm, how="top")
         for constant, values in CONSTANTS[warm].items():
             for value in values:
                 label = f"{name}, {constant.strip('_').lower()} {value:g}"

@@ -137,14 +137,16 @@ def command(
         if report is not None:
             from costmodels.report import write_report
 
-            shown = DEFAULT if DEFAULT in chosen_models else next(iter(chosen_models))
-            curve = learning_curve(
-                pools,
-                chosen_models[shown],
-                sorted(to_test),
-                seed=seed,
-                on_progress=lambda done, total, what: run.progress.step(done, total, f"fits  {what}"),
-            )
+            shown = DEFAULT if DEFAULT in chosen_models else next(iter(chosen_models), STOCK)
+            curve = []
+            if shown in chosen_models:  # the stock model has features of its own
+                curve = learning_curve(
+                    pools,
+                    chosen_models[shown],
+                    sorted(to_test),
+                    seed=seed,
+                    on_progress=lambda done, total, what: run.progress.step(done, total, f"fits  {what}"),
+                )
             write_report(report, evaluation, curve, default=shown, heading=f"tunedb evaluate, {opened.url}")
             run.progress.note(f"{report} written")
         if update_baseline and gate is not None:

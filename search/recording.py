@@ -21,7 +21,7 @@ from search.measure.observer import INTERRUPTED
 from search.surrogate import Trust
 from tunedb.errors import MeasurementError
 from tunedb.estimates import Estimate, estimate
-from tunedb.identity import trace_id, trial_id
+from tunedb.identity import trace_id, trial_id_of
 from tunedb.metaschedule import trial_from_measurement
 from tunedb.records import Hardware, Outcome, Source, Target, Trace, Trial, Workload
 from tunedb.store import Store
@@ -46,9 +46,6 @@ class TrialEvent:
     error: str
     elapsed_secs: float
     trial_id: str
-
-
-_IDENTITY = ("workload_id", "module_id", "target_id", "hardware_id", "trace", "run_secs", "outcome")
 
 
 def _secs(trial: Trial) -> float:
@@ -243,7 +240,7 @@ class TaskRecorder:
         """A schedule of the run was measured once more: it counts for the schedule, and as no trial of the search."""
         position = self.run.num_trials + self.run.num_passes
         again = replace(trial, run_secs=tuple(run_secs), position=position, measured_at=measured_at)
-        again = replace(again, trial_id=trial_id(**{name: getattr(again, name) for name in _IDENTITY}))
+        again = replace(again, trial_id=trial_id_of(again))
         self.passes.append(again)
         self.run.add_pass(self, again)
         self._best = self.schedules()[0].trial

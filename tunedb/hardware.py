@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import re
+from dataclasses import replace
 from pathlib import Path
 
-from tunedb.identity import identified, trial_id
+from tunedb.identity import identified, trial_id_of
 from tunedb.records import Hardware, Trial
 
 _GIB = 1 << 30
@@ -25,15 +26,7 @@ UNKNOWN = hardware_named("unknown")
 
 def anonymous_trial_id(trial: Trial) -> str:
     """The id that a trial has in a log which does not tell the machine."""
-    return trial_id(
-        workload_id=trial.workload_id,
-        module_id=trial.module_id,
-        target_id=trial.target_id,
-        hardware_id=UNKNOWN.hardware_id,
-        trace=trial.trace,
-        run_secs=trial.run_secs,
-        outcome=trial.outcome,
-    )
+    return trial_id_of(replace(trial, hardware_id=UNKNOWN.hardware_id))
 
 
 def this_machine(root: Path = Path("/")) -> Hardware:

@@ -9,7 +9,7 @@ from hashlib import blake2b
 import msgspec
 
 from tunedb.errors import BadInputError
-from tunedb.records import Hardware, Source, Target, Trace, Workload
+from tunedb.records import Hardware, Source, Target, Trace, Trial, Workload
 from tunedb.traces import split_instructions
 
 _DIGEST_BYTES = 16
@@ -57,6 +57,19 @@ def trial_id(
     The same candidate measured twice with the same figures to the last bit is one trial: it is the same record.
     """
     return trial_id_of_parts(workload_id, module_id, target_id, hardware_id, trace_id(trace), run_secs, outcome)
+
+
+def trial_id_of(trial: Trial) -> str:
+    """The `trial_id` that a trial's content gives, whatever id it has."""
+    return trial_id(
+        workload_id=trial.workload_id,
+        module_id=trial.module_id,
+        target_id=trial.target_id,
+        hardware_id=trial.hardware_id,
+        trace=trial.trace,
+        run_secs=trial.run_secs,
+        outcome=trial.outcome,
+    )
 
 
 def trial_id_of_parts(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 
 from tunedb.errors import TunedbError
-from tunedb.identity import content_hash, trial_id
+from tunedb.identity import content_hash, trial_id_of
 from tunedb.records import Outcome
 from tunedb.store import Store
 
@@ -35,16 +35,7 @@ def _changed_trials(store: Store) -> list[str]:
     counts: Counter[Outcome] = Counter()
     for trial in store.trials():
         counts[trial.outcome] += 1
-        identity = trial_id(
-            workload_id=trial.workload_id,
-            module_id=trial.module_id,
-            target_id=trial.target_id,
-            hardware_id=trial.hardware_id,
-            trace=trial.trace,
-            run_secs=trial.run_secs,
-            outcome=trial.outcome,
-        )
-        if identity != trial.trial_id:
+        if trial_id_of(trial) != trial.trial_id:
             wrong.append(trial.trial_id)
     found = _named("trial", wrong)
     counted = store.stats().outcomes

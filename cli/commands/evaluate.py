@@ -109,14 +109,17 @@ def command(
             ]
             return [pool for reading in readings for pool in reading.pools]
 
-        pools = stored_pools(FAMILIES["loop_nest"])
-        to_test = {pool.target_id for pool in pools} if chosen is None else {chosen.target_id}
-        if not any(pool.target_id in to_test for pool in pools):
+        chosen_models = {name: make for name, make in known.items() if model is None or name in model}
+        with_stock = model is None or STOCK in model
+        pools = stored_pools(FAMILIES["loop_nest"]) if chosen_models else []
+        stock_pools = stored_pools(FAMILIES["per_store"]) if with_stock else []  # it has features of its own
+        of_store = pools or stock_pools
+        to_test = {pool.target_id for pool in of_store} if chosen is None else {chosen.target_id}
+        if not any(pool.target_id in to_test for pool in of_store):
             raise NotFoundError("the store has no good trials whose features can be had")
-        if shipped:
+        if shipped and chosen_models:
             kinds = sorted({row.kind for row in targets})
             pools += not_among([pool for kind in kinds for pool in shipped_pools(kind)], pools)
-        chosen_models = {name: make for name, make in known.items() if model is None or name in model}
 
         def judge(pools: Sequence[Pool], makers: Mapping[str, Callable[[], CostModel]]) -> Evaluation:
             return evaluate(
@@ -130,8 +133,8 @@ def command(
             )
 
         evaluation = judge(pools, chosen_models)
-        if model is None or STOCK in model:
-            stock = judge(stored_pools(FAMILIES["per_store"]), {STOCK: stock_model})
+        if with_stock:
+            stock = judge(stock_pools, {STOCK: lambda: stock_model(cores)})
             evaluation = Evaluation(evaluation.figures + stock.figures, evaluation.rankings + stock.rankings)
         figures = evaluation.figures
         if report is not None:
@@ -139,7 +142,7 @@ def command(
 
             shown = DEFAULT if DEFAULT in chosen_models else next(iter(chosen_models), STOCK)
             curve = []
-            if shown in chosen_models:  # the stock model has features of its own
+            if chosen_models:
                 curve = learning_curve(
                     pools,
                     chosen_models[shown],

@@ -34,9 +34,13 @@ STOCK = "stock-xgboost"
 and ranks at random, as the floor of that name does; here it has learned from the trials of others."""
 
 
-def stock_model() -> CostModel:
-    """The baseline `STOCK`; it wants features of the family "per_store", summed where stock sums trees over stores."""
-    return XGBoostModel()
+def stock_model(workers: int = 1) -> CostModel:
+    """The baseline `STOCK`; it wants features of the family "per_store", summed where stock sums trees over stores.
+
+    Args:
+        workers: members that are fitted at a time.
+    """
+    return XGBoostModel(workers=workers)
 
 
 def models(workers: int = 1, cluster: Cluster | None = None) -> dict[str, Callable[[], CostModel]]:

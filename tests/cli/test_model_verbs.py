@@ -119,3 +119,12 @@ def test_evaluate_prints_tidy_rows_and_gates(run, run_json, trained, tmp_path):
     worse = run(*options, "--gate", baseline)
     assert worse.exit_code == 1
     assert "worse than the baseline: leave-one-workload-out, lightgbm" in worse.stdout
+
+
+def test_the_stock_model_alone_has_a_report_and_needs_no_features_of_ours(run, trained, tmp_path):
+    page = tmp_path / "page.html"
+    options = ["--model", "stock-xgboost", "--split", "leave-one-workload-out", "--limit", 8, "--report", page]
+    done = run("evaluate", "--target", "znver5", *options, "--store", trained)
+    assert done.exit_code == 0, done.stderr
+    assert "stock-xgboost" in done.stdout
+    assert "Calibration of stock-xgboost" in page.read_text()

@@ -56,8 +56,9 @@ def ours(task: Task, arm: str, operator: str, memory: Path, trials: int, seed: i
     workload_id = workload_from_module(task.mod).workload_id
     options: dict[str, Any] = {"strategy": "bo"}
     store: Any = MemoryStore()
-    if arm in ("warm", "predicted"):
+    if arm in ("warm", "warm-16", "predicted"):
         store = Remembering(open_store(memory))
+        options["batch_size"] = 16 if arm == "warm-16" else None
         assert workload_id not in {row.workload_id for row in store.workloads()}, "the prior has seen this workload"
     elif arm == "family-out":
         options["model"] = model_without(operator, memory)

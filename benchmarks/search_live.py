@@ -7,7 +7,8 @@ and all ratios are of these figures. WORK keeps finished runs: start again to go
 The prior of "warm" is what ships with tunedb and the trials in data/, which hold none of the workloads; "family-out"
 has a prior without the workload's operator family, and no store; "cold" has nothing. "es" is MetaSchedule's
 evolutionary search with its XGBoost model, measured by our builder and runner as all others are; "stock" is
-MetaSchedule as it comes, for the wall-clock.
+MetaSchedule as it comes, for the wall-clock. "warm-16" is "warm" with batches twice as large, for the time that the
+strategy takes itself.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ HERE = Path(__file__).resolve().parent
 ARMS = {
     "es": 128,
     "warm": 64,
+    "warm-16": 64,
     "cold": 64,
     "family-out": 64,
     "predicted": 0,

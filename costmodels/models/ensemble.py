@@ -52,8 +52,8 @@ class Ensemble(CostModel):
 
     Args:
         hyper_parameters: what distinguishes two models of a family.
-        members: size of the ensemble, two or more, and number of judges; of these no more are fitted than there are
-            workloads.
+        members: size of the ensemble, two or more.
+        judges: how many, two or more; as many as members when not given. No more are fitted than there are workloads.
         workers: members fitted at a time, one thread each; the result does not depend on it. (LightGBM's own threads
             wait for one another in a busy loop: on a machine with other work they make it slower, not faster.)
     """
@@ -61,13 +61,17 @@ class Ensemble(CostModel):
     draws: ClassVar[bool] = False
     """Whether `train_member` gives another regressor for another seed."""
 
-    def __init__(self, hyper_parameters: dict[str, float | int | str], *, members: int, workers: int) -> None:
-        if members < 2:
+    def __init__(
+        self, hyper_parameters: dict[str, float | int | str], *, members: int, workers: int, judges: int | None = None
+    ) -> None:
+        if min(members, judges or members) < 2:
             raise ValueError(
-                f"an ensemble has at least two members, not {members}: each is judged by what it did not see"
+                f"an ensemble has at least two members and judges, not {min(members, judges or members)}: each is "
+                "judged by what it did not see"
             )
         self._hyper_parameters = hyper_parameters
         self._size = members
+        self._num_judges = judges or members
         self._workers = workers
         self._members: list[Any] = []
         self._num_features = 0
@@ -103,7 +107,7 @@ class Ensemble(CostModel):
         """See `CostModel.fit`."""
         if len(dataset) < 2:
             raise ValueError(f"a cost model needs at least two trials, got {len(dataset)}")
-        fold = fold_numbers(dataset.workloads, self._size, seed=seed)
+        fold = fold_numbers(dataset.workloads, self._num_judges, seed=seed)
         judges = int(fold.max()) + 1
 
         def fit_member(j: int) -> Any:

@@ -26,6 +26,7 @@ class LightGBMModel(Ensemble):
         num_leaves: leaves of each tree.
         learning_rate: shrinkage.
         members: see `Ensemble`.
+        judges: see `Ensemble`.
         workers: see `Ensemble`.
         cluster: grows the trees instead.
     """
@@ -36,10 +37,11 @@ class LightGBMModel(Ensemble):
     def __init__(
         self,
         *,
-        num_trees: int = 900,
+        num_trees: int = 500,
         num_leaves: int = 31,
-        learning_rate: float = 0.045,
-        members: int = 3,
+        learning_rate: float = 0.08,
+        members: int = 8,
+        judges: int = 3,
         workers: int = 1,
         cluster: Cluster | None = None,
     ) -> None:
@@ -47,8 +49,9 @@ class LightGBMModel(Ensemble):
             "num_trees": num_trees,
             "num_leaves": num_leaves,
             "learning_rate": learning_rate,
+            "judges": judges,
         }
-        super().__init__(parameters, members=members, workers=1 if cluster is not None else workers)
+        super().__init__(parameters, members=members, judges=judges, workers=1 if cluster is not None else workers)
         self._cluster = cluster
         self._num_trees = num_trees
         self._num_leaves = num_leaves

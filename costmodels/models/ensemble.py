@@ -53,7 +53,8 @@ class Ensemble(CostModel):
     Args:
         hyper_parameters: what distinguishes two models of a family.
         members: size of the ensemble, two or more.
-        judges: how many, two or more; as many as members when not given. No more are fitted than there are workloads.
+        judges: where training draws, how many there are, two or more; as many as members when not given. No more are
+            fitted than there are workloads.
         workers: members fitted at a time, one thread each; the result does not depend on it. (LightGBM's own threads
             wait for one another in a busy loop: on a machine with other work they make it slower, not faster.)
     """
@@ -64,14 +65,15 @@ class Ensemble(CostModel):
     def __init__(
         self, hyper_parameters: dict[str, float | int | str], *, members: int, workers: int, judges: int | None = None
     ) -> None:
-        if min(members, judges or members) < 2:
+        judges = members if judges is None else judges
+        if min(members, judges) < 2:
             raise ValueError(
-                f"an ensemble has at least two members and judges, not {min(members, judges or members)}: each is "
-                "judged by what it did not see"
+                f"an ensemble has at least two members and two judges, not {members} and {judges}: it is judged by "
+                "what each did not see"
             )
         self._hyper_parameters = hyper_parameters
         self._size = members
-        self._num_judges = judges or members
+        self._num_judges = judges
         self._workers = workers
         self._members: list[Any] = []
         self._num_features = 0

@@ -95,3 +95,19 @@ def test_refuses_what_it_cannot_answer(make_made_up_dataset, tmp_path):
     assert len(model.predict(np.empty((0, len(DEFAULT.names())))).mean) == 0
     with pytest.raises(ModelError, match="cannot read"):
         LightGBMModel.load(tmp_path)
+
+
+@pytest.mark.parametrize("few", [{"members": 1}, {"judges": 1}, {"judges": 0}])
+def test_one_judge_or_member_is_refused(few):
+    with pytest.raises(ValueError, match="at least two members and two judges"):
+        LightGBMModel(**few)
+
+
+def test_judges_are_as_many_as_asked_and_members_too(make_made_up_dataset, tmp_path):
+    dataset = make_made_up_dataset(groups=6)
+    two, three = (LightGBMModel(num_trees=20, members=4, judges=n) for n in (2, 3))
+
+    assert not np.array_equal(two.fit(dataset, seed=0).mean, three.fit(dataset, seed=0).mean)
+    two.save(tmp_path)
+    assert len(list(tmp_path.glob("member-*.txt"))) == 4
+    assert LightGBMModel.load(tmp_path).hyper_parameters == two.hyper_parameters

@@ -76,7 +76,7 @@ def greedy_xgboost(pool: Shown, trials: int, batch: int) -> list[int]:
     return done
 
 
-def bayesian(*, warm: bool, beta: float = 0.5, how: str = "lcb") -> Policy:
+def bayesian(*, warm: bool, beta: float = 1.0, how: str = "lcb") -> Policy:
     """Ours: the surrogate and acquisition of `search`, or another acquisition for comparison."""
 
     def policy(pool: Shown, trials: int, batch: int) -> list[int]:
@@ -142,7 +142,7 @@ def choices() -> dict[str, Policy]:
     """Other ways to do what ours does, one change at a time."""
     found: dict[str, Policy] = {}
     for warm, name in ((True, "warm"), (False, "cold")):
-        for beta in (0.0, 1.0, 2.0):
+        for beta in (0.0, 0.5, 2.0):
             found[f"{name}, beta {beta:g}"] = bayesian(warm=warm, beta=beta)
         found[f"{name}, Thompson"] = bayesian(warm=warm, how="thompson")
         for constant, values in CONSTANTS[warm].items():

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from costmodels.features import DEFAULT
 from costmodels.model import CostModel
+from search.acquisition import lower_confidence_bound
 from search.decisions import Decisions, decision_key, encoded
 from search.history import History, failed
 from search.screening import Screen
@@ -136,8 +137,14 @@ class Proposer:
         )
         return len(pool)
 
-    def propose(self, surrogate: Surrogate) -> Pool:
-        """The pool that the acquisition chooses from: new candidates joined to the best of the old."""
+    def propose(self, surrogate: Surrogate, beta: float) -> Pool:
+        """The pool that the acquisition chooses from: new candidates joined to the most promising of the old.
+
+        Args:
+            surrogate: what is believed.
+            beta: weight of the standard deviation in what a candidate promises, as in the acquisition, to which kin
+                of the best alone would leave nothing else to choose from.
+        """
         budget = self._budget
         first, self._first = self._first, False
         blind = self._model is None and surrogate.num_measured == 0
@@ -148,9 +155,9 @@ class Proposer:
         if blind:
             return self._pool  # nothing says yet which of them are good parents
         for _ in range(budget.first_generations if first else budget.generations):
-            self._add(self._generation(surrogate))
+            self._add(self._generation(surrogate, beta))
         if len(self._pool) > budget.pool:
-            self._pool = self._pool.take(np.argsort(self._means(surrogate), kind="stable")[: budget.pool])
+            self._pool = self._pool.take(np.argsort(_bounds(surrogate, self._pool, beta), kind="stable")[: budget.pool])
         return self._pool
 
     def choose(self, pick: Callable[[Pool], Sequence[int]]) -> Pool:
@@ -178,13 +185,12 @@ class Proposer:
 
     def believed_best(self, surrogate: Surrogate, number: int) -> Sequence[Candidate]:
         """The candidates with the lowest posterior means, measured ones among them; the best first."""
-        self.propose(surrogate)
+        self.propose(surrogate, beta=0.0)
         while True:
             everything = self._pool.join(self._measured)
             if not len(everything):
                 return ()
-            means, _ = surrogate.marginals(everything.features, everything.prior)
-            best = np.argsort(means, kind="stable")[:number]
+            best = np.argsort(_bounds(surrogate, everything, 0.0), kind="stable")[:number]
             if self._settle(everything.take(best).candidates):
                 return self._pool.join(self._measured).take(best).candidates
 
@@ -246,46 +252,49 @@ class Proposer:
         secs = {id(candidate): run_secs for candidate, run_secs in measured}
         return pool, np.array([secs[id(candidate)] for candidate in pool.candidates])
 
-    def _generation(self, surrogate: Surrogate) -> list[Candidate]:
+    def _generation(self, surrogate: Surrogate, beta: float) -> list[Candidate]:
         """Changes of the parents, of which those are replayed whose decisions promise most."""
         budget = self._budget
-        parents, weights = self._parents(surrogate)
+        parents, weights = self._parents(surrogate, beta)
         new: dict[Any, tuple[int, Decisions]] = {}
         for space, decisions in self._spaces.vary(parents, budget.screened, weights):
             key = (space, decision_key(decisions))
             if key not in self._tried:
                 new[key] = (space, decisions)
         keys = list(new)
-        promises = self._promises(surrogate, list(new.values()))
+        promises = self._promises(surrogate, list(new.values()), beta)
         chosen = [keys[int(i)] for i in np.argsort(promises, kind="stable")[: budget.replayed]]
         self._tried.update(chosen)
         made = [candidate for candidate in self._spaces.sketch(new[key] for key in chosen) if candidate is not None]
         return made + self._spaces.mutate(parents, budget.mutations, weights)
 
-    def _promises(self, surrogate: Surrogate, wanted: Sequence[tuple[int, Decisions]]) -> FloatArray:
+    def _promises(self, surrogate: Surrogate, wanted: Sequence[tuple[int, Decisions]], beta: float) -> FloatArray:
         """What decisions promise [n], lower is better; as they come where too little is known of a design space."""
         known = self._pool.join(self._measured)
-        means, _ = surrogate.marginals(known.features, known.prior)
-        promises = np.full(len(wanted), float(means.min()))  # where nothing is known, everything may be
+        bounds = _bounds(surrogate, known, beta)
+        promises = np.full(len(wanted), float(bounds.min()))  # where nothing is known, everything may be
         for space in sorted({space for space, _ in wanted}):
             here = [i for i, candidate in enumerate(known.candidates) if candidate.space == space]
             if not here:
                 continue
-            screen = Screen(np.stack([known.candidates[i].encoding for i in here]), means[here])
+            screen = Screen(np.stack([known.candidates[i].encoding for i in here]), bounds[here])
             places = [i for i, (its, _) in enumerate(wanted) if its == space]
             if screen.is_ready:
                 promises[places] = screen.guess(np.stack([encoded(wanted[i][1]) for i in places]))
         return promises
 
-    def _means(self, surrogate: Surrogate) -> FloatArray:
-        return surrogate.marginals(self._pool.features, self._pool.prior)[0]
-
-    def _parents(self, surrogate: Surrogate) -> tuple[list[Candidate], FloatArray]:
-        """Half of the parents are the best measured, half the best predicted; better ones are drawn more often."""
+    def _parents(self, surrogate: Surrogate, beta: float) -> tuple[list[Candidate], FloatArray]:
+        """Half of the parents are the best measured, half the most promising; better ones are drawn more often."""
         half = self._budget.parents // 2
         elite = np.argsort(self._measured_log_secs, kind="stable")[:half]
-        promising = np.argsort(self._means(surrogate), kind="stable")[: self._budget.parents - len(elite)]
+        bounds = _bounds(surrogate, self._pool, beta)
+        promising = np.argsort(bounds, kind="stable")[: self._budget.parents - len(elite)]
         parents = [self._measured.candidates[i] for i in elite] + [self._pool.candidates[i] for i in promising]
         ranks = np.concatenate([np.arange(len(elite)), np.arange(len(promising))])
         weights = 1.0 / (1.0 + ranks)
         return parents, weights / weights.sum()
+
+
+def _bounds(surrogate: Surrogate, pool: Pool, beta: float) -> FloatArray:
+    """What the candidates of a pool promise [n], in nats of log latency."""
+    return lower_confidence_bound(*surrogate.marginals(pool.features, pool.prior), beta)

@@ -70,7 +70,7 @@ class BayesianOptimization(RecordedStrategy):
         seed: the same seed, model and measurements give the same proposals.
         batch_size: candidates measured between two updates of the posterior, half as many among the first; at most
             MetaSchedule's own `num_trials_per_iter`.
-        beta: weight of the posterior's standard deviation in the acquisition.
+        beta: weight of the posterior's standard deviation in what a candidate promises; 0 looks at means alone.
         recall: what a store knows of a workload; None remembers nothing.
         run: is told of every trial; None tells nobody.
         stop: when set, no further batch is proposed.
@@ -82,7 +82,7 @@ class BayesianOptimization(RecordedStrategy):
         *,
         seed: int = 0,
         batch_size: int = 8,
-        beta: float = 0.5,
+        beta: float = 1.0,
         recall: Callable[[Workload], History] | None = None,
         run: RunRecorder | None = None,
         stop: threading.Event | None = None,
@@ -125,10 +125,11 @@ class BayesianOptimization(RecordedStrategy):
             polishing = self.surrogate.num_measured > 0 and self.is_ending()
             if polishing:
                 self.proposer.polish()
-            self.proposer.propose(self.surrogate)
+            beta = 0.0 if polishing else self.beta  # nothing is left to learn for
+            self.proposer.propose(self.surrogate, beta)
             size = self.num_per_iter if self.total - self.remaining >= _EARLY else -(-self.num_per_iter // 2)
             size = min(size, self.remaining)
-            self.batch = self.proposer.choose(lambda pool: self._pick(pool, size, polishing))
+            self.batch = self.proposer.choose(lambda pool: self._pick(pool, size, beta))
             if len(self.batch) == 0:
                 return None
             self.remaining -= len(self.batch)
@@ -154,7 +155,7 @@ class BayesianOptimization(RecordedStrategy):
             if self.recorder is not None:
                 self.recorder.strategy_secs += time.perf_counter() - started
 
-    def _pick(self, pool: Pool, size: int, polishing: bool) -> Sequence[int]:
+    def _pick(self, pool: Pool, size: int, beta: float) -> Sequence[int]:
         assert self.surrogate is not None
         if len(pool) == 0:
             return []
@@ -164,7 +165,6 @@ class BayesianOptimization(RecordedStrategy):
             return range(min(size, len(pool)))
         posterior = self.surrogate.posterior(pool.features, pool.prior)
         mean = posterior.mean - self.surrogate.log_feasibility(pool.features)
-        beta = 0.0 if polishing else self.beta  # nothing is left to learn for
         return select_batch(mean, posterior.covariance, size, beta, self.surrogate.noise)
 
     def notify_runner_results(self, measure_candidates: Sequence[Any], results: Sequence[Any]) -> None:

@@ -49,11 +49,11 @@ def test_what_is_chosen_is_what_tvm_will_replay(target: Any, operator: str, size
     spaces = spaces_of(context)
     proposer = Proposer(spaces, context, None)
     surrogate = Surrogate(has_prior=False)
-    first = proposer.propose(surrogate).take(range(8))
+    first = proposer.propose(surrogate, beta=1.0).take(range(8))
     secs = np.linspace(1e-5, 2e-5, 8)
     surrogate.observe(first.features, first.prior, secs)
     proposer.learn(first, secs)
-    pool = proposer.propose(surrogate)
+    pool = proposer.propose(surrogate, beta=1.0)
     unsettled = [candidate for candidate in pool.candidates if not candidate.is_settled]
     chosen = proposer.choose(lambda pool: range(len(pool) - 1, -1, -1)[:48])
     again = spaces.settled(chosen.candidates)

@@ -97,7 +97,7 @@ def test_the_last_trials_may_be_any_neighbour_of_the_best(context: Any) -> None:
 
     spaces = DesignSpaces(context, context.generate_design_space(), np.random.default_rng(0))
     proposer = Proposer(spaces, context, None)
-    pool = proposer.propose(Surrogate(has_prior=False))
+    pool = proposer.propose(Surrogate(has_prior=False), beta=1.0)
     proposer.learn(pool.take(range(4)), np.array([4e-5, 1e-5, 3e-5, np.inf]))
     best = pool.candidates[1]
     wanted = {str(sorted(decisions.items())) for _, decisions in spaces.neighbours(best)}

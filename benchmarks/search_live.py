@@ -2,7 +2,8 @@
 
 Every arm tunes every workload with every seed on one core, each run in a process of its own; runs of the arms are
 interleaved. Then the best schedules after 1, 8, 16, ... trials of all arms are built once more and measured in turn,
-and all ratios are of these figures. WORK keeps finished runs: start again to go on.
+and all ratios are of these figures. WORK keeps finished runs: start again to go on. They are packed next to the report:
+unpacked in another WORK, they are gone on from there, or reported anew.
 
 The prior of "warm" is what ships with tunedb and the trials in data/, which hold none of the workloads; "family-out"
 has a prior without the workload's operator family, and no store; "cold" has nothing. "es" is MetaSchedule's
@@ -18,6 +19,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +50,7 @@ ARMS = {
     "index-bo": 64,
     "stock": 128,
 }
-AFTER = (1, 8, 16, 32, 64, 128)
+AFTER = (1, 8, 16, 24, 32, 64, 128)
 PASSES = 10
 
 
@@ -84,6 +86,9 @@ def main() -> None:
                 remeasure(chosen.work, operator, sizes, seed)
     machine = {"cpu": this_machine().name, "target": local_target(num_cores=1).text}
     live_report.report(chosen.work, machine, ARMS, AFTER, chosen.out)
+    with tarfile.open(chosen.out.with_suffix(".tar.xz"), "w:xz") as archive:
+        for path in sorted(chosen.work.glob("*.json")):
+            archive.add(path, path.name)
 
 
 def path_of(work: Path, arm: str, operator: str, sizes: list[int], seed: int) -> Path:

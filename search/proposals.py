@@ -35,12 +35,12 @@ class Budget:
 
     first_samples: int = 64  # fresh ones before the first batch
     cold_samples: int = 256  # the same without any prior, where samples are all there is
-    first_generations: int = 8
-    samples: int = 8  # fresh ones before each later batch: other design spaces stay in sight
+    first_generations: int = 10
+    samples: int = 4  # fresh ones before each later batch: other design spaces stay in sight
     generations: int = 2
     screened: int = 512  # changes of parents that are looked at in a generation
-    replayed: int = 28  # of those: the most promising
-    mutations: int = 4  # by MetaSchedule's own mutators
+    replayed: int = 20  # of those: the most promising
+    mutations: int = 2  # by MetaSchedule's own mutators
     parents: int = 32
     pool: int = 384  # kept from batch to batch
     polished: int = 1  # of the best measured, whose neighbours are all looked at in the end

@@ -2,7 +2,8 @@
 
 To replay a candidate and describe its loops takes 3 to 12 milliseconds; to guess from its decisions, given what a few
 hundred replayed ones were thought worth, some microseconds. So a generation is made large, screened, and only the best
-guesses are replayed. The guess is a Gaussian process (Matern 3/2) on the encoded decisions of one design space.
+guesses are replayed. The guess is a Gaussian process (Matern 3/2) on the encoded decisions of one design space, less
+its deviation: what is unlike all that was replayed may be better than the best of it.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from search.acquisition import lower_confidence_bound
+
 FloatArray = npt.NDArray[np.float64]
 
 _FEWEST = 16
 _MOST = 400  # the fit is cubic in them
 _LENGTH_SCALE = 2.0
+_OPTIMISM = 1.0  # deviations
 _NOISE = 0.05  # of the worth's variance: two programs may differ in more than their decisions tell
 
 
@@ -51,5 +55,6 @@ class Screen:
         return self._process is not None
 
     def guess(self, encodings: FloatArray) -> FloatArray:
-        """The worth [m] of candidates with these encodings [m, k]."""
-        return np.asarray(self._process.predict((encodings - self._mean) * self._scale), dtype=np.float64)
+        """The worth [m] that candidates with these encodings [m, k] may have."""
+        mean, std = self._process.predict((encodings - self._mean) * self._scale, return_std=True)
+        return lower_confidence_bound(mean, std, _OPTIMISM)

@@ -16,6 +16,12 @@ def test_guesses_follow_the_worth_of_what_is_near() -> None:
     assert np.corrcoef(screen.guess(asked), worth(asked))[0, 1] > 0.9
 
 
+def test_what_is_unlike_all_that_is_known_may_be_better_than_it_seems() -> None:
+    known = np.arange(20.0)[:, None] * [1.0, 0.0]
+    near, far = Screen(known, np.full(20, 2.0) + 0.1 * (np.arange(20) % 2)).guess(np.array([[9.5, 0.0], [90.0, 0.0]]))
+    assert far < near < 2.1
+
+
 def test_too_little_is_no_ground_for_a_guess() -> None:
     assert not Screen(np.zeros((3, 2)), np.zeros(3)).is_ready
 

@@ -71,7 +71,7 @@ def ours(task: Task, arm: str, operator: str, memory: Path, trials: int, seed: i
         assert loaded is not None
         options = {"strategy": "evolutionary", "model": loaded.model}
     else:
-        options["strategy"] = {"es": "evolutionary", "random": "random", "tpe": "tpe", "index-bo": "index-bo"}[arm]
+        options["strategy"] = {"es": "evolutionary", "es-1000": "evolutionary"}.get(arm, arm)
     secs: list[float] = []
     report = tune(
         [task],

@@ -33,6 +33,10 @@ def report(work: Path, machine: Mapping[str, str], arms: Mapping[str, int], afte
                 texts = [f"{s['mean']:.2f} ({s['low']:.2f}-{s['high']:.2f})" if s else "-" for s in shown]
                 of = max(s["workloads"] for s in shown if s)
                 print(f"{arm:12}", *(f"{text:>20}" for text in texts), f"  {of} workloads")
+    document["share_of_peak"] = share_of_peak(rows, work / "core.json")
+    print("\nshare of the FLOP/s that the core was seen to do, in what was found (median over seeds)")
+    for workload, shares in document["share_of_peak"].items():
+        print(f"{workload:42}", *(f"{name} {share:.2f} " for name, share in shares.items()))
     document["reach"] = reach(cells, arms, after)
     print("\nmedian over runs of: trials and seconds to reach the latency of es@64 and es@128; runs that did not")
     for arm, found in document["reach"].items():
@@ -105,6 +109,25 @@ def summary(rows: Sequence[Mapping[str, Any]], against: str) -> dict[str, dict[s
             "workloads": len(means),
         }
     return dict(table)
+
+
+def share_of_peak(rows: Sequence[Mapping[str, Any]], core: Path) -> dict[str, dict[str, float]]:
+    """How much of the core's FLOP/s the schedules reach, by workload.
+
+    FLOP are counted as the untuned program writes them: where a schedule leaves out what is known to be zero, the share
+    is above one.
+    """
+    if not core.is_file():
+        return {}
+    known = json.loads(core.read_text())
+    found: dict[str, dict[str, float]] = {}
+    for workload, flop in known["flop"].items():
+        found[workload] = {}
+        for arm, number in (("es", 64), ("es", 128), ("warm", 1), ("warm", 16), ("warm", 64)):
+            secs = [r["secs"] for r in rows if (r["workload"], r["arm"], r["after"]) == (workload, arm, number)]
+            if secs:
+                found[workload][f"{arm}@{number}"] = flop / known["flop_per_sec"] / float(np.median(secs))
+    return found
 
 
 def reach(cells: Cells, arms: Mapping[str, int], after: Sequence[int]) -> dict[str, dict[str, float]]:

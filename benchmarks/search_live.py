@@ -9,7 +9,7 @@ The prior of "warm" is what ships with tunedb and the trials in data/, which hol
 has a prior without the workload's operator family, and no store; "cold" has nothing. "es" is MetaSchedule's
 evolutionary search with its XGBoost model, measured by our builder and runner as all others are; "stock" is
 MetaSchedule as it comes, for the wall-clock. "warm-16" is "warm" with batches twice as large, for the time that the
-strategy takes itself.
+strategy takes itself; "es-1000" is "es" with a thousand trials.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ from search import operators
 from search.collecting import read_spec
 from search.measure.side_by_side import measure_side_by_side
 from search.targets import local_target
+from tunedb.calibration import ARITHMETIC
 from tunedb.hardware import this_machine
+from tunedb.identity import source
 from tunedb.ingest import ingest
 from tunedb.metaschedule import workload_from_module
 from tunedb.opening import open_store
@@ -39,6 +41,7 @@ HERE = Path(__file__).resolve().parent
 # Trials of each arm. Stock's own batches are of 64, ours of 8 in all arms that are not evolutionary.
 ARMS = {
     "es": 128,
+    "es-1000": 1000,
     "warm": 64,
     "warm-16": 64,
     "cold": 64,
@@ -50,7 +53,7 @@ ARMS = {
     "index-bo": 64,
     "stock": 128,
 }
-AFTER = (1, 8, 16, 24, 32, 64, 128)
+AFTER = (1, 8, 16, 24, 32, 64, 128, 1000)
 PASSES = 10
 
 
@@ -84,6 +87,7 @@ def main() -> None:
                 for arm in chosen.arms:
                     cell(chosen.work, memory, arm, operator, sizes, seed, chosen.trials)
                 remeasure(chosen.work, operator, sizes, seed)
+        measure_core(chosen.work, workloads)
     machine = {"cpu": this_machine().name, "target": local_target(num_cores=1).text}
     live_report.report(chosen.work, machine, ARMS, AFTER, chosen.out)
     with tarfile.open(chosen.out.with_suffix(".tar.xz"), "w:xz") as archive:
@@ -147,6 +151,29 @@ def remeasure(work: Path, operator: str, sizes: list[int], seed: int) -> None:
     again = measure_side_by_side(workload, traces, local_target(num_cores=1), PASSES)
     figures = {key: one.median_secs for key, one in zip(wanted, again, strict=True)}
     path.write_text(json.dumps(figures))
+
+
+def measure_core(work: Path, workloads: list[tuple[str, list[int]]]) -> None:
+    """Notes what the core can do, and what each workload asks for: where searches are alike, both may be at the end."""
+    from tvm import IRModule
+    from tvm.s_tir.analysis import estimate_tir_flops
+
+    from search.measure.canaries import Canaries
+    from search.measure.pools import PersistentBuilder, PersistentRunner
+
+    target = local_target(num_cores=1)
+    builder, runner = PersistentBuilder(target, max_workers=1), PersistentRunner(target)
+    try:
+        canaries = Canaries(target, builder, runner)
+        for _ in range(PASSES):
+            canaries.measure(this_machine(), source("search_live", "tune", {}))
+    finally:
+        builder.close()
+        runner.close()
+    mods = {(op, tuple(sizes)): IRModule({"main": operators.prim_func(op, sizes)}) for op, sizes in workloads}
+    flop = {f"{op}-{'x'.join(map(str, sizes))}": estimate_tir_flops(mod) for (op, sizes), mod in mods.items()}
+    core = {"flop_per_sec": ARITHMETIC.work / canaries.arithmetic_secs, "flop": flop}
+    (work / "core.json").write_text(json.dumps(core))
 
 
 def best_after(trials: list[dict[str, Any]], number: int) -> dict[str, Any] | None:

@@ -270,6 +270,8 @@ class Proposer:
 
     def _promises(self, surrogate: Surrogate, wanted: Sequence[tuple[int, Decisions]], beta: float) -> FloatArray:
         """What decisions promise [n], lower is better; as they come where too little is known of a design space."""
+        if not wanted:
+            return np.empty(0)
         known = self._pool.join(self._measured)
         bounds = _bounds(surrogate, known, beta)
         promises = np.full(len(wanted), float(bounds.min()))  # where nothing is known, everything may be
@@ -297,4 +299,6 @@ class Proposer:
 
 def _bounds(surrogate: Surrogate, pool: Pool, beta: float) -> FloatArray:
     """What the candidates of a pool promise [n], in nats of log latency."""
+    if not len(pool):  # nor has it features, by which the surrogate could tell how many there are
+        return np.empty(0)
     return lower_confidence_bound(*surrogate.marginals(pool.features, pool.prior), beta)

@@ -125,6 +125,21 @@ def test_what_the_store_has_is_not_measured_again(small_matmul: Any, target: Tar
         assert len({trace_id(trial.trace) for trial in store.trials(workload.workload_id)}) == 12
 
 
+def test_a_workload_of_one_program_is_done_when_the_store_has_it(target: Target) -> None:
+    """Nothing is left to choose from, or to breed."""
+    from tvm.ir import IRModule
+
+    from search import operators
+    from search.frontends import Task
+    from search.tuning import tune
+    from tunedb.memory import MemoryStore
+
+    store = MemoryStore()
+    task = Task("tiny", IRModule({"main": operators.prim_func("gelu_chain", [4, 8])}))
+    reports = [tune([task], store=store, target=target, trials=8, check=False) for _ in range(2)]
+    assert [report.trials for report in reports] == [1, 0]
+
+
 def test_no_trials_predict_and_measure_nothing(small_matmul: Any, target: Target) -> None:
     from search.frontends import Task
     from search.tuning import tune

@@ -38,6 +38,9 @@ class CostModel(ABC):
     kind: ClassVar[str]
     """Name of the family, as in the registry's manifests."""
 
+    error_std: ClassVar[float] = 0.4
+    """By how many nats a prediction is typically off for a workload of which nothing is known, as searches take it."""
+
     @property
     @abstractmethod
     def hyper_parameters(self) -> dict[str, float | int | str]:

@@ -47,6 +47,7 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trials: int = 160  # of each workload
     random_share: float = 0.5
     seed: int = 0
+    guided_by_prior: bool = False  # whether guided trials start from the store's cost model, or the one that ships
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Step:
     wanted: int
     done: int  # before this collection
     seed: int
+    use_prior: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,9 @@ def plan(spec: Spec, store: Store, target: Target) -> list[Step]:
                 wanted = shares[strategy] - done[strategy]
                 if wanted > 0:
                     seed = spec.seed * 1_000_003 + number * 1009 + done[strategy]
-                    steps[strategy].append(Step(task, workload.workload_id, strategy, wanted, done[strategy], seed))
+                    use_prior = spec.guided_by_prior and strategy == "bo"
+                    step = Step(task, workload.workload_id, strategy, wanted, done[strategy], seed, use_prior)
+                    steps[strategy].append(step)
     return [step for strategy in _STRATEGIES for step in steps[strategy]]
 
 
@@ -163,7 +167,7 @@ def collect(
                 trials=step.wanted,
                 strategy=step.strategy,
                 seed=step.seed,
-                use_prior=False,
+                use_prior=step.use_prior,
                 check=False,
                 on_trial=None if on_trial is None else _told(on_trial, step),
                 stop=stop,

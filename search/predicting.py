@@ -11,7 +11,7 @@ from search.history import History
 from search.measure.pools import cause
 from search.proposals import Proposer
 from search.space import DesignSpaces
-from search.surrogate import Surrogate
+from search.surrogate import surrogate_of
 from tunedb.errors import MeasurementError
 from tunedb.metaschedule import recorded_trace
 from tunedb.records import Trace
@@ -36,7 +36,7 @@ def predict_best(
     """
     spaces = DesignSpaces(context, context.generate_design_space(), rng)
     proposer = Proposer(spaces, context, model)
-    surrogate = Surrogate(has_prior=model is not None)
+    surrogate = surrogate_of(model)
     problem = "no schedule of it is valid on this target"
     try:
         proposer.remember(history, surrogate)

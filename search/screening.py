@@ -8,12 +8,11 @@ its deviation: what is unlike all that was replayed may be better than the best 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from search.acquisition import lower_confidence_bound
+from search.gaussian_process import GaussianProcess
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -33,21 +32,18 @@ class Screen:
     """
 
     def __init__(self, encodings: FloatArray, worth: FloatArray) -> None:
-        self._process: Any = None
+        self._process: GaussianProcess | None = None
         if len(worth) < _FEWEST:
             return
-        from sklearn.gaussian_process import GaussianProcessRegressor
-        from sklearn.gaussian_process.kernels import Matern
-
         best = np.argsort(worth, kind="stable")[:_MOST]  # what is bad needs no telling apart
         encodings, worth = encodings[best], worth[best]
         deviation = encodings.std(axis=0)
         self._mean = encodings.mean(axis=0)
         self._scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
         self._scale /= np.sqrt(max(int((self._scale > 0).sum()), 1))
-        kernel = Matern(length_scale=_LENGTH_SCALE, nu=1.5)
-        self._process = GaussianProcessRegressor(kernel, alpha=_NOISE, normalize_y=True, optimizer=None)
-        self._process.fit((encodings - self._mean) * self._scale, worth)
+        self._worth, self._spread = float(worth.mean()), float(worth.std()) or 1.0
+        self._process = GaussianProcess(length_scale=_LENGTH_SCALE, nu=1.5)
+        self._process.fit((encodings - self._mean) * self._scale, (worth - self._worth) / self._spread, _NOISE)
 
     @property
     def is_ready(self) -> bool:
@@ -56,5 +52,6 @@ class Screen:
 
     def guess(self, encodings: FloatArray) -> FloatArray:
         """The worth [m] that candidates with these encodings [m, k] may have."""
-        mean, std = self._process.predict((encodings - self._mean) * self._scale, return_std=True)
-        return lower_confidence_bound(mean, std, _OPTIMISM)
+        assert self._process is not None
+        mean, std = self._process.marginals((encodings - self._mean) * self._scale)
+        return self._worth + self._spread * lower_confidence_bound(mean, std, _OPTIMISM)

@@ -23,7 +23,7 @@ from search.history import History
 from search.proposals import Pool, Proposer
 from search.recording import RunRecorder, TaskRecorder
 from search.space import DesignSpaces
-from search.surrogate import Surrogate
+from search.surrogate import Surrogate, surrogate_of
 from tunedb.estimates import estimate
 from tunedb.metaschedule import workload_from_module
 from tunedb.records import Workload
@@ -110,7 +110,7 @@ class BayesianOptimization(RecordedStrategy):
         self.num_per_iter = min(self.batch_size, int(num_trials_per_iter))
         spaces = DesignSpaces(self.context, design_spaces, np.random.default_rng(self.seed))
         self.proposer = Proposer(spaces, self.context, self.model)
-        self.surrogate = Surrogate(has_prior=self.model is not None)
+        self.surrogate = surrogate_of(self.model)
         self.begin_task()
         if self.recall is not None:
             with self._own_time():

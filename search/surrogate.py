@@ -11,18 +11,18 @@ and 5.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from costmodels.metrics import spearman
+from costmodels.model import CostModel
 from search.feasibility import log_feasibility
+from search.gaussian_process import GaussianProcess
 
 FloatArray = npt.NDArray[np.float64]
 
-_PRIOR_STD = 0.4  # nats: how far a transferred prediction is off before anything was measured
-_COLD_STD = 1.0  # nats: the same without any cost model
+_COLD_STD = 1.0  # nats: how far anything is from anything else, where no cost model tells them apart
 _LENGTH_SCALE = 1.0  # in standardised distance
 _NOISE_STD = 0.1  # nats: one measurement on a shared machine is 3 to 16% off
 _TARGET_STD = 0.3  # nats: by which a schedule's rank on another CPU misses its rank here
@@ -63,7 +63,7 @@ class Trust:
         return poor and self.num_measured >= _FIRST_BATCH
 
 
-def prior_weight(prior: FloatArray, log_secs: FloatArray) -> tuple[float, float]:
+def prior_weight(prior: FloatArray, log_secs: FloatArray, std: float = CostModel.error_std) -> tuple[float, float]:
     """Offset `a` and weight `w` of the prior mean that fit the measurements, `w` held to [0, 1.5].
 
     Bayesian linear regression with w ~ N(1, 0.5^2) and the prior's own error as noise. A batch of candidates that are
@@ -73,9 +73,10 @@ def prior_weight(prior: FloatArray, log_secs: FloatArray) -> tuple[float, float]
     Args:
         prior: predictions [n] of the cost model, nats.
         log_secs: measured log latencies [n].
+        std: deviation of the prior's own error, nats.
     """
     centred = prior - prior.mean()
-    ridge = (_PRIOR_STD / _WEIGHT_STD) ** 2
+    ridge = (std / _WEIGHT_STD) ** 2
     slope = (float((centred * (log_secs - log_secs.mean())).sum()) + ridge) / (float((centred**2).sum()) + ridge)
     weight = float(np.clip(slope, 0.0, 1.5))
     return float(log_secs.mean() - weight * prior.mean()), weight
@@ -96,12 +97,12 @@ class PriorMean:
     knee: float = 0.0
 
     @classmethod
-    def of(cls, prior: FloatArray, log_secs: FloatArray) -> PriorMean:
-        """Ridge regression of log latencies [n] on predictions [n] in nats; both slopes are pulled to 1."""
+    def of(cls, prior: FloatArray, log_secs: FloatArray, std: float = CostModel.error_std) -> PriorMean:
+        """Ridge regression of log latencies [n] on predictions [n] in nats, which are `std` off; pulls both slopes to 1."""
         knee = float(prior.min()) + _FINE
         parts = np.stack([np.minimum(prior, knee), np.maximum(prior - knee, 0.0)], axis=1)  # [n, 2]
         centred, wanted = parts - parts.mean(axis=0), log_secs - log_secs.mean()
-        pull = np.diag([_FINE_RIDGE * max(float(centred[:, 0].var()), 1e-12), (_PRIOR_STD / _WEIGHT_STD) ** 2])
+        pull = np.diag([_FINE_RIDGE * max(float(centred[:, 0].var()), 1e-12), (std / _WEIGHT_STD) ** 2])
         slopes = np.linalg.solve(centred.T @ centred + pull, centred.T @ wanted + pull.sum(axis=1))
         fine, coarse = (float(slope) for slope in np.clip(slopes, 0.0, 1.5))
         return cls(float(log_secs.mean() - parts.mean(axis=0) @ [fine, coarse]), fine, coarse, knee)
@@ -118,19 +119,24 @@ class Surrogate:
     Features are standardised by the first candidates asked about, so that one call compares with the next. The
     kernel's parameters are fixed: a batch or two of measurements cannot tell them, and fitting them to so few was
     worse on recorded pools than any constant that was tried.
+
+    Args:
+        has_prior: whether prior means come from a cost model.
+        prior_std: by how many nats its predictions are off before anything was measured.
     """
 
     noise = _NOISE_STD**2
 
-    def __init__(self, *, has_prior: bool) -> None:
+    def __init__(self, *, has_prior: bool, prior_std: float = CostModel.error_std) -> None:
         self._has_prior = has_prior
+        self._prior_std = prior_std
         self._standard: Standardisation | None = None
         self._features: list[FloatArray] = []
         self._prior: FloatArray = np.empty(0)
         self._log_secs: FloatArray = np.empty(0)
         self._elsewhere: list[tuple[FloatArray, FloatArray, FloatArray]] = []
         self._failed: list[FloatArray] = []
-        self._process: Any = None
+        self._process: GaussianProcess | None = None
         self._mean = PriorMean()
 
     @property
@@ -143,7 +149,7 @@ class Surrogate:
         """What this run's measurements say of the prior; None where there is no prior or no measurement."""
         if not self._has_prior or not self.num_measured:
             return None
-        _, weight = prior_weight(self._prior, self._log_secs)
+        _, weight = prior_weight(self._prior, self._log_secs, self._prior_std)
         return Trust(self.num_measured, spearman(-self._log_secs, self._prior), weight)
 
     def observe(self, features: FloatArray, prior: FloatArray, run_secs: FloatArray) -> None:
@@ -179,12 +185,12 @@ class Surrogate:
 
     def posterior(self, features: FloatArray, prior: FloatArray) -> Posterior:
         """The joint posterior of candidates with features [n, d] and prior means [n] in nats."""
-        mean, covariance = self._fitted(features).predict(self._standardised(features), return_cov=True)
+        mean, covariance = self._fitted(features).joint(self._standardised(features))
         return Posterior(mean + self._mean(prior), covariance)
 
     def marginals(self, features: FloatArray, prior: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Posterior means [n] and standard deviations [n] in nats; cheaper than the joint posterior."""
-        mean, std = self._fitted(features).predict(self._standardised(features), return_std=True)
+        mean, std = self._fitted(features).marginals(self._standardised(features))
         return mean + self._mean(prior), std
 
     def _standardised(self, features: FloatArray) -> FloatArray:
@@ -192,18 +198,15 @@ class Surrogate:
             self._standard = Standardisation.of(features)
         return self._standard.apply(features)
 
-    def _fitted(self, features: FloatArray) -> Any:
-        from sklearn.gaussian_process import GaussianProcessRegressor
-        from sklearn.gaussian_process.kernels import ConstantKernel, Matern
-
+    def _fitted(self, features: FloatArray) -> GaussianProcess:
         if self._process is not None:
             return self._process
         self._standardised(features)  # the candidates asked about come first, when nothing was measured yet
-        std = _PRIOR_STD if self._has_prior else _COLD_STD
-        kernel = ConstantKernel(std**2) * Matern(length_scale=_LENGTH_SCALE, nu=2.5)
+        std = self._prior_std if self._has_prior else _COLD_STD
+        process = GaussianProcess(variance=std**2, length_scale=_LENGTH_SCALE, nu=2.5)
         if self.num_measured:
             known = self._prior, self._log_secs
-            self._mean = PriorMean.of(*known) if self._has_prior else PriorMean(float(self._log_secs.mean()), 0.0, 0.0)
+            self._mean = PriorMean.of(*known, self._prior_std) if self._has_prior else PriorMean(float(self._log_secs.mean()), 0.0, 0.0)
         residuals = [self._log_secs - self._mean(self._prior)]
         noise = [np.full(self.num_measured, self.noise)]
         for _, prior, log_secs in self._elsewhere:
@@ -211,11 +214,15 @@ class Surrogate:
             residuals.append(apart - apart.mean())
             noise.append(np.full(len(apart), _TARGET_STD**2))
         observed = [*self._features, *(features for features, _, _ in self._elsewhere)]
-        process = GaussianProcessRegressor(kernel, alpha=np.concatenate(noise) if observed else 0.0, optimizer=None)
         if observed:
-            process.fit(self._standardised(np.vstack(observed)), np.concatenate(residuals))
+            process.fit(self._standardised(np.vstack(observed)), np.concatenate(residuals), np.concatenate(noise))
         self._process = process
         return process
+
+
+def surrogate_of(model: CostModel | None) -> Surrogate:
+    """What is believed before a run, with a cost model's predictions as prior means or without any."""
+    return Surrogate(has_prior=False) if model is None else Surrogate(has_prior=True, prior_std=model.error_std)
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,8 @@ def tune(
         strategy: "bo" (Bayesian optimization), "evolutionary" (stock: evolutionary search with its XGBoost model) or
             "random" (stock's replay-trace); for benchmarks "tpe" and "index-bo" (see `search.baselines`).
         seed: of all randomness.
-        use_prior: False starts "bo" cold: without cost model, and without what the store knows of the workloads.
+        use_prior: False starts "bo" cold: without a cost model that has learned anything (a CPU's roofline stands in for
+            it), and without what the store knows of the workloads.
         model: starts "bo" instead of the store's cost model; with "evolutionary", takes the place of stock's.
         batch_size: candidates between two updates; 8 for "bo", stock's 64 (or `trials`) otherwise.
         check: whether in the end the fastest schedules are measured again, in turn, until they can be told apart (see
@@ -144,8 +145,8 @@ def tune(
     try:
         # Their processes start while the model is read.
         loaded, prior = (model, "given") if model is not None else (None, "none")
-        if strategy == "bo" and use_prior and model is None:
-            loaded, prior = _load_prior(store, target)
+        if strategy == "bo" and model is None:
+            loaded, prior = _load_prior(store, target) if use_prior else _learned_nothing(target)
         recorder.source = _source(strategy, seed, prior, flush_cache)
         remember = partial(recall, store, target=target) if use_prior else None
         chosen = _strategy(strategy, loaded, seed, batch_size, remember, recorder, stop)
@@ -210,14 +211,15 @@ def bayesian_optimization(
         store: gives the cost model to start from, and is appended to, a batch at a time.
         target: the target of the tuning call (TVM's, or what TVM makes one of).
         seed: of all randomness.
-        use_prior: False starts cold: without cost model, and without what the store knows of the workloads.
+        use_prior: False starts cold: without a cost model that has learned anything, and without what the store knows
+            of the workloads.
         batch_size: candidates between two updates of the posterior.
 
     Returns:
         A `tvm.s_tir.meta_schedule.search_strategy.SearchStrategy`.
     """
     ours = target_from_tvm(target)
-    model, prior = _load_prior(store, ours) if use_prior else (None, "none")
+    model, prior = _load_prior(store, ours) if use_prior else _learned_nothing(ours)
     recorder = RunRecorder(store, ours, this_machine(), _source("bo", seed, prior), total=0)
     remember = partial(recall, store, target=ours) if use_prior else None
     return _strategy("bo", model, seed, batch_size, remember, recorder, None)
@@ -228,8 +230,18 @@ def _load_prior(store: Store, target: Target) -> tuple[Any, str]:
 
     loaded = load_model(store, target.target_id, kind=target.kind)
     if loaded is None:
-        return None, "none: the store has no cost model for this kind of target (see 'tunedb train')"
+        model, prior = _learned_nothing(target)
+        return model, f"{prior} (the store has no cost model for this kind of target: see 'tunedb train')"
     return loaded.model, loaded.describe()
+
+
+def _learned_nothing(target: Target) -> tuple[CostModel | None, str]:
+    """What stands in for a cost model that has learned: what is known of CPUs in general."""
+    from costmodels.models.roofline import RooflineModel
+
+    if target.kind != "llvm":
+        return None, "none"
+    return RooflineModel(), "none that has learned: a roofline model of CPUs"
 
 
 def _strategy(

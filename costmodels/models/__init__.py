@@ -11,6 +11,7 @@ from costmodels.models.gaussian_process import GaussianProcessModel
 from costmodels.models.lambdarank import LambdaRankModel
 from costmodels.models.lightgbm import LightGBMModel
 from costmodels.models.ridge import RidgeModel
+from costmodels.models.roofline import RooflineModel
 from costmodels.models.xgboost import XGBoostModel
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ KINDS: dict[str, type[CostModel]] = {
         XGBoostModel,
         GaussianProcessModel,
         RidgeModel,
+        RooflineModel,
         FlopModel,
         RandomModel,
     )
@@ -56,6 +58,7 @@ def models(workers: int = 1, cluster: Cluster | None = None) -> dict[str, Callab
         XGBoostModel.kind: lambda: XGBoostModel(workers=workers, cluster=cluster),
         GaussianProcessModel.kind: GaussianProcessModel,
         RidgeModel.kind: lambda: RidgeModel(workers=workers),
+        RooflineModel.kind: RooflineModel,
         FlopModel.kind: FlopModel,
         RandomModel.kind: RandomModel,
     }

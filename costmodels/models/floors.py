@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from costmodels.dataset import Dataset
 
 
-class _Floor(CostModel):
+class Floor(CostModel):
     """Learns nothing but how wrong it is."""
 
     def __init__(self) -> None:
@@ -63,24 +63,24 @@ class _Floor(CostModel):
         return model
 
 
-class RandomModel(_Floor):
+class RandomModel(Floor):
     """A cost that the candidate's features decide, and nothing else: chance that repeats itself."""
 
     kind: ClassVar[str] = "random"
 
     def costs(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        """See `_Floor.costs`."""
+        """See `Floor.costs`."""
         digests = [hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in np.ascontiguousarray(features)]
         return np.asarray([int.from_bytes(digest, "little") / 2**64 for digest in digests], dtype=np.float64)
 
 
-class FlopModel(_Floor):
+class FlopModel(Floor):
     """The logarithm of all arithmetic that the program does."""
 
     kind: ClassVar[str] = "flop"
 
     def costs(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        """See `_Floor.costs`."""
+        """See `Floor.costs`."""
         names = DEFAULT.names()
         if features.ndim != 2 or features.shape[1] != len(names):
             raise ModelError(f"the model wants features [n, {len(names)}], got {list(features.shape)}")

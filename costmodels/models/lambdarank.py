@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import msgspec
 import numpy as np
 
+from costmodels.models.booster import Booster, read_booster
 from costmodels.models.ensemble import Ensemble
-from costmodels.models.lightgbm import read_booster
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,6 +72,8 @@ class LambdaRankModel(Ensemble):
     def _boost(self, dataset: Dataset, seed: int, num_trees: int, begun: Any) -> _Member:
         import lightgbm
 
+        if isinstance(begun, Booster):
+            begun = begun.for_training()
         order = np.argsort(dataset.groups, kind="stable")
         sizes = np.unique(dataset.groups, return_counts=True)[1]
         levels = np.clip((dataset.scores[order] * _LEVELS).astype(np.int64), 0, _LEVELS - 1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from costmodels.models.booster import Booster, read_booster
 from costmodels.models.ensemble import Ensemble
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class LightGBMModel(Ensemble):
     def _boost(self, dataset: Dataset, seed: int, num_trees: int, begun: Any) -> Any:
         import lightgbm
 
+        if isinstance(begun, Booster):
+            begun = begun.for_training()
         parameters = {
             "objective": "regression",
             "num_leaves": self._num_leaves,
@@ -100,16 +103,6 @@ class LightGBMModel(Ensemble):
         """See `Ensemble.read_member`."""
         member = read_booster(_file(directory, number))
         return member, member.num_feature()
-
-
-def read_booster(path: Path) -> Any:
-    """LightGBM's text form from a file. Raises: OSError, ValueError: it is not."""
-    import lightgbm
-
-    try:
-        return lightgbm.Booster(model_str=path.read_text(encoding="utf-8"))
-    except lightgbm.basic.LightGBMError as error:
-        raise ValueError(str(error)) from error
 
 
 def _file(directory: Path, number: int) -> Path:

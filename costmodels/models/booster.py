@@ -1,0 +1,109 @@
+"""LightGBM's trees from their text form, asked through the C interface of LightGBM's library.
+
+`import lightgbm` brings scikit-learn, SciPy and pandas with it, more than a second of a core: half of what a tuning run
+would take until its first measurement. To predict, the library alone is enough. Training imports the package.
+
+The interface: https://lightgbm.readthedocs.io/en/latest/C-API.html.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib.util
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_FLOAT64, _NORMAL = 1, 0  # of the library's C_API_DTYPE_* and C_API_PREDICT_*
+_PARAMETERS = b"num_threads=1"
+_LIBRARY = "lib_lightgbm.so"
+
+
+class Booster:
+    """A regressor that LightGBM wrote as text.
+
+    Args:
+        text: LightGBM's text form. It must be trusted: a changed tree can crash the process.
+
+    Raises:
+        ValueError: it is no such text.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._library = _library()
+        self._handle = ctypes.c_void_p()
+        trees, features = ctypes.c_int(), ctypes.c_int()
+        self._call("LGBM_BoosterLoadModelFromString", text.encode(), ctypes.byref(trees), ctypes.byref(self._handle))
+        weakref.finalize(self, self._library.LGBM_BoosterFree, self._handle)
+        self._call("LGBM_BoosterGetNumFeature", self._handle, ctypes.byref(features))
+        self._num_features = features.value
+
+    def predict(self, features: NDArray[np.float64], **_: Any) -> NDArray[np.float64]:
+        """What the trees say [n] of features [n, d]; on one thread.
+
+        Raises:
+            ValueError: d is another number than that of `num_feature`.
+        """
+        rows = np.ascontiguousarray(features, dtype=np.float64)
+        if rows.ndim != 2 or rows.shape[1] != self._num_features:
+            raise ValueError(f"the trees want features [n, {self._num_features}], not {list(rows.shape)}")
+        found, number = np.empty(len(rows)), ctypes.c_int64()
+        self._call(
+            "LGBM_BoosterPredictForMat",
+            self._handle,
+            rows.ctypes.data_as(ctypes.c_void_p),
+            ctypes.c_int(_FLOAT64),
+            ctypes.c_int32(len(rows)),
+            ctypes.c_int32(rows.shape[1]),
+            ctypes.c_int(1),  # row by row
+            ctypes.c_int(_NORMAL),
+            ctypes.c_int(0),  # the first tree ...
+            ctypes.c_int(-1),  # ... to the last
+            ctypes.c_char_p(_PARAMETERS),
+            ctypes.byref(number),
+            found.ctypes.data_as(ctypes.POINTER(ctypes.c_double)),
+        )
+        return found
+
+    def num_feature(self) -> int:
+        """How many features it wants."""
+        return self._num_features
+
+    def model_to_string(self) -> str:
+        """Its text form."""
+        return self._text
+
+    def for_training(self) -> Any:
+        """The same as a `lightgbm.Booster`."""
+        import lightgbm
+
+        return lightgbm.Booster(model_str=self._text)
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        if getattr(self._library, name)(*arguments) != 0:
+            raise ValueError(self._library.LGBM_GetLastError().decode(errors="replace"))
+
+
+def read_booster(path: Path) -> Booster:
+    """LightGBM's text form from a file. Raises: OSError, ValueError: it is not."""
+    return Booster(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _library() -> Any:
+    """LightGBM's library, without its Python package. Raises: ImportError: it is not installed."""
+    found = importlib.util.find_spec("lightgbm")
+    for folder in (found.submodule_search_locations or ()) if found is not None else ():
+        path = Path(folder) / "lib" / _LIBRARY
+        if path.is_file():
+            library = ctypes.CDLL(str(path))
+            library.LGBM_GetLastError.restype = ctypes.c_char_p
+            return library
+    raise ImportError(f"LightGBM's {_LIBRARY} is not installed", name="lightgbm")

@@ -101,7 +101,7 @@ def first_proposals(
     spaces = DesignSpaces(context, context.generate_design_space(), np.random.default_rng(seed))
     proposer = Proposer(spaces, context, model, replace(budget, pool=10_000))  # all are kept, to be counted
     started = time.perf_counter()
-    pool = proposer.propose(Surrogate(has_prior=True), beta=1.0)
+    pool = proposer.propose(Surrogate(has_prior=True), beta=1.0, at_once=True)
     secs = time.perf_counter() - started
     proposer.close()
     best = np.sort(pool.prior)[:8]

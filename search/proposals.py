@@ -36,6 +36,7 @@ class Budget:
     first_samples: int = 64  # fresh ones before the first batch
     cold_samples: int = 256  # the same without any prior, where samples are all there is
     first_generations: int = 10
+    late_generations: int = 5  # of these, so many when the first batch is measured: it waits for half of them only
     samples: int = 4  # fresh ones before each later batch: other design spaces stay in sight
     generations: int = 2
     screened: int = 512  # changes of parents that are looked at in a generation
@@ -99,6 +100,7 @@ class Proposer:
         self._measured = EMPTY
         self._measured_log_secs: FloatArray = np.empty(0)
         self._first = True
+        self._owed = 0  # generations that were put off
 
     def remember(self, history: History, surrogate: Surrogate) -> int:
         """Begins with what a store knows of the task; returns how many of its own trials count as measured.
@@ -137,13 +139,14 @@ class Proposer:
         )
         return len(pool)
 
-    def propose(self, surrogate: Surrogate, beta: float) -> Pool:
+    def propose(self, surrogate: Surrogate, beta: float, *, at_once: bool = False) -> Pool:
         """The pool that the acquisition chooses from: new candidates joined to the most promising of the old.
 
         Args:
             surrogate: what is believed.
             beta: weight of the standard deviation in what a candidate promises, as in the acquisition, to which kin
                 of the best alone would leave nothing else to choose from.
+            at_once: whether nothing is put off until the first batch is measured.
         """
         budget = self._budget
         first, self._first = self._first, False
@@ -154,7 +157,10 @@ class Proposer:
             self._add(self._spaces.sample(budget.samples))
         if blind:
             return self._pool  # nothing says yet which of them are good parents
-        for _ in range(budget.first_generations if first else budget.generations):
+        put_off = budget.late_generations if first and not at_once else 0
+        generations = budget.first_generations - put_off if first else budget.generations + self._owed
+        self._owed = put_off
+        for _ in range(generations):
             self._add(self._generation(surrogate, beta))
         if len(self._pool) > budget.pool:
             self._pool = self._pool.take(np.argsort(_bounds(surrogate, self._pool, beta), kind="stable")[: budget.pool])
@@ -185,7 +191,7 @@ class Proposer:
 
     def believed_best(self, surrogate: Surrogate, number: int) -> Sequence[Candidate]:
         """The candidates with the lowest posterior means, measured ones among them; the best first."""
-        self.propose(surrogate, beta=0.0)
+        self.propose(surrogate, beta=0.0, at_once=True)
         while True:
             everything = self._pool.join(self._measured)
             if not len(everything):

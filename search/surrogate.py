@@ -98,7 +98,7 @@ class PriorMean:
 
     @classmethod
     def of(cls, prior: FloatArray, log_secs: FloatArray, std: float = CostModel.error_std) -> PriorMean:
-        """Ridge regression of log latencies [n] on predictions [n] in nats, which are `std` off; pulls both slopes to 1."""
+        """Ridge regression of log latencies [n] on predictions [n], `std` nats off, that pulls both slopes to 1."""
         knee = float(prior.min()) + _FINE
         parts = np.stack([np.minimum(prior, knee), np.maximum(prior - knee, 0.0)], axis=1)  # [n, 2]
         centred, wanted = parts - parts.mean(axis=0), log_secs - log_secs.mean()
@@ -206,7 +206,11 @@ class Surrogate:
         process = GaussianProcess(variance=std**2, length_scale=_LENGTH_SCALE, nu=2.5)
         if self.num_measured:
             known = self._prior, self._log_secs
-            self._mean = PriorMean.of(*known, self._prior_std) if self._has_prior else PriorMean(float(self._log_secs.mean()), 0.0, 0.0)
+            self._mean = (
+                PriorMean.of(*known, self._prior_std)
+                if self._has_prior
+                else PriorMean(float(self._log_secs.mean()), 0.0, 0.0)
+            )
         residuals = [self._log_secs - self._mean(self._prior)]
         noise = [np.full(self.num_measured, self.noise)]
         for _, prior, log_secs in self._elsewhere:

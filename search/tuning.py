@@ -96,8 +96,8 @@ def tune(
         strategy: "bo" (Bayesian optimization), "evolutionary" (stock: evolutionary search with its XGBoost model) or
             "random" (stock's replay-trace); for benchmarks "tpe" and "index-bo" (see `search.baselines`).
         seed: of all randomness.
-        use_prior: False starts "bo" cold: without a cost model that has learned anything (a CPU's roofline stands in for
-            it), and without what the store knows of the workloads.
+        use_prior: False starts "bo" cold: without a cost model that has learned anything (a roofline stands in for it),
+            and without what the store knows of the workloads.
         model: starts "bo" instead of the store's cost model; with "evolutionary", takes the place of stock's.
         batch_size: candidates between two updates; 8 for "bo", stock's 64 (or `trials`) otherwise.
         check: whether in the end the fastest schedules are measured again, in turn, until they can be told apart (see
@@ -165,6 +165,7 @@ def tune(
         canaries = Canaries(target, builder, runner)
         recorder.use_canaries(canaries)
         builder.is_pipelined = placement.is_apart and not canaries.is_disturbed(builder)
+        builder.is_in_turn = cores == 1 and not builder.is_pipelined  # nothing would be built at the same time
         if trials == 0:
             rng = np.random.default_rng(seed)
             for task, context in zip(tasks, contexts, strict=True):

@@ -7,6 +7,7 @@ moment it is there, so that progress is live and an interrupted batch loses only
 
 from __future__ import annotations
 
+import statistics
 import tempfile
 import threading
 from collections.abc import Callable
@@ -18,18 +19,21 @@ from tvm.ir import save_json
 from tvm.ir.utils import derived_object
 from tvm.s_tir.meta_schedule.builder import BuilderInput, BuilderResult, PyBuilder
 from tvm.s_tir.meta_schedule.runner import PyRunner, PyRunnerFuture, RunnerInput, RunnerResult
-from tvm.support.popen_pool import PopenPoolExecutor
 from tvm.support.tar import tar
 
 from search.measure import workers
 from search.measure.observer import INTERRUPTED, MeasureObserver
+from search.measure.zygote import ForkedPool
 from tunedb.records import Outcome, Target
 
 _USES_BEFORE_RESTART = 200  # workers leak some memory with each module
+_TYPICAL_BUILDS = 8  # of which the usual time is taken
+_LONG_BUILD = 25.0  # times the usual: what takes so long is unrolled without end, and no faster than others
+_SHORTEST_LIMIT_SECS = 4.0
 
 
-def _pool(target: Target, max_workers: int, timeout_secs: float, cores: tuple[int, ...]) -> PopenPoolExecutor:
-    return PopenPoolExecutor(
+def _pool(target: Target, max_workers: int, timeout_secs: float, cores: tuple[int, ...]) -> ForkedPool:
+    return ForkedPool(
         max_workers=max_workers,
         timeout=timeout_secs,
         initializer=workers.start_worker,
@@ -51,7 +55,8 @@ class PersistentBuilder(PyBuilder):
     Args:
         target: what to build for.
         max_workers: how many builds at once.
-        timeout_secs: longest build; a longer one is a `COMPILE_TIMEOUT`.
+        timeout_secs: longest build; a longer one is a `COMPILE_TIMEOUT`. Once it is known what builds take, many times
+            that is the limit.
         observer: hears of each result.
         cores: that workers are bound to; none for any.
     """
@@ -68,12 +73,15 @@ class PersistentBuilder(PyBuilder):
         super().__init__()
         self.is_pipelined = False
         """Whether `build` returns at once and `finish` waits: the runner measures while the next ones are built."""
+        self.is_in_turn = False
+        """Whether `build` only takes note and `finish` builds: the first one is measured before the next is built."""
         self.pool = _pool(target, max_workers, timeout_secs, cores)
         self.timeout_secs = timeout_secs
         self.observer = observer
         self.pool.submit(workers.ready)  # starts a process now, so that others need not wait for it later
         self._folder = tempfile.TemporaryDirectory(prefix="tunedb-build-", ignore_cleanup_errors=True)
-        self._building: dict[str, tuple[int, Future[None]]] = {}
+        self._build_secs: list[float] = []
+        self._building: dict[str, tuple[int, BuilderInput, Future[float] | None]] = {}
 
     def build_one(self, mod: Any, target: Any) -> str:
         """Builds one module and returns the path of its archive, which lives as long as the builder.
@@ -81,18 +89,17 @@ class PersistentBuilder(PyBuilder):
         Raises:
             Exception: whatever the worker raised.
         """
-        path, building = self._begin(mod, target)
-        building.result()
+        path = self._new_path()
+        self._begin(mod, target, path).result()
         return path
 
     def build(self, build_inputs: list[BuilderInput]) -> list[BuilderResult]:
-        """Builds all inputs, in order; only begins to when it is pipelined."""
-        paths = []
-        for index, item in enumerate(build_inputs):
-            path, building = self._begin(item.mod, item.target)
-            self._building[path] = index, building
-            paths.append(path)
-        if self.is_pipelined:
+        """Builds all inputs, in order; only begins to when it is pipelined, and takes note of them when in turn."""
+        paths = [self._new_path() for _ in build_inputs]
+        for index, (path, item) in enumerate(zip(paths, build_inputs, strict=True)):
+            begun = None if self.is_in_turn else self._begin(item.mod, item.target, path)
+            self._building[path] = index, item, begun
+        if self.is_pipelined or self.is_in_turn:
             return [BuilderResult(path, None) for path in paths]
         errors = [self.finish(path) for path in paths]
         return [
@@ -103,12 +110,12 @@ class PersistentBuilder(PyBuilder):
         """Waits for an archive that `build` promised; returns why it is not there, empty when it is."""
         if path not in self._building:
             return ""
-        index, building = self._building.pop(path)
+        index, item, building = self._building.pop(path)
         outcome, error = Outcome.OK, ""
         try:
-            building.result()
+            self._took((building or self._begin(item.mod, item.target, path)).result())
         except TimeoutError:
-            outcome, error = Outcome.COMPILE_TIMEOUT, f"build took longer than {self.timeout_secs:g} s"
+            outcome, error = Outcome.COMPILE_TIMEOUT, f"build took longer than {self.pool.timeout_secs:g} s"
         except Exception as problem:  # whatever the candidate did: it is the trial's cause of failure
             outcome, error = Outcome.COMPILE_ERROR, cause(problem)
         if self.observer is not None:
@@ -117,14 +124,24 @@ class PersistentBuilder(PyBuilder):
 
     def close(self) -> None:
         """Ends the workers and removes what they built."""
-        for _, building in self._building.values():
-            building.cancel()
+        for _, _, building in self._building.values():
+            if building is not None:
+                building.cancel()
         self.pool.shutdown(wait=False)
         self._folder.cleanup()
 
-    def _begin(self, mod: Any, target: Any) -> tuple[str, Future[None]]:
-        path = str(Path(tempfile.mkdtemp(dir=self._folder.name)) / f"candidate.{tar.output_format}")
-        return path, self.pool.submit(workers.build, save_json(mod), str(target), path)
+    def _took(self, secs: float) -> None:
+        self._build_secs.append(secs)
+        if len(self._build_secs) >= _TYPICAL_BUILDS:
+            many_times = _LONG_BUILD * statistics.median(self._build_secs)
+            self.pool.timeout_secs = min(self.timeout_secs, round(max(many_times, _SHORTEST_LIMIT_SECS), 1))
+
+    def _new_path(self) -> str:
+        return str(Path(tempfile.mkdtemp(dir=self._folder.name)) / f"candidate.{tar.output_format}")
+
+    def _begin(self, mod: Any, target: Any, path: str) -> Future[float]:
+        building: Future[float] = self.pool.submit(workers.build, save_json(mod), str(target), path)
+        return building
 
 
 @derived_object

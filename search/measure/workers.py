@@ -42,17 +42,19 @@ def spin(secs: float) -> None:
         pass
 
 
-def build(mod_json: str, target_json: str, path: str) -> None:
-    """Compiles one candidate, given as JSON as its target is, to an archive at a path."""
+def build(mod_json: str, target_json: str, path: str) -> float:
+    """Compiles one candidate, given as JSON as its target is, to an archive at a path; returns the seconds it took."""
     import json
 
     import tvm
     from tvm.s_tir.meta_schedule.builder.local_builder import default_build
     from tvm.support.tar import tar
 
+    started = time.monotonic()
     target = tvm.target.Target(json.loads(target_json))
     module = default_build(tvm.ir.load_json(mod_json), target, None)
     module.export_library(path, fcompile=tar)
+    return time.monotonic() - started
 
 
 def run(

@@ -1,6 +1,8 @@
 """Real workers, and candidates that really fail."""
 
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,12 +140,15 @@ def test_flushed_caches_make_a_kernel_slower(builder: Any, target: Target) -> No
     assert fastest[True] > fastest[False]
 
 
-def test_the_next_is_built_while_one_is_measured(builder: Any, target: Target, small_matmul: Any, heard: Heard) -> None:
+@pytest.mark.parametrize("way", ["is_pipelined", "is_in_turn"])
+def test_the_next_is_built_while_one_is_measured_or_after(
+    builder: Any, target: Target, small_matmul: Any, heard: Heard, way: str
+) -> None:
     from tvm.s_tir import meta_schedule as ms
 
     from search.measure.pools import PersistentRunner
 
-    builder.is_pipelined = True
+    setattr(builder, way, True)
     results = built(builder, target, threaded_module(small_matmul), small_matmul)
     assert all(result.error_msg is None for result in results)  # promised
     assert heard.events == []
@@ -159,6 +164,52 @@ def test_the_next_is_built_while_one_is_measured(builder: Any, target: Target, s
         ("built 1", Outcome.OK),
         ("ran", Outcome.OK),
     ]
+
+
+def test_a_build_is_given_many_times_what_builds_take(builder: Any, target: Target, small_matmul: Any) -> None:
+    before = builder.pool.timeout_secs
+    built(builder, target, *[small_matmul] * 7)
+    assert builder.pool.timeout_secs == before  # too few to tell
+    built(builder, target, small_matmul)
+    assert 4.0 <= builder.pool.timeout_secs <= before
+    builder._build_secs = [0.01] * 20
+    built(builder, target, small_matmul)
+    assert builder.pool.timeout_secs == 4.0
+    builder._build_secs = [60.0] * 20
+    built(builder, target, small_matmul)
+    assert builder.pool.timeout_secs == before  # no longer than what it was asked for
+
+
+def test_a_worker_that_is_killed_is_followed_by_another(target: Target) -> None:
+    import os
+    import signal
+
+    from search.measure import zygote
+    from search.measure.pools import PersistentRunner
+
+    runner = PersistentRunner(target)
+    first = runner.pool.submit(os.getpid).result()
+    assert first != os.getpid()
+    assert runner.pool.submit(os.getpid).result() == first
+    os.kill(first, signal.SIGKILL)
+    with pytest.raises(ChildProcessError):
+        runner.pool.submit(os.getpid).result()
+    second = runner.pool.submit(os.getpid).result()
+    assert second != first
+    # So is the process that they are forks of.
+    parent = zygote._ZYGOTE._process
+    assert parent is not None
+    parent.kill()
+    parent.wait()
+    other = PersistentRunner(target)
+    assert other.pool.submit(os.getpid).result() not in (first, second)
+    assert runner.pool.submit(os.getpid).result() == second  # which lives on
+    other.close()
+    runner.close()
+    ended = time.monotonic() + 5.0
+    while time.monotonic() < ended and Path(f"/proc/{second}").exists():
+        time.sleep(0.01)
+    assert not Path(f"/proc/{second}").exists()
 
 
 def test_cores_are_shared_out() -> None:

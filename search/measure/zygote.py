@@ -1,0 +1,211 @@
+"""Worker processes that are ready at once: forks of one process that has imported TVM and nothing else.
+
+TVM takes most of a second of a core to import, and a run needs a builder and a runner, and new ones after each crash
+and time-out. This process imports it once and forks itself on request; it holds no store, no model and no thread of
+ours, so that a fork of it is safe where one of the tuning process would not be. Workers are TVM's own: only how they
+come to be differs.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import platform
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from typing import Any
+
+from tvm.support.popen_pool import PopenPoolExecutor, PopenWorker
+
+_PID = struct.Struct("<i")
+
+
+class _Zygote:
+    """The process that forks workers; started by the first, and again should it die."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+        atexit.register(self.close)
+
+    def start(self) -> None:
+        """Starts it, unless it runs; does not wait for it."""
+        with self._lock:
+            self._running()
+
+    def fork(self, read_fd: int, write_fd: int) -> int:
+        """A worker that is spoken to by two pipes; returns its process id.
+
+        Raises:
+            ChildProcessError: it cannot be started.
+        """
+        with self._lock:
+            for _ in range(2):  # it may have been killed since it was asked last
+                link = self._running()
+                try:
+                    socket.send_fds(link, [b"fork"], [read_fd, write_fd])
+                    answer = link.recv(_PID.size)
+                except OSError:
+                    answer = b""
+                if len(answer) == _PID.size:
+                    return int(_PID.unpack(answer)[0])
+                self._end()
+        raise ChildProcessError("no worker process can be started")
+
+    def close(self) -> None:
+        """Ends it; workers end with their pipes."""
+        with self._lock:
+            self._end()
+
+    def _running(self) -> socket.socket:
+        if self._socket is None or self._process is None or self._process.poll() is not None:
+            self._end()
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+                command = [sys.executable, "-m", __name__, str(theirs.fileno())]
+                self._process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL)
+            self._socket = ours
+        return self._socket
+
+    def _end(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._socket = self._process = None
+
+
+_ZYGOTE = _Zygote()
+
+
+class _Forked:
+    """What `PopenWorker` asks of a `subprocess.Popen`, of a process that is no child of this one."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        try:
+            self._descriptor: int | None = os.pidfd_open(pid)
+        except ProcessLookupError:  # it has ended already
+            self._descriptor = None
+
+    def poll(self) -> int | None:
+        """0 when it has ended, None while it runs."""
+        return 0 if self._has_ended(0.0) else None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Waits for its end. Raises: subprocess.TimeoutExpired."""
+        if not self._has_ended(timeout):
+            raise subprocess.TimeoutExpired("worker", timeout or 0.0)
+        return 0
+
+    def kill(self) -> None:
+        """Ends it."""
+        if self._descriptor is not None and not self._has_ended(0.0):
+            signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
+
+    def _has_ended(self, timeout: float | None) -> bool:
+        if self._descriptor is None or not select.select([self._descriptor], [], [], timeout)[0]:
+            return self._descriptor is None
+        os.close(self._descriptor)
+        self._descriptor = None
+        return True
+
+    def __del__(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+
+
+class ForkedWorker(PopenWorker):
+    """TVM's worker, forked."""
+
+    _proc: _Forked | None
+
+    def _start(self) -> None:
+        if self._proc is not None:
+            return
+        main_read, worker_write = os.pipe()
+        worker_read, main_write = os.pipe()
+        try:
+            self._proc = _Forked(_ZYGOTE.fork(worker_read, worker_write))
+        except BaseException:
+            os.close(main_read)
+            os.close(main_write)
+            raise
+        finally:
+            os.close(worker_read)
+            os.close(worker_write)
+        self._reader = os.fdopen(main_read, "rb")
+        self._writer = os.fdopen(main_write, "wb")
+
+
+class ForkedPool(PopenPoolExecutor):
+    """TVM's pool of processes, of forked workers."""
+
+    _timeout: float | None
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        _ZYGOTE.start()
+
+    @property
+    def timeout_secs(self) -> float | None:
+        """Longest task from now on."""
+        return self._timeout
+
+    @timeout_secs.setter
+    def timeout_secs(self, secs: float | None) -> None:
+        self._timeout = secs
+
+    def _worker_run(self, fn: Any, args: Any, kwargs: Any) -> Any:
+        with self._lock:
+            thread = threading.get_ident()
+            if thread not in self._worker_map:
+                self._worker_map[thread] = ForkedWorker(
+                    self._initializer, self._initargs, self._maximum_process_uses, self._stdout, self._stderr
+                )
+            worker = self._worker_map[thread]
+        worker.send(fn, args, kwargs, self._timeout)
+        return worker.recv()
+
+
+def serve(descriptor: int) -> None:
+    """Forks a worker for each request that comes through a socket, until that is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the one who asks
+    # What builders and runners need, so that a fork has it.
+    import tvm.s_tir.meta_schedule.builder.local_builder
+    import tvm.s_tir.meta_schedule.runner.local_runner  # noqa: F401
+    from tvm.exec import popen_worker
+
+    from search.measure import workers  # noqa: F401
+    from tunedb import tensor_intrinsics
+
+    tensor_intrinsics.register_for("llvm", ("arm_cpu",) if platform.machine() == "aarch64" else ("cpu",))
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for workers here
+    with socket.socket(fileno=descriptor) as link:
+        while True:
+            asked, descriptors, _, _ = socket.recv_fds(link, 16, 2)
+            if not asked:
+                return
+            pid = os.fork()
+            if pid == 0:
+                link.close()
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a builder waits for the linker
+                sys.argv = ["popen_worker", *map(str, descriptors)]
+                try:
+                    popen_worker.main()
+                finally:
+                    os._exit(0)
+            for one in descriptors:
+                os.close(one)
+            link.send(_PID.pack(pid))
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))

@@ -59,3 +59,11 @@ def test_a_collection_goes_on_where_it_was_stopped() -> None:
     assert (second.measured, second.skipped) == (8 - done, {})
     assert plan(spec, store, target) == []
     assert {row.name.split()[0] for row in store.workloads()} == {"matmul", "softmax"}
+
+
+@pytest.mark.tvm
+def test_only_guided_trials_start_from_a_model_and_only_when_asked_to() -> None:
+    store, target = MemoryStore(), local_target(1)
+    for asked in (False, True):
+        spec = Spec([Workloads("matmul", [[32, 32, 32]])], trials=4, guided_by_prior=asked)
+        assert {step.strategy: step.use_prior for step in plan(spec, store, target)} == {"random": False, "bo": asked}

@@ -39,3 +39,10 @@ def test_where_candidates_failed_they_are_not_expected_to_work() -> None:
     assert far == 0.0
     assert good > -0.01
     assert not log_feasibility(np.zeros((2, 2)), tried, np.array([True, True, True])).any()
+
+
+def test_a_design_space_that_leaves_nothing_open_is_no_error() -> None:
+    worth = np.random.default_rng(0).normal(size=36)
+    guess = Screen(np.empty((36, 0)), worth).guess(np.empty((2, 0)))
+    assert np.isfinite(guess).all()
+    assert guess[0] == guess[1]

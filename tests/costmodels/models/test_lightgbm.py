@@ -3,6 +3,7 @@ import pytest
 
 from costmodels import metrics
 from costmodels.features import DEFAULT
+from costmodels.models.booster import Booster
 from costmodels.models.ensemble import _log_cost
 from costmodels.models.lightgbm import LightGBMModel
 from tunedb.errors import ModelError
@@ -111,3 +112,25 @@ def test_judges_are_as_many_as_asked_and_members_too(make_made_up_dataset, tmp_p
     two.save(tmp_path)
     assert len(list(tmp_path.glob("member-*.txt"))) == 4
     assert LightGBMModel.load(tmp_path).hyper_parameters == two.hyper_parameters
+
+
+def test_a_loaded_model_learns_on_and_is_written_as_it_was(make_made_up_dataset, tmp_path):
+    dataset, more = make_made_up_dataset(), make_made_up_dataset(seed=3)
+    model = small()
+    model.fit(dataset, seed=0)
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    model.save(tmp_path / "first")
+    loaded = LightGBMModel.load(tmp_path / "first")
+    loaded.save(tmp_path / "second")
+    assert (tmp_path / "second" / "member-0.txt").read_text() == (tmp_path / "first" / "member-0.txt").read_text()
+
+    model.update(more, seed=1)
+    loaded.update(more, seed=1)
+
+    assert (loaded.predict(more.features).mean == model.predict(more.features).mean).all()
+
+
+def test_what_is_no_tree_is_refused():
+    with pytest.raises(ValueError, match="odel"):
+        Booster("no model")

@@ -115,15 +115,20 @@ class Cluster:
         return Featurised(rows, causes, frozenset(crashed))
 
     def train_lightgbm(
-        self, parameters: Mapping[str, Any], num_trees: int, features: NDArray[np.float64], wanted: NDArray[np.float64]
+        self,
+        parameters: Mapping[str, Any],
+        num_trees: int,
+        features: NDArray[np.float64],
+        wanted: NDArray[np.float64],
+        weights: NDArray[np.float64] | None = None,
     ) -> Any:
-        """A `lightgbm.Booster` grown by all workers on features [n, d] and what they are to predict [n]."""
+        """A `lightgbm.Booster` grown by all workers on features [n, d], what they are to predict and weights [n]."""
         from lightgbm import DaskLGBMRegressor
 
-        x, y = self._spread(features, wanted)
+        x, y, w = self._spread(features, wanted, np.ones(len(wanted)) if weights is None else weights)
         regressor = DaskLGBMRegressor(client=self._client, n_estimators=num_trees, tree_learner="data", **parameters)
         with self._client.as_current():
-            return regressor.fit(x, y).booster_
+            return regressor.fit(x, y, sample_weight=w).booster_
 
     def train_xgboost(
         self, parameters: Mapping[str, Any], num_trees: int, features: NDArray[np.float64], wanted: NDArray[np.float64]
@@ -136,12 +141,12 @@ class Cluster:
             matrix = xgboost_dask.DaskDMatrix(self._client, x, y)
             return xgboost_dask.train(self._client, dict(parameters), matrix, num_boost_round=num_trees)["booster"]
 
-    def _spread(self, features: NDArray[np.float64], wanted: NDArray[np.float64]) -> tuple[Any, Any]:
+    def _spread(self, features: NDArray[np.float64], *columns: NDArray[np.float64]) -> list[Any]:
         """Rows in as many parts as there are workers."""
         from dask import array
 
-        size = math.ceil(len(wanted) / max(1, self.num_workers))
-        return array.from_array(features, chunks=(size, -1)), array.from_array(wanted, chunks=size)
+        size = math.ceil(len(features) / max(1, self.num_workers))
+        return [array.from_array(features, chunks=(size, -1)), *(array.from_array(c, chunks=size) for c in columns)]
 
 
 def _decoded(told: Told) -> tuple[dict[str, NDArray[np.float64]], dict[str, str], set[str]]:

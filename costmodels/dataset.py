@@ -20,6 +20,7 @@ class Dataset:
     groups: NDArray[np.int64]  # [n] index into `workload_ids`
     workload_ids: tuple[str, ...]  # g; a workload may have several pools
     trial_ids: tuple[str, ...]  # n
+    best_secs: NDArray[np.float64] | None = None  # [g] best latency of each pool, seconds; None is one second
 
     def __len__(self) -> int:
         return len(self.trial_ids)
@@ -28,6 +29,13 @@ class Dataset:
     def log_costs(self) -> NDArray[np.float64]:
         """[n] -log(score): log latency relative to the pool's best, nats."""
         return np.asarray(-np.log(self.scores), dtype=np.float64)
+
+    @property
+    def log_secs(self) -> NDArray[np.float64]:
+        """[n] log latency, nats of seconds."""
+        if self.best_secs is None:
+            return self.log_costs
+        return np.asarray(np.log(self.best_secs)[self.groups] + self.log_costs, dtype=np.float64)
 
     @property
     def workloads(self) -> NDArray[np.int64]:
@@ -43,6 +51,7 @@ class Dataset:
             self.groups[mask],
             self.workload_ids,
             tuple(t for t, keep in zip(self.trial_ids, mask, strict=True) if keep),
+            self.best_secs,
         )
 
 

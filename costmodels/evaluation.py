@@ -252,7 +252,7 @@ def judged(pool: Pool, predicted: Prediction) -> dict[str, float]:
         **{f"peak{k}": metrics.peak(pool.scores, predicted.mean, k) for k in (1, 5)},
         "pairwise": metrics.pairwise_accuracy(pool.scores, predicted.mean),
         "spearman": metrics.spearman(pool.scores, predicted.mean),
-        "rmse": float(np.sqrt(np.mean((np.exp(-np.maximum(predicted.mean, 0.0)) - pool.scores) ** 2))),
+        "rmse": float(np.sqrt(np.mean((np.exp(predicted.mean.min() - predicted.mean) - pool.scores) ** 2))),
         "coverage90": float(within.mean()),
     }
     return {name: value for name, value in values.items() if not math.isnan(value)}

@@ -39,6 +39,7 @@ class Pool:
     scores: NDArray[np.float64]  # [n] best latency / latency, in (0, 1]
     trial_ids: tuple[str, ...]
     anonymous_ids: tuple[str, ...] = ()  # ids of the same trials in a log that names no machine; () when these are they
+    best_secs: float = 1.0  # the best latency
 
     @property
     def family(self) -> str:
@@ -120,6 +121,7 @@ def read_pools(
                 np.asarray([best / trial.run_secs_median for trial in usable]),
                 tuple(trial.trial_id for trial in usable),
                 tuple(anonymous_trial_id(trial) for trial in usable),
+                best,
             )
         )
     return Reading(pools, num_cached, dict(Counter(causes.values()).most_common()))
@@ -139,6 +141,7 @@ def dataset_of(pools: Sequence[Pool]) -> Dataset:
         np.concatenate([np.full(len(pool), number) for number, pool in enumerate(pools)]),
         tuple(pool.workload_id for pool in pools),
         tuple(trial_id for pool in pools for trial_id in pool.trial_ids),
+        np.asarray([pool.best_secs for pool in pools]),
     )
 
 

@@ -1,7 +1,7 @@
 """What a machine is, in numbers: the same for all trials that were measured on it.
 
-Vector width and cores are in the loop-nest features already, from the target; here is what only the machine itself tells:
-its caches, from the system, and what a core was seen to do, from the two kernels that every tuning run measures
+Vector width and cores are in the loop-nest features already, from the target; here is what only the machine itself
+tells: its caches, from the system, and what a core was seen to do, from the two kernels that every tuning run measures
 (`tunedb.calibration`).
 """
 

@@ -7,11 +7,12 @@ when a relative of it is asked about. Where it draws nothing, the judges are the
 
     score      best latency of the workload / latency, in (0, 1]
     f_j(x)     member j's estimate of sqrt(score)
-    mean(x)    mean over j of c(f_j(x)),   c(f) = -2 log(max(f, floor)): monotone, nats
-    std(x)     sqrt(var over j of c(f_j(x)) + residual(mean(x))^2)
+    c_j(x)     c(f_j(x)),   c(f) = -2 log(max(f, floor)): monotone, nats; a family may mix in what else its members know
+    mean(x)    mean over j of c_j(x)
+    std(x)     sqrt(var over j of c_j(x) + residual(mean over j of c(f_j(x)))^2)
     residual   deviation of log cost from the held-out prediction, after taking out a constant per workload; it is
                half as large where candidates look good as where they look bad, so that it is measured in bands of
-               the prediction and interpolated between their middles
+               c(f) and interpolated between their middles
 """
 
 from __future__ import annotations
@@ -92,6 +93,11 @@ class Ensemble(CostModel):
     def ask_member(self, member: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """A member's estimate [n] of sqrt(score)."""
 
+    def costs_by(self, member: Any, features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What a member says of n candidates: c_j, and c(f_j), both [n] in nats."""
+        relative = log_cost(self.ask_member(member, features))
+        return relative, relative
+
     @abstractmethod
     def write_member(self, member: Any, directory: Path, number: int) -> None:
         """Writes a member as text."""
@@ -117,14 +123,14 @@ class Ensemble(CostModel):
 
         with ThreadPoolExecutor(max_workers=max(1, self._workers)) as executor:
             fitted = list(executor.map(fit_member, range(judges + (self._size if self.draws else 0))))
-        held_out = np.empty(len(dataset))
+        held_out, relative = np.empty(len(dataset)), np.empty(len(dataset))
         for j, judge in enumerate(fitted[:judges]):
-            held_out[fold == j] = _log_cost(self.ask_member(judge, dataset.features[fold == j]))
+            held_out[fold == j], relative[fold == j] = self.costs_by(judge, dataset.features[fold == j])
         self._members = fitted[-self._size :] if self.draws else fitted
         self._num_features = dataset.features.shape[1]
         errors = _centred(dataset.log_costs - held_out, dataset.groups)
-        self._residual_means, self._residual_stds = _deviation_by_band(held_out, errors)
-        return Prediction(held_out, self._residual(held_out))
+        self._residual_means, self._residual_stds = _deviation_by_band(relative, errors)
+        return Prediction(held_out, self._residual(relative))
 
     def update(self, dataset: Dataset, *, seed: int) -> None:
         """See `CostModel.update`. Deviations stay what they were."""
@@ -139,9 +145,10 @@ class Ensemble(CostModel):
         self._check(features)
         if len(features) == 0:
             return Prediction(np.empty(0), np.empty(0))
-        costs = np.stack([_log_cost(self.ask_member(member, features)) for member in self._members])
-        mean = costs.mean(axis=0)
-        return Prediction(mean, np.sqrt(costs.var(axis=0) + self._residual(mean) ** 2))
+        said = [self.costs_by(member, features) for member in self._members]
+        costs = np.stack([cost for cost, _ in said])
+        residual = self._residual(np.mean([relative for _, relative in said], axis=0))
+        return Prediction(costs.mean(axis=0), np.sqrt(costs.var(axis=0) + residual**2))
 
     def save(self, directory: Path) -> None:
         """Writes a file a member and `ensemble.json`."""
@@ -185,11 +192,11 @@ class Ensemble(CostModel):
             raise ModelError(f"the model wants features [n, {self._num_features}], got {list(features.shape)}")
 
     def _residual(self, mean: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Deviation [n] that is left when all members agree on `mean` [n]."""
+        """Deviation [n] that is left when all members agree that c(f) is `mean` [n]."""
         return np.asarray(np.interp(mean, self._residual_means, self._residual_stds), dtype=np.float64)
 
 
-def _log_cost(root_score: NDArray[np.float64]) -> NDArray[np.float64]:
+def log_cost(root_score: NDArray[np.float64]) -> NDArray[np.float64]:
     """From sqrt(score) to log cost in nats; falling in its argument."""
     return np.asarray(-2.0 * np.log(np.maximum(root_score, _FLOOR)), dtype=np.float64)
 

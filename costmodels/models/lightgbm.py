@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from costmodels.models.booster import Booster, read_booster
 from costmodels.models.ensemble import Ensemble
+from costmodels.models.roofline import RooflineModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,15 +18,28 @@ if TYPE_CHECKING:
     from costmodels.dataset import Dataset
 
 _MORE_TREES = 50  # of an update
+_LEAST_SCORE = 0.02  # to which weights fall
+
+
+class _Member(NamedTuple):
+    relative: Any  # regresses sqrt(score)
+    absolute: Any  # regresses log latency less what the roofline says
 
 
 class LightGBMModel(Ensemble):
     """Gradient-boosted trees behind the `CostModel` interface.
 
+    A member is a pair. The one regresses the square root of the score, which tells what is good for its workload; near
+    the best it saturates. The other regresses by what factor a program is slower than its roofline
+    (`costmodels.models.roofline`), the good ones weighted more: all workloads and machines are on one scale there,
+    whatever the best is that was found for each, and what no tree has seen is told by the manual. The mixture ranks
+    better than either.
+
     Args:
-        num_trees: trees of each member.
+        num_trees: trees of each member's first regressor; the second has half as many, with twice the shrinkage.
         num_leaves: leaves of each tree.
         learning_rate: shrinkage.
+        absolute_share: weight of the second regressor.
         members: see `Ensemble`.
         judges: see `Ensemble`.
         workers: see `Ensemble`.
@@ -41,7 +55,8 @@ class LightGBMModel(Ensemble):
         num_trees: int = 500,
         num_leaves: int = 31,
         learning_rate: float = 0.08,
-        members: int = 8,
+        absolute_share: float = 0.25,
+        members: int = 6,
         judges: int = 3,
         workers: int = 1,
         cluster: Cluster | None = None,
@@ -50,6 +65,7 @@ class LightGBMModel(Ensemble):
             "num_trees": num_trees,
             "num_leaves": num_leaves,
             "learning_rate": learning_rate,
+            "absolute_share": absolute_share,
             "judges": judges,
         }
         super().__init__(parameters, members=members, judges=judges, workers=1 if cluster is not None else workers)
@@ -57,16 +73,35 @@ class LightGBMModel(Ensemble):
         self._num_trees = num_trees
         self._num_leaves = num_leaves
         self._learning_rate = learning_rate
+        self._absolute_share = absolute_share
 
     def train_member(self, dataset: Dataset, seed: int) -> Any:
         """See `Ensemble.train_member`."""
-        return self._boost(dataset, seed, self._num_trees, None)
+        return self._pair(dataset, seed, self._num_trees, self._num_trees // 2, _Member(None, None))
 
     def train_more(self, member: Any, dataset: Dataset, seed: int) -> Any:
         """See `Ensemble.train_more`: some more trees."""
-        return self._boost(dataset, seed, _MORE_TREES, member)
+        return self._pair(dataset, seed, _MORE_TREES, _MORE_TREES // 2, member)
 
-    def _boost(self, dataset: Dataset, seed: int, num_trees: int, begun: Any) -> Any:
+    def _pair(self, dataset: Dataset, seed: int, relative: int, absolute: int, begun: _Member) -> _Member:
+        rate, scores = self._learning_rate, dataset.scores
+        slower = dataset.log_secs - RooflineModel().costs(dataset.features)
+        weights = np.maximum(scores, _LEAST_SCORE)
+        return _Member(
+            self._boost(dataset.features, np.sqrt(scores), None, seed, relative, rate, begun.relative),
+            self._boost(dataset.features, slower, weights, seed, max(1, absolute), 2 * rate, begun.absolute),
+        )
+
+    def _boost(
+        self,
+        features: NDArray[np.float64],
+        wanted: NDArray[np.float64],
+        weights: NDArray[np.float64] | None,
+        seed: int,
+        num_trees: int,
+        learning_rate: float,
+        begun: Any,
+    ) -> Any:
         import lightgbm
 
         if isinstance(begun, Booster):
@@ -74,36 +109,46 @@ class LightGBMModel(Ensemble):
         parameters = {
             "objective": "regression",
             "num_leaves": self._num_leaves,
-            "learning_rate": self._learning_rate,
+            "learning_rate": learning_rate,
             "feature_fraction": 0.3,
             "bagging_fraction": 0.8,
             "bagging_freq": 1,
-            "min_data_in_leaf": min(10, max(1, len(dataset) // 10)),
+            "min_data_in_leaf": min(10, max(1, len(features) // 10)),
             "seed": seed % 2**31,
             "deterministic": True,
             "force_row_wise": True,
             "num_threads": 1,
             "verbose": -1,
         }
-        wanted = np.sqrt(dataset.scores)
         if self._cluster is not None and begun is None:
-            return self._cluster.train_lightgbm({**parameters, "max_bin": 127}, num_trees, dataset.features, wanted)
-        data = lightgbm.Dataset(dataset.features, wanted, params={"max_bin": 127, "verbose": -1}, free_raw_data=False)
+            return self._cluster.train_lightgbm({**parameters, "max_bin": 127}, num_trees, features, wanted, weights)
+        data = lightgbm.Dataset(
+            features, wanted, weight=weights, params={"max_bin": 127, "verbose": -1}, free_raw_data=False
+        )
         return lightgbm.train(parameters, data, num_boost_round=num_trees, init_model=begun)
 
     def ask_member(self, member: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """See `Ensemble.ask_member`."""
-        return np.asarray(member.predict(features, num_threads=1), dtype=np.float64)
+        return np.asarray(member.relative.predict(features, num_threads=1), dtype=np.float64)
+
+    def costs_by(self, member: Any, features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """See `Ensemble.costs_by`."""
+        _, relative = super().costs_by(member, features)
+        absolute = member.absolute.predict(features, num_threads=1) + RooflineModel().costs(features)
+        return (1.0 - self._absolute_share) * relative + self._absolute_share * absolute, relative
 
     def write_member(self, member: Any, directory: Path, number: int) -> None:
         """See `Ensemble.write_member`."""
-        _file(directory, number).write_text(member.model_to_string(), encoding="utf-8")
+        for booster, path in zip(member, _files(directory, number), strict=True):
+            path.write_text(booster.model_to_string(), encoding="utf-8")
 
     def read_member(self, directory: Path, number: int) -> tuple[Any, int]:
         """See `Ensemble.read_member`."""
-        member = read_booster(_file(directory, number))
-        return member, member.num_feature()
+        member = _Member(*map(read_booster, _files(directory, number)))
+        if member.relative.num_feature() != member.absolute.num_feature():
+            raise ValueError("the two regressors of a member want other features")
+        return member, member.relative.num_feature()
 
 
-def _file(directory: Path, number: int) -> Path:
-    return directory / f"member-{number}.txt"
+def _files(directory: Path, number: int) -> tuple[Path, Path]:
+    return directory / f"member-{number}.txt", directory / f"member-{number}-absolute.txt"

@@ -53,10 +53,11 @@ def _pools(table: Any) -> list[Pool]:
     matrix = np.column_stack([table.column(name).to_numpy() for name in DEFAULT.names()]).astype(np.float64)
     scores = table.column("score").to_numpy().astype(np.float64)
     trial_ids = table.column("trial_id").to_pylist()
-    keys = list(zip(*(table.column(name).to_pylist() for name in ("workload_id", "name", "target_id")), strict=True))
+    wanted = ("workload_id", "name", "target_id", "best_secs")
+    keys = list(zip(*(table.column(name).to_pylist() for name in wanted), strict=True))
     starts = [place for place in range(len(keys)) if place == 0 or keys[place] != keys[place - 1]]
     return [
-        Pool(key[0], key[1], key[2], matrix[start:end], scores[start:end], tuple(trial_ids[start:end]))
+        Pool(key[0], key[1], key[2], matrix[start:end], scores[start:end], tuple(trial_ids[start:end]), (), key[3])
         for start, end in zip(starts, [*starts[1:], len(keys)], strict=True)
         for key in [keys[start]]
     ]

@@ -53,7 +53,7 @@ def write_trials(pools: Sequence[Pool], path: Path) -> None:
     columns = {
         **{
             name: [getattr(pool, name) for pool in pools for _ in range(len(pool))]
-            for name in ("workload_id", "name", "target_id")
+            for name in ("workload_id", "name", "target_id", "best_secs")
         },
         "trial_id": list(dataset.trial_ids),
         "score": dataset.scores.astype(np.float32),

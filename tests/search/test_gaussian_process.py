@@ -12,7 +12,9 @@ def test_it_agrees_with_scikit_learn(nu: float) -> None:
     inputs, asked, values = rng.normal(size=(50, 7)), rng.normal(size=(20, 7)), rng.normal(size=50)
     noise = rng.uniform(0.01, 0.1, size=50)
     ours = GaussianProcess(variance=0.3, length_scale=1.7, nu=nu).fit(inputs, values, noise)
-    theirs = GaussianProcessRegressor(ConstantKernel(0.3) * Matern(length_scale=1.7, nu=nu), alpha=noise, optimizer=None)
+    theirs = GaussianProcessRegressor(
+        ConstantKernel(0.3) * Matern(length_scale=1.7, nu=nu), alpha=noise, optimizer=None
+    )
     mean, covariance = theirs.fit(inputs, values).predict(asked, return_cov=True)
     assert np.allclose(ours.joint(asked)[0], mean)
     assert np.allclose(ours.joint(asked)[1], covariance)

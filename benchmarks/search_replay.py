@@ -3,8 +3,9 @@
 A pool is what was once measured of one workload on one target (those that ship with tunedb). A policy picks a batch of
 it, is told the latencies, and picks again: best so far after N trials over the best of the pool (less one: the simple
 regret), geometric mean over pools, with bootstrap intervals over pools. Each seed sees another nine tenths of a pool.
-The prior of "warm" is fitted without the pool's workload, in five folds. Minutes, and the machine may be busy: this is
-where design choices are made. The pools are spread over operator families and targets; `--pools 0` takes all.
+The prior of "warm" is fitted without the pool's workload, in five folds; that of "cold" is a roofline, which has
+learned nothing, and "blind" has none. Minutes, and the machine may be busy: this is where design choices are made. The
+pools are spread over operator families and targets; `--pools 0` takes all.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from costmodels.dataset import fold_numbers
-from costmodels.models import DEFAULT, models
+from costmodels.model import CostModel
+from costmodels.models import DEFAULT, LightGBMModel, RooflineModel, models
 from costmodels.pools import Pool, dataset_of
 from costmodels.shipped import shipped_pools
 from search import surrogate as surrogate_module
 from search.acquisition import select_batch
-from search.surrogate import Surrogate
+from search.surrogate import Surrogate, surrogate_of
 
 AFTER = (1, 8, 16, 32, 64)
 FOLDS = 5
@@ -76,17 +78,25 @@ def greedy_xgboost(pool: Shown, trials: int, batch: int) -> list[int]:
     return done
 
 
-def bayesian(*, warm: bool, beta: float = 1.0, how: str = "lcb") -> Policy:
+PRIORS: dict[str, tuple[Callable[[Shown], Array], CostModel | None]] = {
+    "warm": (lambda pool: pool.prior, LightGBMModel()),
+    "cold": (lambda pool: RooflineModel().costs(pool.features), RooflineModel()),
+    "blind": (lambda pool: np.zeros(len(pool.latencies)), None),
+}
+
+
+def bayesian(start: str, *, beta: float = 1.0, how: str = "lcb", prior_std: float | None = None) -> Policy:
     """Ours: the surrogate and acquisition of `search`, or another acquisition for comparison."""
+    prior_of, model = PRIORS[start]
 
     def policy(pool: Shown, trials: int, batch: int) -> list[int]:
-        prior = pool.prior if warm else np.zeros(len(pool.prior))
-        surrogate = Surrogate(has_prior=warm)
+        prior = prior_of(pool)
+        surrogate = surrogate_of(model) if prior_std is None else Surrogate(has_prior=True, prior_std=prior_std)
         done: list[int] = []
         left = list(range(len(pool.latencies)))
         while left and len(done) < trials:
             size = min(batch, trials - len(done), len(left))
-            if not warm and not done:
+            if model is None and not done:
                 picks = list(range(size))
             else:
                 posterior = surrogate.posterior(pool.features[left], prior[left])
@@ -129,26 +139,25 @@ def with_constant(name: str, value: float, policy: Policy) -> Policy:
 POLICIES: dict[str, Policy] = {
     "random": random_policy,
     "xgboost, greedy": greedy_xgboost,
-    "cold": bayesian(warm=False),
-    "warm": bayesian(warm=True),
+    **{start: bayesian(start) for start in ("blind", "cold", "warm")},
 }
-CONSTANTS = {
-    True: {"_PRIOR_STD": (0.2, 0.8), "_LENGTH_SCALE": (0.5, 2.0), "_WEIGHT_STD": (0.25, 1.0)},
-    False: {"_COLD_STD": (0.5, 2.0), "_LENGTH_SCALE": (0.5, 2.0)},
-}
+CONSTANTS = {"_LENGTH_SCALE": (0.5, 2.0), "_WEIGHT_STD": (0.25, 1.0)}
+ERRORS = {"warm": (0.2, 0.8), "cold": (0.3, 1.2)}  # half and twice what ships, nats
 
 
 def choices() -> dict[str, Policy]:
     """Other ways to do what ours does, one change at a time."""
     found: dict[str, Policy] = {}
-    for warm, name in ((True, "warm"), (False, "cold")):
+    for start, errors in ERRORS.items():
         for beta in (0.0, 0.5, 2.0):
-            found[f"{name}, beta {beta:g}"] = bayesian(warm=warm, beta=beta)
-        found[f"{name}, Thompson"] = bayesian(warm=warm, how="thompson")
-        for constant, values in CONSTANTS[warm].items():
+            found[f"{start}, beta {beta:g}"] = bayesian(start, beta=beta)
+        found[f"{start}, Thompson"] = bayesian(start, how="thompson")
+        for std in errors:
+            found[f"{start}, prior's error {std:g}"] = bayesian(start, prior_std=std)
+        for constant, values in CONSTANTS.items():
             for value in values:
-                label = f"{name}, {constant.strip('_').lower()} {value:g}"
-                found[label] = with_constant(constant, value, bayesian(warm=warm))
+                label = f"{start}, {constant.strip('_').lower().replace('_', ' ')} {value:g}"
+                found[label] = with_constant(constant, value, bayesian(start))
     return found
 
 

@@ -9,6 +9,7 @@ come to be differs.
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import platform
 import select
@@ -23,6 +24,13 @@ from typing import Any
 from tvm.support.popen_pool import PopenPoolExecutor, PopenWorker
 
 _PID = struct.Struct("<i")
+# Modules come from where this process has them, and not from the folder that it was started in.
+_PROGRAM = f"""
+import json, sys
+sys.path[:] = json.loads(sys.argv[2])
+from {__name__} import serve
+serve(int(sys.argv[1]))
+"""
 
 
 class _Zygote:
@@ -68,7 +76,7 @@ class _Zygote:
             self._end()
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with theirs:
-                command = [sys.executable, "-m", __name__, str(theirs.fileno())]
+                command = [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno()), json.dumps(sys.path)]
                 self._process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL)
             self._socket = ours
         return self._socket
@@ -205,7 +213,3 @@ def serve(descriptor: int) -> None:
             for one in descriptors:
                 os.close(one)
             link.send(_PID.pack(pid))
-
-
-if __name__ == "__main__":
-    serve(int(sys.argv[1]))

@@ -1,0 +1,141 @@
+"""How well a model ranks trials of a machine it has not seen, and what helps: `python benchmarks/unseen_machine.py`.
+
+It learns from what ships with tunedb and is judged by the trials in benchmarks/logs, of another machine and of sizes
+that do not ship. Two questions: how much the default model's second regressor should weigh, and whether it helps to be
+told of caches and of a core's FLOP/s (`costmodels.features.hardware`). Nothing is timed: the machine may be busy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+
+from costmodels import metrics
+from costmodels.features import hardware
+from costmodels.models import LightGBMModel, RooflineModel
+from costmodels.models.ensemble import log_cost
+from costmodels.pools import Pool, dataset_of, read_pools
+from costmodels.shipped import shipped_pools
+from tunedb.calibration import Calibration
+from tunedb.hardware import hardware_named
+from tunedb.ingest import ingest
+from tunedb.opening import open_store
+from tunedb.records import Hardware
+
+HERE = Path(__file__).resolve().parent
+LOGS = HERE / "logs" / "epyc-zen4-1core.tar.xz"
+FEWEST = 16  # trials of a workload
+MEMBERS, JUDGES = 4, 2  # ways are compared, not models
+SHARES = (0.0, 0.25, 0.5, 1.0)
+XEON, ZEN5, ZEN4 = ((48, 2048, None), (48, 1024, 32 * 1024), (32, 1024, 32 * 1024))  # KiB of L1d, L2, L3
+UNKNOWN = Calibration()
+MACHINES = {  # by arch, as data/README.md and benchmarks/logs/README.md tell; a core's figures are `tunedb targets`'
+    "rocketlake": (XEON, UNKNOWN),
+    "haswell": (XEON, UNKNOWN),
+    "znver5": (ZEN5, Calibration(2.82e11, 1.30e11)),
+    "x86-64-v3": (ZEN5, UNKNOWN),
+    "znver4": (ZEN4, UNKNOWN),
+}
+METRICS = ("top1", "top5", "top16", "pairwise")
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "unseen_machine.json")
+    chosen = parser.parse_args()
+    workers = len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as folder, open_store(folder, create=True) as store:
+        ingest(store, [LOGS, HERE.parent / "data"])
+        archs = {target.target_id: target.arch for target in store.targets()}
+        (unseen,) = (target for target in store.targets() if target.arch == "znver4")
+        test = [pool for pool in read_pools(store, unseen, workers=workers).pools if len(pool) >= FEWEST]
+    known = shipped_pools("llvm")
+    print(f"{len(test)} workloads of {unseen.text}\n{'way':34}", *(f"{name:>9}" for name in METRICS))
+    table = {}
+    for way, costs in ways(known, test, archs, chosen.seeds, workers):
+        figures = [judged(pool, of_pool) for pool, of_pool in zip(test, costs, strict=True)]
+        table.setdefault(way, []).append({name: float(np.nanmean([row[name] for row in figures])) for name in METRICS})
+        print(f"{way:34}", *(f"{table[way][-1][name]:9.3f}" for name in METRICS), flush=True)
+    means = {
+        way: {name: float(np.mean([row[name] for row in rows])) for name in METRICS} for way, rows in table.items()
+    }
+    print("\nmean over seeds")
+    for way, row in means.items():
+        print(f"{way:34}", *(f"{row[name]:9.3f}" for name in METRICS))
+    document = {"target": unseen.text, "workloads": len(test), "seeds": chosen.seeds, "means": means}
+    chosen.out.write_text(json.dumps(document, indent=1) + "\n")
+
+
+def ways(
+    known: Sequence[Pool], test: Sequence[Pool], archs: dict[str, str], seeds: int, workers: int
+) -> Iterator[tuple[str, list[Array]]]:
+    """Each way once a seed, with what it predicts for each pool."""
+    roofline = RooflineModel()
+    yield "roofline, nothing learned", [roofline.costs(pool.features) for pool in test]
+    dataset = dataset_of(known)
+    for seed in range(seeds):
+        for share in SHARES:
+            model = LightGBMModel(absolute_share=share, members=MEMBERS, judges=JUDGES, workers=workers)
+            model.fit(dataset, seed=seed)
+            yield f"second regressor's share {share:g}", [model.predict(pool.features).mean for pool in test]
+        for told in (False, True):
+            members = fitted(np.vstack([columns(pool, archs, told) for pool in known]), dataset.scores, seed, workers)
+            name = f"first regressor{', told of hardware' if told else ''}"
+            yield name, [predicted(columns(pool, archs, told), members) for pool in test]
+
+
+def columns(pool: Pool, archs: dict[str, str], told: bool) -> Array:
+    """A pool's features, with its machine's numbers beside them or without."""
+    if not told:
+        return pool.features
+    kib, calibration = MACHINES[archs[pool.target_id]]
+    machine = Hardware("", hardware_named("").name, "cpu", None, None, *(size and size * 1024 for size in kib))
+    return np.hstack([pool.features, np.tile(hardware.describe(machine, calibration), (len(pool), 1))])
+
+
+def fitted(features: Array, scores: Array, seed: int, workers: int) -> list[Any]:
+    """Regressors of sqrt(score), with the parameters of the default model's first."""
+    parameters = {
+        "objective": "regression",
+        "num_leaves": 31,
+        "learning_rate": 0.08,
+        "feature_fraction": 0.3,
+        "bagging_fraction": 0.8,
+        "bagging_freq": 1,
+        "min_data_in_leaf": 10,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": workers,
+        "verbose": -1,
+    }
+    data = lightgbm.Dataset(features, np.sqrt(scores), params={"max_bin": 127, "verbose": -1}, free_raw_data=False)
+    seeds = range(seed * 1000 + 1, seed * 1000 + 1 + MEMBERS)
+    return [lightgbm.train({**parameters, "seed": number}, data, num_boost_round=500) for number in seeds]
+
+
+def predicted(features: Array, members: Sequence[Any]) -> Array:
+    """The mean of what members say of log cost [n]."""
+    return np.asarray(np.mean([log_cost(member.predict(features)) for member in members], axis=0))
+
+
+def judged(pool: Pool, costs: Array) -> dict[str, float]:
+    """How a prediction ranks a pool."""
+    return {
+        **{f"top{k}": metrics.top_k(pool.scores, costs, k) for k in (1, 5, 16)},
+        "pairwise": metrics.pairwise_accuracy(pool.scores, costs),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -92,7 +92,7 @@ def folds(split: str, pools: Sequence[Pool], target_id: str, *, pooled: bool = T
 
     Args:
         split: one of `SPLITS`.
-        pools: of all targets.
+        pools: of all targets; none is tested on that is background.
         target_id: the one to be tested on.
         pooled: whether other targets' pools are learned from too; leave-target-out has nothing else.
         seed: of the folds that leave-target-out is tested in, so that its workloads are unseen as well.
@@ -103,6 +103,7 @@ def folds(split: str, pools: Sequence[Pool], target_id: str, *, pooled: bool = T
     own = [pool for pool in pools if pool.target_id == target_id]
     others = [pool for pool in pools if pool.target_id != target_id]
     known = others + own if pooled else own
+    own = [pool for pool in own if not pool.is_background]
     if split == "leave-one-workload-out":
         for workload_id in sorted({pool.workload_id for pool in own}):
             test = [pool for pool in own if pool.workload_id == workload_id]
@@ -213,7 +214,8 @@ def learning_curve(
         seed: of the parts, folds and models.
         on_progress: called with fits done, fits in all and what is being fitted.
     """
-    workload_ids = sorted({pool.workload_id for pool in pools if pool.target_id in target_ids})
+    tested = [pool for pool in pools if pool.target_id in target_ids and not pool.is_background]
+    workload_ids = sorted({pool.workload_id for pool in tested})
     fold = fold_numbers(np.arange(len(workload_ids)), _TARGET_FOLDS, seed=seed)
     fold_of = dict(zip(workload_ids, fold.tolist(), strict=True))
     points = []
@@ -229,9 +231,7 @@ def learning_curve(
             model.fit(dataset_of(train), seed=seed)
             sizes.append(sum(map(len, train)))
             values += [
-                judged(pool, model.predict(pool.features))
-                for pool in pools
-                if pool.target_id in target_ids and fold_of[pool.workload_id] == number
+                judged(pool, model.predict(pool.features)) for pool in tested if fold_of[pool.workload_id] == number
             ]
             done += 1
             if on_progress is not None:

@@ -40,6 +40,7 @@ class Pool:
     trial_ids: tuple[str, ...]
     anonymous_ids: tuple[str, ...] = ()  # ids of the same trials in a log that names no machine; () when these are they
     best_secs: float = 1.0  # the best latency
+    is_background: bool = False  # learned from, and nothing is judged by it
 
     @property
     def family(self) -> str:

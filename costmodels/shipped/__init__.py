@@ -57,7 +57,9 @@ def _pools(table: Any) -> list[Pool]:
     keys = list(zip(*(table.column(name).to_pylist() for name in wanted), strict=True))
     starts = [place for place in range(len(keys)) if place == 0 or keys[place] != keys[place - 1]]
     return [
-        Pool(key[0], key[1], key[2], matrix[start:end], scores[start:end], tuple(trial_ids[start:end]), (), key[3])
+        Pool(
+            key[0], key[1], key[2], matrix[start:end], scores[start:end], tuple(trial_ids[start:end]), (), key[3], True
+        )
         for start, end in zip(starts, [*starts[1:], len(keys)], strict=True)
         for key in [keys[start]]
     ]

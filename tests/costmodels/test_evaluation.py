@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,19 @@ def pool(workload: str, target: str = "t", *, shuffled: bool = False) -> Pool:
 
 
 POOLS = [pool(name, target) for target in ("t", "u") for name in ("conv1", "conv2", "dense1", "dense2", "pool1")]
+
+
+def test_background_is_learned_from_and_not_tested_on() -> None:
+    background = [
+        dataclasses.replace(pool("dense3", "t"), is_background=True),
+        dataclasses.replace(pool("dense3", "u")),
+    ]
+    for split in SPLITS:
+        made = list(folds(split, [*POOLS, *background], "t"))
+        assert "dense3" not in {p.workload_id for fold in made for p in fold.test}
+        assert any("dense3" in {p.workload_id for p in fold.train} for fold in made)
+    curve = learning_curve([*POOLS, *background], RidgeModel, ["t"], shares=(1.0,))
+    assert curve
 
 
 def test_a_workload_is_never_on_both_sides() -> None:

@@ -4,8 +4,8 @@ Cycles that the vector units, the loops and each level of cache would take, adde
 (after Williams, Waterman and Patterson, "Roofline: an insightful visual performance model for multicore architectures",
 CACM 2009, and, in that the parts are added, the execution-cache-memory model of Stengel, Treibig, Hager and Wellein,
 "Quantifying performance bottlenecks of stencil computations using the ECM model", ICS 2015). The constants are round
-numbers of x86 and ARM cores of the last ten years; none is fitted to a measurement. It is where a search begins that
-knows nothing else, and a floor for models that learn.
+numbers of x86 and ARM cores of the last ten years; none is fitted to a measurement, but which effects are counted was
+tried on the trials that ship. It is where a search begins that knows nothing else, and a floor for models that learn.
 
     work      vector instructions of a block: arithmetic and accesses
     chains    sums that are kept in registers while the innermost reduction runs

@@ -231,8 +231,7 @@ def _load_prior(store: Store, target: Target) -> tuple[Any, str]:
 
     loaded = load_model(store, target.target_id, kind=target.kind)
     if loaded is None:
-        model, prior = _learned_nothing(target)
-        return model, f"{prior} (the store has no cost model for this kind of target: see 'tunedb train')"
+        return None, "none: the store has no cost model for this kind of target (see 'tunedb train')"
     return loaded.model, loaded.describe()
 
 

@@ -1,7 +1,7 @@
 """LightGBM's trees from their text form, asked through the C interface of LightGBM's library.
 
-`import lightgbm` brings scikit-learn, SciPy and pandas with it, more than a second of a core: half of what a tuning run
-would take until its first measurement. To predict, the library alone is enough. Training imports the package.
+`import lightgbm` brings scikit-learn, SciPy and pandas with it, about a second of a core, for which a tuning run
+would wait before its first measurement. To predict, the library alone is enough. Training imports the package.
 
 The interface: https://lightgbm.readthedocs.io/en/latest/C-API.html.
 """

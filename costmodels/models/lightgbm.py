@@ -32,8 +32,8 @@ class LightGBMModel(Ensemble):
     A member is a pair. The one regresses the square root of the score, which tells what is good for its workload; near
     the best it saturates. The other regresses by what factor a program is slower than its roofline
     (`costmodels.models.roofline`), the good ones weighted more: all workloads and machines are on one scale there,
-    whatever the best is that was found for each, and what no tree has seen is told by the manual. The mixture ranks
-    better than either.
+    whatever the best is that was found for each, and what no tree has seen is told by the manual. The mixture puts
+    a little more pairs in order than either (benchmarks/unseen_machine.py).
 
     Args:
         num_trees: trees of each member's first regressor; the second has half as many, with twice the shrinkage.

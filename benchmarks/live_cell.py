@@ -20,6 +20,7 @@ import psutil
 
 from search import operators
 from search.frontends import Task
+from search.measure import zygote
 from search.targets import local_target
 from search.tuning import tune
 from tunedb.estimates import estimate
@@ -39,6 +40,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     chosen = parser.parse_args()
     logging.disable(logging.WARNING)
+    if chosen.arm != "stock":
+        zygote.prepare()  # as `tunedb tune` does
     import tvm
 
     sizes = json.loads(chosen.sizes)

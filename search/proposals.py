@@ -35,8 +35,9 @@ class Budget:
 
     first_samples: int = 64  # fresh ones before the first batch
     cold_samples: int = 256  # the same without any prior, where samples are all there is
+    late_samples: int = 32  # of the first, so many when the first batch is measured: it waits for the others only
     first_generations: int = 10
-    late_generations: int = 5  # of these, so many when the first batch is measured: it waits for half of them only
+    late_generations: int = 7  # the same of these
     samples: int = 4  # fresh ones before each later batch: other design spaces stay in sight
     generations: int = 2
     screened: int = 512  # changes of parents that are looked at in a generation
@@ -100,7 +101,7 @@ class Proposer:
         self._measured = EMPTY
         self._measured_log_secs: FloatArray = np.empty(0)
         self._first = True
-        self._owed = 0  # generations that were put off
+        self._owed = (0, 0)  # samples and generations that were put off
 
     def remember(self, history: History, surrogate: Surrogate) -> int:
         """Begins with what a store knows of the task; returns how many of its own trials count as measured.
@@ -151,15 +152,17 @@ class Proposer:
         budget = self._budget
         first, self._first = self._first, False
         blind = self._model is None and surrogate.num_measured == 0
-        if first:
-            self._add(self._spaces.sample(budget.cold_samples if blind else budget.first_samples))
-        else:
-            self._add(self._spaces.sample(budget.samples))
         if blind:
+            self._add(self._spaces.sample(budget.cold_samples if first else budget.samples))
             return self._pool  # nothing says yet which of them are good parents
-        put_off = budget.late_generations if first and not at_once else 0
-        generations = budget.first_generations - put_off if first else budget.generations + self._owed
-        self._owed = put_off
+        samples, generations = self._owed[0] + budget.samples, self._owed[1] + budget.generations
+        self._owed = (0, 0)
+        if first:
+            samples, generations = budget.first_samples, budget.first_generations
+        if first and not at_once:
+            self._owed = (budget.late_samples, budget.late_generations)
+            samples, generations = samples - self._owed[0], generations - self._owed[1]
+        self._add(self._spaces.sample(samples))
         for _ in range(generations):
             self._add(self._generation(surrogate, beta))
         if len(self._pool) > budget.pool:

@@ -73,33 +73,39 @@ def command(
     debug: Debug = False,
 ) -> None:
     """Measure new schedules of a workload on this machine and store every trial as it is measured."""
-    with session(store, as_json, debug) as run, run.open_store(create=True) as opened:
-        from cli.labels import target_label
-        from cli.units import count
-        from search.frontends import load_tasks
-        from search.targets import local_target, parse_target
-        from search.tuning import tune
+    with session(store, as_json, debug) as run:
+        from search.measure import zygote
 
-        chosen = local_target() if target is None else parse_target(target)
-        tasks = load_tasks(spec, opened, chosen)
-        what = spec if len(tasks) == 1 else f"{spec} ({len(tasks)} tasks)"
-        run.progress.note(f"tuning {what} for {target_label(chosen)}: {count(trials, 'trial')}, strategy {strategy}")
-        run.finishes_on_signal = True
-        report = tune(
-            tasks,
-            store=opened,
-            target=chosen,
-            trials=trials,
-            strategy=strategy.value,
-            seed=seed,
-            check=check,
-            flush_cache=flush_cache,
-            on_trial=partial(run.progress.trial, with_task=len(tasks) > 1),
-            stop=run.stop,
-        )
-        run.show(answer(report))
-        if any(task.numbers is not None and task.numbers.agrees is False for task in report.tasks):
-            run.exit_code = ExitCode.FAILED
+        zygote.prepare()  # a store has threads, after which it would be too late
+        with run.open_store(create=True) as opened:
+            from cli.labels import target_label
+            from cli.units import count
+            from search.frontends import load_tasks
+            from search.targets import local_target, parse_target
+            from search.tuning import tune
+
+            chosen = local_target() if target is None else parse_target(target)
+            tasks = load_tasks(spec, opened, chosen)
+            what = spec if len(tasks) == 1 else f"{spec} ({len(tasks)} tasks)"
+            run.progress.note(
+                f"tuning {what} for {target_label(chosen)}: {count(trials, 'trial')}, strategy {strategy}"
+            )
+            run.finishes_on_signal = True
+            report = tune(
+                tasks,
+                store=opened,
+                target=chosen,
+                trials=trials,
+                strategy=strategy.value,
+                seed=seed,
+                check=check,
+                flush_cache=flush_cache,
+                on_trial=partial(run.progress.trial, with_task=len(tasks) > 1),
+                stop=run.stop,
+            )
+            run.show(answer(report))
+            if any(task.numbers is not None and task.numbers.agrees is False for task in report.tasks):
+                run.exit_code = ExitCode.FAILED
 
 
 def answer(report: TuneReport) -> Answer:

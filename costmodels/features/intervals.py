@@ -43,6 +43,32 @@ def interval(expression: Any, of_variable: Mapping[Any, Interval], depths: int) 
     return combine(interval(expression.a, of_variable, depths), interval(expression.b, of_variable, depths))
 
 
+def holds(condition: Any, of_variable: Mapping[Any, Interval], points: int) -> NDArray[np.bool_]:
+    """Where a condition holds.
+
+    Args:
+        condition: a TVM expression of comparisons; what is not understood holds everywhere.
+        of_variable: values [points] of variables, as intervals that begin where they end; others count as zero.
+        points: length of the arrays.
+
+    Returns:
+        Array [points].
+    """
+    kind = type(condition).__name__
+    if kind == "Not":
+        return ~holds(condition.a, of_variable, points)
+    if kind in ("And", "Or"):
+        first, second = holds(condition.a, of_variable, points), holds(condition.b, of_variable, points)
+        return first & second if kind == "And" else first | second
+    if kind == "Call" and len(condition.args) == 1:  # `likely` and the like
+        return holds(condition.args[0], of_variable, points)
+    compare = _COMPARE.get(kind)
+    if compare is None:
+        return np.ones(points, dtype=np.bool_)
+    first_value, second_value = (interval(side, of_variable, points)[0] for side in (condition.a, condition.b))
+    return np.asarray(compare(first_value, second_value), dtype=np.bool_)
+
+
 def _constant(value: float, depths: int) -> Interval:
     array = np.full(depths, value)
     return array, array
@@ -72,4 +98,13 @@ _COMBINE: dict[str, Callable[[Interval, Interval], Interval]] = {
     "FloorMod": _floor_mod,
     "Min": lambda a, b: (np.minimum(a[0], b[0]), np.minimum(a[1], b[1])),
     "Max": lambda a, b: (np.maximum(a[0], b[0]), np.maximum(a[1], b[1])),
+}
+
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "LT": np.less,
+    "LE": np.less_equal,
+    "GT": np.greater,
+    "GE": np.greater_equal,
+    "EQ": np.equal,
+    "NE": np.not_equal,
 }

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-FEATURE_VERSION = "loop_nest-2"
+FEATURE_VERSION = "loop_nest-3"
 """Changes whenever `extract` gives other numbers; saved models and cached features carry it."""
 
 _CACHES = (32 * 1024, 1024 * 1024, 32 * 1024 * 1024)  # bytes: typical L1, L2 and L3 of a core
@@ -110,7 +110,8 @@ def _block(nest: Nest, lanes: float) -> dict[str, float]:
 
     steady = sum(1 for a in accesses if depths > 1 and a.elements[1] <= 1)
     contiguous = sum(1 for a in accesses if depths > 1 and a.elements[1] > 1 and a.run[1] >= extents[0])
-    work = all_iterations / vector * vectors
+    alive = all_iterations * (1.0 - nest.decided.skipped)
+    work = alive / vector * vectors
     numbers = {
         "iterations": all_iterations,
         "ops": nest.ops,
@@ -120,8 +121,11 @@ def _block(nest: Nest, lanes: float) -> dict[str, float]:
         "is_uneven_vector": float(vector > lanes and np.log2(vector) % 1 > 0),
         "count_loops": float(depths - 1),
         "vector_work": work * (nest.ops + len(accesses)),
-        "scalar_iterations": all_iterations if vector == 1 else 0.0,
-        "strided_work": all_iterations / vector * (len(accesses) - steady - contiguous),
+        "scalar_iterations": alive if vector == 1 else 0.0,
+        "share_skipped": nest.decided.skipped,
+        "share_branching": 1.0 - nest.decided.skipped - nest.decided.taken,
+        "is_branching_by_lane": float(nest.decided.is_by_lane),
+        "strided_work": alive / vector * (len(accesses) - steady - contiguous),
         "count_steady": float(steady),
         "count_contiguous": float(contiguous),
         "count_strided": float(len(accesses) - steady - contiguous),
@@ -201,20 +205,13 @@ def _unrolling(
     touched: NDArray[np.float64],
     lines: NDArray[np.float64],
 ) -> dict[str, float]:
-    """The innermost loops that the pragma unrolls: TVM unrolls while the product of extents is within its step."""
-    unrolled, depth = 1.0, 0
-    for place, extent in enumerate(nest.extents):
-        if nest.kinds[place] == PARALLEL:
-            break
-        if nest.kinds[place] != VECTORIZED:
-            if extent > 1 and unrolled * extent > nest.unroll_step:
-                break
-            unrolled *= extent
-        depth = place + 1
+    """The innermost loops that the pragma unrolls."""
+    depth = nest.unrolled_depth
+    unrolled = float(np.prod(nest.extents[:depth][nest.kinds[:depth] != VECTORIZED]))
     return {
         "unroll_step": float(nest.unroll_step),
         "unrolled": unrolled,
-        "unrolled_ops": unrolled * vectors * max(nest.ops, 1.0),
+        "unrolled_ops": unrolled * (1.0 - nest.decided.skipped) * vectors * max(nest.ops, 1.0),
         "unrolled_bytes": float(touched[depth]),
         "unrolled_lines": float(lines[depth]),
         "unrolled_times": float(inside[-1] / inside[depth]),

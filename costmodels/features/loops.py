@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from costmodels.features.conditions import Decided, decided
 from costmodels.features.intervals import interval
 
 if TYPE_CHECKING:
@@ -53,6 +54,14 @@ class Nest:
     unroll_step: int  # up to so many iterations LLVM is asked to unroll
     accesses: tuple[Access, ...]
     ops: float  # arithmetic of one iteration, in additions
+    decided: Decided = field(default_factory=Decided)  # what is known of its conditions at compile time
+
+    @property
+    def unrolled_depth(self) -> int:
+        """How many of the innermost loops are unrolled or vectorised: TVM's pragma takes them while the product of
+        their extents is within its step.
+        """
+        return unrolled_depth(self.extents, self.kinds, self.unroll_step)
 
 
 def nests(module: Any) -> list[Nest]:
@@ -115,15 +124,43 @@ def _nest(block: Any, values: Any, loops: tuple[Any, ...], step: int) -> Nest:
         if int(axis.iter_type) == _REDUCTION:
             reduced.update(node for node in _expressions(value) if type(node).__name__ == "Var")
     found, ops = _accesses(block)
+    extents = np.asarray([int(loop.extent) for loop in loops], dtype=np.float64)
+    kinds = np.asarray([int(loop.kind) for loop in loops], dtype=np.int64)
+    axes = [(axis.var, value) for axis, value in zip(block.iter_vars, values, strict=True)]
     return Nest(
         str(block.name_hint),
-        np.asarray([int(loop.extent) for loop in loops], dtype=np.float64),
-        np.asarray([int(loop.kind) for loop in loops], dtype=np.int64),
+        extents,
+        kinds,
         np.asarray([loop.loop_var in reduced for loop in loops], dtype=np.bool_),
         step,
         tuple(_touched(buffer, region, writes, of_block, depths) for buffer, region, writes in found),
         ops,
+        decided(_conditions(block.body), axes, loops, unrolled_depth(extents, kinds, step)),
     )
+
+
+def unrolled_depth(extents: NDArray[np.float64], kinds: NDArray[np.int64], step: int) -> int:
+    """See `Nest.unrolled_depth`."""
+    unrolled = 1.0
+    for place, (extent, kind) in enumerate(zip(extents, kinds, strict=True)):
+        if kind == PARALLEL:
+            return place
+        if kind != VECTORIZED:
+            if extent > 1 and unrolled * extent > step:
+                return place
+            unrolled *= extent
+    return len(extents)
+
+
+def _conditions(node: Any) -> list[Any]:
+    """The condition of each outermost `if_then_else`, and of those nested in what it admits."""
+    from tvm import tirx
+
+    if type(node).__name__ == "Call" and "if_then_else" in str(getattr(node.op, "name", "")):
+        condition, admitted = node.args[0], node.args[1]
+        nested = _conditions(admitted)
+        return [tirx.And(condition, inner) for inner in nested] or [condition]
+    return [condition for part in _below(node) for condition in _conditions(part)]
 
 
 def _accesses(block: Any) -> tuple[list[tuple[Any, list[tuple[Any, int]], bool]], float]:
@@ -160,25 +197,27 @@ _OPS = {
 
 def _expressions(node: Any) -> Iterator[Any]:
     """A node and what is below it. Index arithmetic is not looked into: the compiler takes it out of the loop."""
-    kind = type(node).__name__
-    if kind in ("Var", "IntImm", "FloatImm", "StringImm", "TensorLoad"):
-        below: list[Any] = []
-    elif kind == "BufferStore":
-        below = [node.value]
-    elif kind == "Call":
-        below = list(node.args)
-    elif kind == "Select":
-        below = [node.condition, node.true_value, node.false_value]
-    elif kind == "IfThenElse":
-        below = [node.condition, *_statements(node)]
-    elif kind == "SeqStmt":
-        below = list(node.seq)
-    else:
-        parts = (getattr(node, name, None) for name in ("a", "b", "value", "body"))
-        below = [part for part in parts if part is not None]
-    for part in below:
+    for part in _below(node):
         yield from _expressions(part)
     yield node
+
+
+def _below(node: Any) -> list[Any]:
+    kind = type(node).__name__
+    if kind in ("Var", "IntImm", "FloatImm", "StringImm", "TensorLoad"):
+        return []
+    if kind == "BufferStore":
+        return [node.value]
+    if kind == "Call":
+        return list(node.args)
+    if kind == "Select":
+        return [node.condition, node.true_value, node.false_value]
+    if kind == "IfThenElse":
+        return [node.condition, *_statements(node)]
+    if kind == "SeqStmt":
+        return list(node.seq)
+    parts = (getattr(node, name, None) for name in ("a", "b", "value", "body"))
+    return [part for part in parts if part is not None]
 
 
 def _touched(

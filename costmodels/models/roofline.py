@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _VECTOR_CYCLES = 0.5  # of an instruction: two ports
 _LATENCY_CYCLES = 4.0  # of a multiplication and addition, until the next of the same sum may begin
 _SPILLED = 1.7  # times as much work where the sums do not fit into the registers
-_TAKEN_APART = 4.0  # the same where LLVM takes uneven vectors apart
+_TAKEN_APART = 4.0  # the same where LLVM takes vectors apart: uneven ones, and those whose lanes branch
 _LANE_CYCLES = 1.0  # of a lane that is loaded or stored by itself
 _LOOP_CYCLES = 2.0  # of an iteration that is not unrolled
 _LINE_CYCLES = (2.0, 6.0, 12.0)  # of a cache line from L2, L3 and memory
@@ -62,13 +62,15 @@ class RooflineModel(Floor):
 def _block_cycles(columns: _Columns, block: str, lanes: NDArray[np.float64]) -> NDArray[np.float64]:
     vector, sums = columns[f"{block}_vector"], columns[f"{block}_tile_registers"]
     steps = columns[f"{block}_iterations"] / vector
+    done = steps * (1.0 - columns.raw(f"{block}_share_skipped"))
     reduces = columns[f"{block}_iterations_per_output"] > 1.5
     registers = np.where(lanes >= _WIDE_LANES, _WIDE_REGISTERS, _REGISTERS)
     cycles = _VECTOR_CYCLES * columns[f"{block}_vector_work"]
-    chained = _LATENCY_CYCLES * steps * np.ceil(vector / np.maximum(lanes, 1.0)) / np.maximum(sums, 1.0)
+    chained = _LATENCY_CYCLES * done * np.ceil(vector / np.maximum(lanes, 1.0)) / np.maximum(sums, 1.0)
     cycles = np.where(reduces, np.maximum(cycles, chained), cycles)
     cycles = cycles * np.where(reduces & (sums > registers), _SPILLED, 1.0)
-    cycles = cycles * np.where(columns.raw(f"{block}_is_uneven_vector") > 0.0, _TAKEN_APART, 1.0)
+    is_apart = columns.raw(f"{block}_is_uneven_vector") + columns.raw(f"{block}_is_branching_by_lane") > 0.0
+    cycles = cycles * np.where(is_apart, _TAKEN_APART, 1.0)
     cycles = cycles + _LANE_CYCLES * columns[f"{block}_strided_work"] * vector
     cycles = cycles + _LOOP_CYCLES * steps / np.maximum(columns[f"{block}_unrolled"], 1.0)
     doublings = np.clip(columns.raw(f"{block}_unrolled_ops") - np.log2(_MOST_CODE), 0.0, _MOST_DOUBLINGS)

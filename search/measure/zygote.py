@@ -2,8 +2,9 @@
 
 TVM takes most of a second of a core to import, and a run needs a builder and a runner, and new ones after each crash
 and time-out. This process imports it once and forks itself on request; it holds no store, no model and no thread of
-ours, so that a fork of it is safe where one of the tuning process would not be. Workers are TVM's own: only how they
-come to be differs.
+ours, so that a fork of it is safe where one of the tuning process would not be. A command that has done nothing else
+so far may fork it from itself (`prepare`), so that TVM is imported once for both. Workers are TVM's own: only how
+they come to be differs.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import struct
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 from tvm.support.popen_pool import PopenPoolExecutor, PopenWorker
@@ -38,9 +40,27 @@ class _Zygote:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | _Forked | None = None
         self._socket: socket.socket | None = None
         atexit.register(self.close)
+
+    def fork_from_here(self) -> None:
+        """Starts it as a fork of this process, unless it runs or this process has other threads."""
+        with self._lock:
+            if self._process is not None or threading.active_count() > 1:
+                return
+            _import_what_workers_need()
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            pid = os.fork()
+            if pid == 0:
+                ours.close()
+                _begin_anew()
+                try:
+                    serve(theirs.detach())
+                finally:
+                    os._exit(0)
+            theirs.close()
+            self._process, self._socket = _Forked(pid, is_child=True), ours
 
     def start(self) -> None:
         """Starts it, unless it runs; does not wait for it."""
@@ -94,10 +114,11 @@ _ZYGOTE = _Zygote()
 
 
 class _Forked:
-    """What `PopenWorker` asks of a `subprocess.Popen`, of a process that is no child of this one."""
+    """What `PopenWorker` asks of a `subprocess.Popen`, of a process that `subprocess` did not start."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, *, is_child: bool = False) -> None:
         self.pid = pid
+        self._is_child = is_child
         try:
             self._descriptor: int | None = os.pidfd_open(pid)
         except ProcessLookupError:  # it has ended already
@@ -123,6 +144,8 @@ class _Forked:
             return self._descriptor is None
         os.close(self._descriptor)
         self._descriptor = None
+        if self._is_child:
+            os.waitpid(self.pid, 0)
         return True
 
     def __del__(self) -> None:
@@ -183,18 +206,38 @@ class ForkedPool(PopenPoolExecutor):
         return worker.recv()
 
 
-def serve(descriptor: int) -> None:
-    """Forks a worker for each request that comes through a socket, until that is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the one who asks
-    # What builders and runners need, so that a fork has it.
+def prepare() -> None:
+    """Imports TVM and forks the process from this one, for the runs that follow in it.
+
+    To be called before anything that has threads: stores have. Where it is too late, nothing is done, and a run starts
+    a process that imports TVM by itself.
+    """
+    _ZYGOTE.fork_from_here()
+
+
+def _begin_anew() -> None:
+    """Lets go of what a fork has of its parent's, but for modules."""
+    with Path(os.devnull).open() as nothing:
+        os.dup2(nothing.fileno(), 0)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _import_what_workers_need() -> None:
     import tvm.s_tir.meta_schedule.builder.local_builder
     import tvm.s_tir.meta_schedule.runner.local_runner  # noqa: F401
-    from tvm.exec import popen_worker
 
     from search.measure import workers  # noqa: F401
     from tunedb import tensor_intrinsics
 
     tensor_intrinsics.register_for("llvm", ("arm_cpu",) if platform.machine() == "aarch64" else ("cpu",))
+
+
+def serve(descriptor: int) -> None:
+    """Forks a worker for each request that comes through a socket, until that is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is for the one who asks
+    _import_what_workers_need()
+    from tvm.exec import popen_worker
+
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for workers here
     with socket.socket(fileno=descriptor) as link:
         while True:

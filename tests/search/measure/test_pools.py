@@ -1,5 +1,7 @@
 """Real workers, and candidates that really fail."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -210,6 +212,29 @@ def test_a_worker_that_is_killed_is_followed_by_another(target: Target) -> None:
     while time.monotonic() < ended and Path(f"/proc/{second}").exists():
         time.sleep(0.01)
     assert not Path(f"/proc/{second}").exists()
+
+
+@pytest.mark.parametrize("has_threads", [False, True])
+def test_a_process_without_threads_forks_what_workers_are_forks_of(has_threads: bool) -> None:
+    script = f"""
+import os, threading
+from search.measure import zygote
+stop = threading.Event()
+if {has_threads}:
+    threading.Thread(target=stop.wait).start()
+zygote.prepare()
+made = zygote._ZYGOTE._process
+assert (made is None) == {has_threads}
+pool = zygote.ForkedPool(max_workers=1, timeout=30)
+process = zygote._ZYGOTE._process
+assert pool.submit(os.getppid).result() == process.pid
+assert made in (None, process)
+zygote._ZYGOTE.close()
+assert not os.path.exists(f"/proc/{{process.pid}}")  # nor is it left as a zombie
+stop.set()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_cores_are_shared_out() -> None:

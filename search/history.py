@@ -1,12 +1,16 @@
-"""What a store remembers that bears on a task: its own trials, those on other targets, the best of its relatives."""
+"""What is remembered that bears on a task: its own trials, those on other targets, the best of its relatives."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from costmodels.shipped import BestSchedules
 from tunedb.errors import NotFoundError
+from tunedb.near_targets import family
 from tunedb.records import Outcome, Target, Trace, Trial, Workload
 from tunedb.store import Store
 
@@ -30,9 +34,17 @@ class History:
         return len(self.own) + len(self.elsewhere) + len(self.relatives)
 
 
-def recall(store: Store, workload: Workload, target: Target) -> History:
-    """What the store knows of a workload, and of workloads that compute the same thing in other sizes."""
+def recall(store: Store, workload: Workload, target: Target, shipped: Sequence[BestSchedules] = ()) -> History:
+    """What is known of a workload, and of workloads that compute the same thing in other sizes.
+
+    Args:
+        store: what was measured here.
+        workload: what is to be tuned.
+        target: what it is tuned for.
+        shipped: schedules from elsewhere, which the store's own are put before.
+    """
     others = [other for other in store.targets() if other.kind == target.kind and other.target_id != target.target_id]
+    others.sort(key=lambda other: family(other) != family(target))
     own: list[Trial] = []
     elsewhere: list[Trial] = []
     known = store.workloads()
@@ -41,14 +53,18 @@ def recall(store: Store, workload: Workload, target: Target) -> History:
         own = sorted(every, key=lambda trial: (trial.run_secs_median, trial.trial_id))[:_MOST_OWN]
         for other in others:
             elsewhere += store.best(workload.workload_id, other.target_id, _MOST_ELSEWHERE // len(others) or 1)
-    distances = {
-        row.workload_id: distance
-        for row in known
-        if row.workload_id != workload.workload_id and math.isfinite(distance := _distance(workload.name, row.name))
-    }
+    from_elsewhere: dict[str, list[BestSchedules]] = defaultdict(list)
+    for row in shipped:
+        from_elsewhere[row.workload_id].append(row)
+    names = {row.workload_id: row.name for row in shipped}
+    names |= {row.workload_id: row.name for row in known if row.workload_id != workload.workload_id}
+    distances = {key: _distance(workload.name, name) for key, name in names.items()}
+    nearest = sorted((key for key in names if math.isfinite(distances[key])), key=lambda key: (distances[key], key))
     relatives: list[Trace] = []
-    for workload_id in sorted(distances, key=lambda key: (distances[key], key))[:_RELATIVES]:
-        relatives += [trial.trace for trial in _best(store, workload_id, target, others)]
+    for workload_id in nearest[:_RELATIVES]:
+        mine = [] if workload_id == workload.workload_id else _best(store, workload_id, target, others)
+        best = [trial.trace for trial in mine] + _best_of(from_elsewhere[workload_id], target)
+        relatives += best[:_BEST_OF_EACH]
     return History(tuple(own), tuple(elsewhere), tuple(relatives))
 
 
@@ -66,6 +82,17 @@ def _best(store: Store, workload_id: str, target: Target, others: list[Target]) 
         if found:
             return found
     return []
+
+
+def _best_of(shipped: Sequence[BestSchedules], target: Target) -> list[Trace]:
+    """Of schedules of one workload those for the target that is most like this one."""
+    if not shipped:
+        return []
+
+    def unlike(row: BestSchedules) -> tuple[bool, bool]:
+        return row.target.target_id != target.target_id, family(row.target) != family(target)
+
+    return list(min(shipped, key=unlike).traces)
 
 
 def _distance(one: str, other: str) -> float:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from costmodels.model import CostModel
+from costmodels.shipped import shipped_schedules
 from search.frontends import Task
 from search.history import History, recall
 from search.measure.confirming import confirm
@@ -89,7 +90,8 @@ def tune(
 
     Args:
         tasks: what to tune; several share the trials through MetaSchedule's gradient task scheduler.
-        store: learns of each trial, and gives the cost model that "bo" starts from.
+        store: learns of each trial, and gives the cost model that "bo" starts from; where it has none, what ships with
+            tunedb does. The best schedules that ship stand beside the store's.
         target: what to generate code for; it must be one that this machine runs.
         trials: how many candidates to measure, over all tasks. 0 measures none: "bo" then says, for each task, which
             schedule it believes to be the best, and compiles it.
@@ -98,7 +100,8 @@ def tune(
         seed: of all randomness.
         use_prior: False starts "bo" cold: without a cost model that has learned anything (a roofline stands in for it),
             and without what the store knows of the workloads.
-        model: starts "bo" instead of the store's cost model; with "evolutionary", takes the place of stock's.
+        model: starts "bo" instead of the store's cost model, and without the schedules that ship; with "evolutionary",
+            takes the place of stock's.
         batch_size: candidates between two updates; 8 for "bo", stock's 64 (or `trials`) otherwise.
         check: whether in the end the fastest schedules are measured again, in turn, until they can be told apart (see
             `TaskReport.passes`), and the numbers of the best compared with those of the untuned program.
@@ -148,7 +151,8 @@ def tune(
         if strategy == "bo" and model is None:
             loaded, prior = _load_prior(store, target) if use_prior else _learned_nothing(target)
         recorder.source = _source(strategy, seed, prior, flush_cache)
-        remember = partial(recall, store, target=target) if use_prior else None
+        shipped = shipped_schedules(target.kind) if use_prior and model is None else ()
+        remember = partial(recall, store, target=target, shipped=shipped) if use_prior else None
         chosen = _strategy(strategy, loaded, seed, batch_size, remember, recorder, stop)
         contexts = [
             ms.TuneContext(
@@ -170,7 +174,7 @@ def tune(
             rng = np.random.default_rng(seed)
             for task, context in zip(tasks, contexts, strict=True):
                 mine = recorder.for_task(workload_from_module(task.mod), task.name)
-                known = recall(store, mine.workload, target) if use_prior else History()
+                known = remember(mine.workload) if remember else History()
                 mine.predicted = predict_best(context, loaded, known, rng, builder)
             return _report(recorder, tasks, target, strategy, seed, prior, interrupted=False)
         with tempfile.TemporaryDirectory(prefix="tunedb-") as work_dir:
@@ -222,7 +226,8 @@ def bayesian_optimization(
     ours = target_from_tvm(target)
     model, prior = _load_prior(store, ours) if use_prior else _learned_nothing(ours)
     recorder = RunRecorder(store, ours, this_machine(), _source("bo", seed, prior), total=0)
-    remember = partial(recall, store, target=ours) if use_prior else None
+    shipped = shipped_schedules(ours.kind) if use_prior else ()
+    remember = partial(recall, store, target=ours, shipped=shipped) if use_prior else None
     return _strategy("bo", model, seed, batch_size, remember, recorder, None)
 
 

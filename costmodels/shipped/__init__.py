@@ -1,18 +1,22 @@
-"""What tunedb knows before it has measured anything: trials with their features, and a model that learned from them.
+"""What tunedb knows before it has measured anything: trials with their features, a model of them, the best schedules.
 
-`make prior` makes both of the logs in `data/`, bit for bit (see `build.py`).
+`make prior` makes all of the logs in `data/`, bit for bit (see `build.py`).
 """
 
 from __future__ import annotations
 
 import functools
 import logging
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from costmodels.features import DEFAULT
+from tunedb.identity import canonical_target
+from tunedb.records import Target, Trace
 
 if TYPE_CHECKING:
     from costmodels.pools import Pool
@@ -21,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parent
 TRIALS = "trials.parquet"
+SCHEDULES = "schedules.parquet"
 MODEL = "model"
 KIND = "llvm"  # of the targets that were measured
 VERSION_KEY = b"tunedb.feature_version"
@@ -45,6 +50,32 @@ def shipped_pools(kind: str) -> tuple[Pool, ...]:
         _log.warning("%s was made for other features than %s: run `make prior`", path, DEFAULT.FEATURE_VERSION)
         return ()
     return tuple(_pools(pq.read_table(path)))
+
+
+@dataclass(frozen=True, slots=True)
+class BestSchedules:
+    """The fastest schedules of a workload on a target, the fastest first."""
+
+    workload_id: str
+    name: str  # of the workload
+    target: Target
+    traces: tuple[Trace, ...]
+
+
+@functools.cache
+def shipped_schedules(kind: str) -> tuple[BestSchedules, ...]:
+    """The best schedules that ship for a kind of target; those of targets of which most is known come first."""
+    path = FOLDER / SCHEDULES
+    if kind != KIND or not path.is_file():
+        return ()
+    import pyarrow.parquet as pq
+
+    found = []
+    rows = pq.read_table(path).to_pylist()
+    for (workload_id, name, text), group in groupby(rows, lambda row: (row["workload_id"], row["name"], row["target"])):
+        traces = tuple(Trace(row["instructions"], row["decisions"]) for row in group)
+        found.append(BestSchedules(workload_id, name, canonical_target(text), traces))
+    return tuple(found)
 
 
 def _pools(table: Any) -> list[Pool]:

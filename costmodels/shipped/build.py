@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,18 +22,20 @@ from costmodels.models import DEFAULT as DEFAULT_MODEL
 from costmodels.models import models
 from costmodels.pools import Pool, dataset_of, read_pools
 from costmodels.registry import TrainedOn, write_model
-from costmodels.shipped import KIND, MODEL, TRIALS, VERSION_KEY
+from costmodels.shipped import KIND, MODEL, SCHEDULES, TRIALS, VERSION_KEY
 from tunedb.ingest import ingest
 from tunedb.opening import open_store
+from tunedb.records import Target
 from tunedb.store import Store
 
 _log = logging.getLogger(__name__)
 
+_BEST_OF_EACH = 4  # schedules of a workload on a target
 _MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)  # of every build: the time of day is no part of what was learned
 
 
 def build(logs: Sequence[Path], out: Path, *, workers: int) -> None:
-    """Ingests logs into a store of their own, and writes trials with features and a model of them into a folder."""
+    """Ingests logs into a store of their own, and writes what ships of it into a folder."""
     with tempfile.TemporaryDirectory() as folder, open_store(folder, create=True) as store:
         report = ingest(store, logs)
         _log.info("%s trials", report.added)
@@ -41,6 +43,7 @@ def build(logs: Sequence[Path], out: Path, *, workers: int) -> None:
         pools = [pool for t in targets.values() for pool in read_pools(store, t, workers=workers).pools]
         pools.sort(key=lambda pool: (pool.target_id, pool.workload_id, pool.trial_ids))
         write_trials(pools, out / TRIALS)
+        _write_schedules(store, pools, targets, out / SCHEDULES)
         _write_model(store, pools, out / MODEL, workers=workers)
 
 
@@ -63,11 +66,40 @@ def write_trials(pools: Sequence[Pool], path: Path) -> None:
     pq.write_table(table, path, compression="zstd", compression_level=19, row_group_size=1 << 20)
 
 
-def _write_model(store: Store, pools: Sequence[Pool], folder: Path, *, workers: int) -> None:
-    dataset = dataset_of(pools)
+def _write_schedules(store: Store, pools: Sequence[Pool], targets: Mapping[str, Target], path: Path) -> None:
+    """Writes the best schedules of each pool's workload and target as Parquet, a row each."""
+    import pyarrow
+    import pyarrow.parquet as pq
+
+    sizes = _sizes(pools)
+    rows = [
+        {
+            "workload_id": workload_id,
+            "name": name,
+            "target": targets[target_id].text,
+            "instructions": trial.trace.instructions,
+            "decisions": trial.trace.decisions,
+        }
+        for target_id, workload_id, name in sorted(
+            {(pool.target_id, pool.workload_id, pool.name) for pool in pools},
+            key=lambda key: (-sizes[key[0]], key),
+        )
+        for trial in store.best(workload_id, target_id, _BEST_OF_EACH)
+    ]
+    pq.write_table(pyarrow.Table.from_pylist(rows), path, compression="zstd", compression_level=19)
+
+
+def _sizes(pools: Sequence[Pool]) -> dict[str, int]:
+    """Trials by target."""
     sizes: dict[str, int] = {}
     for pool in pools:
         sizes[pool.target_id] = sizes.get(pool.target_id, 0) + len(pool)
+    return sizes
+
+
+def _write_model(store: Store, pools: Sequence[Pool], folder: Path, *, workers: int) -> None:
+    dataset = dataset_of(pools)
+    sizes = _sizes(pools)
     largest = max(sizes, key=lambda target_id: (sizes[target_id], target_id))
     (target,) = (target for target in store.targets() if target.target_id == largest)
     workload_ids = {pool.workload_id for pool in pools if pool.target_id == largest}

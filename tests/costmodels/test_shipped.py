@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from costmodels.choosing import load_model
 from costmodels.features import DEFAULT
-from costmodels.shipped import FOLDER, MODEL, TRIALS, shipped_model_folder, shipped_pools
+from costmodels.shipped import FOLDER, MODEL, TRIALS, shipped_model_folder, shipped_pools, shipped_schedules
 
 LOGS = Path(__file__).parents[2] / "data" / "metaschedule" / "x86-64-v3-1core.tar.xz"
 
@@ -23,6 +24,17 @@ def test_there_are_many_trials_of_many_workloads():
     assert all(pool.features.shape == (len(pool), len(DEFAULT.names())) for pool in pools)
     assert all(np.isfinite(pool.features).all() and pool.scores.max() <= 1 for pool in pools)
     assert shipped_pools("cuda") == ()
+
+
+def test_the_best_schedules_ship_by_workload_and_target():
+    schedules = shipped_schedules("llvm")
+    pools = shipped_pools("llvm")
+    assert {(row.workload_id, row.target.target_id) for row in schedules} == {
+        (pool.workload_id, pool.target_id) for pool in pools
+    }
+    assert all(1 <= len(row.traces) <= 4 for row in schedules)
+    assert all(json.loads(trace.to_json()) for row in schedules[:20] for trace in row.traces)
+    assert shipped_schedules("cuda") == ()
 
 
 def test_an_empty_store_gets_the_shipped_model(store, target):

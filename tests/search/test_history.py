@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from costmodels.shipped import BestSchedules
 from search.history import failed, recall
 from tunedb.hardware import hardware_named
 from tunedb.identity import canonical_target, content_hash, source
@@ -10,6 +11,7 @@ from tunedb.records import Outcome, Target, Trace, Trial, Workload
 
 TARGET = canonical_target('{"kind":"llvm","mcpu":"znver5","num-cores":1}')
 OTHER = canonical_target('{"kind":"llvm","mcpu":"rocketlake","num-cores":1}')
+GPU_LIKE = canonical_target('{"kind":"llvm","mcpu":"x86-64-v3","num-cores":1}')
 GPU = canonical_target('{"kind":"cuda","arch":"sm_90"}')
 MACHINE = hardware_named("a machine")
 SOURCE = source("a.json", "metaschedule-json")
@@ -89,3 +91,25 @@ def test_a_new_workload_has_relatives_only_and_an_empty_store_nothing(store: Mem
     assert not history.elsewhere
     assert len(history.relatives) == 2 + 4 + 4  # good schedules of the three matmuls
     assert len(recall(MemoryStore(), new, TARGET)) == 0
+
+
+def test_what_ships_stands_behind_the_stores_own(store: MemoryStore) -> None:
+    def shipped(of: Workload, target: Target) -> BestSchedules:
+        return BestSchedules(of.workload_id, of.name, target, (Trace(b"[]", target.arch.encode()),))
+
+    nearer = workload("matmul 1x128x128x130 float32")
+    rows = [shipped(nearer, GPU_LIKE), shipped(nearer, OTHER), shipped(NEAR, OTHER), shipped(UNLIKE, TARGET)]
+    relatives = [one.decisions.decode() for one in recall(store, TUNED, OTHER, rows).relatives]
+
+    assert relatives[0] == "rocketlake"  # for this very target, not the first of all
+    assert relatives[1] == f'[[1,"{NEAR.name} 5"]]'  # of it the store has four, which come first
+    assert len(relatives) == 1 + 4 + 4
+    assert recall(MemoryStore(), TUNED, TARGET, rows).relatives == (rows[0].traces[0], rows[2].traces[0])
+
+
+def test_the_workloads_own_schedules_may_ship(store: MemoryStore) -> None:
+    row = BestSchedules(TUNED.workload_id, TUNED.name, OTHER, (Trace(b"[]", b"shipped"),))
+    history = recall(store, TUNED, TARGET, [row])
+
+    assert history.relatives[0].decisions == b"shipped"
+    assert len(history.own) == 3

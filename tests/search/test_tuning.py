@@ -41,6 +41,23 @@ def test_every_trial_of_a_run_is_in_the_store(small_matmul: Any, target: Target,
         assert best_so_far == sorted(best_so_far, reverse=True)
 
 
+@pytest.mark.parametrize("is_given", [False, True])
+def test_an_empty_store_begins_with_schedules_that_ship(
+    small_matmul: Any, target: Target, caplog: pytest.LogCaptureFixture, is_given: bool
+) -> None:
+    from costmodels.models import RooflineModel
+    from search.frontends import Task
+    from search.tuning import tune
+    from tunedb.memory import MemoryStore
+
+    given = RooflineModel() if is_given else None
+    with caplog.at_level("INFO", logger="search.proposals"):
+        tune([Task("small", small_matmul)], store=MemoryStore(), target=target, trials=1, model=given, check=False)
+
+    (line,) = (record.getMessage() for record in caplog.records if "relatives" in record.getMessage())
+    assert ("0 schedules of relatives" in line) == is_given
+
+
 @pytest.mark.parametrize("strategy", ["evolutionary", "random"])
 def test_stock_strategies_are_recorded_too(small_matmul: Any, target: Target, tmp_path: Path, strategy: str) -> None:
     import tunedb

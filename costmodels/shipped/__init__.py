@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import functools
 import logging
+import lzma
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from costmodels.features import DEFAULT
@@ -25,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parent
 TRIALS = "trials.parquet"
-SCHEDULES = "schedules.parquet"
+SCHEDULES = "schedules.json.xz"
 MODEL = "model"
 KIND = "llvm"  # of the targets that were measured
 VERSION_KEY = b"tunedb.feature_version"
@@ -68,14 +69,16 @@ def shipped_schedules(kind: str) -> tuple[BestSchedules, ...]:
     path = FOLDER / SCHEDULES
     if kind != KIND or not path.is_file():
         return ()
-    import pyarrow.parquet as pq
+    # Not Parquet: a search waits for it, and importing its reader takes longer than reading this.
+    rows = msgspec.json.decode(lzma.decompress(path.read_bytes()), type=list[tuple[str, str, str, list[list[str]]]])
+    return tuple(
+        BestSchedules(workload_id, name, canonical_target(text), tuple(_trace(*parts) for parts in traces))
+        for workload_id, name, text, traces in rows
+    )
 
-    found = []
-    rows = pq.read_table(path).to_pylist()
-    for (workload_id, name, text), group in groupby(rows, lambda row: (row["workload_id"], row["name"], row["target"])):
-        traces = tuple(Trace(row["instructions"], row["decisions"]) for row in group)
-        found.append(BestSchedules(workload_id, name, canonical_target(text), traces))
-    return tuple(found)
+
+def _trace(instructions: str, decisions: str) -> Trace:
+    return Trace(instructions.encode(), decisions.encode())
 
 
 def _pools(table: Any) -> list[Pool]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import lzma
 import os
 import shutil
 import tempfile
@@ -14,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from costmodels import metrics
@@ -25,7 +27,7 @@ from costmodels.registry import TrainedOn, write_model
 from costmodels.shipped import KIND, MODEL, SCHEDULES, TRIALS, VERSION_KEY
 from tunedb.ingest import ingest
 from tunedb.opening import open_store
-from tunedb.records import Target
+from tunedb.records import Target, Trace
 from tunedb.store import Store
 
 _log = logging.getLogger(__name__)
@@ -67,26 +69,19 @@ def write_trials(pools: Sequence[Pool], path: Path) -> None:
 
 
 def _write_schedules(store: Store, pools: Sequence[Pool], targets: Mapping[str, Target], path: Path) -> None:
-    """Writes the best schedules of each pool's workload and target as Parquet, a row each."""
-    import pyarrow
-    import pyarrow.parquet as pq
-
+    """Writes the best schedules of each pool's workload and target as compressed JSON."""
     sizes = _sizes(pools)
+    keys = {(pool.target_id, pool.workload_id, pool.name) for pool in pools}
     rows = [
-        {
-            "workload_id": workload_id,
-            "name": name,
-            "target": targets[target_id].text,
-            "instructions": trial.trace.instructions,
-            "decisions": trial.trace.decisions,
-        }
-        for target_id, workload_id, name in sorted(
-            {(pool.target_id, pool.workload_id, pool.name) for pool in pools},
-            key=lambda key: (-sizes[key[0]], key),
-        )
-        for trial in store.best(workload_id, target_id, _BEST_OF_EACH)
+        (workload_id, name, targets[target_id].text, [_texts(trial.trace) for trial in best])
+        for target_id, workload_id, name in sorted(keys, key=lambda key: (-sizes[key[0]], key))
+        for best in [store.best(workload_id, target_id, _BEST_OF_EACH)]
     ]
-    pq.write_table(pyarrow.Table.from_pylist(rows), path, compression="zstd", compression_level=19)
+    path.write_bytes(lzma.compress(msgspec.json.encode(rows), preset=9))
+
+
+def _texts(trace: Trace) -> tuple[str, str]:
+    return trace.instructions.decode(), trace.decisions.decode()
 
 
 def _sizes(pools: Sequence[Pool]) -> dict[str, int]:

@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from costmodels.features.loops import LINE_BYTES, PARALLEL, SET_PERIODS, VECTORIZED, Access, Nest, nests
+from costmodels.features.vectors import vector_loop
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _log = logging.getLogger(__name__)
 
-FEATURE_VERSION = "loop_nest-3"
+FEATURE_VERSION = "loop_nest-4"
 """Changes whenever `extract` gives other numbers; saved models and cached features carry it."""
 
 _CACHES = (32 * 1024, 1024 * 1024, 32 * 1024 * 1024)  # bytes: typical L1, L2 and L3 of a core
@@ -99,7 +100,8 @@ def _block(nest: Nest, lanes: float) -> dict[str, float]:
     depths = len(extents) + 1
     inside = np.concatenate([[1.0], np.cumprod(extents)])  # [depths] iterations inside a depth
     all_iterations = float(inside[-1])
-    vector = float(extents[0]) if depths > 1 and nest.kinds[0] == VECTORIZED else 1.0
+    of_vector, is_auto = vector_loop(nest)
+    vector = 1.0 if of_vector is None else float(extents[of_vector])
     vectors = float(np.ceil(vector / lanes))  # registers that one vector loop fills
     touched = sum((a.elements * a.element_bytes for a in accesses), np.zeros(depths))
     lines = sum((a.lines * LINE_BYTES for a in accesses), np.zeros(depths))
@@ -108,8 +110,12 @@ def _block(nest: Nest, lanes: float) -> dict[str, float]:
     reads = [a for a in accesses if not a.writes]
     writes = [a for a in accesses if a.writes]
 
-    steady = sum(1 for a in accesses if depths > 1 and a.elements[1] <= 1)
-    contiguous = sum(1 for a in accesses if depths > 1 and a.elements[1] > 1 and a.run[1] >= extents[0])
+    if is_auto:
+        steady = sum(1 for a in accesses if a.strides[of_vector] == 0)
+        contiguous = len(accesses) - steady
+    else:
+        steady = sum(1 for a in accesses if depths > 1 and a.elements[1] <= 1)
+        contiguous = sum(1 for a in accesses if depths > 1 and a.elements[1] > 1 and a.run[1] >= extents[0])
     alive = all_iterations * (1.0 - nest.decided.skipped)
     work = alive / vector * vectors
     numbers = {
@@ -118,7 +124,9 @@ def _block(nest: Nest, lanes: float) -> dict[str, float]:
         "arithmetic": all_iterations * nest.ops,
         "vector": vector,
         # Wider than a register and no power of two: LLVM takes such vectors apart number by number.
-        "is_uneven_vector": float(vector > lanes and np.log2(vector) % 1 > 0),
+        "is_uneven_vector": float(not is_auto and vector > lanes and np.log2(vector) % 1 > 0),
+        "is_auto_vector": float(is_auto),
+        "is_straight_vector": float(is_auto and of_vector is not None and of_vector < nest.unrolled_depth),
         "count_loops": float(depths - 1),
         "vector_work": work * (nest.ops + len(accesses)),
         "scalar_iterations": alive if vector == 1 else 0.0,
@@ -147,8 +155,10 @@ def _block(nest: Nest, lanes: float) -> dict[str, float]:
         for level in range(len(SET_PERIODS)):
             numbers[f"group{place}_crowding{level}"] = float(crowding[level, depth])
         numbers[f"group{place}_intensity"] = float(inside[depth] * nest.ops / max(touched[depth], 1.0))
-    numbers |= _register_tile(reads, borders[0][0] if borders else 0, inside, vector, lanes)
-    numbers |= _unrolling(nest, borders[0][0] if borders else 0, inside, vectors, touched, lines)
+    tile_depth = borders[0][0] if borders else 0
+    is_in_tile = of_vector is not None and of_vector < tile_depth
+    numbers |= _register_tile(reads, tile_depth, inside, vector if is_in_tile else 1.0, lanes)
+    numbers |= _unrolling(nest, tile_depth, inside, vectors, touched, lines)
     for level, capacity in enumerate(_CACHES):
         numbers |= _cache(level, capacity, nest, inside, lines)
     loops = np.flatnonzero(extents > 1)[:_LOOPS]

@@ -41,6 +41,7 @@ class Access:
     lines: NDArray[np.float64]  # [d + 1] cache lines
     pages: NDArray[np.float64]  # [d + 1] pages of 4 KiB
     crowding: NDArray[np.float64]  # [caches, d + 1] cache lines that share a set, for sets that repeat as `SET_PERIODS`
+    strides: NDArray[np.float64]  # [d] elements between what two successive iterations of each loop touch
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class Nest:
     unroll_step: int  # up to so many iterations LLVM is asked to unroll
     accesses: tuple[Access, ...]
     ops: float  # arithmetic of one iteration, in additions
+    has_calls: bool = False  # of functions such as exp
     decided: Decided = field(default_factory=Decided)  # what is known of its conditions at compile time
 
     @property
@@ -123,7 +125,9 @@ def _nest(block: Any, values: Any, loops: tuple[Any, ...], step: int) -> Nest:
         of_block[axis.var] = interval(value, known, depths)
         if int(axis.iter_type) == _REDUCTION:
             reduced.update(node for node in _expressions(value) if type(node).__name__ == "Var")
-    found, ops = _accesses(block)
+    found, ops, has_calls = _accesses(block)
+    steps = _steps(loops)
+    axis_steps = {axis.var: interval(value, steps, depths) for axis, value in zip(block.iter_vars, values, strict=True)}
     extents = np.asarray([int(loop.extent) for loop in loops], dtype=np.float64)
     kinds = np.asarray([int(loop.kind) for loop in loops], dtype=np.int64)
     axes = [(axis.var, value) for axis, value in zip(block.iter_vars, values, strict=True)]
@@ -133,10 +137,19 @@ def _nest(block: Any, values: Any, loops: tuple[Any, ...], step: int) -> Nest:
         kinds,
         np.asarray([loop.loop_var in reduced for loop in loops], dtype=np.bool_),
         step,
-        tuple(_touched(buffer, region, writes, of_block, depths) for buffer, region, writes in found),
+        tuple(
+            _touched(buffer, region, writes, of_block, axis_steps | steps, depths) for buffer, region, writes in found
+        ),
         ops,
+        has_calls,
         decided(_conditions(block.body), axes, loops, unrolled_depth(extents, kinds, step)),
     )
+
+
+def _steps(loops: tuple[Any, ...]) -> dict[Any, Any]:
+    """Loop variables at d + 1 points, as intervals: the origin, and one step of each loop away from it."""
+    points = np.eye(len(loops) + 1)
+    return {loop.loop_var: (points[place + 1], points[place + 1]) for place, loop in enumerate(loops)}
 
 
 def unrolled_depth(extents: NDArray[np.float64], kinds: NDArray[np.int64], step: int) -> int:
@@ -163,10 +176,10 @@ def _conditions(node: Any) -> list[Any]:
     return [condition for part in _below(node) for condition in _conditions(part)]
 
 
-def _accesses(block: Any) -> tuple[list[tuple[Any, list[tuple[Any, int]], bool]], float]:
-    """Distinct accesses (buffer, (index, extent) of each dimension, whether it writes), and arithmetic."""
+def _accesses(block: Any) -> tuple[list[tuple[Any, list[tuple[Any, int]], bool]], float, bool]:
+    """Distinct accesses (buffer, (index, extent) of each dimension, whether it writes), arithmetic, if it calls."""
     found: dict[tuple[str, str, bool], tuple[Any, list[tuple[Any, int]], bool]] = {}
-    ops = 0.0
+    ops, has_calls = 0.0, False
     for node in _expressions(block.body):
         kind = type(node).__name__
         if kind in ("TensorLoad", "BufferStore"):
@@ -178,14 +191,20 @@ def _accesses(block: Any) -> tuple[list[tuple[Any, list[tuple[Any, int]], bool]]
             ops += _OPS.get(kind, 0.0)
             if kind == "Call":
                 name = str(getattr(node.op, "name", ""))
-                ops += 0.5 if "if_then_else" in name else 0.0 if "likely" in name else _MATH_OPS
+                is_free = "if_then_else" in name or "likely" in name
+                ops += _MATH_OPS if not is_free else 0.5 if "if_then_else" in name else 0.0
+                has_calls = has_calls or not is_free
     if len(block.match_buffers):  # a tensor intrinsic: its body is about windows, the block's regions about buffers
-        return [
-            (region.buffer, [(axis.min, int(axis.extent)) for axis in region.region], writes)
-            for regions, writes in ((block.reads, False), (block.writes, True))
-            for region in regions
-        ], ops
-    return list(found.values()), ops
+        return (
+            [
+                (region.buffer, [(axis.min, int(axis.extent)) for axis in region.region], writes)
+                for regions, writes in ((block.reads, False), (block.writes, True))
+                for region in regions
+            ],
+            ops,
+            has_calls,
+        )
+    return list(found.values()), ops, has_calls
 
 
 _OPS = {
@@ -221,14 +240,21 @@ def _below(node: Any) -> list[Any]:
 
 
 def _touched(
-    buffer: Any, region: list[tuple[Any, int]], writes: bool, of_variable: dict[Any, Any], depths: int
+    buffer: Any,
+    region: list[tuple[Any, int]],
+    writes: bool,
+    of_variable: dict[Any, Any],
+    steps: dict[Any, Any],
+    depths: int,
 ) -> Access:
     size = _BYTES.get(str(buffer.dtype), 4)
     shape = [_extent(extent) for extent in buffer.shape] or [1]
     widths = []
+    address = np.zeros(depths)
     for (index, extent), limit in zip(region, shape, strict=False):
         low, high = interval(index, of_variable, depths)
         widths.append(np.minimum(high - low + extent, limit))
+        address = address * limit + interval(index, steps, depths)[0]
     widths = widths or [np.ones(depths)]
     run = widths[-1].copy()
     whole = widths[-1] >= shape[-1]
@@ -240,7 +266,8 @@ def _touched(
     lines = runs * np.ceil(run * size / LINE_BYTES)
     pages = runs * np.ceil(run * size / PAGE_BYTES)
     crowding = np.stack([lines / _sets(widths, shape, size, lines / runs, period) for period in SET_PERIODS])
-    return Access(writes, size, elements, run, lines, np.minimum(pages, lines), crowding)
+    strides = address[1:] - address[0]
+    return Access(writes, size, elements, run, lines, np.minimum(pages, lines), crowding, strides)
 
 
 def _sets(

@@ -29,6 +29,8 @@ _VECTOR_CYCLES = 0.5  # of an instruction: two ports
 _LATENCY_CYCLES = 4.0  # of a multiplication and addition, until the next of the same sum may begin
 _SPILLED = 1.7  # times as much work where the sums do not fit into the registers
 _TAKEN_APART = 4.0  # the same where LLVM takes vectors apart: uneven ones, and those whose lanes branch
+_CHOSEN_SHARE = 0.3  # more work where LLVM chose the loop that becomes vectors: now and then it does not
+_STRAIGHT = 2.0  # times as much where it finds vectors in straight code
 _LANE_CYCLES = 1.0  # of a lane that is loaded or stored by itself
 _LOOP_CYCLES = 2.0  # of an iteration that is not unrolled
 _LINE_CYCLES = (2.0, 6.0, 12.0)  # of a cache line from L2, L3 and memory
@@ -71,6 +73,8 @@ def _block_cycles(columns: _Columns, block: str, lanes: NDArray[np.float64]) -> 
     cycles = cycles * np.where(reduces & (sums > registers), _SPILLED, 1.0)
     is_apart = columns.raw(f"{block}_is_uneven_vector") + columns.raw(f"{block}_is_branching_by_lane") > 0.0
     cycles = cycles * np.where(is_apart, _TAKEN_APART, 1.0)
+    is_straight = columns.raw(f"{block}_is_straight_vector") > 0.0
+    cycles = cycles * np.where(is_straight, _STRAIGHT, 1.0 + _CHOSEN_SHARE * columns.raw(f"{block}_is_auto_vector"))
     cycles = cycles + _LANE_CYCLES * columns[f"{block}_strided_work"] * vector
     cycles = cycles + _LOOP_CYCLES * steps / np.maximum(columns[f"{block}_unrolled"], 1.0)
     doublings = np.clip(columns.raw(f"{block}_unrolled_ops") - np.log2(_MOST_CODE), 0.0, _MOST_DOUBLINGS)

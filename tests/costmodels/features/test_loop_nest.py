@@ -79,6 +79,50 @@ def test_numbers_of_a_tile(tiled, context):
     assert row["target_vector_bits"] == 9
 
 
+def vector_of(order: str, *, k: int = 32, annotated: int = 0, transposed: bool = False, call: bool = False) -> list:
+    """What the features say of vectors in a matrix product whose loops run in an order, none of them vectorised."""
+    import tvm
+    from tvm import te
+    from tvm.s_tir import Schedule
+    from tvm.s_tir import meta_schedule as ms
+
+    a = te.placeholder((8, k), name="A")
+    b = te.placeholder((64, k) if transposed else (k, 64), name="B")
+    r = te.reduce_axis((0, k), name="k")
+
+    def product(i, j):
+        right = b[j, r] if transposed else b[r, j]
+        return te.sum(a[i, r] * (te.exp(right) if call else right), axis=r)
+
+    c = te.compute((8, 64), product, name="C")
+    schedule = Schedule(tvm.IRModule({"main": te.create_prim_func([a, b, c])}))
+    loops = dict(zip("ijk", schedule.get_loops(schedule.get_sblock("C")), strict=True))
+    schedule.reorder(*(loops[name] for name in order))
+    if annotated:
+        schedule.annotate(loops[order[0]], "pragma_auto_unroll_max_step", annotated)
+    context = ms.TuneContext(mod=schedule.mod, target=tvm.target.Target(TARGET), num_threads=1)
+    row = dict(zip(loop_nest.names(), loop_nest.extract([schedule], context)[0], strict=True))
+    return [2 ** row["main_vector"], row["main_is_auto_vector"], row["main_is_straight_vector"]]
+
+
+def test_the_innermost_loop_becomes_vectors_unasked():
+    assert vector_of("ikj") == [64, 1, 0]
+
+
+def test_so_does_the_one_round_a_short_loop_that_is_unrolled():
+    assert vector_of("ijk") == [64, 1, 0]
+    assert vector_of("ijk", k=512) == [1, 0, 0]
+
+
+def test_straight_code_is_told_apart():
+    assert vector_of("ikj", annotated=64) == [64, 1, 1]
+
+
+def test_what_is_scattered_or_calls_functions_stays_as_it_is():
+    assert vector_of("ikj", transposed=True) == [1, 0, 0]
+    assert vector_of("ikj", call=True) == [1, 0, 0]
+
+
 def test_a_wider_target_is_told_from_a_narrower_one(tiled, context):
     import tvm
 

@@ -33,12 +33,12 @@ class Decided:
     is_by_lane: bool = False  # a condition hangs on where in a vector it is: such vectors are taken apart
 
 
-def decided(conditions: Sequence[Any], axes: Sequence[tuple[Any, Any]], loops: Sequence[Any], depth: int) -> Decided:
+def decided(conditions: Sequence[Any], axes: Sequence[tuple[int, Any]], loops: Sequence[Any], depth: int) -> Decided:
     """What is known of conditions when the innermost loops are unrolled.
 
     Args:
         conditions: expressions of the block's axes, one for each `if_then_else` that no other one holds.
-        axes: the block's axes, each with its value as an expression of the loops.
+        axes: the hash of each of the block's axes, with its value as an expression of the loops.
         loops: TVM's loops, innermost first.
         depth: so many of them are unrolled, or vectorised.
     """
@@ -47,7 +47,7 @@ def decided(conditions: Sequence[Any], axes: Sequence[tuple[Any, Any]], loops: S
     used = {axis for condition in conditions for axis in variables(condition)}
     axes = [(axis, value) for axis, value in axes if axis in used]
     of_axes = {loop for _, value in axes for loop in variables(value)}
-    places = [place for place, loop in enumerate(loops) if loop.loop_var in of_axes]
+    places = [place for place, loop in enumerate(loops) if hash(loop.loop_var) in of_axes]
     by_lane = 0 in places and int(loops[0].kind) == VECTORIZED
     # A grid: rows stand for what is known at compile time, columns for where the loops outside may be.
     rng = np.random.default_rng(0)
@@ -55,7 +55,7 @@ def decided(conditions: Sequence[Any], axes: Sequence[tuple[Any, Any]], loops: S
     known = sum(place < depth for place in places)
     inside, outside = _positions(extents[:known], rng), _corners(extents[known:], rng)
     grid = np.concatenate([np.repeat(inside, len(outside), axis=0), np.tile(outside, (len(inside), 1))], axis=1)
-    of_loop = {loops[place].loop_var: (grid[:, i], grid[:, i]) for i, place in enumerate(places)}
+    of_loop = {hash(loops[place].loop_var): (grid[:, i], grid[:, i]) for i, place in enumerate(places)}
     of_axis = {axis: interval(value, of_loop, len(grid)) for axis, value in axes}
     truths = [holds(condition, of_axis, len(grid)).reshape(len(inside), -1) for condition in conditions]
     return Decided(
@@ -65,10 +65,10 @@ def decided(conditions: Sequence[Any], axes: Sequence[tuple[Any, Any]], loops: S
     )
 
 
-def variables(expression: Any) -> set[Any]:
-    """The variables in an expression."""
+def variables(expression: Any) -> set[int]:
+    """Hashes of the variables in an expression."""
     if type(expression).__name__ == "Var":
-        return {expression}
+        return {hash(expression)}
     below = [getattr(expression, name, None) for name in ("a", "b", "value")] + list(getattr(expression, "args", ()))
     return {variable for part in below if part is not None for variable in variables(part)}
 

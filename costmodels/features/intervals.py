@@ -2,6 +2,8 @@
 
 An interval is a pair of arrays [depths]: the least and the largest value that an expression takes when the loops
 inside that depth run and those outside stand at zero. Bounds may be loose where two operands depend on each other.
+
+Variables go by their hash, the address of TVM's object: to compare them would make expressions.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     Interval = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-def interval(expression: Any, of_variable: Mapping[Any, Interval], depths: int) -> Interval:
+def interval(expression: Any, of_variable: Mapping[int, Interval], depths: int) -> Interval:
     """The interval of an expression.
 
     Args:
@@ -27,7 +29,7 @@ def interval(expression: Any, of_variable: Mapping[Any, Interval], depths: int) 
     """
     kind = type(expression).__name__
     if kind == "Var":
-        found = of_variable.get(expression)
+        found = of_variable.get(hash(expression))
         return found if found is not None else _constant(0.0, depths)
     if kind == "IntImm":
         return _constant(float(int(expression)), depths)
@@ -43,7 +45,7 @@ def interval(expression: Any, of_variable: Mapping[Any, Interval], depths: int) 
     return combine(interval(expression.a, of_variable, depths), interval(expression.b, of_variable, depths))
 
 
-def holds(condition: Any, of_variable: Mapping[Any, Interval], points: int) -> NDArray[np.bool_]:
+def holds(condition: Any, of_variable: Mapping[int, Interval], points: int) -> NDArray[np.bool_]:
     """Where a condition holds.
 
     Args:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from costmodels.features.conditions import Decided, decided
+from costmodels.features.conditions import Decided, decided, variables
 from costmodels.features.intervals import interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from costmodels.features.intervals import Interval
 
 SERIAL, PARALLEL, VECTORIZED = 0, 1, 2  # of TVM's ForKind
 LINE_BYTES = 64
@@ -113,43 +115,41 @@ def _statements(stmt: Any) -> list[Any]:
 
 
 def _nest(block: Any, values: Any, loops: tuple[Any, ...], step: int) -> Nest:
-    depths = len(loops) + 1
-    depth = np.arange(depths)
-    known: dict[Any, Any] = {}
-    zero = np.zeros(depths)
-    for place, loop in enumerate(loops):
-        known[loop.loop_var] = (zero, np.where(depth > place, int(loop.extent) - 1.0, 0.0))
-    reduced: set[Any] = set()
-    of_block = dict(known)
-    for axis, value in zip(block.iter_vars, values, strict=True):
-        of_block[axis.var] = interval(value, known, depths)
-        if int(axis.iter_type) == _REDUCTION:
-            reduced.update(node for node in _expressions(value) if type(node).__name__ == "Var")
-    found, ops, has_calls = _accesses(block)
-    steps = _steps(loops)
-    axis_steps = {axis.var: interval(value, steps, depths) for axis, value in zip(block.iter_vars, values, strict=True)}
     extents = np.asarray([int(loop.extent) for loop in loops], dtype=np.float64)
     kinds = np.asarray([int(loop.kind) for loop in loops], dtype=np.int64)
-    axes = [(axis.var, value) for axis, value in zip(block.iter_vars, values, strict=True)]
+    axes = [(hash(axis.var), value) for axis, value in zip(block.iter_vars, values, strict=True)]
+    of_loops = _of_loops(loops, extents)
+    of_variable = of_loops | {axis: interval(value, of_loops, 2 * len(loops) + 2) for axis, value in axes}
+    reduced = {
+        loop
+        for axis, (_, value) in zip(block.iter_vars, axes, strict=True)
+        if int(axis.iter_type) == _REDUCTION
+        for loop in variables(value)
+    }
+    found, ops, has_calls = _accesses(block)
     return Nest(
         str(block.name_hint),
         extents,
         kinds,
-        np.asarray([loop.loop_var in reduced for loop in loops], dtype=np.bool_),
+        np.asarray([hash(loop.loop_var) in reduced for loop in loops], dtype=np.bool_),
         step,
-        tuple(
-            _touched(buffer, region, writes, of_block, axis_steps | steps, depths) for buffer, region, writes in found
-        ),
+        tuple(_touched(buffer, region, writes, of_variable, len(loops) + 1) for buffer, region, writes in found),
         ops,
         has_calls,
         decided(_conditions(block.body), axes, loops, unrolled_depth(extents, kinds, step)),
     )
 
 
-def _steps(loops: tuple[Any, ...]) -> dict[Any, Any]:
-    """Loop variables at d + 1 points, as intervals: the origin, and one step of each loop away from it."""
+def _of_loops(loops: tuple[Any, ...], extents: NDArray[np.float64]) -> dict[int, Interval]:
+    """Loop variables as intervals [2 (d + 1)]: at all depths, and at the origin and one step of each loop away."""
+    depth = np.arange(len(loops) + 1)
     points = np.eye(len(loops) + 1)
-    return {loop.loop_var: (points[place + 1], points[place + 1]) for place, loop in enumerate(loops)}
+    found = {}
+    for place, loop in enumerate(loops):
+        last = np.where(depth > place, extents[place] - 1.0, 0.0)
+        step = points[place + 1]
+        found[hash(loop.loop_var)] = (np.concatenate([np.zeros(len(depth)), step]), np.concatenate([last, step]))
+    return found
 
 
 def unrolled_depth(extents: NDArray[np.float64], kinds: NDArray[np.int64], step: int) -> int:
@@ -178,14 +178,16 @@ def _conditions(node: Any) -> list[Any]:
 
 def _accesses(block: Any) -> tuple[list[tuple[Any, list[tuple[Any, int]], bool]], float, bool]:
     """Distinct accesses (buffer, (index, extent) of each dimension, whether it writes), arithmetic, if it calls."""
-    found: dict[tuple[str, str, bool], tuple[Any, list[tuple[Any, int]], bool]] = {}
+    import tvm_ffi
+
+    found: dict[tuple[str, int, bool], tuple[Any, list[tuple[Any, int]], bool]] = {}
     ops, has_calls = 0.0, False
     for node in _expressions(block.body):
         kind = type(node).__name__
         if kind in ("TensorLoad", "BufferStore"):
             buffer = node.source if kind == "TensorLoad" else node.buffer
             writes = kind == "BufferStore"
-            key = (str(buffer.name), str(list(node.indices)), writes)
+            key = (str(buffer.name), int(tvm_ffi.structural_hash(node.indices)), writes)
             found.setdefault(key, (buffer, [(index, 1) for index in node.indices], writes))
         else:
             ops += _OPS.get(kind, 0.0)
@@ -243,8 +245,7 @@ def _touched(
     buffer: Any,
     region: list[tuple[Any, int]],
     writes: bool,
-    of_variable: dict[Any, Any],
-    steps: dict[Any, Any],
+    of_variable: dict[int, Interval],
     depths: int,
 ) -> Access:
     size = _BYTES.get(str(buffer.dtype), 4)
@@ -252,9 +253,9 @@ def _touched(
     widths = []
     address = np.zeros(depths)
     for (index, extent), limit in zip(region, shape, strict=False):
-        low, high = interval(index, of_variable, depths)
-        widths.append(np.minimum(high - low + extent, limit))
-        address = address * limit + interval(index, steps, depths)[0]
+        low, high = interval(index, of_variable, 2 * depths)
+        widths.append(np.minimum((high - low)[:depths] + extent, limit))
+        address = address * limit + low[depths:]
     widths = widths or [np.ones(depths)]
     run = widths[-1].copy()
     whole = widths[-1] >= shape[-1]

@@ -58,11 +58,69 @@ def _transpose(rows: int, columns: int) -> Sequence[Any]:
     return [data, topi.transpose(data, (1, 0))]
 
 
+def _stencil(rows: int, columns: int) -> Sequence[Any]:
+    from tvm import te
+
+    data = te.placeholder((rows, columns), name="data")
+    places = ((0, 1), (1, 0), (1, 1), (1, 2), (2, 1))
+    mean = te.compute(
+        (rows - 2, columns - 2),
+        lambda i, j: sum(data[i + down, j + right] for down, right in places) * 0.2,
+        name="mean",
+    )
+    return [data, mean]
+
+
+def _distance(rows: int, columns: int, width: int) -> Sequence[Any]:
+    from tvm import te
+
+    one, other = te.placeholder((rows, width), name="one"), te.placeholder((columns, width), name="other")
+    k = te.reduce_axis((0, width), name="k")
+    far = te.compute(
+        (rows, columns),
+        lambda i, j: te.sum((one[i, k] - other[j, k]) * (one[i, k] - other[j, k]), axis=k),
+        name="distance",
+    )
+    return [one, other, far]
+
+
+def _mttkrp(rows: int, first: int, second: int, columns: int) -> Sequence[Any]:
+    from tvm import te
+
+    tensor = te.placeholder((rows, first, second), name="tensor")
+    one, other = te.placeholder((first, columns), name="one"), te.placeholder((second, columns), name="other")
+    k, m = te.reduce_axis((0, first), name="k"), te.reduce_axis((0, second), name="m")
+    product = te.compute(
+        (rows, columns), lambda i, j: te.sum(tensor[i, k, m] * one[k, j] * other[m, j], axis=[k, m]), name="mttkrp"
+    )
+    return [tensor, one, other, product]
+
+
+def _local_response_norm(batch: int, channels: int, height: int, width: int, size: int) -> Sequence[Any]:
+    from tvm import te, topi
+
+    data = te.placeholder((batch, channels, height, width), name="data")
+    return [data, topi.nn.lrn(data, size, 1, 1e-4, 0.75, 2.0)]
+
+
+def _resize(batch: int, height: int, width: int, channels: int, factor: int) -> Sequence[Any]:
+    from tvm import te, topi
+
+    data = te.placeholder((batch, height, width, channels), name="data")
+    size = (height * factor, width * factor)
+    return [data, topi.image.resize2d(data, (0.0,) * 4, size, layout="NHWC", method="linear")]
+
+
 _OWN: dict[str, tuple[str, Callable[..., Sequence[Any]]]] = {
     "sum_rows": ("reduction", _sum_rows),
     "layer_norm": ("norm", _layer_norm),
     "gelu_chain": ("elementwise", _gelu_chain),
     "transpose": ("elementwise", _transpose),
+    "stencil": ("stencil", _stencil),
+    "distance": ("distance", _distance),
+    "mttkrp": ("contraction", _mttkrp),
+    "local_response_norm": ("local_response_norm", _local_response_norm),
+    "resize": ("resize", _resize),
 }
 
 

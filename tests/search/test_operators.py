@@ -34,6 +34,23 @@ def test_every_operator_of_the_corpus_can_be_made() -> None:
 
 
 @pytest.mark.tvm
+def test_families_that_models_are_judged_by_have_taught_none() -> None:
+    from pathlib import Path
+
+    from search.collecting import read_spec
+
+    root = Path(__file__).parents[2]
+    (judging,) = (root / "benchmarks" / "logs").glob("corpus-new-families.toml")
+    taught = {
+        operators.family(row.operator) for path in (root / "data").glob("*.toml") for row in read_spec(path).workloads
+    }
+    for row in read_spec(judging).workloads:
+        assert operators.family(row.operator) not in taught
+        for sizes in row.sizes:
+            operators.prim_func(row.operator, sizes, row.dtype)
+
+
+@pytest.mark.tvm
 def test_sizes_that_do_not_fit_are_named() -> None:
     with pytest.raises(BadInputError, match=r"no softmax_mn of sizes \[3\]"):
         operators.prim_func("softmax_mn", [3])

@@ -41,6 +41,14 @@ def report(work: Path, machine: Mapping[str, str], arms: Mapping[str, int], afte
     print("\nmedian over runs of: trials and seconds to reach the latency of es@64 and es@128; runs that did not")
     for arm, found in document["reach"].items():
         print(f"{arm:12}", *(f"{name}: {_number(value)}" for name, value in found.items()))
+    document["speedups"] = speedups(cells, after)
+    print(
+        "\nseconds to the latency of es@128, of stock over warm; > where stock's trials were over before it got there"
+    )
+    for found in document["speedups"]:
+        times = f"{'>' if found['is_bound'] else ''}{found['times']:.1f}"
+        secs = f"{found['stock_secs']:.1f} / {found['warm_secs']:.1f} s"
+        print(f"{found['workload']:42} seed {found['seed']} {times:>7}  {secs}")
     losses = [row for row in rows if row["arm"] == "warm" and row["after"] == 64 and row["es@64"] > 1.03]
     document["losses"] = losses
     print("\nwarm after 64 trials more than 3% slower than es@64:")
@@ -148,8 +156,7 @@ def reach(cells: Cells, arms: Mapping[str, int], after: Sequence[int]) -> dict[s
                 aim = latency(cell, "es", number)
                 if arm not in cell or aim is None:
                     continue
-                points = [n for n in after if (secs := latency(cell, arm, n)) is not None and secs <= aim]
-                needed.append((points[0], cell[arm]["trials"][points[0] - 1]["at"]) if points else (math.inf, math.inf))
+                needed.append(_reached(cell, arm, aim, after))
             row[f"trials_to_{number}"] = float(np.median([trials for trials, _ in needed]))
             row[f"secs_to_{number}"] = float(np.median([secs for _, secs in needed]))
             row[f"missed_{number}"] = float(np.mean([math.isinf(trials) for trials, _ in needed]))
@@ -166,6 +173,34 @@ def reach(cells: Cells, arms: Mapping[str, int], after: Sequence[int]) -> dict[s
             row["strategy_share"] = float(np.median(shares))
         found[arm] = row
     return found
+
+
+def speedups(cells: Cells, after: Sequence[int]) -> list[dict[str, Any]]:
+    """How many times less *warm* takes, from the start of its process, than *stock* to what es has after 128 trials.
+
+    Where stock's trials were over before it got there, the time that they took makes it a lower bound. Runs in which
+    warm never got there count as zero.
+    """
+    found = []
+    for (workload, seed), cell in cells.items():
+        aim = latency(cell, "es", 128)
+        if aim is None or not {"warm", "stock"} <= cell.keys():
+            continue
+        stock_secs, warm_secs = (_reached(cell, arm, aim, after)[1] for arm in ("stock", "warm"))
+        is_bound = math.isinf(stock_secs)
+        stock_secs = cell["stock"]["trials"][-1]["at"] if is_bound else stock_secs
+        row = {"workload": workload, "seed": seed, "is_bound": is_bound}
+        found.append({**row, "stock_secs": stock_secs, "warm_secs": warm_secs, "times": stock_secs / warm_secs})
+    return found
+
+
+def _reached(cell: Mapping[str, Any], arm: str, aim: float, after: Sequence[int]) -> tuple[float, float]:
+    """Trials and seconds after which an arm was at or below a latency; infinite when it never was."""
+    for number in after:
+        secs = latency(cell, arm, number)
+        if secs is not None and secs <= aim:
+            return number, cell[arm]["trials"][number - 1]["at"]
+    return math.inf, math.inf
 
 
 def plot(rows: Sequence[Mapping[str, Any]], path: Path) -> None:

@@ -2,7 +2,8 @@
 
 It learns from what ships with tunedb and is judged by the trials in benchmarks/logs, of another machine and of sizes
 that do not ship. Two questions: how much the default model's second regressor should weigh, and whether it helps to be
-told of caches and of a core's FLOP/s (`costmodels.features.hardware`). Nothing is timed: the machine may be busy.
+told of caches and of a core's FLOP/s (`costmodels.features.hardware`), or of the workload whatever its schedule
+(`costmodels.features.workload`). Nothing is timed: the machine may be busy.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import argparse
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import lightgbm
 import numpy as np
 
 from costmodels import metrics
-from costmodels.features import hardware
+from costmodels.features import hardware, workload
 from costmodels.models import LightGBMModel, RooflineModel
 from costmodels.models.ensemble import log_cost
 from costmodels.pools import Pool, dataset_of, read_pools
@@ -27,8 +28,10 @@ from costmodels.shipped import shipped_pools
 from tunedb.calibration import Calibration
 from tunedb.hardware import hardware_named
 from tunedb.ingest import ingest
+from tunedb.metaschedule import load_module
 from tunedb.opening import open_store
 from tunedb.records import Hardware
+from tunedb.store import Store
 
 HERE = Path(__file__).resolve().parent
 LOGS = HERE / "logs" / "epyc-zen4-1core.tar.xz"
@@ -58,12 +61,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, open_store(folder, create=True) as store:
         ingest(store, [LOGS, HERE.parent / "data"])
         archs = {target.target_id: target.arch for target in store.targets()}
+        descriptors = {row.workload_id: described(store, row.workload_id) for row in store.workloads()}
         (unseen,) = (target for target in store.targets() if target.arch == "znver4")
         test = [pool for pool in read_pools(store, unseen, workers=workers).pools if len(pool) >= FEWEST]
     known = shipped_pools("llvm")
     print(f"{len(test)} workloads of {unseen.text}\n{'way':34}", *(f"{name:>9}" for name in METRICS))
     table = {}
-    for way, costs in ways(known, test, archs, chosen.seeds, workers):
+    for way, costs in ways(known, test, archs, descriptors, chosen.seeds, workers):
         figures = [judged(pool, of_pool) for pool, of_pool in zip(test, costs, strict=True)]
         table.setdefault(way, []).append({name: float(np.nanmean([row[name] for row in figures])) for name in METRICS})
         print(f"{way:34}", *(f"{table[way][-1][name]:9.3f}" for name in METRICS), flush=True)
@@ -78,30 +82,49 @@ def main() -> None:
 
 
 def ways(
-    known: Sequence[Pool], test: Sequence[Pool], archs: dict[str, str], seeds: int, workers: int
+    known: Sequence[Pool],
+    test: Sequence[Pool],
+    archs: Mapping[str, str],
+    descriptors: Mapping[str, Array],
+    seeds: int,
+    workers: int,
 ) -> Iterator[tuple[str, list[Array]]]:
     """Each way once a seed, with what it predicts for each pool."""
     roofline = RooflineModel()
     yield "roofline, nothing learned", [roofline.costs(pool.features) for pool in test]
     dataset = dataset_of(known)
+    machines = {target_id: machine_of(arch) for target_id, arch in archs.items()}
+    tellings: dict[str, Callable[[Pool], Array]] = {
+        "first regressor": lambda _: np.empty(0),
+        "first regressor, told of hardware": lambda pool: machines[pool.target_id],
+        "first regressor, told of workload": lambda pool: descriptors[pool.workload_id],
+    }
     for seed in range(seeds):
         for share in SHARES:
             model = LightGBMModel(absolute_share=share, members=MEMBERS, judges=JUDGES, workers=workers)
             model.fit(dataset, seed=seed)
             yield f"second regressor's share {share:g}", [model.predict(pool.features).mean for pool in test]
-        for told in (False, True):
-            members = fitted(np.vstack([columns(pool, archs, told) for pool in known]), dataset.scores, seed, workers)
-            name = f"first regressor{', told of hardware' if told else ''}"
-            yield name, [predicted(columns(pool, archs, told), members) for pool in test]
+        for name, told in tellings.items():
+            learned = np.vstack([columns(pool, told(pool)) for pool in known])
+            members = fitted(learned, dataset.scores, seed, workers)
+            yield name, [predicted(columns(pool, told(pool)), members) for pool in test]
 
 
-def columns(pool: Pool, archs: dict[str, str], told: bool) -> Array:
-    """A pool's features, with its machine's numbers beside them or without."""
-    if not told:
-        return pool.features
-    kib, calibration = MACHINES[archs[pool.target_id]]
+def columns(pool: Pool, told: Array) -> Array:
+    """A pool's features with some numbers beside them, the same for all."""
+    return np.hstack([pool.features, np.tile(told, (len(pool), 1))])
+
+
+def machine_of(arch: str) -> Array:
+    """What is known of the machine that was measured for an arch."""
+    kib, calibration = MACHINES[arch]
     machine = Hardware("", hardware_named("").name, "cpu", None, None, *(size and size * 1024 for size in kib))
-    return np.hstack([pool.features, np.tile(hardware.describe(machine, calibration), (len(pool), 1))])
+    return hardware.describe(machine, calibration)
+
+
+def described(store: Store, workload_id: str) -> Array:
+    """A workload's descriptors."""
+    return workload.describe(load_module(store.modules(workload_id)[0]))
 
 
 def fitted(features: Array, scores: Array, seed: int, workers: int) -> list[Any]:

@@ -66,6 +66,10 @@ def _serve(connection: Connection, request: Request) -> None:
         send(Reply(cause=str(error).strip()[:300] or type(error).__name__))
         return
     send(Reply())
+    if family is features.workload:  # the same for all, whether they can be replayed or not
+        for row in family.extract(request.traces, context):
+            send(Reply(row=row.tobytes()) if row[0] == row[0] else Reply(cause="the workload cannot be described"))
+        return
     for trace in request.traces:
         try:
             schedule = metaschedule.schedule(request.workload, trace, trusted=True)  # this is the child to crash

@@ -45,7 +45,9 @@ def command(
     family: Annotated[
         list[str] | None,
         typer.Option(
-            "--family", metavar="F", help="loop_nest, per_store or trace; may be repeated.  [default: loop_nest]"
+            "--family",
+            metavar="F",
+            help="loop_nest, per_store, trace or workload; may be repeated.  [default: loop_nest]",
         ),
     ] = None,
     workers: Annotated[

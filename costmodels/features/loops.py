@@ -248,7 +248,7 @@ def _touched(
     of_variable: dict[int, Interval],
     depths: int,
 ) -> Access:
-    size = _BYTES.get(str(buffer.dtype), 4)
+    size = element_bytes(buffer)
     shape = [_extent(extent) for extent in buffer.shape] or [1]
     widths = []
     address = np.zeros(depths)
@@ -269,6 +269,11 @@ def _touched(
     crowding = np.stack([lines / _sets(widths, shape, size, lines / runs, period) for period in SET_PERIODS])
     strides = address[1:] - address[0]
     return Access(writes, size, elements, run, lines, np.minimum(pages, lines), crowding, strides)
+
+
+def element_bytes(buffer: Any) -> int:
+    """Bytes of an element of a buffer or of its type."""
+    return _BYTES.get(str(buffer.dtype), 4)
 
 
 def _sets(

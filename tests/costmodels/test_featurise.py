@@ -9,6 +9,7 @@ import pytest
 
 from costmodels import featurise as room
 from costmodels.features import DEFAULT
+from costmodels.features import workload as descriptors
 from costmodels.featurise import Job, featurise
 from tunedb.identity import content_hash
 from tunedb.records import Trace
@@ -48,6 +49,16 @@ def test_a_crash_costs_the_trial_that_caused_it(matmul, target):
     assert done.crashed == {"crash"}
     undisturbed = featurise([Job(workload, target, [trials[1]])])
     assert (done.rows[trials[1].trial_id] == undisturbed.rows[trials[1].trial_id]).all()
+
+
+def test_a_workload_is_described_whatever_became_of_its_trials(matmul, target):
+    workload, trials = matmul
+    crash = with_decision(trials[0], "crash", [0, 0, 0, 0])
+
+    done = featurise([Job(workload, target, [trials[0], crash], descriptors.FEATURE_VERSION)])
+
+    assert (done.rows[trials[0].trial_id] == done.rows["crash"]).all()
+    assert done.rows["crash"].shape == (len(descriptors.names()),)
 
 
 def test_a_workload_that_keeps_crashing_is_given_up(matmul, target, monkeypatch):

@@ -90,6 +90,45 @@ def test_runs_inside_stock_tune_tir(
     store.close()
 
 
+def test_runs_inside_relax_tuning(target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a model with two tasks, each of which gets a search of its own."""
+    monkeypatch.setattr(logging.getLogger("tvm.s_tir.meta_schedule"), "handlers", [])
+    from tvm import relax
+    from tvm.s_tir import meta_schedule as ms
+
+    import search
+    import tunedb
+    from search.measure.pools import PersistentBuilder, PersistentRunner
+    from tunedb.metaschedule import target_to_tvm
+
+    data = relax.Var("data", relax.TensorType((32, 48), "float32"))
+    weight = relax.Var("weight", relax.TensorType((48, 64), "float32"))
+    builder = relax.BlockBuilder()
+    with builder.function("main", [data, weight]):
+        product = builder.emit(relax.op.matmul(data, weight))
+        builder.emit_func_output(builder.emit(relax.op.nn.softmax(product)))
+    module = relax.transform.LegalizeOps()(builder.get())
+    store = tunedb.open_store(tmp_path / "store")
+    database = ms.relax_integration.tune_relax(
+        module,
+        {},
+        target_to_tvm(target),
+        str(tmp_path / "work"),
+        max_trials_global=8,
+        num_trials_per_iter=4,
+        builder=PersistentBuilder(target, max_workers=1),
+        runner=PersistentRunner(target, repeat=1),
+        strategy=search.bayesian_optimization(store, target_to_tvm(target)),
+        seed=0,
+    )
+    assert len(database.get_all_tuning_records()) == 8
+    measured = [row.num_trials for row in store.workloads()]
+    assert len(measured) == 2
+    assert min(measured) > 0
+    assert sum(measured) == 8
+    store.close()
+
+
 def test_the_last_trials_may_be_any_neighbour_of_the_best(context: Any) -> None:
     from search.proposals import Proposer
     from search.space import DesignSpaces

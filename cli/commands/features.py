@@ -47,7 +47,7 @@ def command(
         typer.Option(
             "--family",
             metavar="F",
-            help="loop_nest, per_store, trace or workload; may be repeated.  [default: loop_nest]",
+            help="loop_nest, per_store, machine_code, trace or workload; may be repeated.  [default: loop_nest]",
         ),
     ] = None,
     workers: Annotated[

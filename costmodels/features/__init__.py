@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from costmodels.features import loop_nest, per_store, trace, workload
+from costmodels.features import loop_nest, machine_code, per_store, trace, workload
 from tunedb.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,13 @@ class Family(Protocol):
         """Features [n, d] of n scheduled candidates on the target of a `TuneContext`; NaN rows for what has none."""
 
 
-FAMILIES: dict[str, Family] = {"loop_nest": loop_nest, "per_store": per_store, "trace": trace, "workload": workload}
+FAMILIES: dict[str, Family] = {
+    "loop_nest": loop_nest,
+    "per_store": per_store,
+    "machine_code": machine_code,
+    "trace": trace,
+    "workload": workload,
+}
 DEFAULT = FAMILIES["loop_nest"]
 """What models learn from and the search asks them about."""
 

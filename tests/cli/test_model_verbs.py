@@ -42,7 +42,7 @@ def test_features_are_computed_once(run_json, store, tmp_path):
 def test_features_of_no_family(run, store):
     result = run("features", "--family", "tarot", "--store", store)
     assert result.exit_code == 2
-    assert "loop_nest, per_store, trace, workload" in result.stderr
+    assert "loop_nest, per_store, machine_code, trace, workload" in result.stderr
 
 
 def test_nothing_new_is_not_trained_again(run_json, trained):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from tunedb.batch import Batch, TrialColumns
+from tunedb.calibration import WORKLOAD_IDS
 from tunedb.records import AppendReport, Rejected, Trial, Workload
 from tunedb.store import Store
 
@@ -50,8 +51,9 @@ def merge(into: Store, other: Store) -> AppendReport:
 
 
 def _modules(store: Store) -> Iterator[Workload]:
-    for summary in store.workloads():
-        yield from store.modules(summary.workload_id)
+    of_users = [summary.workload_id for summary in store.workloads()]
+    for workload_id in (*of_users, *sorted(WORKLOAD_IDS)):  # tuning leaves trials of its calibration kernels
+        yield from store.modules(workload_id)
 
 
 def _batches(trials: Iterable[Trial]) -> Iterator[list[Trial]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from tunedb.calibration import WORKLOAD_IDS
 from tunedb.errors import TunedbError
 from tunedb.identity import content_hash, trial_id_of
 from tunedb.records import Outcome
@@ -34,7 +35,8 @@ def _changed_trials(store: Store) -> list[str]:
     wrong: list[str] = []
     counts: Counter[Outcome] = Counter()
     for trial in store.trials():
-        counts[trial.outcome] += 1
+        if trial.workload_id not in WORKLOAD_IDS:  # what a machine is calibrated with is not counted as the users'
+            counts[trial.outcome] += 1
         if trial_id_of(trial) != trial.trial_id:
             wrong.append(trial.trial_id)
     found = _named("trial", wrong)
@@ -48,8 +50,8 @@ def _changed_trials(store: Store) -> list[str]:
 def _changed_modules(store: Store) -> list[str]:
     wrong = [
         row.module_id
-        for summary in store.workloads()
-        for row in store.modules(summary.workload_id)
+        for workload_id in (*(summary.workload_id for summary in store.workloads()), *sorted(WORKLOAD_IDS))
+        for row in store.modules(workload_id)
         if row.module_id and row.module_json and _module_id(row.module_json) != row.module_id
     ]
     return _named("module", wrong)

@@ -1,12 +1,15 @@
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from tunedb import open_store
+from tunedb.calibration import ARITHMETIC
 from tunedb.hardware import hardware_named
-from tunedb.identity import source
+from tunedb.identity import content_hash, source
 from tunedb.merging import merge
 from tunedb.records import Rejected
+from tunedb.verifying import verify
 
 from . import samples
 from .samples import MACHINE, OTHER_TARGET, SOURCE, TARGET, WORKLOAD, failed, trial
@@ -51,3 +54,17 @@ def test_all_is_merged_with_its_source_and_once(tmp_path: Path, monkeypatch: pyt
         assert list(one.rejected()) == [bad]
         assert one.problems() == []
         assert two.stats().num_trials == 5
+
+
+def test_trials_that_calibrate_a_machine_are_merged_and_sound(tmp_path: Path) -> None:
+    """They are no workloads of the user's, and yet each tuning run leaves some."""
+    module_id = content_hash("module", WORKLOAD.module_json)
+    kernel = dataclasses.replace(WORKLOAD, workload_id=ARITHMETIC.workload_id, module_id=module_id)
+    mine = trial(0, workload_id=kernel.workload_id, module_id=module_id)
+    with open_store(tmp_path / "one") as one, open_store(tmp_path / "two") as two:
+        two.append([mine], workloads=[kernel], targets=[TARGET], hardware=[MACHINE], sources=[SOURCE])
+        assert two.workloads() == []
+        assert merge(one, two).added == 1
+        for store in (one, two):
+            assert [row.trial_id for row in store.trials(kernel.workload_id)] == [mine.trial_id]
+            assert verify(store) == []

@@ -44,7 +44,7 @@ def export_metaschedule(
     include_failed: bool = True,
     tvm_version: str | None = None,
 ) -> ExportReport:
-    """Writes `database_workload.json` and `database_tuning_record.json` into a folder.
+    """Writes `database_workload.json` and `database_tuning_record.json` into a folder, unless they would be empty.
 
     Args:
         store: what from.
@@ -77,7 +77,8 @@ def export_metaschedule(
             for trial in trials:
                 writer.write(trial)
         for part, path in zip(parts, paths, strict=True):
-            part.replace(path)
+            if report.trials:  # an empty database would be in the way of the next one
+                part.replace(path)
     except StoreError:
         raise
     except OSError as error:

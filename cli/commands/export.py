@@ -86,9 +86,9 @@ def command(
                 f"the store has {targets} targets, and stock's JSONDatabase answers for any of them: "
                 "--target keeps them apart"
             )
-        run.show(answer(report))
         if report.trials == 0:
             raise NotFoundError("there was nothing to export")
+        run.show(answer(report))
 
 
 def answer(report: ExportReport) -> Answer:

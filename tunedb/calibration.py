@@ -39,6 +39,11 @@ KERNELS = (ARITHMETIC, MEMORY)
 WORKLOAD_IDS = frozenset(kernel.workload_id for kernel in KERNELS)
 
 
+def all_workload_ids(store: Store) -> list[str]:
+    """The workloads of a store's trials: those that `Store.workloads` lists, and the kernels, which it leaves out."""
+    return [*(row.workload_id for row in store.workloads()), *sorted(WORKLOAD_IDS)]
+
+
 def calibration(store: Store, target_id: str, hardware_id: str) -> Calibration:
     """What the trials of the two kernels say of a target's code on a machine."""
     found = []

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from tunedb.batch import Batch, TrialColumns
-from tunedb.calibration import WORKLOAD_IDS
+from tunedb.calibration import all_workload_ids
 from tunedb.records import AppendReport, Rejected, Trial, Workload
 from tunedb.store import Store
 
@@ -51,8 +51,7 @@ def merge(into: Store, other: Store) -> AppendReport:
 
 
 def _modules(store: Store) -> Iterator[Workload]:
-    of_users = [summary.workload_id for summary in store.workloads()]
-    for workload_id in (*of_users, *sorted(WORKLOAD_IDS)):  # tuning leaves trials of its calibration kernels
+    for workload_id in all_workload_ids(store):
         yield from store.modules(workload_id)
 
 

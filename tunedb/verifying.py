@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tunedb.calibration import WORKLOAD_IDS
+from tunedb.calibration import WORKLOAD_IDS, all_workload_ids
 from tunedb.errors import TunedbError
 from tunedb.identity import content_hash, trial_id_of
 from tunedb.records import Outcome
@@ -50,7 +50,7 @@ def _changed_trials(store: Store) -> list[str]:
 def _changed_modules(store: Store) -> list[str]:
     wrong = [
         row.module_id
-        for workload_id in (*(summary.workload_id for summary in store.workloads()), *sorted(WORKLOAD_IDS))
+        for workload_id in all_workload_ids(store)
         for row in store.modules(workload_id)
         if row.module_id and row.module_json and _module_id(row.module_json) != row.module_id
     ]

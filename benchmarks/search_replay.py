@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from costmodels.models import DEFAULT, LightGBMModel, RooflineModel, models
 from costmodels.pools import Pool, dataset_of
 from costmodels.shipped import shipped_pools
 from search import surrogate as surrogate_module
-from search.acquisition import select_batch
+from search.acquisition import select_batch, select_batch_by
 from search.surrogate import Surrogate, surrogate_of
 
 AFTER = (1, 8, 16, 32, 64)
@@ -106,7 +107,8 @@ def bayesian(start: str, *, beta: float = 1.0, how: str = "lcb", prior_std: floa
                     picks = list(dict.fromkeys(int(i) for i in draws.argmin(axis=1)))[:size]
                 elif how == "improvement":
                     known = surrogate.posterior(pool.features[done], prior[done]).mean if done else posterior.mean
-                    picks = by_improvement(posterior.mean, posterior.covariance, size, known.min(), surrogate.noise)
+                    score = partial(less_improvement, posterior.mean, float(known.min()))
+                    picks = select_batch_by(score, posterior.covariance, size, surrogate.noise)
                 else:
                     picks = select_batch(posterior.mean, posterior.covariance, size, beta, surrogate.noise)
             chosen = [left[i] for i in picks]
@@ -119,17 +121,10 @@ def bayesian(start: str, *, beta: float = 1.0, how: str = "lcb", prior_std: floa
     return policy
 
 
-def by_improvement(mean: Array, covariance: Array, size: int, best: float, noise: float) -> list[int]:
-    """A batch by expected improvement on the best mean, with hallucinated observations in between as ours has."""
-    remaining, picks = covariance.copy(), list[int]()
-    for _ in range(size):
-        std = np.sqrt(np.clip(np.diag(remaining), 1e-12, None))
-        worth = np.log(std) + log_improvement((best - mean) / std)
-        worth[picks] = -np.inf
-        picks.append(int(np.argmax(worth)))
-        column = remaining[:, picks[-1]].copy()
-        remaining -= np.outer(column, column) / (column[picks[-1]] + noise)
-    return picks
+def less_improvement(mean: Array, best: float, std: Array) -> Array:
+    """Less the logarithm of the improvement on the best mean that is expected of each candidate [n]."""
+    std = np.maximum(std, 1e-6)
+    return -(np.log(std) + log_improvement((best - mean) / std))
 
 
 def log_improvement(z: Array) -> Array:

@@ -6,6 +6,8 @@ the posterior covariance. Nothing here knows a model, a trace or a compiler.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,29 +20,34 @@ def lower_confidence_bound(mean: FloatArray, std: FloatArray, beta: float) -> Fl
 
 
 def select_batch(mean: FloatArray, covariance: FloatArray, size: int, beta: float, noise: float) -> list[int]:
-    """Picks a batch greedily by the lower confidence bound, with hallucinated observations in between.
+    """Picks a batch greedily by the lower confidence bound, of weight `beta`; see `select_batch_by`."""
+    return select_batch_by(lambda std: lower_confidence_bound(mean, std, beta), covariance, size, noise)
+
+
+def select_batch_by(
+    score: Callable[[FloatArray], FloatArray], covariance: FloatArray, size: int, noise: float
+) -> list[int]:
+    """Picks a batch greedily by a score, with hallucinated observations in between.
 
     After each pick the covariance is conditioned on the pick as if its mean had been observed, so that
     look-alikes lose their uncertainty and the batch spreads (GP-BUCB: Desautels, Krause, Burdick, "Parallelizing
     Exploration-Exploitation Tradeoffs in Gaussian Process Bandit Optimization", JMLR 2014, section 4).
 
     Args:
-        mean: posterior means [n], nats.
+        score: of all candidates [n], given their standard deviations [n]; the smallest is picked.
         covariance: posterior covariance [n, n], nats squared.
         size: how many to pick; all n when there are fewer.
-        beta: weight of the standard deviation.
         noise: variance of one measurement, nats squared; must be positive.
 
     Returns:
         Indices of the picks, in order.
     """
     remaining = covariance.astype(np.float64, copy=True)
-    open_ = np.ones(len(mean), dtype=bool)
+    open_ = np.ones(len(covariance), dtype=bool)
     picks: list[int] = []
-    for _ in range(min(size, len(mean))):
+    for _ in range(min(size, len(covariance))):
         std = np.sqrt(np.clip(np.diag(remaining), 0.0, None))
-        bound = np.where(open_, lower_confidence_bound(mean, std, beta), np.inf)
-        pick = int(np.argmin(bound))
+        pick = int(np.argmin(np.where(open_, score(std), np.inf)))
         picks.append(pick)
         open_[pick] = False
         column = remaining[:, pick].copy()  # [n]

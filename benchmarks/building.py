@@ -16,11 +16,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from runner import sampled
 
-from search import operators
 from search.collecting import read_spec
-from search.space import DesignSpaces
 from search.targets import local_target
 from tunedb import tensor_intrinsics
 from tunedb.hardware import this_machine
@@ -58,19 +56,6 @@ def main() -> None:
     chosen.out.write_text(
         json.dumps({"cpu": this_machine().name, "target": target.text, "rows": rows}, indent=1) + "\n"
     )
-
-
-def sampled(operator: str, sizes: list[int], target: Any, number: int) -> list[Any]:
-    """Random candidates."""
-    import tvm
-    from tvm.s_tir import meta_schedule as ms
-
-    mod = tvm.IRModule({"main": operators.prim_func(operator, sizes)})
-    context = ms.TuneContext(
-        mod=mod, target=target_to_tvm(target), space_generator="post-order-apply", num_threads=1, rand_state=1
-    )
-    spaces = DesignSpaces(context, context.generate_design_space(), np.random.default_rng(0))
-    return spaces.sample(number)
 
 
 def compared(candidate: Any, target: Any) -> dict[str, float]:

@@ -44,19 +44,11 @@ def main() -> None:
         os.sched_setaffinity(0, {chosen.core})
     target = local_target(num_cores=1)
     tensor_intrinsics.register_for(target.kind, target.keys)
-    import tvm
-    from tvm.s_tir import meta_schedule as ms
-
-    mod = tvm.IRModule({"main": operators.prim_func("batch_matmul_nkkm", [1, 128, 128, 128])})
-    context = ms.TuneContext(
-        mod=mod, target=target_to_tvm(target), space_generator="post-order-apply", num_threads=1, rand_state=1
-    )
-    spaces = DesignSpaces(context, context.generate_design_space(), np.random.default_rng(0))
     builder, runner = PersistentBuilder(target, max_workers=1), PersistentRunner(target)
     built = []
-    for candidate in spaces.sample(chosen.schedules):
+    for candidate in sampled("batch_matmul_nkkm", [1, 128, 128, 128], target, chosen.schedules):
         args = tuple(info.as_json() for info in candidate.measure_candidate().args_info)
-        built.append((builder.build_one(candidate.schedule.mod, context.target), args))
+        built.append((builder.build_one(candidate.schedule.mod, target_to_tvm(target)), args))
 
     def run(which: int, repeat: int, min_repeat_ms: int, stop_above: float = float("inf")) -> list[float]:
         path, args = built[which]
@@ -95,6 +87,19 @@ def main() -> None:
         document["ways"][name] = {"median_error": median, "p90_error": worst, "wrong_pairs": wrong, "secs": spent}
         print(f"{name:42}{median:14.3f}{worst:12.3f}{wrong:13.3f}{spent:11.3f}")
     chosen.out.write_text(json.dumps(document, indent=1) + "\n")
+
+
+def sampled(operator: str, sizes: list[int], target: Any, number: int) -> list[Any]:
+    """Random candidates of an operator, the same each time."""
+    import tvm
+    from tvm.s_tir import meta_schedule as ms
+
+    mod = tvm.IRModule({"main": operators.prim_func(operator, sizes)})
+    context = ms.TuneContext(
+        mod=mod, target=target_to_tvm(target), space_generator="post-order-apply", num_threads=1, rand_state=1
+    )
+    spaces = DesignSpaces(context, context.generate_design_space(), np.random.default_rng(0))
+    return spaces.sample(number)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import tunedb
 from tunedb.records import Target
+from tunedb.store import Store
 
 pytestmark = pytest.mark.tvm
 
@@ -54,31 +57,55 @@ def test_failed_candidates_are_not_proposed_again(context: Any) -> None:
     assert {str(c.sch.mod) for c in first}.isdisjoint(str(c.sch.mod) for c in second)
 
 
-def test_runs_inside_stock_tune_tir(
-    small_matmul: Any, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With stock's JSON database and callbacks, and no part of ours but the strategy and the pools."""
-    # Stock names its logger's handlers in a configuration, and pytest's own, which it adds once the logger does not
-    # propagate any more, have no names.
+def without_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stock names its logger's handlers in a configuration, and those that pytest adds to it before each test, once it
+    does not propagate any more, have no names.
+    """
     monkeypatch.setattr(logging.getLogger("tvm.s_tir.meta_schedule"), "handlers", [])
-    from tvm.s_tir import meta_schedule as ms
 
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with tunedb.open_store(tmp_path / "store") as opened:
+        yield opened
+
+
+@pytest.fixture
+def parts(target: Target, store: Store) -> Iterator[dict[str, Any]]:
+    """What is ours in a tuning call of stock's."""
     import search
-    import tunedb
     from search.measure.pools import PersistentBuilder, PersistentRunner
     from tunedb.metaschedule import target_to_tvm
 
-    store = tunedb.open_store(tmp_path / "store")
+    builder, runner = PersistentBuilder(target, max_workers=1), PersistentRunner(target, repeat=1)
+    strategy = search.bayesian_optimization(store, target_to_tvm(target))
+    yield {"builder": builder, "runner": runner, "strategy": strategy}
+    builder.close()
+    runner.close()
+
+
+def test_runs_inside_stock_tune_tir(
+    small_matmul: Any,
+    target: Target,
+    tmp_path: Path,
+    store: Store,
+    parts: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With stock's JSON database and callbacks, and no part of ours but the strategy and the pools."""
+    without_handlers(monkeypatch)
+    from tvm.s_tir import meta_schedule as ms
+
+    from tunedb.metaschedule import target_to_tvm
+
     database = ms.tune_tir(
         small_matmul,
         target_to_tvm(target),
         str(tmp_path / "work"),
         max_trials_global=6,
         num_trials_per_iter=3,
-        builder=PersistentBuilder(target, max_workers=1),
-        runner=PersistentRunner(target, repeat=1),
-        strategy=search.bayesian_optimization(store, target_to_tvm(target)),
         seed=0,
+        **parts,
     )
     records = database.get_all_tuning_records()
     assert len(records) == 6
@@ -87,18 +114,16 @@ def test_runs_inside_stock_tune_tir(
     stored = list(store.trials())
     assert [trial.target_id for trial in stored] == [target.target_id] * 6
     assert sorted(trial.run_secs[0] for trial in stored) == pytest.approx(sorted(secs))
-    store.close()
 
 
-def test_runs_inside_relax_tuning(target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_inside_relax_tuning(
+    target: Target, tmp_path: Path, store: Store, parts: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of a model with two tasks, each of which gets a search of its own."""
-    monkeypatch.setattr(logging.getLogger("tvm.s_tir.meta_schedule"), "handlers", [])
+    without_handlers(monkeypatch)
     from tvm import relax
     from tvm.s_tir import meta_schedule as ms
 
-    import search
-    import tunedb
-    from search.measure.pools import PersistentBuilder, PersistentRunner
     from tunedb.metaschedule import target_to_tvm
 
     data = relax.Var("data", relax.TensorType((32, 48), "float32"))
@@ -108,7 +133,6 @@ def test_runs_inside_relax_tuning(target: Target, tmp_path: Path, monkeypatch: p
         product = builder.emit(relax.op.matmul(data, weight))
         builder.emit_func_output(builder.emit(relax.op.nn.softmax(product)))
     module = relax.transform.LegalizeOps()(builder.get())
-    store = tunedb.open_store(tmp_path / "store")
     database = ms.relax_integration.tune_relax(
         module,
         {},
@@ -116,17 +140,14 @@ def test_runs_inside_relax_tuning(target: Target, tmp_path: Path, monkeypatch: p
         str(tmp_path / "work"),
         max_trials_global=8,
         num_trials_per_iter=4,
-        builder=PersistentBuilder(target, max_workers=1),
-        runner=PersistentRunner(target, repeat=1),
-        strategy=search.bayesian_optimization(store, target_to_tvm(target)),
         seed=0,
+        **parts,
     )
     assert len(database.get_all_tuning_records()) == 8
     measured = [row.num_trials for row in store.workloads()]
     assert len(measured) == 2
     assert min(measured) > 0
     assert sum(measured) == 8
-    store.close()
 
 
 def test_the_last_trials_may_be_any_neighbour_of_the_best(context: Any) -> None:

@@ -79,7 +79,7 @@ def describe(module: Any) -> NDArray[np.float64]:
     flop = sum(_iterations(nest) * nest.ops * (1.0 - nest.decided.skipped) for nest in found)
     spatial, reduction = (np.sort(main.extents[main.reduces == reduces])[::-1] for reduces in (False, True))
     numbers = {
-        **{f"is_{kind}": float(kind == kind_of(main)) for kind in KINDS},
+        **{f"is_{kind}": float(kind == _kind(main)) for kind in KINDS},
         "is_windowed": float(any(_overlaps(access, main) for access in main.accesses if not access.writes)),
         "is_conditional": float(main.decided.skipped > 0.0 or main.decided.taken < 1.0),
         "has_calls": float(any(nest.has_calls for nest in found)),
@@ -97,7 +97,7 @@ def describe(module: Any) -> NDArray[np.float64]:
     return np.asarray([_scaled(name, numbers[name]) for name in _NAMES])
 
 
-def kind_of(nest: Nest) -> str:
+def _kind(nest: Nest) -> str:
     """Which of `KINDS` a block is."""
     if nest.reduces[nest.extents > 1].any():
         summed = [a for a in nest.accesses if not a.writes and (a.strides[nest.reduces] != 0).any()]

@@ -3,7 +3,7 @@
 Whether vectors are as wide as the registers, whether sums stay in registers or are spilled to the stack, how much is
 shuffled and computed number by number: counts of instructions by class, over the whole function and in its hot loop,
 which is the innermost one with the most arithmetic. x86 only, from LLVM's assembly in AT&T syntax. A candidate must be
-compiled for them, at a tenth of a second, so that they serve where it is compiled anyway: before it is measured.
+compiled for them, at tenths of a second, so that they serve where it is compiled anyway: before it is measured.
 """
 
 from __future__ import annotations

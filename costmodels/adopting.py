@@ -46,6 +46,7 @@ def adopt(store: Store, folder: Path) -> tuple[Path, Manifest]:
         for name in given.files:
             if not (folder / name).is_file():
                 raise ModelError(f"{folder / name} is in the model's manifest and missing")
+            (unfinished / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(folder / name, unfinished / name)
         files = file_hashes(unfinished)
         manifest = msgspec.structs.replace(given, files=files)

@@ -21,6 +21,7 @@ class Dataset:
     workload_ids: tuple[str, ...]  # g; a workload may have several pools
     trial_ids: tuple[str, ...]  # n
     best_secs: NDArray[np.float64] | None = None  # [g] best latency of each pool, seconds; None is one second
+    code: NDArray[np.float64] | None = None  # [n, c] features of the machine code, NaN where nothing was compiled
 
     def __len__(self) -> int:
         return len(self.trial_ids)
@@ -38,6 +39,11 @@ class Dataset:
         return np.asarray(np.log(self.best_secs)[self.groups] + self.log_costs, dtype=np.float64)
 
     @property
+    def is_compiled(self) -> NDArray[np.bool_]:
+        """[n] whether the machine code of a trial is known."""
+        return np.zeros(len(self), dtype=np.bool_) if self.code is None else ~np.isnan(self.code[:, 0])
+
+    @property
     def workloads(self) -> NDArray[np.int64]:
         """[n] a number for each workload: what must not stand on both sides of a split."""
         numbers = np.unique(np.asarray(self.workload_ids), return_inverse=True)[1]
@@ -52,6 +58,7 @@ class Dataset:
             self.workload_ids,
             tuple(t for t, keep in zip(self.trial_ids, mask, strict=True) if keep),
             self.best_secs,
+            None if self.code is None else self.code[mask],
         )
 
 

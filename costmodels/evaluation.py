@@ -176,14 +176,19 @@ def evaluate(
     rankings: list[Ranking] = []
     done = 0
     for split, target_id, fold in work:
+        fitted: dict[str, CostModel] = {}
         for name, make in models.items():
-            model = make()
-            known = [*fold.few] if few is Few.ALONE and fold.few else fold.train
-            model.fit(dataset_of([*known, *fold.few] if few is Few.REFIT else known), seed=seed)
-            if few is Few.UPDATE and fold.few:
-                model.update(dataset_of(fold.few), seed=seed)
+            if name in fitted:
+                model = fitted[name]
+            else:
+                model = make()
+                known = [*fold.few] if few is Few.ALONE and fold.few else fold.train
+                model.fit(dataset_of([*known, *fold.few] if few is Few.REFIT else known), seed=seed)
+                if few is Few.UPDATE and fold.few:
+                    model.update(dataset_of(fold.few), seed=seed)
+                fitted.update(model.parts)
             for pool in fold.test:
-                rankings.append(Ranking(split, name, pool, model.predict(pool.features)))
+                rankings.append(Ranking(split, name, pool, model.predict_compiled(pool.features, pool.code)))
                 figures = judged(pool, rankings[-1].predicted)
                 found += [
                     Figure(split, name, target_id, metric, pool.workload_id, pool.name, value)
@@ -231,7 +236,9 @@ def learning_curve(
             model.fit(dataset_of(train), seed=seed)
             sizes.append(sum(map(len, train)))
             values += [
-                judged(pool, model.predict(pool.features)) for pool in tested if fold_of[pool.workload_id] == number
+                judged(pool, model.predict_compiled(pool.features, pool.code))
+                for pool in tested
+                if fold_of[pool.workload_id] == number
             ]
             done += 1
             if on_progress is not None:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from costmodels.features import DEFAULT
+from costmodels.features import DEFAULT, FAMILIES
 from costmodels.featurise_child import Reply, Request
 from tunedb.records import Target, Trial, Workload
 
@@ -36,6 +36,7 @@ _log = logging.getLogger(__name__)
 _TELL_EVERY = 4096  # trials; a file of the cache each
 _CHUNK = 32  # trials a request: some tenths of a second, against milliseconds to load the module again
 _TRIAL_TIMEOUT_SECS = 20.0  # a trial takes 3 to 20 ms; a machine may be busy
+_COMPILE_TIMEOUT_SECS = 300.0  # tenths of a second, but many where loops are unrolled without end
 _LOAD_TIMEOUT_SECS = 120.0  # importing TVM takes 1 to 2 s, with the CUDA intrinsics 18 s; a module, milliseconds
 _MAX_CRASHES = 8  # of one module, at some 2 s each; then its other trials are not tried
 
@@ -123,6 +124,8 @@ def _do_chunk(
     """A row, or a cause and whether the child died of it, for each trial of the chunk."""
     done: list[tuple[str, NDArray[np.float64] | str, bool]] = []
     child = children.of_this_thread()
+    is_compiled = chunk.feature_version == FAMILIES["machine_code"].FEATURE_VERSION
+    timeout_secs = _COMPILE_TIMEOUT_SECS if is_compiled else _TRIAL_TIMEOUT_SECS
     while len(done) < len(chunk.trials):
         rest = chunk.trials[len(done) :]
         if crashes[chunk.workload.module_id] >= _MAX_CRASHES:
@@ -139,7 +142,7 @@ def _do_chunk(
                 break
             loaded = True
             for trial in rest:
-                reply = child.next_reply(_TRIAL_TIMEOUT_SECS)
+                reply = child.next_reply(timeout_secs)
                 done.append((trial.trial_id, reply.cause or np.frombuffer(reply.row, dtype=np.float64), False))
         except _ChildDiedError as error:
             if not loaded:

@@ -8,6 +8,7 @@ workload; compare candidates of one workload only.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
@@ -41,6 +42,9 @@ class CostModel(ABC):
     error_std: ClassVar[float] = 0.4
     """By how many nats a prediction is typically off for a workload of which nothing is known, as searches take it."""
 
+    reads_code: ClassVar[bool] = False
+    """Whether it says something else of candidates whose machine code is known."""
+
     @property
     @abstractmethod
     def hyper_parameters(self) -> dict[str, float | int | str]:
@@ -73,6 +77,24 @@ class CostModel(ABC):
         Raises:
             ModelError: the model is not fitted, or d is not what it was fitted with.
         """
+
+    def predict_compiled(self, features: NDArray[np.float64], code: NDArray[np.float64] | None) -> Prediction:
+        """Predicts n candidates of which some have been compiled; most models look at their loops alone.
+
+        Args:
+            features: [n, d], as `predict` takes them.
+            code: [n, c] features of their machine code, NaN where nothing was compiled; None where nothing was at all.
+
+        Raises:
+            ModelError: as `predict`.
+        """
+        del code
+        return self.predict(features)
+
+    @property
+    def parts(self) -> Mapping[str, CostModel]:
+        """Models by kind that were fitted on the way, to the same trials with the same seed and usual settings."""
+        return {}
 
     @abstractmethod
     def save(self, directory: Path) -> None:

@@ -15,6 +15,7 @@ from costmodels.feature_cache import FeatureCache
 from costmodels.features import DEFAULT, FAMILIES, Family, trace
 from costmodels.featurise import Job, featurise
 from costmodels.registry import store_folder
+from costmodels.shipped import shipped_code
 from tunedb import calibration
 from tunedb.errors import NotFoundError
 from tunedb.hardware import anonymous_trial_id
@@ -41,6 +42,7 @@ class Pool:
     anonymous_ids: tuple[str, ...] = ()  # ids of the same trials in a log that names no machine; () when these are they
     best_secs: float = 1.0  # the best latency
     is_background: bool = False  # learned from, and nothing is judged by it
+    code: NDArray[np.float64] | None = None  # [n, c] of the machine code, NaN where nothing was compiled
 
     @property
     def family(self) -> str:
@@ -61,6 +63,7 @@ class Pool:
             scores=self.scores[kept],
             trial_ids=tuple(self.trial_ids[place] for place in kept),
             anonymous_ids=tuple(self.anonymous_ids[place] for place in kept if self.anonymous_ids),
+            code=None if self.code is None else self.code[kept],
         )
 
 
@@ -80,6 +83,7 @@ def read_pools(
     exclude_workloads: Collection[str] = (),
     limit: int | None = None,
     family: Family = DEFAULT,
+    compiling: bool = False,
     workers: int = 1,
     cluster: Cluster | None = None,
     on_progress: Callable[[int, int], None] | None = None,
@@ -92,6 +96,7 @@ def read_pools(
         exclude_workloads: workload ids that are left out.
         limit: at most so many trials of a workload, spread evenly over the ranks of their latencies.
         family: which features.
+        compiling: whether trials are compiled whose machine code nothing is known of yet, at tenths of a second each.
         workers: child processes at a time.
         cluster: computes features instead, where they are not cached.
         on_progress: called with trials featurised and trials in all.
@@ -106,6 +111,15 @@ def read_pools(
     wanted = [trial for trials in chosen.values() for trial in trials]
     rows, causes, num_cached = features_of(
         store, target, wanted, family=family, workers=workers, cluster=cluster, on_progress=on_progress
+    )
+    code = _code_of(
+        store,
+        target,
+        [trial for trial in wanted if trial.trial_id in rows],
+        compiling=compiling,
+        workers=workers,
+        cluster=cluster,
+        on_progress=on_progress,
     )
     pools = []
     for key in sorted(chosen):
@@ -123,6 +137,7 @@ def read_pools(
                 tuple(trial.trial_id for trial in usable),
                 tuple(anonymous_trial_id(trial) for trial in usable),
                 best,
+                code=stacked([code.get(trial.trial_id) for trial in usable]),
             )
         )
     return Reading(pools, num_cached, dict(Counter(causes.values()).most_common()))
@@ -143,7 +158,42 @@ def dataset_of(pools: Sequence[Pool]) -> Dataset:
         tuple(pool.workload_id for pool in pools),
         tuple(trial_id for pool in pools for trial_id in pool.trial_ids),
         np.asarray([pool.best_secs for pool in pools]),
+        stacked([row for pool in pools for row in (pool.code if pool.code is not None else [None] * len(pool))]),
     )
+
+
+def _code_of(
+    store: Store,
+    target: Target,
+    trials: Sequence[Trial],
+    *,
+    compiling: bool,
+    workers: int,
+    cluster: Cluster | None,
+    on_progress: Callable[[int, int], None] | None,
+) -> Mapping[str, NDArray[np.float64]]:
+    """Features of the machine code by trial id: what ships, what is in the cache, and, if wanted, the others'."""
+    shipped = shipped_code(target.kind)
+    known = {trial.trial_id: shipped.get(trial.trial_id, shipped.get(anonymous_trial_id(trial))) for trial in trials}
+    found = {trial_id: row for trial_id, row in known.items() if row is not None}
+    others, *_ = features_of(
+        store,
+        target,
+        [trial for trial in trials if trial.trial_id not in found],
+        family=FAMILIES["machine_code"],
+        computing=compiling,
+        workers=workers,
+        cluster=cluster,
+        on_progress=on_progress,
+    )
+    return {**others, **found}
+
+
+def stacked(rows: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
+    """Rows [n, c], NaN where there is none; None where there is none at all."""
+    width = next((len(row) for row in rows if row is not None), 0)
+    unknown = np.full(width, np.nan)
+    return np.stack([unknown if row is None else row for row in rows]) if width else None
 
 
 def features_of(
@@ -152,14 +202,25 @@ def features_of(
     trials: Sequence[Trial],
     *,
     family: Family = DEFAULT,
+    computing: bool = True,
     workers: int = 1,
     cluster: Cluster | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Mapping[str, NDArray[np.float64]], Mapping[str, str], int]:
     """Features of a target's trials, from the cache where they are in it.
 
+    Args:
+        store: where the trials are.
+        target: whose.
+        trials: of which.
+        family: which features.
+        computing: whether those are computed that are not known.
+        workers: child processes at a time.
+        cluster: computes features instead.
+        on_progress: called with trials featurised and trials in all.
+
     Returns:
-        Row [d] by trial id; cause by trial id for those that have none; how many were in the cache.
+        Row [d] by trial id; cause by trial id for those that have none; how many were known.
     """
     if family is FAMILIES["trace"]:  # quicker than a cache would be
         return {trial.trial_id: trace.row(trial.trace) for trial in trials}, {}, 0
@@ -167,6 +228,8 @@ def features_of(
     cache = FeatureCache(folder, release(), family) if folder is not None else None
     rows, causes = cache.read([t.trial_id for t in trials]) if cache is not None else ({}, {})
     num_cached = len(rows)
+    if not computing:
+        return rows, causes, num_cached
 
     missing: dict[str, list[Trial]] = defaultdict(list)
     for trial in trials:

@@ -27,7 +27,7 @@ from tunedb.records import Target
 from tunedb.store import Store
 
 MANIFEST = "manifest.json"
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_PLAIN_PATH = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,99}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _LIBRARIES = ("apache-tvm", "lightgbm", "numpy", "scikit-learn", "tunedb", "xgboost")
 
 
@@ -43,10 +43,17 @@ class TrainedOn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     num_workloads: int  # of the target
     num_others: int  # trials of other targets
     trial_ids_sha256: str  # of all sorted ids, one a line
+    num_compiled: int = 0  # trials whose machine code was known
 
     @classmethod
     def snapshot(
-        cls, target: Target, store_version: str, trial_ids: Iterable[str], num_trials: int, num_workloads: int
+        cls,
+        target: Target,
+        store_version: str,
+        trial_ids: Iterable[str],
+        num_trials: int,
+        num_workloads: int,
+        num_compiled: int = 0,
     ) -> TrainedOn:
         """Describes trials of one target, and those of others that were learned from too."""
         ids = sorted(trial_ids)
@@ -61,6 +68,7 @@ class TrainedOn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             num_workloads,
             len(ids) - num_trials,
             digest,
+            num_compiled,
         )
 
 
@@ -77,12 +85,13 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     split: str  # how `metrics` were had
     libraries: dict[str, str]
     created_at: datetime
-    files: dict[str, str]  # SHA-256 in hex by plain file name
+    files: dict[str, str]  # SHA-256 in hex by name, which may have one folder
 
     def learned_the_same(self, trained_on: TrainedOn, seed: int) -> bool:
         """Whether a training on a snapshot would give this model again, as far as it tells."""
         return (
             self.trained_on.trial_ids_sha256 == trained_on.trial_ids_sha256
+            and self.trained_on.num_compiled == trained_on.num_compiled
             and self.trained_on.target_id == trained_on.target_id
             and self.seed == seed
             and self.feature_version == DEFAULT.FEATURE_VERSION
@@ -183,7 +192,7 @@ def load_verified(directory: Path) -> tuple[CostModel, Manifest]:
         )
     if manifest.kind not in KINDS:
         raise ModelError(f"{directory / MANIFEST}: unknown kind of model {manifest.kind!r}")
-    present = {path.name for path in directory.iterdir()} - {MANIFEST}
+    present = {name for name, _ in _files_of(directory)}
     if stray := sorted(present - set(manifest.files)):
         raise ModelError(f"{directory / stray[0]} is not in the model's manifest")
     for name, expected in manifest.files.items():
@@ -197,7 +206,7 @@ def load_verified(directory: Path) -> tuple[CostModel, Manifest]:
 
 def file_hashes(directory: Path) -> dict[str, str]:
     """SHA-256 in hex of each file of a model's folder but its manifest."""
-    return {path.name: _sha256(path) for path in sorted(directory.iterdir()) if path.name != MANIFEST}
+    return {name: _sha256(path) for name, path in _files_of(directory)}
 
 
 def read_manifest(directory: Path) -> Manifest:
@@ -208,9 +217,16 @@ def read_manifest(directory: Path) -> Manifest:
     except (OSError, msgspec.MsgspecError) as error:
         raise ModelError(f"{path}: {error}") from error
     for name in manifest.files:
-        if not _PLAIN_NAME.fullmatch(name) or name == MANIFEST:
+        if not _PLAIN_PATH.fullmatch(name) or name == MANIFEST:
             raise ModelError(f"{path}: {name!r} is not a plain file name")
     return manifest
+
+
+def _files_of(directory: Path) -> list[tuple[str, Path]]:
+    """Names below a model's folder, and paths, of all that lies there but its manifest; folders are no files."""
+    paths = sorted(path for path in directory.rglob("*") if not path.is_dir() or path.is_symlink())
+    named = [(path.relative_to(directory).as_posix(), path) for path in paths]
+    return [(name, path) for name, path in named if name != MANIFEST]
 
 
 def _sha256(path: Path) -> str:

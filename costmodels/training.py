@@ -89,6 +89,7 @@ def train(
     exclude_workloads: Collection[str] = (),
     pooled: bool = True,
     shipped: bool = True,
+    compiling: bool = False,
     seed: int = 0,
     workers: int = 1,
     cluster: Cluster | None = None,
@@ -105,6 +106,8 @@ def train(
         exclude_workloads: workload ids that the models must not see, on any target.
         pooled: whether the store's trials of other targets are learned from too.
         shipped: whether the trials that tunedb ships with are learned from too.
+        compiling: whether trials of the target are compiled to learn from their machine code too, at tenths of a
+            second each. What is known of it already is learned from anyway.
         seed: of the models; the same store, seed and versions give the same model.
         workers: processes for features and threads for fitting.
         cluster: does both instead; the store must be one that its workers can open.
@@ -133,6 +136,7 @@ def train(
             target,
             exclude_workloads=exclude_workloads,
             limit=max_trials_per_workload,
+            compiling=compiling and target in chosen,
             workers=workers,
             cluster=cluster,
             on_progress=functools.partial(_tell, report_progress, target),
@@ -196,7 +200,8 @@ def _train_target(
         return TooFew(target, num_own, _num_workloads(own.pools), own.skipped)
     dataset = dataset_of(pools)
     num_workloads = _num_workloads(own.pools)
-    trained_on = TrainedOn.snapshot(target, version, dataset.trial_ids, num_own, num_workloads)
+    num_compiled = int(dataset.is_compiled.sum())
+    trained_on = TrainedOn.snapshot(target, version, dataset.trial_ids, num_own, num_workloads, num_compiled)
 
     if save and not again:
         newest = newest_manifest(store, target.target_id)

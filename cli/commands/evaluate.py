@@ -66,6 +66,14 @@ def command(
     shipped: Annotated[
         bool, typer.Option("--shipped/--no-shipped", help="Learn from the trials that ship with tunedb too.")
     ] = True,
+    compiling: Annotated[
+        bool,
+        typer.Option(
+            "--compile/--no-compile",
+            help="Compile the trials to be ranked, for models that are told of machine code, or rank by loops alone "
+            "what was never compiled.",
+        ),
+    ] = True,
     limit: Annotated[
         int | None,
         typer.Option("--limit", metavar="N", min=2, help="At most so many trials of a workload, from best to worst."),
@@ -84,7 +92,7 @@ def command(
         from costmodels.evaluation import SPLITS, Evaluation, evaluate, learning_curve
         from costmodels.features import FAMILIES
         from costmodels.gate import falls, read_baseline, write_baseline
-        from costmodels.models import DEFAULT, STOCK, models, stock_model
+        from costmodels.models import DEFAULT, KINDS, STOCK, models, stock_model
         from costmodels.pools import not_among, read_pools
         from costmodels.shipped import shipped_pools
         from tunedb.errors import NotFoundError, UsageError
@@ -105,12 +113,22 @@ def command(
                 run.progress.step(done, total, "features")
 
             readings = [
-                read_pools(opened, row, limit=limit, family=family, workers=cores, on_progress=tell) for row in targets
+                read_pools(
+                    opened,
+                    row,
+                    limit=limit,
+                    family=family,
+                    compiling=reading_code and (chosen is None or row == chosen),
+                    workers=cores,
+                    on_progress=tell,
+                )
+                for row in targets
             ]
             return [pool for reading in readings for pool in reading.pools]
 
         chosen_models = {name: make for name, make in known.items() if model is None or name in model}
         with_stock = model is None or STOCK in model
+        reading_code = compiling and any(KINDS[name].reads_code for name in chosen_models)
         pools = stored_pools(FAMILIES["loop_nest"]) if chosen_models else []
         stock_pools = stored_pools(FAMILIES["per_store"]) if with_stock else []  # it has features of its own
         of_store = pools or stock_pools

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 SUMMARY = "List, show, promote, compare and adopt cost models"
 EXAMPLES = (
     "tunedb models",
-    "tunedb models show lightgbm-znver5-2026",
+    "tunedb models show second-look-znver5-2026",
     "tunedb models promote 5b113794",
     "tunedb models diff 5b113794 77aa01c2",
-    "tunedb models adopt ~/from-a-colleague/lightgbm-znver5-20261120T234139690730Z-5b113794",
+    "tunedb models adopt ~/from-a-colleague/second-look-znver5-20261120T234139690730Z-5b113794",
 )
 
 

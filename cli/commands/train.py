@@ -29,6 +29,13 @@ def command(
     shipped: Annotated[
         bool, typer.Option("--shipped/--no-shipped", help="Learn from the trials that ship with tunedb too.")
     ] = True,
+    compiling: Annotated[
+        bool,
+        typer.Option(
+            "--compile/--no-compile",
+            help="Compile trials of the target to learn from their machine code too, some a second on each core.",
+        ),
+    ] = False,
     again: Annotated[bool, typer.Option("--again", help="Train even where nothing is new.")] = False,
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", min=1, help="Processes at once.  [default: all cores]")
@@ -48,6 +55,7 @@ def command(
             target_id=None if target is None else opened.resolve_target(target).target_id,
             pooled=pooled,
             shipped=shipped,
+            compiling=compiling,
             again=again,
             seed=seed,
             workers=workers or len(os.sched_getaffinity(0)),

@@ -12,6 +12,7 @@ from costmodels.models.lambdarank import LambdaRankModel
 from costmodels.models.lightgbm import LightGBMModel
 from costmodels.models.ridge import RidgeModel
 from costmodels.models.roofline import RooflineModel
+from costmodels.models.second_look import SecondLookModel
 from costmodels.models.xgboost import XGBoostModel
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 KINDS: dict[str, type[CostModel]] = {
     family.kind: family
     for family in (
+        SecondLookModel,
         LightGBMModel,
         LambdaRankModel,
         XGBoostModel,
@@ -30,7 +32,7 @@ KINDS: dict[str, type[CostModel]] = {
         RandomModel,
     )
 }
-DEFAULT = LightGBMModel.kind
+DEFAULT = SecondLookModel.kind
 STOCK = "stock-xgboost"
 """MetaSchedule's own: XGBoost on TVM's per-store features, for comparison. Before its first trials it knows nothing
 and ranks at random, as the floor of that name does; here it has learned from the trials of others."""
@@ -53,6 +55,7 @@ def models(workers: int = 1, cluster: Cluster | None = None) -> dict[str, Callab
         cluster: grows the trees of LightGBM's and XGBoost's regressors instead, a member after the other.
     """
     return {
+        SecondLookModel.kind: lambda: SecondLookModel(workers=workers, cluster=cluster),
         LightGBMModel.kind: lambda: LightGBMModel(workers=workers, cluster=cluster),
         LambdaRankModel.kind: lambda: LambdaRankModel(workers=workers),
         XGBoostModel.kind: lambda: XGBoostModel(workers=workers, cluster=cluster),

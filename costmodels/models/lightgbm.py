@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from costmodels.features import DEFAULT
 from costmodels.models.booster import Booster, read_booster
 from costmodels.models.ensemble import Ensemble
 from costmodels.models.roofline import RooflineModel
@@ -85,7 +86,7 @@ class LightGBMModel(Ensemble):
 
     def _pair(self, dataset: Dataset, seed: int, relative: int, absolute: int, begun: _Member) -> _Member:
         rate, scores = self._learning_rate, dataset.scores
-        slower = dataset.log_secs - RooflineModel().costs(dataset.features)
+        slower = dataset.log_secs - _roofline(dataset.features)
         weights = np.maximum(scores, _LEAST_SCORE)
         return _Member(
             self._boost(dataset.features, np.sqrt(scores), None, seed, relative, rate, begun.relative),
@@ -134,7 +135,7 @@ class LightGBMModel(Ensemble):
     def costs_by(self, member: Any, features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """See `Ensemble.costs_by`."""
         _, relative = super().costs_by(member, features)
-        absolute = member.absolute.predict(features, num_threads=1) + RooflineModel().costs(features)
+        absolute = member.absolute.predict(features, num_threads=1) + _roofline(features)
         return (1.0 - self._absolute_share) * relative + self._absolute_share * absolute, relative
 
     def write_member(self, member: Any, directory: Path, number: int) -> None:
@@ -148,6 +149,11 @@ class LightGBMModel(Ensemble):
         if member.relative.num_feature() != member.absolute.num_feature():
             raise ValueError("the two regressors of a member want other features")
         return member, member.relative.num_feature()
+
+
+def _roofline(features: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of loop-nest features [n, d], whatever columns stand behind them."""
+    return RooflineModel().costs(features[:, : len(DEFAULT.names())])
 
 
 def _files(directory: Path, number: int) -> tuple[Path, Path]:

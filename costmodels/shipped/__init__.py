@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import logging
 import lzma
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from costmodels.features import DEFAULT
+from costmodels.features import DEFAULT, FAMILIES
 from tunedb.identity import canonical_target
 from tunedb.records import Target, Trace
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from costmodels.pools import Pool
 
 _log = logging.getLogger(__name__)
@@ -29,7 +32,7 @@ TRIALS = "trials.parquet"
 SCHEDULES = "schedules.json.xz"
 MODEL = "model"
 KIND = "llvm"  # of the targets that were measured
-VERSION_KEY = b"tunedb.feature_version"
+VERSION_KEY, CODE_VERSION_KEY = b"tunedb.feature_version", b"tunedb.code_version"
 
 
 def shipped_model_folder(kind: str | None) -> Path | None:
@@ -51,6 +54,18 @@ def shipped_pools(kind: str) -> tuple[Pool, ...]:
         _log.warning("%s was made for other features than %s: run `make prior`", path, DEFAULT.FEATURE_VERSION)
         return ()
     return tuple(_pools(pq.read_table(path)))
+
+
+@functools.cache
+def shipped_code(kind: str) -> Mapping[str, NDArray[np.float64]]:
+    """Features of the machine code [c], by trial id, of those trials that ship and were compiled."""
+    return {
+        trial_id: row
+        for pool in shipped_pools(kind)
+        if pool.code is not None
+        for trial_id, row in zip(pool.trial_ids, pool.code, strict=True)
+        if not np.isnan(row[0])
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +100,10 @@ def _pools(table: Any) -> list[Pool]:
     from costmodels.pools import Pool
 
     matrix = np.column_stack([table.column(name).to_numpy() for name in DEFAULT.names()]).astype(np.float64)
+    code = None
+    if (table.schema.metadata or {}).get(CODE_VERSION_KEY, b"").decode() == FAMILIES["machine_code"].FEATURE_VERSION:
+        names = FAMILIES["machine_code"].names()
+        code = np.column_stack([table.column(name).to_numpy() for name in names]).astype(np.float64)
     scores = table.column("score").to_numpy().astype(np.float64)
     trial_ids = table.column("trial_id").to_pylist()
     wanted = ("workload_id", "name", "target_id", "best_secs")
@@ -92,7 +111,15 @@ def _pools(table: Any) -> list[Pool]:
     starts = [place for place in range(len(keys)) if place == 0 or keys[place] != keys[place - 1]]
     return [
         Pool(
-            key[0], key[1], key[2], matrix[start:end], scores[start:end], tuple(trial_ids[start:end]), (), key[3], True
+            key[0],
+            key[1],
+            key[2],
+            matrix[start:end],
+            scores[start:end],
+            tuple(trial_ids[start:end]),
+            best_secs=key[3],
+            is_background=True,
+            code=None if code is None else code[start:end],
         )
         for start, end in zip(starts, [*starts[1:], len(keys)], strict=True)
         for key in [keys[start]]

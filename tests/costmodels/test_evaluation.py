@@ -12,7 +12,7 @@ from costmodels.evaluation import SPLITS, Few, Figure, evaluate, folds, judged, 
 from costmodels.features import DEFAULT
 from costmodels.gate import falls, read_baseline, write_baseline
 from costmodels.model import Prediction
-from costmodels.models import FlopModel, RandomModel, RidgeModel
+from costmodels.models import FlopModel, LightGBMModel, RandomModel, RidgeModel, SecondLookModel
 from costmodels.pools import Pool
 from costmodels.report import write_report
 from tunedb.errors import BadInputError, NotFoundError, UsageError
@@ -85,6 +85,17 @@ def test_models_are_judged_on_what_they_have_not_seen() -> None:
         assert ridge.low <= ridge.value <= ridge.high
     of_one = [row for row in figures if row.workload_id == "conv1" and row.model == "ridge" and row.metric == "top1"]
     assert len(of_one) == len(SPLITS)
+
+
+def test_a_part_of_a_model_is_not_fitted_again() -> None:
+    def never() -> LightGBMModel:
+        raise AssertionError("it has been fitted already")
+
+    fitted = SecondLookModel(LightGBMModel(num_trees=5, members=2))
+    evaluation = evaluate(POOLS, {"second-look": lambda: fitted, "lightgbm": never}, SPLITS[:1], target_ids=["t"])
+
+    values = {(row.model, row.metric): row.value for row in evaluation.figures if row.workload_id is None}
+    assert values["lightgbm", "pairwise"] == values["second-look", "pairwise"]  # nothing was compiled
 
 
 def test_a_perfect_prediction() -> None:

@@ -12,7 +12,7 @@ from costmodels.dataset import Dataset
 from costmodels.models import DEFAULT, KINDS, models
 from tunedb.errors import ModelError
 
-LEARNS = ("lightgbm", "lambdarank", "xgboost", "gaussian-process", "ridge")
+LEARNS = ("second-look", "lightgbm", "lambdarank", "xgboost", "gaussian-process", "ridge")
 WIDTH = len(features.DEFAULT.names())
 
 

@@ -81,6 +81,43 @@ def test_a_trial_is_known_under_the_name_of_its_machine_too(filled, target):
     assert not_among([other], [shipped]) == [other]
 
 
+def test_machine_code_that_ships_is_known_under_either_name(filled, target, monkeypatch):
+    asked = []
+
+    def features_of(store, target, trials, *, family, computing=True, **_):
+        if family.FEATURE_VERSION.startswith("loop_nest"):
+            return {t.trial_id: np.zeros(3) for t in trials}, {}, 0
+        asked.append((sorted(t.trial_id for t in trials), computing))
+        return {"f": np.full(2, 5.0)} if computing else {}, {}, 0
+
+    monkeypatch.setattr(pools, "features_of", features_of)
+    (e,) = (t for t in filled.trials() if t.trial_id == "e")
+    shipped = {"a": np.full(2, 7.0), anonymous_trial_id(e): np.full(2, 8.0)}
+    monkeypatch.setattr(pools, "shipped_code", lambda kind: shipped)
+
+    of_v = read_pools(filled, target).pools[0].code
+    compiled = {pool.workload_id: pool.code for pool in read_pools(filled, target, compiling=True).pools}
+
+    assert [computing for _, computing in asked] == [False, True]
+    assert not {"a", "e"} & set(asked[1][0])
+    assert np.array_equal(of_v, [[8, 8], [np.nan, np.nan]], equal_nan=True)
+    assert compiled["v"].tolist() == [[8, 8], [5, 5]]
+
+
+def test_pools_with_and_without_machine_code_make_one_dataset(filled, target):
+    bare, *_, known = (dataclasses.replace(pool, code=None) for pool in read_pools(filled, target).pools)
+    known = dataclasses.replace(known, code=np.full((len(known), 4), 2.0))
+
+    data = dataset_of([bare, known])
+
+    assert data.code.shape == (len(bare) + len(known), 4)
+    assert data.is_compiled.tolist() == [False] * len(bare) + [True] * len(known)
+    assert data.rows(data.is_compiled).code.tolist() == known.code.tolist()
+    assert dataset_of([bare]).code is None
+    assert not dataset_of([bare]).is_compiled.any()
+    assert known.without({known.trial_ids[0]}).code.shape == (len(known) - 1, 4)
+
+
 def test_spread_keeps_the_ends_and_even_ranks(matmul):
     _, trials = matmul
     ranked = [t.trial_id for t in trials]

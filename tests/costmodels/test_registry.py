@@ -7,6 +7,7 @@ import pytest
 from costmodels import features
 from costmodels.choosing import find_model, load_model, promote, promoted, saved_models
 from costmodels.models.lightgbm import LightGBMModel
+from costmodels.models.second_look import SecondLookModel
 from costmodels.registry import TrainedOn, load_verified, save_model, store_folder
 from tunedb.errors import AmbiguousPrefixError, ModelError, NotFoundError
 from tunedb.memory import MemoryStore
@@ -94,6 +95,8 @@ def test_missing_and_stray_files_are_refused(saved):
         ({"feature_version": "per_store-0"}, "per_store-0"),
         ({"kind": "perceptron"}, "perceptron"),
         ({"files": {"../member-0.txt": "0"}}, "plain file name"),
+        ({"files": {"first/../../member-0.txt": "0"}}, "plain file name"),
+        ({"files": {"/etc/passwd": "0"}}, "plain file name"),
         ({"files": {"manifest.json": "0"}}, "plain file name"),
         ({"surprise": 1}, "surprise"),
         ({"created_at": "yesterday"}, "created_at"),
@@ -104,6 +107,22 @@ def test_a_foreign_manifest_is_refused(saved, changes, message):
 
     with pytest.raises(ModelError, match=message):
         load_verified(saved)
+
+
+def test_files_in_a_folder_are_in_the_manifest_too(store, target, make_made_up_dataset):
+    model = SecondLookModel(LightGBMModel(num_trees=5, members=2))
+    model.fit(make_made_up_dataset(groups=2, size=40), seed=0)
+    directory = save_model(store, model, trained_on=TrainedOn.snapshot(target, "7", ["t"], 1, 1), seed=0)
+
+    assert "first/member-0.txt" in load_verified(directory)[1].files
+    path = directory / "first" / "member-0.txt"
+    path.write_text(path.read_text().replace("0", "1", 1))
+    with pytest.raises(ModelError, match=r"first/member-0\.txt does not match"):
+        load_verified(directory)
+    (directory / "other").mkdir()
+    (directory / "other" / "stray.txt").write_text("")
+    with pytest.raises(ModelError, match=r"other/stray\.txt is not in"):
+        load_verified(directory)
 
 
 def test_a_model_for_other_features_is_passed_over(store, target, saved):

@@ -9,8 +9,16 @@ import numpy as np
 import pytest
 
 from costmodels.choosing import load_model
-from costmodels.features import DEFAULT
-from costmodels.shipped import FOLDER, MODEL, TRIALS, shipped_model_folder, shipped_pools, shipped_schedules
+from costmodels.features import DEFAULT, FAMILIES
+from costmodels.shipped import (
+    FOLDER,
+    MODEL,
+    TRIALS,
+    shipped_code,
+    shipped_model_folder,
+    shipped_pools,
+    shipped_schedules,
+)
 
 LOGS = Path(__file__).parents[2] / "data" / "metaschedule" / "x86-64-v3-1core.tar.xz"
 
@@ -24,6 +32,16 @@ def test_there_are_many_trials_of_many_workloads():
     assert all(pool.features.shape == (len(pool), len(DEFAULT.names())) for pool in pools)
     assert all(np.isfinite(pool.features).all() and pool.scores.max() <= 1 for pool in pools)
     assert shipped_pools("cuda") == ()
+
+
+def test_the_machine_code_of_many_of_them_is_known():
+    code = shipped_code("llvm")
+
+    assert len(code) >= 10_000
+    assert all(len(row) == len(FAMILIES["machine_code"].names()) and np.isfinite(row).all() for row in code.values())
+    held = [pool for pool in shipped_pools("llvm") if not np.isnan(pool.code).all()]
+    assert len({pool.workload_id for pool in held}) >= 120
+    assert shipped_code("cuda") == {}
 
 
 def test_the_best_schedules_ship_by_workload_and_target():
@@ -44,6 +62,9 @@ def test_an_empty_store_gets_the_shipped_model(store, target):
     assert "ships with tunedb" in loaded.describe()
     pool = shipped_pools("llvm")[0]
     assert np.isfinite(loaded.model.predict(pool.features[:8]).mean).all()
+    compiled = next(pool for pool in shipped_pools("llvm") if np.isfinite(pool.code).any())
+    second = loaded.model.predict_compiled(compiled.features, compiled.code).mean
+    assert ((second != loaded.model.predict(compiled.features).mean) == np.isfinite(compiled.code[:, 0])).all()
     assert load_model(store, target.target_id, kind="cuda") is None
     assert shipped_model_folder(None) is None
 

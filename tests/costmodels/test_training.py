@@ -49,10 +49,23 @@ def test_trains_saves_and_uses_the_cache_the_second_time(matmul_store, matmul, t
     assert again.metrics == first.metrics
     assert again.skipped == first.skipped
     files = [
-        {p.name: p.read_bytes() for p in d.glob("*") if p.name != "manifest.json"}
+        {p.name: p.read_bytes() for p in d.rglob("*") if p.is_file() and p.name != "manifest.json"}
         for d in (first.directory, again.directory)
     ]
     assert files[0] == files[1]
+
+
+@pytest.mark.tvm
+def test_what_is_compiled_is_learned_from_too_and_counts_as_new(matmul_store):
+    (by_loops,) = train(matmul_store, seed=1, shipped=False).trained
+
+    (by_code,) = train(matmul_store, seed=1, shipped=False, compiling=True).trained
+    (again,) = train(matmul_store, seed=1, shipped=False).trained
+
+    assert {path.name for path in by_loops.directory.iterdir()} == {"first", "manifest.json"}
+    assert {path.name for path in by_code.directory.iterdir()} == {"first", "machine_code-1", "manifest.json"}
+    assert (by_code.is_new, again.is_new) == (True, False)  # what was compiled once is known
+    assert again.directory == by_code.directory
 
 
 @pytest.mark.tvm

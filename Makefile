@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# What the gate evaluates: some trials of each workload, learned from these logs alone; a minute or two.
+# What the gate evaluates: some trials of each workload, learned from these logs alone; some minutes.
 GATE := --target znver5 --split leave-operator-family-out --model second-look --own --no-shipped --limit 64
 
 .DEFAULT_GOAL := help

@@ -108,7 +108,7 @@ def command(
         chosen = None if target is None else opened.resolve_target(target)
         targets = [row for row in opened.targets() if chosen is None or row.kind == chosen.kind]
 
-        def stored_pools(family: Family) -> list[Pool]:
+        def stored_pools(family: Family, *, compiling: bool = False) -> list[Pool]:
             def tell(done: int, total: int) -> None:
                 run.progress.step(done, total, "features")
 
@@ -118,7 +118,7 @@ def command(
                     row,
                     limit=limit,
                     family=family,
-                    compiling=reading_code and (chosen is None or row == chosen),
+                    compiling=compiling and (chosen is None or row == chosen),
                     workers=cores,
                     on_progress=tell,
                 )
@@ -129,7 +129,7 @@ def command(
         chosen_models = {name: make for name, make in known.items() if model is None or name in model}
         with_stock = model is None or STOCK in model
         reading_code = compiling and any(KINDS[name].reads_code for name in chosen_models)
-        pools = stored_pools(FAMILIES["loop_nest"]) if chosen_models else []
+        pools = stored_pools(FAMILIES["loop_nest"], compiling=reading_code) if chosen_models else []
         stock_pools = stored_pools(FAMILIES["per_store"]) if with_stock else []  # it has features of its own
         of_store = pools or stock_pools
         to_test = {pool.target_id for pool in of_store} if chosen is None else {chosen.target_id}

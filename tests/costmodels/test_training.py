@@ -4,6 +4,7 @@ import pytest
 
 from costmodels import pools
 from costmodels.choosing import load_model
+from costmodels.features import machine_code
 from costmodels.training import train
 from tunedb.errors import NotFoundError
 from tunedb.records import Trace
@@ -63,7 +64,11 @@ def test_what_is_compiled_is_learned_from_too_and_counts_as_new(matmul_store):
     (again,) = train(matmul_store, seed=1, shipped=False).trained
 
     assert {path.name for path in by_loops.directory.iterdir()} == {"first", "manifest.json"}
-    assert {path.name for path in by_code.directory.iterdir()} == {"first", "machine_code-1", "manifest.json"}
+    assert {path.name for path in by_code.directory.iterdir()} == {
+        "first",
+        machine_code.FEATURE_VERSION,
+        "manifest.json",
+    }
     assert (by_code.is_new, again.is_new) == (True, False)  # what was compiled once is known
     assert again.directory == by_code.directory
 

@@ -77,6 +77,15 @@ class Pool:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Believed:
+    """n candidates with what is believed of them: posterior means [n] in nats of log latency."""
+
+    pool: Pool
+    mean: FloatArray
+    is_measured: npt.NDArray[np.bool_]  # [n]
+
+
 EMPTY = Pool((), np.empty((0, 0)), np.empty(0))
 
 
@@ -192,16 +201,15 @@ class Proposer:
         self._tried.update(new)
         self._add([candidate for candidate in self._spaces.sketch(new.values()) if candidate is not None])
 
-    def believed_best(self, surrogate: Surrogate, number: int) -> Sequence[Candidate]:
+    def believed_best(self, surrogate: Surrogate, number: int) -> Believed:
         """The candidates with the lowest posterior means, measured ones among them; the best first."""
         self.propose(surrogate, beta=0.0, at_once=True)
         while True:
             everything = self._pool.join(self._measured)
-            if not len(everything):
-                return ()
-            best = np.argsort(_bounds(surrogate, everything, 0.0), kind="stable")[:number]
+            means = _bounds(surrogate, everything, 0.0)
+            best = np.argsort(means, kind="stable")[:number]
             if self._settle(everything.take(best).candidates):
-                return self._pool.join(self._measured).take(best).candidates
+                return Believed(self._pool.join(self._measured).take(best), means[best], best >= len(self._pool))
 
     def learn(self, batch: Pool, run_secs: FloatArray) -> None:
         """Takes a measured batch out of the pool; the good ones become parents. `run_secs` [n], inf for failures."""

@@ -170,6 +170,7 @@ def tune(
         recorder.use_canaries(canaries)
         builder.is_pipelined = placement.is_apart and not canaries.is_disturbed(builder)
         builder.is_in_turn = cores == 1 and not builder.is_pipelined  # nothing would be built at the same time
+        builder.compiles_in = runner.pool if builder.is_in_turn and target.kind == "llvm" else None
         if trials == 0:
             rng = np.random.default_rng(seed)
             for task, context in zip(tasks, contexts, strict=True):

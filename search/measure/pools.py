@@ -75,6 +75,9 @@ class PersistentBuilder(PyBuilder):
         """Whether `build` returns at once and `finish` waits: the runner measures while the next ones are built."""
         self.is_in_turn = False
         """Whether `build` only takes note and `finish` builds: the first one is measured before the next is built."""
+        self.compiles_in: ForkedPool | None = None
+        """The pool of one process that runs what is built in turn: it is compiled there, just in time, and no archive
+        is written. None: it is built as all else is."""
         self.pool = _pool(target, max_workers, timeout_secs, cores)
         self.timeout_secs = timeout_secs
         self.observer = observer
@@ -92,6 +95,11 @@ class PersistentBuilder(PyBuilder):
         path = self._new_path()
         self._begin(mod, target, path).result()
         return path
+
+    def machine_code(self, mod: Any, target: Any) -> Future[list[float]]:
+        """Begins to compile one module and to describe what came of it (see `workers.machine_code`)."""
+        limit = min(self.timeout_secs, _SHORTEST_LIMIT_SECS)
+        return self.pool.submit_before(limit, workers.machine_code, save_json(mod), str(target))
 
     def build(self, build_inputs: list[BuilderInput]) -> list[BuilderResult]:
         """Builds all inputs, in order; only begins to when it is pipelined, and takes note of them when in turn."""
@@ -113,7 +121,7 @@ class PersistentBuilder(PyBuilder):
         index, item, building = self._building.pop(path)
         outcome, error = Outcome.OK, ""
         try:
-            self._took((building or self._begin(item.mod, item.target, path)).result())
+            self._took((building or self._begin_in_turn(item, path)).result())
         except TimeoutError:
             outcome, error = Outcome.COMPILE_TIMEOUT, f"build took longer than {self.pool.timeout_secs:g} s"
         except Exception as problem:  # whatever the candidate did: it is the trial's cause of failure
@@ -142,6 +150,12 @@ class PersistentBuilder(PyBuilder):
     def _begin(self, mod: Any, target: Any, path: str) -> Future[float]:
         building: Future[float] = self.pool.submit(workers.build, save_json(mod), str(target), path)
         return building
+
+    def _begin_in_turn(self, item: BuilderInput, path: str) -> Future[float]:
+        if self.compiles_in is None:
+            return self._begin(item.mod, item.target, path)
+        job = save_json(item.mod), str(item.target), path
+        return self.compiles_in.submit_before(self.pool.timeout_secs or self.timeout_secs, workers.build_here, *job)
 
 
 @derived_object
@@ -235,7 +249,9 @@ class PersistentRunner(PyRunner):
             Exception: whatever the candidate did, or TimeoutError.
         """
         job = (path, device, args_info, self.repeat, self.min_repeat_ms, enough_secs, self.flush_cache)
-        run_secs: list[float] = self.pool.submit(workers.run, *job).result()
+        is_compiled_here = self.builder is not None and self.builder.compiles_in is self.pool
+        submit = self.pool.submit_next if is_compiled_here else self.pool.submit
+        run_secs: list[float] = submit(workers.run, *job).result()
         return run_secs
 
     def close(self) -> None:

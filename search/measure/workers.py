@@ -12,6 +12,8 @@ from typing import Any
 
 from tunedb import tensor_intrinsics
 
+_compiled: dict[str, Any] = {}  # by path: what this process has compiled to run it itself
+
 
 def start_worker(target_kind: str, target_keys: tuple[str, ...], num_threads: int, cores: tuple[int, ...]) -> None:
     """Prepares a fresh worker: light intrinsics, thread count, its cores, and deafness to the terminal's Ctrl-C.
@@ -44,17 +46,52 @@ def spin(secs: float) -> None:
 
 def build(mod_json: str, target_json: str, path: str) -> float:
     """Compiles one candidate, given as JSON as its target is, to an archive at a path; returns the seconds it took."""
+    from tvm.support.tar import tar
+
+    started = time.monotonic()
+    _module(mod_json, target_json).export_library(path, fcompile=tar)
+    return time.monotonic() - started
+
+
+def build_here(mod_json: str, target_json: str, path: str) -> float:
+    """Compiles one candidate just in time, for `run` in this process to find by a path where there is no file.
+
+    Returns:
+        The seconds it took.
+    """
+    started = time.monotonic()
+    _compiled.clear()
+    module = _module(mod_json, target_json)
+    module.get_function(module.entry_name)  # machine code is made when a function is first asked for
+    _compiled[path] = module
+    return time.monotonic() - started
+
+
+def machine_code(mod_json: str, target_json: str) -> list[float]:
+    """Compiles one candidate and describes its machine code (see `costmodels.features.machine_code`).
+
+    Returns:
+        The features; NaN for all of them where they are not defined for the kind of processor.
+    """
+    import numpy as np
+
+    from costmodels.features import machine_code
+
+    module = _module(mod_json, target_json)
+    try:
+        described = machine_code.describe(module.inspect_source("asm") if module.kind == "llvm" else "")
+    except ValueError:
+        described = np.full(len(machine_code.names()), np.nan)
+    return [float(number) for number in described]
+
+
+def _module(mod_json: str, target_json: str) -> Any:
     import json
 
     import tvm
     from tvm.s_tir.meta_schedule.builder.local_builder import default_build
-    from tvm.support.tar import tar
 
-    started = time.monotonic()
-    target = tvm.target.Target(json.loads(target_json))
-    module = default_build(tvm.ir.load_json(mod_json), target, None)
-    module.export_library(path, fcompile=tar)
-    return time.monotonic() - started
+    return default_build(tvm.ir.load_json(mod_json), tvm.target.Target(json.loads(target_json)), None)
 
 
 def run(
@@ -66,7 +103,7 @@ def run(
     stop_above_secs: float = float("inf"),
     flush_cache: bool = False,
 ) -> list[float]:
-    """Measures one built candidate.
+    """Measures one candidate: what `build_here` compiled last, or what `build` wrote.
 
     Returns:
         `repeat` run times in seconds; only the first when it is above `stop_above_secs`.
@@ -75,7 +112,7 @@ def run(
     from tvm.s_tir.meta_schedule.runner.config import EvaluatorConfig
     from tvm.s_tir.meta_schedule.runner.local_runner import default_alloc_argument, default_run_evaluator
 
-    module = tvm.runtime.load_module(artifact_path)
+    module = _compiled.pop(artifact_path, None) or tvm.runtime.load_module(artifact_path)
     device = tvm.runtime.device(device_type, 0)
     arguments = default_alloc_argument(device, list(args_info), 1)
 

@@ -20,6 +20,7 @@ import struct
 import subprocess
 import sys
 import threading
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,12 @@ class ForkedWorker(PopenWorker):
     """TVM's worker, forked."""
 
     _proc: _Forked | None
+    _remaining_uses: int | None
+
+    def stay(self) -> None:
+        """Is not replaced before the next task."""
+        if self._remaining_uses == 0:
+            self._remaining_uses = 1
 
     def _start(self) -> None:
         if self._proc is not None:
@@ -180,6 +187,7 @@ class ForkedPool(PopenPoolExecutor):
     """TVM's pool of processes, of forked workers."""
 
     _timeout: float | None
+    _threadpool: Executor
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -194,7 +202,17 @@ class ForkedPool(PopenPoolExecutor):
     def timeout_secs(self, secs: float | None) -> None:
         self._timeout = secs
 
-    def _worker_run(self, fn: Any, args: Any, kwargs: Any) -> Any:
+    def submit_before(self, timeout_secs: float, fn: Any, *args: Any) -> Future[Any]:
+        """Submits a task of so many seconds at most."""
+        return self._threadpool.submit(self._worker_run, fn, args, {}, timeout_secs)
+
+    def submit_next(self, fn: Any, *args: Any) -> Future[Any]:
+        """Submits a task to the very process of the one before, of a pool of one, which may have left something."""
+        return self._threadpool.submit(self._worker_run, fn, args, {}, stays=True)
+
+    def _worker_run(
+        self, fn: Any, args: Any, kwargs: Any, timeout_secs: float | None = None, *, stays: bool = False
+    ) -> Any:
         with self._lock:
             thread = threading.get_ident()
             if thread not in self._worker_map:
@@ -202,7 +220,9 @@ class ForkedPool(PopenPoolExecutor):
                     self._initializer, self._initargs, self._maximum_process_uses, self._stdout, self._stderr
                 )
             worker = self._worker_map[thread]
-        worker.send(fn, args, kwargs, self._timeout)
+        if stays:
+            worker.stay()
+        worker.send(fn, args, kwargs, self._timeout if timeout_secs is None else timeout_secs)
         return worker.recv()
 
 

@@ -142,22 +142,29 @@ def test_flushed_caches_make_a_kernel_slower(builder: Any, target: Target) -> No
     assert fastest[True] > fastest[False]
 
 
-@pytest.mark.parametrize("way", ["is_pipelined", "is_in_turn"])
+def run_of(runner: Any, results: Any) -> Any:
+    from tvm.s_tir import meta_schedule as ms
+
+    square = [ms.arg_info.TensorInfo("float32", [64, 64])] * 3
+    inputs = [ms.runner.RunnerInput(result.artifact_path, "cpu", square) for result in results]
+    return [future.result() for future in runner.run(inputs)]
+
+
+@pytest.mark.parametrize("way", ["pipelined", "in turn", "just in time"])
 def test_the_next_is_built_while_one_is_measured_or_after(
     builder: Any, target: Target, small_matmul: Any, heard: Heard, way: str
 ) -> None:
-    from tvm.s_tir import meta_schedule as ms
-
     from search.measure.pools import PersistentRunner
 
-    setattr(builder, way, True)
+    runner = PersistentRunner(target, repeat=2, observer=heard, builder=builder)
+    builder.is_pipelined = way == "pipelined"
+    builder.is_in_turn = way != "pipelined"
+    builder.compiles_in = runner.pool if way == "just in time" else None
     results = built(builder, target, threaded_module(small_matmul), small_matmul)
     assert all(result.error_msg is None for result in results)  # promised
     assert heard.events == []
-    square = [ms.arg_info.TensorInfo("float32", [64, 64])] * 3
-    runner = PersistentRunner(target, repeat=2, observer=heard, builder=builder)
-    inputs = [ms.runner.RunnerInput(result.artifact_path, "cpu", square) for result in results]
-    failed, good = (future.result() for future in runner.run(inputs))
+    failed, good = run_of(runner, results)
+    assert Path(results[1].artifact_path).exists() == (way != "just in time")
     runner.close()
     assert failed.error_msg is not None
     assert len(good.run_secs) == 2
@@ -166,6 +173,34 @@ def test_the_next_is_built_while_one_is_measured_or_after(
         ("built 1", Outcome.OK),
         ("ran", Outcome.OK),
     ]
+
+
+def test_what_is_compiled_just_in_time_is_run_in_that_process_and_fails_alone(
+    builder: Any, target: Target, small_matmul: Any, heard: Heard
+) -> None:
+    import os
+
+    from search.measure.pools import PersistentRunner
+
+    runner = PersistentRunner(target, repeat=2, observer=heard, builder=builder)
+    builder.is_in_turn, builder.compiles_in = True, runner.pool
+    run_of(runner, built(builder, target, small_matmul))
+    first = runner.pool.submit(os.getpid).result()
+    (worker,) = runner.pool._worker_map.values()
+    worker._remaining_uses = 1  # it would be replaced after compiling, and before running what it compiled
+    (good,) = run_of(runner, built(builder, target, small_matmul))
+    assert len(good.run_secs) == 2
+    assert runner.pool.submit(os.getpid).result() != first
+    # A compilation that takes too long is one, and no run.
+    heard.events.clear()
+    builder.pool.timeout_secs = 0.001
+    (slow,) = run_of(runner, built(builder, target, small_matmul))
+    builder.pool.timeout_secs = 15.0
+    (good,) = run_of(runner, built(builder, target, small_matmul))
+    runner.close()
+    assert "longer than 0.001 s" in str(slow.error_msg)
+    assert len(good.run_secs) == 2
+    assert [outcome for _, outcome, _ in heard.events] == [Outcome.COMPILE_TIMEOUT, Outcome.OK, Outcome.OK]
 
 
 def test_a_build_is_given_many_times_what_builds_take(builder: Any, target: Target, small_matmul: Any) -> None:

@@ -4,7 +4,8 @@ A pool is what was once measured of one workload on one target (those that ship 
 it, is told the latencies, and picks again: best so far after N trials over the best of the pool (less one: the simple
 regret), geometric mean over pools, with bootstrap intervals over pools. Each seed sees another nine tenths of a pool.
 The prior of "warm" is fitted without the pool's workload, in five folds; that of "cold" is a roofline, which has
-learned nothing, and "blind" has none. Minutes, and the machine may be busy: this is where design choices are made. The
+learned nothing, and "blind" has none. "misled" is told of each candidate what "warm" is told of another one, and
+"turned round" the opposite. Minutes, and the machine may be busy: this is where design choices are made. The
 pools are spread over operator families and targets; `--pools 0` takes all.
 """
 
@@ -28,12 +29,12 @@ from threadpoolctl import threadpool_limits
 
 from costmodels.dataset import fold_numbers
 from costmodels.model import CostModel
-from costmodels.models import DEFAULT, LightGBMModel, RooflineModel, models
+from costmodels.models import LightGBMModel, RooflineModel
 from costmodels.pools import Pool, dataset_of
 from costmodels.shipped import shipped_pools
 from search import surrogate as surrogate_module
 from search.acquisition import select_batch, select_batch_by
-from search.surrogate import Surrogate, surrogate_of
+from search.surrogate import surrogate_of
 
 AFTER = (1, 8, 16, 32, 64)
 FOLDS = 5
@@ -82,18 +83,22 @@ def greedy_xgboost(pool: Shown, trials: int, batch: int) -> list[int]:
 
 PRIORS: dict[str, tuple[Callable[[Shown], Array], CostModel | None]] = {
     "warm": (lambda pool: pool.prior, LightGBMModel()),
+    "misled": (lambda pool: np.random.default_rng(len(pool.prior)).permutation(pool.prior), LightGBMModel()),
+    "turned round": (lambda pool: -pool.prior, LightGBMModel()),
     "cold": (lambda pool: RooflineModel().costs(pool.features), RooflineModel()),
     "blind": (lambda pool: np.zeros(len(pool.latencies)), None),
 }
 
 
-def bayesian(start: str, *, beta: float = 1.0, how: str = "lcb", prior_std: float | None = None) -> Policy:
+def bayesian(
+    start: str, *, beta: float = 1.0, how: str = "lcb", prior_std: float | None = None, is_guarded: bool = True
+) -> Policy:
     """Ours: the surrogate and acquisition of `search`, or another acquisition for comparison."""
     prior_of, model = PRIORS[start]
 
     def policy(pool: Shown, trials: int, batch: int) -> list[int]:
         prior = prior_of(pool)
-        surrogate = surrogate_of(model) if prior_std is None else Surrogate(has_prior=True, prior_std=prior_std)
+        surrogate = surrogate_of(model, "llvm" if is_guarded else "any", prior_std)
         done: list[int] = []
         left = list(range(len(pool.latencies)))
         while left and len(done) < trials:
@@ -165,7 +170,7 @@ def with_constant(name: str, value: float, policy: Policy) -> Policy:
 POLICIES: dict[str, Policy] = {
     "random": random_policy,
     "xgboost, greedy": greedy_xgboost,
-    **{start: bayesian(start) for start in ("blind", "cold", "warm")},
+    **{start: bayesian(start) for start in ("blind", "cold", "warm", "misled", "turned round")},
 }
 CONSTANTS = {"_LENGTH_SCALE": (0.5, 2.0), "_WEIGHT_STD": (0.25, 1.0)}
 ERRORS = {"warm": (0.2, 0.8), "cold": (0.3, 1.2)}  # half and twice what ships, nats
@@ -185,11 +190,13 @@ def choices() -> dict[str, Policy]:
             for value in values:
                 label = f"{start}, {constant.strip('_').lower().replace('_', ' ')} {value:g}"
                 found[label] = with_constant(constant, value, bayesian(start))
+    for start in ("warm", "misled", "turned round"):
+        found[f"{start}, no second opinion"] = bayesian(start, is_guarded=False)
     return found
 
 
 def priors(pools: Sequence[Pool], kept: Path | None, workers: int) -> list[Array]:
-    """What the default model predicts for each pool [n], fitted without the pool's workload."""
+    """What the default model predicts by loops for each pool [n], fitted without the pool's workload."""
     if kept is not None and kept.is_file():
         with np.load(kept) as stored:
             return [stored[str(number)] for number in range(len(pools))]
@@ -197,7 +204,7 @@ def priors(pools: Sequence[Pool], kept: Path | None, workers: int) -> list[Array
     fold = dict(zip(ids, fold_numbers(np.arange(len(ids)), FOLDS, seed=0).tolist(), strict=True))
     found: list[Array] = [np.empty(0)] * len(pools)
     for number in range(FOLDS):
-        model = models(workers)[DEFAULT]()
+        model = LightGBMModel(workers=workers)
         model.fit(dataset_of([pool for pool in pools if fold[pool.workload_id] != number]), seed=0)
         for place, pool in enumerate(pools):
             if fold[pool.workload_id] == number:

@@ -39,7 +39,7 @@ def predict_best(
     """
     spaces = DesignSpaces(context, context.generate_design_space(), rng)
     proposer = Proposer(spaces, context, model)
-    surrogate = surrogate_of(model)
+    surrogate = surrogate_of(model, str(context.target.kind.name))
     try:
         proposer.remember(history, surrogate)
         believed = proposer.believed_best(surrogate, _COMPILED)

@@ -110,7 +110,7 @@ class BayesianOptimization(RecordedStrategy):
         self.num_per_iter = min(self.batch_size, int(num_trials_per_iter))
         spaces = DesignSpaces(self.context, design_spaces, np.random.default_rng(self.seed))
         self.proposer = Proposer(spaces, self.context, self.model)
-        self.surrogate = surrogate_of(self.model)
+        self.surrogate = surrogate_of(self.model, str(self.context.target.kind.name))
         self.begin_task()
         if self.recall is not None:
             with self._own_time():

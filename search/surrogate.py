@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from costmodels.metrics import spearman
 from costmodels.model import CostModel
+from costmodels.models.roofline import RooflineModel
 from search.feasibility import log_feasibility
 from search.gaussian_process import GaussianProcess
 
@@ -29,7 +30,7 @@ _TARGET_STD = 0.3  # nats: by which a schedule's rank on another CPU misses its 
 _FEWEST_ELSEWHERE = 4
 _FINE = 0.5  # nats: within so much of the best prediction, which is right is anybody's guess
 _FINE_RIDGE = 4.0  # as if so many earlier measurements had spoken for a slope of 1
-_WEIGHT_STD = 0.5  # by which the weight of a prior may be expected to miss 1
+_WEIGHT_STD = 0.5  # by which the weight of a prior may be expected to miss 1, and that of a second opinion 0
 _FIRST_BATCH = 8  # measurements, before which nothing is said against the prior
 _POOR_CORRELATION = 0.1
 _POOR_WEIGHT = 0.6
@@ -89,28 +90,42 @@ class PriorMean:
     Below the knee all is predicted to be about equally good. What tells such candidates apart is mostly the model's
     error, so that a batch or two may take that slope away. What is predicted to be bad is bad all the same: of it the
     run measures little, and hears of the other slope only from what it does measure.
+
+    To that is added `second * o`, where `o` is a second opinion that has learned nothing and so cannot have learned
+    what is wrong here: its slope is 0 until measurements ask for more.
     """
 
     offset: float = 0.0
     fine: float = 1.0
     coarse: float = 1.0
     knee: float = 0.0
+    second: float = 0.0
 
     @classmethod
-    def of(cls, prior: FloatArray, log_secs: FloatArray, std: float = CostModel.error_std) -> PriorMean:
-        """Ridge regression of log latencies [n] on predictions [n], `std` nats off, that pulls both slopes to 1."""
+    def of(
+        cls,
+        prior: FloatArray,
+        log_secs: FloatArray,
+        std: float = CostModel.error_std,
+        opinion: FloatArray | None = None,
+    ) -> PriorMean:
+        """Ridge regression of log latencies [n] on predictions [n], `std` nats off, that pulls their slopes to 1."""
         knee = float(prior.min()) + _FINE
-        parts = np.stack([np.minimum(prior, knee), np.maximum(prior - knee, 0.0)], axis=1)  # [n, 2]
+        other = np.zeros_like(prior) if opinion is None else opinion
+        parts = np.stack([np.minimum(prior, knee), np.maximum(prior - knee, 0.0), other], axis=1)  # [n, 3]
         centred, wanted = parts - parts.mean(axis=0), log_secs - log_secs.mean()
-        pull = np.diag([_FINE_RIDGE * max(float(centred[:, 0].var()), 1e-12), (std / _WEIGHT_STD) ** 2])
-        slopes = np.linalg.solve(centred.T @ centred + pull, centred.T @ wanted + pull.sum(axis=1))
-        fine, coarse = (float(slope) for slope in np.clip(slopes, 0.0, 1.5))
-        return cls(float(log_secs.mean() - parts.mean(axis=0) @ [fine, coarse]), fine, coarse, knee)
+        ridge = (std / _WEIGHT_STD) ** 2
+        pull = np.diag([_FINE_RIDGE * max(float(centred[:, 0].var()), 1e-12), ridge, ridge])
+        slopes = np.linalg.solve(centred.T @ centred + pull, centred.T @ wanted + pull @ [1.0, 1.0, 0.0])
+        fine, coarse, second = (float(slope) for slope in np.clip(slopes, 0.0, 1.5))
+        offset = float(log_secs.mean() - parts.mean(axis=0) @ [fine, coarse, second])
+        return cls(offset, fine, coarse, knee, second)
 
-    def __call__(self, prior: FloatArray) -> FloatArray:
+    def __call__(self, prior: FloatArray, opinion: FloatArray | None = None) -> FloatArray:
         """The mean [n] of log latency for predictions [n]."""
         below, above = np.minimum(prior, self.knee), np.maximum(prior - self.knee, 0.0)
-        return np.asarray(self.offset + self.fine * below + self.coarse * above, dtype=np.float64)
+        mean = self.offset + self.fine * below + self.coarse * above
+        return np.asarray(mean if opinion is None else mean + self.second * opinion, dtype=np.float64)
 
 
 class Surrogate:
@@ -123,12 +138,22 @@ class Surrogate:
     Args:
         has_prior: whether prior means come from a cost model.
         prior_std: by how many nats its predictions are off before anything was measured.
+        opinion: a cost model that has learned nothing, and so nothing that is wrong here. Measurements may ask for a
+            share of it, and once the prior misleads it stands in the prior's place. None is none.
     """
 
     noise = _NOISE_STD**2
 
-    def __init__(self, *, has_prior: bool, prior_std: float = CostModel.error_std) -> None:
+    def __init__(
+        self,
+        *,
+        has_prior: bool,
+        prior_std: float = CostModel.error_std,
+        opinion: CostModel | None = None,
+    ) -> None:
         self._has_prior = has_prior
+        self._opinion = opinion
+        self._is_misled = False
         self._prior_std = prior_std
         self._standard: Standardisation | None = None
         self._features: list[FloatArray] = []
@@ -186,12 +211,22 @@ class Surrogate:
     def posterior(self, features: FloatArray, prior: FloatArray) -> Posterior:
         """The joint posterior of candidates with features [n, d] and prior means [n] in nats."""
         mean, covariance = self._fitted(features).joint(self._standardised(features))
-        return Posterior(mean + self._mean(prior), covariance)
+        return Posterior(mean + self._mean_of(features, prior), covariance)
 
     def marginals(self, features: FloatArray, prior: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Posterior means [n] and standard deviations [n] in nats; cheaper than the joint posterior."""
         mean, std = self._fitted(features).marginals(self._standardised(features))
-        return mean + self._mean(prior), std
+        return mean + self._mean_of(features, prior), std
+
+    def _mean_of(self, features: FloatArray, prior: FloatArray) -> FloatArray:
+        return self._mean(*self._views(features, prior))
+
+    def _views(self, features: FloatArray, prior: FloatArray) -> tuple[FloatArray, FloatArray | None]:
+        """The prior, or what stands in its place, and what may be added to it."""
+        if self._opinion is None:
+            return prior, None
+        opinion = self._opinion.predict(features).mean
+        return (opinion, None) if self._is_misled else (prior, opinion)
 
     def _standardised(self, features: FloatArray) -> FloatArray:
         if self._standard is None:
@@ -202,21 +237,27 @@ class Surrogate:
         if self._process is not None:
             return self._process
         self._standardised(features)  # the candidates asked about come first, when nothing was measured yet
+        trust = self.trust
         std = self._prior_std if self._has_prior else _COLD_STD
-        process = GaussianProcess(variance=std**2, length_scale=_LENGTH_SCALE, nu=2.5)
+        if self._opinion is not None and trust is not None and trust.is_misleading:
+            self._is_misled, std = True, self._opinion.error_std
+        else:
+            self._is_misled = False
+        residuals, noise = [], []
         if self.num_measured:
-            known = self._prior, self._log_secs
+            prior, opinion = self._views(np.vstack(self._features), self._prior)
             self._mean = (
-                PriorMean.of(*known, self._prior_std)
+                PriorMean.of(prior, self._log_secs, std, opinion)
                 if self._has_prior
                 else PriorMean(float(self._log_secs.mean()), 0.0, 0.0)
             )
-        residuals = [self._log_secs - self._mean(self._prior)]
-        noise = [np.full(self.num_measured, self.noise)]
-        for _, prior, log_secs in self._elsewhere:
-            apart = log_secs - self._mean(prior)
+            residuals.append(self._log_secs - self._mean(prior, opinion))
+            noise.append(np.full(self.num_measured, self.noise))
+        for there, prior, log_secs in self._elsewhere:
+            apart = log_secs - self._mean_of(there, prior)
             residuals.append(apart - apart.mean())
             noise.append(np.full(len(apart), _TARGET_STD**2))
+        process = GaussianProcess(variance=std**2, length_scale=_LENGTH_SCALE, nu=2.5)
         observed = [*self._features, *(features for features, _, _ in self._elsewhere)]
         if observed:
             process.fit(self._standardised(np.vstack(observed)), np.concatenate(residuals), np.concatenate(noise))
@@ -224,9 +265,23 @@ class Surrogate:
         return process
 
 
-def surrogate_of(model: CostModel | None) -> Surrogate:
-    """What is believed before a run, with a cost model's predictions as prior means or without any."""
-    return Surrogate(has_prior=False) if model is None else Surrogate(has_prior=True, prior_std=model.error_std)
+def unlearned(target_kind: str) -> CostModel | None:
+    """A cost model of what is known of a kind of target in general; None where there is none."""
+    return RooflineModel() if target_kind == "llvm" else None
+
+
+def surrogate_of(model: CostModel | None, target_kind: str, prior_std: float | None = None) -> Surrogate:
+    """What is believed before a run, with a cost model's predictions as prior means or without any.
+
+    Args:
+        model: the cost model.
+        target_kind: of the target.
+        prior_std: of the model's error, in nats; None is what the model says of it.
+    """
+    if model is None:
+        return Surrogate(has_prior=False)
+    opinion = None if isinstance(model, RooflineModel) else unlearned(target_kind)
+    return Surrogate(has_prior=True, prior_std=prior_std or model.error_std, opinion=opinion)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from search.measure.confirming import confirm
 from search.measure.numbers import NumbersCheck, check_numbers
 from search.predicting import predict_best
 from search.recording import RunRecorder, TrialEvent
-from search.surrogate import Trust
+from search.surrogate import Trust, unlearned
 from tunedb import identity, tensor_intrinsics
 from tunedb.errors import MeasurementError, UsageError
 from tunedb.hardware import this_machine
@@ -242,12 +242,9 @@ def _load_prior(store: Store, target: Target) -> tuple[Any, str]:
 
 
 def _learned_nothing(target: Target) -> tuple[CostModel | None, str]:
-    """What stands in for a cost model that has learned: what is known of CPUs in general."""
-    from costmodels.models.roofline import RooflineModel
-
-    if target.kind != "llvm":
-        return None, "none"
-    return RooflineModel(), "none that has learned: a roofline model of CPUs"
+    """What stands in for a cost model that has learned."""
+    model = unlearned(target.kind)
+    return model, "none" if model is None else f"none that has learned: a {model.kind} model"
 
 
 def _strategy(

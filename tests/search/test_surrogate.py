@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 
-from search.surrogate import PriorMean, Standardisation, Surrogate, prior_weight
+from costmodels.metrics import spearman
+from costmodels.models import LightGBMModel, RooflineModel
+from costmodels.shipped import shipped_pools
+from search.surrogate import PriorMean, Standardisation, Surrogate, prior_weight, surrogate_of
 
 
 @pytest.fixture
@@ -114,3 +117,25 @@ def test_a_prior_that_is_wrong_about_the_bad_is_found_out() -> None:
     mean = PriorMean.of(prior, np.full(24, -7.0))
     assert mean.coarse < 0.2
     assert PriorMean.of(prior, prior - 7.0).coarse == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("is_good", [True, False])
+def test_what_has_learned_nothing_is_asked_when_the_prior_misleads(is_good: bool, rng: np.random.Generator) -> None:
+    pool = max(shipped_pools("llvm"), key=len)
+    features = pool.features[rng.permutation(len(pool))[:200]]
+    roofline = RooflineModel().predict(features).mean
+    learned = np.random.default_rng(1).normal(scale=float(roofline.std()), size=200)
+    log_secs = (learned if is_good else roofline) - 9.0
+    found = []
+    for surrogate in (surrogate_of(LightGBMModel(), "llvm"), surrogate_of(LightGBMModel(), "cuda")):
+        tried = np.argsort(learned)[::20]
+        surrogate.observe(features[tried], learned[tried], np.exp(log_secs[tried]))
+        assert surrogate.trust is not None
+        assert surrogate.trust.is_misleading != is_good
+        found.append(spearman(-log_secs, surrogate.marginals(features, learned)[0]))
+        assert np.allclose(
+            surrogate.posterior(features[:5], learned[:5]).mean, surrogate.marginals(features[:5], learned[:5])[0]
+        )
+    guarded, unguarded = found
+    assert guarded > 0.9
+    assert unguarded > 0.9 if is_good else unguarded < guarded - 0.05, found

@@ -181,13 +181,7 @@ class BayesianOptimization(RecordedStrategy):
         self.proposer.learn(self.batch, run_secs)
         trust = self.surrogate.trust
         if trust is not None and trust.is_misleading:
-            _log.info(
-                "%s: the cost model misleads: rank correlation %.2f with %d measurements; its weight is %.2f",
-                self.context.task_name,
-                trust.rank_correlation,
-                trust.num_measured,
-                trust.weight,
-            )
+            _log.info("%s: the cost model misleads: %s", self.context.task_name, trust)
         if self.recorder is not None:
             self.recorder.trust = trust
             self.recorder.end_batch(results)

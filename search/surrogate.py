@@ -56,12 +56,20 @@ class Trust:
     num_measured: int
     rank_correlation: float  # of predicted and measured latency (Spearman); NaN while it is undefined
     weight: float  # of the prior mean in the posterior: 1 is as it came, 0 is not listened to
+    stand_in: str = ""  # the kind of model that takes the prior's place when it misleads; empty for none
 
     @property
     def is_misleading(self) -> bool:
         """Whether the prior says less than it seemed to, and the search has turned from it."""
         poor = self.rank_correlation < _POOR_CORRELATION and self.weight < _POOR_WEIGHT
         return poor and self.num_measured >= _FIRST_BATCH
+
+    def __str__(self) -> str:
+        """What came of a prior that misleads."""
+        told = f"rank correlation {self.rank_correlation:.2f} with {self.num_measured} measurements"
+        return (
+            f"{told}; a {self.stand_in} took its place" if self.stand_in else f"{told}; its weight is {self.weight:.2f}"
+        )
 
 
 def prior_weight(prior: FloatArray, log_secs: FloatArray, std: float = CostModel.error_std) -> tuple[float, float]:
@@ -175,7 +183,8 @@ class Surrogate:
         if not self._has_prior or not self.num_measured:
             return None
         _, weight = prior_weight(self._prior, self._log_secs, self._prior_std)
-        return Trust(self.num_measured, spearman(-self._log_secs, self._prior), weight)
+        stand_in = "" if self._opinion is None else self._opinion.kind
+        return Trust(self.num_measured, spearman(-self._log_secs, self._prior), weight, stand_in)
 
     def observe(self, features: FloatArray, prior: FloatArray, run_secs: FloatArray) -> None:
         """Adds measurements: features [n, d], prior means [n] in nats, latencies [n] in seconds."""

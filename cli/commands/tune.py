@@ -137,8 +137,7 @@ def answer(report: TuneReport) -> Answer:
         f"strategy {report.strategy}, seed {report.seed}, cost model: {report.prior}",
         f"target   {target_label(report.target)}",
         *(
-            f"{task.name}: the cost model misled: rank correlation {task.trust.rank_correlation:.2f} with "
-            f"{count(task.trust.num_measured, 'measurement')}; its weight fell to {task.trust.weight:.2f}"
+            f"{task.name}: the cost model misled: {task.trust}"
             for task in report.tasks
             if task.trust is not None and task.trust.is_misleading
         ),

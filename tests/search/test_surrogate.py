@@ -132,6 +132,7 @@ def test_what_has_learned_nothing_is_asked_when_the_prior_misleads(is_good: bool
         surrogate.observe(features[tried], learned[tried], np.exp(log_secs[tried]))
         assert surrogate.trust is not None
         assert surrogate.trust.is_misleading != is_good
+        assert ("a roofline took its place" in str(surrogate.trust)) == (not found)
         found.append(spearman(-log_secs, surrogate.marginals(features, learned)[0]))
         assert np.allclose(
             surrogate.posterior(features[:5], learned[:5]).mean, surrogate.marginals(features[:5], learned[:5])[0]

@@ -41,7 +41,10 @@ def read_decisions(trace: Trace) -> Decided | None:
         return None
     names = [name for name, *_ in instructions]
     before = instructions[: names.index(POSTPROC)] if POSTPROC in names else instructions
-    form = tuple((name, *(what for what in inputs if isinstance(what, str))) for name, inputs, _, _ in before)
+    # Numbers are extents, which differ among relatives; lists are not: the stages of a pipeline, say.
+    form = tuple(
+        (name, *(str(what) for what in inputs if isinstance(what, str | list))) for name, inputs, _, _ in before
+    )
     return Decided(form, {place: decided for place, decided in decisions.items() if place < len(form)})
 
 

@@ -162,7 +162,7 @@ class Proposer:
         first, self._first = self._first, False
         blind = self._model is None and surrogate.num_measured == 0
         if blind:
-            self._add(self._spaces.sample(budget.cold_samples if first else budget.samples))
+            self._add(self._spaces.sample(budget.cold_samples))
             return self._pool  # nothing says yet which of them are good parents
         samples, generations = self._owed[0] + budget.samples, self._owed[1] + budget.generations
         self._owed = (0, 0)

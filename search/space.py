@@ -169,13 +169,20 @@ class DesignSpaces:
 
     def replay(self, space: int, trace: Any, seed: int) -> Candidate | None:
         """The candidate of a trace, open decisions drawn with `seed`; None when it is not valid on this target."""
-        schedule = Schedule(self._mod, seed=seed, debug_mask=0, error_render_level="none")
-        try:
-            trace.apply_to_schedule(schedule, remove_postproc=True)
-        except Exception:  # a primitive refused: TVM raises its own type for each
+        schedule = self._applied(trace, seed)
+        if schedule is None:
             return None
         decided = schedule.trace  # decisions as TVM repaired and completed them
         return self._finished(space, schedule, Trace(list(decided.insts), dict(decided.decisions.items())))
+
+    def _applied(self, trace: Any, seed: int) -> Any:
+        """The schedule of a trace, before the postprocessors; None when a primitive refuses."""
+        schedule = Schedule(self._mod, seed=seed, debug_mask=0, error_render_level="none")
+        try:
+            trace.apply_to_schedule(schedule, remove_postproc=True)
+        except Exception:  # TVM raises its own type for each
+            return None
+        return schedule
 
     def _sketched(self, space: int, decisions: Decisions) -> Candidate | None:
         shortcut = self._shortcuts[space]
@@ -225,11 +232,14 @@ class DesignSpaces:
         return None if fitted is None else (space, fitted)
 
     def _example(self, space: int) -> Decisions:
-        """Some decisions of a design space; empty when no sample of it is valid."""
+        """Some decisions of a design space; empty when no sample can be drawn.
+
+        They tell extents: whether the target takes the program, as a GPU takes few, is another question.
+        """
         if space not in self._examples:
-            samples = (self.replay(space, Trace(self.traces[space].insts, {}), seed) for seed in range(1, 17))
-            found = next((candidate for candidate in samples if candidate is not None), None)
-            self._examples[space] = {} if found is None else found.decisions
+            drawn = (self._applied(Trace(self.traces[space].insts, {}), seed) for seed in range(1, 17))
+            schedule = next((schedule for schedule in drawn if schedule is not None), None)
+            self._examples[space] = {} if schedule is None else _decisions(schedule.trace)
         return self._examples[space]
 
     def _replay_all(self, jobs: Iterable[tuple[int, Any, int]]) -> list[Candidate | None]:

@@ -33,6 +33,7 @@ from tunedb.store import Store
 
 STRATEGIES = ("bo", "evolutionary", "random")
 BASELINES = ("tpe", "index-bo")  # for benchmarks
+_MEASURED_HERE = ("llvm", "c")  # kinds of target
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +111,8 @@ def tune(
         stop: when set, the run ends after the candidate being measured; what was finished is in the store.
 
     Raises:
-        UsageError: an unknown strategy, a negative count, no task, no trials for a strategy that must measure.
+        UsageError: an unknown strategy, a negative count, no task, no trials for a strategy that must measure, a target
+            that is no CPU.
         MeasurementError: this machine cannot build or run code for the target, or every single trial failed.
         StoreError: the store cannot be written.
     """
@@ -120,6 +122,11 @@ def tune(
         raise UsageError(f"trials must be at least {0 if strategy == 'bo' else 1} with {strategy}, not {trials}")
     if not tasks:
         raise UsageError("there is nothing to tune")
+    if target.kind not in _MEASURED_HERE:
+        raise UsageError(
+            f"tunedb tunes for CPUs (llvm, c), not for {target.kind}: there, give search.bayesian_optimization to "
+            "MetaSchedule's own tuning calls as their strategy"
+        )
     tensor_intrinsics.register_for(target.kind, target.keys)
     from tvm.s_tir import meta_schedule as ms
 

@@ -94,3 +94,30 @@ def test_foreign_records_are_not_revived(context: Any) -> None:
     from tunedb.records import Trace
 
     assert spaces_of(context, 0).revive([Trace(b"{}", b"[]"), Trace(b'[["Foo",[],[],[]]]', b"[]")]) == [None, None]
+
+
+@pytest.mark.slow  # TVM takes 16 s to register what it knows of tensor cores
+def test_what_a_gpu_measured_comes_back_though_it_takes_few_samples(small_matmul: Any) -> None:
+    from tvm import te
+    from tvm.ir import IRModule
+    from tvm.s_tir import meta_schedule as ms
+    from tvm.s_tir.meta_schedule.testing import te_workload
+
+    from search.targets import parse_target
+    from tunedb import tensor_intrinsics
+    from tunedb.metaschedule import recorded_trace, target_to_tvm
+
+    target = parse_target("nvidia/nvidia-h100")
+    tensor_intrinsics.register_for(target.kind, target.keys)
+    function = te.create_prim_func(te_workload.matmul(512, 512, 512)).with_attr("global_symbol", "main")
+    context = ms.TuneContext(
+        mod=IRModule({"main": function}),
+        target=target_to_tvm(target),
+        space_generator="post-order-apply",
+        num_threads=1,
+        rand_state=1,
+    )
+    samples = spaces_of(context, 0).sample(192)
+    assert 4 <= len(samples) < 96
+    revived = spaces_of(context, 1).revive([recorded_trace(candidate.schedule.trace) for candidate in samples])
+    assert [candidate and candidate.key for candidate in revived] == [candidate.key for candidate in samples]

@@ -183,6 +183,16 @@ def test_the_best_is_checked_against_the_untuned_program(small_matmul: Any, targ
     assert unasked.numbers is None
 
 
+def test_a_gpu_is_refused_before_anything_runs_on_it(small_matmul: Any) -> None:
+    from search.frontends import Task
+    from search.targets import parse_target
+    from search.tuning import tune
+    from tunedb.memory import MemoryStore
+
+    with pytest.raises(UsageError, match=r"not for cuda: .* search\.bayesian_optimization"):
+        tune([Task("small", small_matmul)], store=MemoryStore(), target=parse_target("nvidia/nvidia-h100"), trials=8)
+
+
 def test_a_machine_that_cannot_run_the_target_says_so(small_matmul: Any, tmp_path: Path) -> None:
     import tunedb
     from search.frontends import Task

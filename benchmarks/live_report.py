@@ -20,6 +20,9 @@ def report(work: Path, machine: Mapping[str, str], arms: Mapping[str, int], afte
     """Prints, and writes JSON and a PNG next to each other."""
     cells = read(work)
     rows = ratios(cells, arms, after)
+    if not rows:
+        print("no run of es is finished: there is nothing to compare with")
+        return
     document: dict[str, Any] = {"machine": machine, "arms": dict(arms), "ratios": rows}
     print(f"\n{machine['cpu']}, {machine['target']}")
     for number in (64, 128):

@@ -170,7 +170,7 @@ def with_constant(name: str, value: float, policy: Policy) -> Policy:
 POLICIES: dict[str, Policy] = {
     "random": random_policy,
     "xgboost, greedy": greedy_xgboost,
-    **{start: bayesian(start) for start in ("blind", "cold", "warm", "misled", "turned round")},
+    **{start: bayesian(start) for start in ("blind", "cold", "warm", "misled")},
 }
 CONSTANTS = {"_LENGTH_SCALE": (0.5, 2.0), "_WEIGHT_STD": (0.25, 1.0)}
 ERRORS = {"warm": (0.2, 0.8), "cold": (0.3, 1.2)}  # half and twice what ships, nats
@@ -190,6 +190,7 @@ def choices() -> dict[str, Policy]:
             for value in values:
                 label = f"{start}, {constant.strip('_').lower().replace('_', ' ')} {value:g}"
                 found[label] = with_constant(constant, value, bayesian(start))
+    found["turned round"] = bayesian("turned round")
     for start in ("warm", "misled", "turned round"):
         found[f"{start}, no second opinion"] = bayesian(start, is_guarded=False)
     return found

@@ -203,6 +203,27 @@ def test_what_is_compiled_just_in_time_is_run_in_that_process_and_fails_alone(
     assert [outcome for _, outcome, _ in heard.events] == [Outcome.COMPILE_TIMEOUT, Outcome.OK, Outcome.OK]
 
 
+def test_what_calls_a_library_is_measured_as_it_will_be_linked(builder: Any, target: Target, heard: Heard) -> None:
+    from tvm import te, tirx
+    from tvm.ir import IRModule
+
+    from search.measure.pools import PersistentRunner
+
+    def applied(function: Any) -> Any:
+        a, b = (te.placeholder((64, 64), name=name, dtype="float32") for name in "ab")
+        c = te.compute((64, 64), lambda i, j: function(a[i, j]) + b[i, j], name="c")
+        return IRModule({"main": te.create_prim_func([a, b, c]).with_attr("global_symbol", "main")})
+
+    for function, is_linked in ((tirx.exp, True), (tirx.sqrt, False)):
+        runner = PersistentRunner(target, repeat=2, observer=heard, builder=builder)
+        builder.is_in_turn, builder.compiles_in = True, runner.pool
+        results = built(builder, target, applied(function))
+        (good,) = run_of(runner, results)
+        runner.close()
+        assert len(good.run_secs) == 2
+        assert Path(results[0].artifact_path).exists() == is_linked
+
+
 def test_a_build_is_given_many_times_what_builds_take(builder: Any, target: Target, small_matmul: Any) -> None:
     before = builder.pool.timeout_secs
     built(builder, target, *[small_matmul] * 7)

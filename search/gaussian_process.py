@@ -1,4 +1,4 @@
-"""A Gaussian process with a Matern kernel of fixed parameters, in numpy alone.
+"""A Gaussian process with a Matern kernel of fixed parameters, in numpy alone, and how its inputs are standardised.
 
 scikit-learn's does the same; importing it takes longer than everything that a tuning run asks of it. Notation and
 algorithm: Rasmussen and Williams, "Gaussian Processes for Machine Learning", algorithm 2.1 and equation 4.17.
@@ -11,6 +11,7 @@ algorithm: Rasmussen and Williams, "Gaussian Processes for Machine Learning", al
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -66,3 +67,23 @@ class GaussianProcess:
         distance = np.sqrt(np.clip(squared, 0.0, None)) * (math.sqrt(2.0 * self._nu) / self._length_scale)
         polynomial = 1.0 + distance if self._nu == 1.5 else 1.0 + distance + distance**2 / 3.0
         return np.asarray(self._variance * polynomial * np.exp(-distance), dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Standardisation:
+    """Zero mean and unit deviation, over the square root of the number of features: typical distances are near 1."""
+
+    mean: FloatArray  # [d]
+    scale: FloatArray  # [d]; 0 for features that do not vary
+
+    @classmethod
+    def of(cls, features: FloatArray) -> Standardisation:
+        """The standardisation of features [n, d]."""
+        spread = features.std(axis=0)
+        scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 1e-9)
+        return cls(features.mean(axis=0), scale / np.sqrt(max(int((scale > 0).sum()), 1)))
+
+    def apply(self, features: FloatArray) -> FloatArray:
+        """Standardised features [n, d]; none further out than ten deviations, however odd the candidate."""
+        bound = 10.0 / np.sqrt(max(int((self.scale > 0).sum()), 1))
+        return np.clip((features - self.mean) * self.scale, -bound, bound)

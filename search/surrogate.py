@@ -19,7 +19,7 @@ from costmodels.metrics import spearman
 from costmodels.model import CostModel
 from costmodels.models.roofline import RooflineModel
 from search.feasibility import log_feasibility
-from search.gaussian_process import GaussianProcess
+from search.gaussian_process import GaussianProcess, Standardisation
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -291,23 +291,3 @@ def surrogate_of(model: CostModel | None, target_kind: str, prior_std: float | N
         return Surrogate(has_prior=False)
     opinion = None if isinstance(model, RooflineModel) else unlearned(target_kind)
     return Surrogate(has_prior=True, prior_std=prior_std or model.error_std, opinion=opinion)
-
-
-@dataclass(frozen=True, slots=True)
-class Standardisation:
-    """Zero mean and unit deviation, over the square root of the number of features: typical distances are near 1."""
-
-    mean: FloatArray  # [d]
-    scale: FloatArray  # [d]; 0 for features that do not vary
-
-    @classmethod
-    def of(cls, features: FloatArray) -> Standardisation:
-        """The standardisation of features [n, d]."""
-        spread = features.std(axis=0)
-        scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 1e-9)
-        return cls(features.mean(axis=0), scale / np.sqrt(max(int((scale > 0).sum()), 1)))
-
-    def apply(self, features: FloatArray) -> FloatArray:
-        """Standardised features [n, d]; none further out than ten deviations, however odd the candidate."""
-        bound = 10.0 / np.sqrt(max(int((self.scale > 0).sum()), 1))
-        return np.clip((features - self.mean) * self.scale, -bound, bound)

@@ -4,7 +4,8 @@ import pytest
 from costmodels.metrics import spearman
 from costmodels.models import LightGBMModel, RooflineModel
 from costmodels.shipped import shipped_pools
-from search.surrogate import PriorMean, Standardisation, Surrogate, prior_weight, surrogate_of
+from search.gaussian_process import Standardisation
+from search.surrogate import PriorMean, Surrogate, prior_weight, surrogate_of
 
 
 @pytest.fixture

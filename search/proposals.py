@@ -77,15 +77,6 @@ class Pool:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Believed:
-    """n candidates with what is believed of them: posterior means [n] in nats of log latency."""
-
-    pool: Pool
-    mean: FloatArray
-    is_measured: npt.NDArray[np.bool_]  # [n]
-
-
 EMPTY = Pool((), np.empty((0, 0)), np.empty(0))
 
 
@@ -201,15 +192,16 @@ class Proposer:
         self._tried.update(new)
         self._add([candidate for candidate in self._spaces.sketch(new.values()) if candidate is not None])
 
-    def believed_best(self, surrogate: Surrogate, number: int) -> Believed:
+    def believed_best(self, surrogate: Surrogate, number: int) -> Sequence[Candidate]:
         """The candidates with the lowest posterior means, measured ones among them; the best first."""
         self.propose(surrogate, beta=0.0, at_once=True)
         while True:
             everything = self._pool.join(self._measured)
-            means = _bounds(surrogate, everything, 0.0)
-            best = np.argsort(means, kind="stable")[:number]
+            if not len(everything):
+                return ()
+            best = np.argsort(_bounds(surrogate, everything, 0.0), kind="stable")[:number]
             if self._settle(everything.take(best).candidates):
-                return Believed(self._pool.join(self._measured).take(best), means[best], best >= len(self._pool))
+                return self._pool.join(self._measured).take(best).candidates
 
     def learn(self, batch: Pool, run_secs: FloatArray) -> None:
         """Takes a measured batch out of the pool; the good ones become parents. `run_secs` [n], inf for failures."""

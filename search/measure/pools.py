@@ -102,11 +102,6 @@ class PersistentBuilder(PyBuilder):
         self._begin(mod, target, path).result()
         return path
 
-    def machine_code(self, mod: Any, target: Any) -> Future[list[float]]:
-        """Begins to compile one module and to describe what came of it (see `workers.machine_code`)."""
-        limit = min(self.timeout_secs, _SHORTEST_LIMIT_SECS)
-        return self.pool.submit_before(limit, workers.machine_code, save_json(mod), str(target))
-
     def build(self, build_inputs: list[BuilderInput]) -> list[BuilderResult]:
         """Builds all inputs, in order; only begins to when it is pipelined, and takes note of them when in turn."""
         paths = [self._new_path() for _ in build_inputs]

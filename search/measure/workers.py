@@ -67,24 +67,6 @@ def build_here(mod_json: str, target_json: str, path: str) -> float:
     return time.monotonic() - started
 
 
-def machine_code(mod_json: str, target_json: str) -> list[float]:
-    """Compiles one candidate and describes its machine code (see `costmodels.features.machine_code`).
-
-    Returns:
-        The features; NaN for all of them where they are not defined for the kind of processor.
-    """
-    import numpy as np
-
-    from costmodels.features import machine_code
-
-    module = _module(mod_json, target_json)
-    try:
-        described = machine_code.describe(module.inspect_source("asm") if module.kind == "llvm" else "")
-    except ValueError:
-        described = np.full(len(machine_code.names()), np.nan)
-    return [float(number) for number in described]
-
-
 def _module(mod_json: str, target_json: str) -> Any:
     import json
 

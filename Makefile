@@ -26,7 +26,7 @@ gate: $(READY) ## Check that cost models rank unseen workloads no worse than tes
 	rm -rf .gate-store && $(BIN)/tunedb ingest data/metaschedule --store .gate-store >/dev/null
 	$(BIN)/tunedb evaluate $(GATE) --store .gate-store --gate tests/accuracy-baseline.json
 
-prior: $(READY) ## Make again what ships in costmodels/shipped, of the logs in data/ (bit for bit; half an hour)
+prior: $(READY) ## Make again what ships in costmodels/shipped, of the logs in data/ (bit for bit; 40 minutes on two cores)
 	$(BIN)/python -m costmodels.shipped.build data costmodels/shipped
 
 slow: $(READY) ## Run the tests that take minutes

@@ -21,6 +21,7 @@ from search.frontends import Task
 from search.history import History, recall
 from search.measure.confirming import confirm
 from search.measure.numbers import NumbersCheck, check_numbers
+from search.measure.workers import device_type
 from search.predicting import predict_best
 from search.recording import RunRecorder, TrialEvent
 from search.surrogate import Trust, unlearned
@@ -33,7 +34,6 @@ from tunedb.store import Store
 
 STRATEGIES = ("bo", "evolutionary", "random")
 BASELINES = ("tpe", "index-bo")  # for benchmarks
-_MEASURED_HERE = ("llvm", "c")  # kinds of target
 
 _log = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ def tune(
         raise UsageError(f"trials must be at least {0 if strategy == 'bo' else 1} with {strategy}, not {trials}")
     if not tasks:
         raise UsageError("there is nothing to tune")
-    if target.kind not in _MEASURED_HERE:
+    if device_type(target.kind) != "cpu":
         raise UsageError(
             f"tunedb tunes for CPUs (llvm, c), not for {target.kind}: there, give search.bayesian_optimization to "
             "MetaSchedule's own tuning calls as their strategy"

@@ -34,7 +34,7 @@ _SHORTEST_LIMIT_SECS = 4.0
 # What LLVM calls the C library for, number by number. Code that was linked gets there by one jump more than code that
 # was compiled just in time, which ran softmax a tenth faster than a user would.
 _LIBRARY_CALL = re.compile(
-    r'"tirx?\.(exp|exp2|exp10|log|log2|log10|log1p|pow|sigmoid|erf|hypot|fmod|atan2|a?(sin|cos|tan)h?)"'
+    r'"tirx?\.(exp|exp2|exp10|log|log2|log10|log1p|pow|sigmoid|erf|hypot|fmod|round|ldexp|nextafter|atan2|a?(sin|cos|tan)h?)"'
 )
 
 
@@ -122,7 +122,7 @@ class PersistentBuilder(PyBuilder):
         index, item, building = self._building.pop(path)
         outcome, error = Outcome.OK, ""
         try:
-            self._took((building or self._begin_in_turn(item, path)).result())
+            self._took((building or self._begin(item.mod, item.target, path, in_turn=True)).result())
         except TimeoutError:
             outcome, error = Outcome.COMPILE_TIMEOUT, f"build took longer than {self.pool.timeout_secs:g} s"
         except Exception as problem:  # whatever the candidate did: it is the trial's cause of failure
@@ -148,15 +148,13 @@ class PersistentBuilder(PyBuilder):
     def _new_path(self) -> str:
         return str(Path(tempfile.mkdtemp(dir=self._folder.name)) / f"candidate.{tar.output_format}")
 
-    def _begin(self, mod: Any, target: Any, path: str) -> Future[float]:
-        building: Future[float] = self.pool.submit(workers.build, save_json(mod), str(target), path)
+    def _begin(self, mod: Any, target: Any, path: str, *, in_turn: bool = False) -> Future[float]:
+        job = save_json(mod), str(target), path
+        if in_turn and self.compiles_in is not None and not _LIBRARY_CALL.search(job[0]):
+            limit = self.pool.timeout_secs or self.timeout_secs
+            return self.compiles_in.submit_before(limit, workers.build_here, *job)
+        building: Future[float] = self.pool.submit(workers.build, *job)
         return building
-
-    def _begin_in_turn(self, item: BuilderInput, path: str) -> Future[float]:
-        job = save_json(item.mod), str(item.target), path
-        if self.compiles_in is None or _LIBRARY_CALL.search(job[0]):
-            return self._begin(item.mod, item.target, path)
-        return self.compiles_in.submit_before(self.pool.timeout_secs or self.timeout_secs, workers.build_here, *job)
 
 
 @derived_object

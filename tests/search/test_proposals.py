@@ -31,3 +31,21 @@ def test_an_optimistic_search_keeps_what_it_knows_least_of(context: Any) -> None
     bold_means, bold_stds = again.marginals(bold.features, bold.prior)
     assert bold_stds.mean() > 1.05 * stds.mean()
     assert bold_means.mean() > means.mean()
+
+
+def test_a_search_that_knows_nothing_looks_further_while_all_fails(context: Any) -> None:
+    """Late samples are few because good ones are bred from; there are none yet."""
+    from search.proposals import Budget, Proposer
+    from search.space import DesignSpaces
+    from search.surrogate import Surrogate
+
+    spaces = DesignSpaces(context, context.generate_design_space(), np.random.default_rng(0))
+    proposer = Proposer(spaces, context, None, Budget(cold_samples=24, samples=1))
+    surrogate = Surrogate(has_prior=False)
+    first = proposer.propose(surrogate, beta=1.0)
+    surrogate.observe_failures(first.features)
+    proposer.learn(first, np.full(len(first), np.inf))
+    again = proposer.propose(surrogate, beta=1.0)
+    proposer.close()
+    assert len(again) > 8
+    assert not {candidate.key for candidate in again.candidates} & {candidate.key for candidate in first.candidates}

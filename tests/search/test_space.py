@@ -6,6 +6,24 @@ import pytest
 pytestmark = pytest.mark.tvm
 
 
+def matmul_context(target: Any, *sizes: int) -> Any:
+    from tvm import te
+    from tvm.ir import IRModule
+    from tvm.s_tir import meta_schedule as ms
+    from tvm.s_tir.meta_schedule.testing import te_workload
+
+    from tunedb.metaschedule import target_to_tvm
+
+    function = te.create_prim_func(te_workload.matmul(*sizes)).with_attr("global_symbol", "main")
+    return ms.TuneContext(
+        mod=IRModule({"main": function}),
+        target=target_to_tvm(target),
+        space_generator="post-order-apply",
+        num_threads=1,
+        rand_state=1,
+    )
+
+
 def spaces_of(context: Any, seed: int) -> Any:
     from search.space import DesignSpaces
 
@@ -59,21 +77,9 @@ def test_recorded_decisions_come_back_as_the_same_program(context: Any) -> None:
 
 
 def test_schedules_of_another_size_are_fitted(context: Any, target: Any) -> None:
-    from tvm import te
-    from tvm.ir import IRModule
-    from tvm.s_tir import meta_schedule as ms
-    from tvm.s_tir.meta_schedule.testing import te_workload
+    from tunedb.metaschedule import recorded_trace
 
-    from tunedb.metaschedule import recorded_trace, target_to_tvm
-
-    function = te.create_prim_func(te_workload.matmul(96, 80, 128)).with_attr("global_symbol", "main")
-    other = ms.TuneContext(
-        mod=IRModule({"main": function}),
-        target=target_to_tvm(target),
-        space_generator="post-order-apply",
-        num_threads=1,
-        rand_state=1,
-    )
+    other = matmul_context(target, 96, 80, 128)
     foreign = [recorded_trace(candidate.schedule.trace) for candidate in spaces_of(other, 0).sample(12)]
     spaces = spaces_of(context, 0)
     revived = [candidate for candidate in spaces.revive(foreign) if candidate is not None]
@@ -97,26 +103,14 @@ def test_foreign_records_are_not_revived(context: Any) -> None:
 
 
 @pytest.mark.slow  # TVM takes 16 s to register what it knows of tensor cores
-def test_what_a_gpu_measured_comes_back_though_it_takes_few_samples(small_matmul: Any) -> None:
-    from tvm import te
-    from tvm.ir import IRModule
-    from tvm.s_tir import meta_schedule as ms
-    from tvm.s_tir.meta_schedule.testing import te_workload
-
+def test_what_a_gpu_measured_comes_back_though_it_takes_few_samples() -> None:
     from search.targets import parse_target
     from tunedb import tensor_intrinsics
-    from tunedb.metaschedule import recorded_trace, target_to_tvm
+    from tunedb.metaschedule import recorded_trace
 
     target = parse_target("nvidia/nvidia-h100")
     tensor_intrinsics.register_for(target.kind, target.keys)
-    function = te.create_prim_func(te_workload.matmul(512, 512, 512)).with_attr("global_symbol", "main")
-    context = ms.TuneContext(
-        mod=IRModule({"main": function}),
-        target=target_to_tvm(target),
-        space_generator="post-order-apply",
-        num_threads=1,
-        rand_state=1,
-    )
+    context = matmul_context(target, 512, 512, 512)
     samples = spaces_of(context, 0).sample(192)
     assert 4 <= len(samples) < 96
     revived = spaces_of(context, 1).revive([recorded_trace(candidate.schedule.trace) for candidate in samples])

@@ -9,10 +9,10 @@ READY := $(VENV)/.ready
 GATE := --target znver5 --split leave-operator-family-out --model second-look --own --no-shipped --limit 64
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test gate prior slow lint types layers check format lock pre-commit clean
+.PHONY: help setup demo test gate prior slow lint types layers architecture check format lock pre-commit clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make the virtual environment and install tunedb in it, editable
 
@@ -27,7 +27,7 @@ gate: $(READY) ## Check that cost models rank unseen workloads no worse than tes
 	$(BIN)/tunedb evaluate $(GATE) --store .gate-store --gate tests/accuracy-baseline.json
 
 prior: $(READY) ## Make again what ships in costmodels/shipped, of the logs in data/ (bit for bit; 40 minutes on two cores)
-	$(BIN)/python -m costmodels.shipped.build data costmodels/shipped
+	$(BIN)/python -m costmodels.build_prior data costmodels/shipped
 
 slow: $(READY) ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m slow
@@ -41,6 +41,9 @@ types: $(READY) ## Check types (mypy --strict)
 
 layers: $(READY) ## Check that imports run one way (import-linter)
 	$(BIN)/lint-imports --no-cache
+
+architecture: $(READY) ## Fill ARCHITECTURE.md's tables from the modules' docstrings
+	$(BIN)/python docs/architecture_tables.py
 
 check: lint types layers test ## All checks: lint, types, layers, test
 

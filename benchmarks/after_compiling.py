@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from unseen_machine import METRICS, fitted, judged, predicted
 
-from costmodels.dataset import fold_numbers
+from costmodels.dataset import Pool, dataset_of, fold_numbers
 from costmodels.features import FAMILIES
-from costmodels.pools import Pool, dataset_of, features_of
+from costmodels.pools import features_of
 from costmodels.shipped import shipped_pools
-from tunedb.ingest import ingest
-from tunedb.memory import MemoryStore
-from tunedb.opening import open_store
+from tunedb.ingest.pipeline import ingest
+from tunedb.store.memory import MemoryStore
+from tunedb.store.opening import open_store
 
 HERE = Path(__file__).resolve().parent
 FOLDS = 10

@@ -18,11 +18,11 @@ from typing import Any
 
 from runner import sampled
 
-from search.collecting import read_spec
-from search.targets import local_target
-from tunedb import tensor_intrinsics
-from tunedb.hardware import this_machine
-from tunedb.metaschedule import target_to_tvm
+from search.corpus.collect import read_spec
+from search.networks.targets import local_target
+from tunedb.machine.hardware import this_machine
+from tunedb.metaschedule import intrinsics
+from tunedb.metaschedule.replay import target_to_tvm
 
 HERE = Path(__file__).resolve().parent
 WAYS = ("archive", "in process")
@@ -38,7 +38,7 @@ def main() -> None:
     if chosen.core is not None:
         os.sched_setaffinity(0, {chosen.core})
     target = local_target(num_cores=1)
-    tensor_intrinsics.register_for(target.kind, target.keys)
+    intrinsics.register_for(target.kind, target.keys)
     rows = []
     print(f"{'workload':42}", *(f"{way:>12}" for way in WAYS), f"{'saved':>8} {'same code':>10}")
     for line in read_spec(HERE / "live_workloads.toml").workloads:

@@ -18,15 +18,15 @@ from typing import Any
 
 import psutil
 
-from search import operators
-from search.frontends import Task
+from search.corpus import operators
 from search.measure import zygote
-from search.targets import local_target
-from search.tuning import tune
-from tunedb.estimates import estimate
-from tunedb.memory import MemoryStore
-from tunedb.metaschedule import recorded_trace, target_to_tvm, workload_from_module
-from tunedb.opening import open_store
+from search.networks.targets import local_target
+from search.networks.tasks import Task
+from search.tune import tune
+from tunedb.metaschedule.replay import recorded_trace, target_to_tvm, workload_from_module
+from tunedb.query.estimates import estimate
+from tunedb.store.memory import MemoryStore
+from tunedb.store.opening import open_store
 
 STARTED = psutil.Process(os.getpid()).create_time()
 
@@ -68,7 +68,7 @@ def ours(task: Task, arm: str, operator: str, memory: Path, trials: int, seed: i
     elif arm == "cold":
         options["use_prior"] = False
     elif arm == "es+model":
-        from costmodels.choosing import load_model
+        from costmodels.registry.choose import load_model
 
         loaded = load_model(store, target.target_id, kind=target.kind)
         assert loaded is not None
@@ -120,8 +120,8 @@ class Remembering:
 
 def model_without(operator: str, memory: Path) -> Any:
     """The default model, learned from what ships but for the family of an operator; kept for the next run."""
+    from costmodels.dataset import dataset_of
     from costmodels.models.lightgbm import LightGBMModel
-    from costmodels.pools import dataset_of
     from costmodels.shipped import shipped_pools
 
     family = FAMILIES[operator]

@@ -22,16 +22,17 @@ import numpy as np
 import tvm
 from tvm.s_tir import meta_schedule as ms
 
-from costmodels.choosing import load_model
-from search import operators, screening
-from search.collecting import read_spec
-from search.proposals import Budget, Proposer
-from search.space import DesignSpaces
-from search.surrogate import Surrogate
-from search.targets import local_target
-from tunedb import tensor_intrinsics
-from tunedb.memory import MemoryStore
-from tunedb.metaschedule import target_to_tvm
+from costmodels.registry.choose import load_model
+from search.bo import screening
+from search.bo.proposals import Budget, Proposer
+from search.bo.surrogate import Surrogate
+from search.corpus import operators
+from search.corpus.collect import read_spec
+from search.networks.targets import local_target
+from search.space.spaces import DesignSpaces
+from tunedb.metaschedule import intrinsics
+from tunedb.metaschedule.replay import target_to_tvm
+from tunedb.store.memory import MemoryStore
 
 HERE = Path(__file__).resolve().parent
 SHIPPED, OPTIMISM = Budget(), screening._OPTIMISM
@@ -58,7 +59,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "results" / "proposals.json")
     chosen = parser.parse_args()
     target = local_target(num_cores=1)
-    tensor_intrinsics.register_for(target.kind, target.keys)
+    intrinsics.register_for(target.kind, target.keys)
     loaded = load_model(MemoryStore(), target.target_id, kind=target.kind)
     assert loaded is not None
     spec = read_spec(chosen.workloads)

@@ -19,15 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from search import operators
+from search.corpus import operators
 from search.measure import workers
-from search.measure.pools import PersistentBuilder, PersistentRunner
-from search.space import DesignSpaces
-from search.targets import local_target
-from tunedb import tensor_intrinsics
-from tunedb.estimates import estimate
-from tunedb.hardware import this_machine
-from tunedb.metaschedule import target_to_tvm
+from search.measure.local import PersistentBuilder, PersistentRunner
+from search.networks.targets import local_target
+from search.space.spaces import DesignSpaces
+from tunedb.machine.hardware import this_machine
+from tunedb.metaschedule import intrinsics
+from tunedb.metaschedule.replay import target_to_tvm
+from tunedb.query.estimates import estimate
 
 PASSES = 20
 TURNS = 5
@@ -43,7 +43,7 @@ def main() -> None:
     if chosen.core is not None:
         os.sched_setaffinity(0, {chosen.core})
     target = local_target(num_cores=1)
-    tensor_intrinsics.register_for(target.kind, target.keys)
+    intrinsics.register_for(target.kind, target.keys)
     builder, runner = PersistentBuilder(target, max_workers=1), PersistentRunner(target)
     built = []
     for candidate in sampled("batch_matmul_nkkm", [1, 128, 128, 128], target, chosen.schedules):

@@ -25,17 +25,17 @@ from typing import Any
 
 import live_report
 
-from search import operators
-from search.collecting import read_spec
+from search.corpus import operators
+from search.corpus.collect import read_spec
 from search.measure.side_by_side import measure_side_by_side
-from search.targets import local_target
-from tunedb.calibration import ARITHMETIC
-from tunedb.hardware import this_machine
+from search.networks.targets import local_target
 from tunedb.identity import source
-from tunedb.ingest import ingest
-from tunedb.metaschedule import workload_from_module
-from tunedb.opening import open_store
+from tunedb.ingest.pipeline import ingest
+from tunedb.machine.hardware import this_machine
+from tunedb.machine.kernels import ARITHMETIC
+from tunedb.metaschedule.replay import workload_from_module
 from tunedb.records import Trace
+from tunedb.store.opening import open_store
 
 HERE = Path(__file__).resolve().parent
 # Trials of each arm. Stock's own batches are of 64, ours of 8 in all arms that are not evolutionary.
@@ -158,8 +158,8 @@ def measure_core(work: Path, workloads: list[tuple[str, list[int]]]) -> None:
     from tvm import IRModule
     from tvm.s_tir.analysis import estimate_tir_flops
 
-    from search.measure.canaries import Canaries
-    from search.measure.pools import PersistentBuilder, PersistentRunner
+    from search.measure.local import PersistentBuilder, PersistentRunner
+    from search.measure.reference_kernels import Canaries
 
     target = local_target(num_cores=1)
     builder, runner = PersistentBuilder(target, max_workers=1), PersistentRunner(target)

@@ -27,14 +27,13 @@ import numpy as np
 from scipy.special import erfcx, log_ndtr
 from threadpoolctl import threadpool_limits
 
-from costmodels.dataset import fold_numbers
+from costmodels.dataset import Pool, dataset_of, fold_numbers
 from costmodels.model import CostModel
 from costmodels.models import LightGBMModel, RooflineModel
-from costmodels.pools import Pool, dataset_of
 from costmodels.shipped import shipped_pools
-from search import surrogate as surrogate_module
-from search.acquisition import select_batch, select_batch_by
-from search.surrogate import surrogate_of
+from search.bo import surrogate as surrogate_module
+from search.bo.acquisition import select_batch, select_batch_by
+from search.bo.surrogate import surrogate_of
 
 AFTER = (1, 8, 16, 32, 64)
 FOLDS = 5

@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from tunedb import identity, open_store
-from tunedb.hardware import this_machine
-from tunedb.ingest import ingest
+from tunedb.ingest.pipeline import ingest
+from tunedb.machine.hardware import this_machine
 from tunedb.records import Source, Trial, Workload
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,7 +61,7 @@ def stock_rate(records: int) -> float:
     """Records a second that stock opens: unchanged logs of the archive, in a fresh process."""
     program = f"""
 import sys, time
-from tunedb.tensor_intrinsics import register_for
+from tunedb.metaschedule.intrinsics import register_for
 register_for("llvm")
 from tvm.s_tir import meta_schedule as ms
 from pathlib import Path

@@ -13,11 +13,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-from costmodels.evaluation import SHOTS, Few, evaluate
+from costmodels.dataset import not_among
+from costmodels.evaluation.splits import SHOTS, Few, evaluate
 from costmodels.models.lightgbm import LightGBMModel
-from costmodels.pools import not_among, read_pools
+from costmodels.pools import read_pools
 from costmodels.shipped import shipped_pools
-from tunedb.opening import open_store
+from tunedb.store.opening import open_store
 
 _SHRINKAGE = 40.0  # trees times learning rate, as the default has them
 METRICS = ("top1", "top5", "top16", "pairwise")

@@ -20,18 +20,19 @@ import lightgbm
 import numpy as np
 
 from costmodels import metrics
+from costmodels.dataset import Pool, dataset_of
 from costmodels.features import hardware, workload
 from costmodels.models import LightGBMModel, RooflineModel
 from costmodels.models.ensemble import log_cost
-from costmodels.pools import Pool, dataset_of, read_pools
+from costmodels.pools import read_pools
 from costmodels.shipped import shipped_pools
-from tunedb.calibration import Calibration
-from tunedb.hardware import hardware_named
-from tunedb.ingest import ingest
-from tunedb.metaschedule import load_module
-from tunedb.opening import open_store
+from tunedb.ingest.pipeline import ingest
+from tunedb.machine.hardware import hardware_named
+from tunedb.metaschedule.replay import load_module
+from tunedb.query.calibration import Calibration
 from tunedb.records import Hardware
-from tunedb.store import Store
+from tunedb.store.contract import Store
+from tunedb.store.opening import open_store
 
 HERE = Path(__file__).resolve().parent
 LOGS = HERE / "logs" / "epyc-zen4-1core.tar.xz"

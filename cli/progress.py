@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from cli.units import duration, elapsed
 
 if TYPE_CHECKING:
-    from search.recording import TrialEvent
+    from search.recorder import TrialEvent
 
 _BAR_WIDTH = 24
 _REDRAW_SECS = 0.1

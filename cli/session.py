@@ -21,7 +21,7 @@ from tunedb.errors import TunedbError
 
 if TYPE_CHECKING:
     from costmodels.cluster import Cluster
-    from tunedb.store import Store
+    from tunedb.store.contract import Store
 
 
 class Session:

@@ -1,6 +1,6 @@
 """What was learned: features of candidates, and models of their latency that outlive a tuning run.
 
-Importing this package is cheap: its rooms, and LightGBM and TVM behind them, are imported when first asked for.
+Importing this package is cheap: its modules, and LightGBM and TVM behind them, are imported when first asked for.
 """
 
 from __future__ import annotations
@@ -9,25 +9,25 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from costmodels.choosing import LoadedModel, load_model
     from costmodels.model import CostModel, Prediction
-    from costmodels.registry import save_model
+    from costmodels.registry.choose import LoadedModel, load_model
+    from costmodels.registry.manifest import save_model
     from costmodels.training import TrainReport, train
 
 __all__ = ["CostModel", "LoadedModel", "Prediction", "TrainReport", "load_model", "save_model", "train"]
 
-_ROOM = {
+_HOMES = {
     "CostModel": "model",
-    "LoadedModel": "choosing",
+    "LoadedModel": "registry.choose",
     "Prediction": "model",
     "TrainReport": "training",
-    "load_model": "choosing",
-    "save_model": "registry",
+    "load_model": "registry.choose",
+    "save_model": "registry.manifest",
     "train": "training",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOM:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_ROOM[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

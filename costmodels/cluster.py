@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from costmodels.featurise import Featurised, Job, featurise
+from costmodels.extraction.extract import Featurised, Job, featurise
 from tunedb.errors import UsageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tunedb.store import Store
+    from tunedb.store.contract import Store
 
 _CHUNK = 512  # trials a task: some seconds, against one to start a child process with TVM
 _CONNECT_SECS = 10.0
@@ -76,7 +76,7 @@ class Cluster:
         on_progress: Callable[[int, int], None] | None = None,
         on_rows: Callable[[Mapping[str, NDArray[np.float64]], Mapping[str, str]], None] | None = None,
     ) -> Featurised:
-        """As `costmodels.featurise.featurise`; workers read the trials of the jobs from the store at `url`."""
+        """As `costmodels.extraction.extract.featurise`; workers read the trials of the jobs from the store at `url`."""
         from dask.distributed import as_completed
 
         chunks = [
@@ -171,6 +171,6 @@ def _chunk_features(
 
 @functools.lru_cache(maxsize=4)
 def _opened(url: str) -> Store:
-    from tunedb.opening import open_store
+    from tunedb.store.opening import open_store
 
     return open_store(url, create=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,44 @@ import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """What was measured of one workload on one target of one machine."""
+
+    workload_id: str
+    name: str
+    target_id: str
+    features: NDArray[np.float64]  # [n, d]
+    scores: NDArray[np.float64]  # [n] best latency / latency, in (0, 1]
+    trial_ids: tuple[str, ...]
+    anonymous_ids: tuple[str, ...] = ()  # ids of the same trials in a log that names no machine; () when these are they
+    best_secs: float = 1.0  # the best latency
+    is_background: bool = False  # learned from, and nothing is judged by it
+    code: NDArray[np.float64] | None = None  # [n, c] of the machine code, NaN where nothing was compiled
+
+    @property
+    def family(self) -> str:
+        """The operator that the workload's name begins with."""
+        return self.name.split(" ", maxsplit=1)[0] if self.name else "unknown"
+
+    def __len__(self) -> int:
+        return len(self.trial_ids)
+
+    def without(self, trial_ids: Collection[str]) -> Pool:
+        """The pool without some trials."""
+        kept = [place for place, trial_id in enumerate(self.trial_ids) if trial_id not in trial_ids]
+        if len(kept) == len(self):
+            return self
+        return dataclasses.replace(
+            self,
+            features=self.features[kept],
+            scores=self.scores[kept],
+            trial_ids=tuple(self.trial_ids[place] for place in kept),
+            anonymous_ids=tuple(self.anonymous_ids[place] for place in kept if self.anonymous_ids),
+            code=None if self.code is None else self.code[kept],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +100,32 @@ class Dataset:
             self.best_secs,
             None if self.code is None else self.code[mask],
         )
+
+
+def dataset_of(pools: Sequence[Pool]) -> Dataset:
+    """Pools as what a model is fitted to. Raises: ValueError: there is none."""
+    return Dataset(
+        np.concatenate([pool.features for pool in pools]),
+        np.concatenate([pool.scores for pool in pools]),
+        np.concatenate([np.full(len(pool), number) for number, pool in enumerate(pools)]),
+        tuple(pool.workload_id for pool in pools),
+        tuple(trial_id for pool in pools for trial_id in pool.trial_ids),
+        np.asarray([pool.best_secs for pool in pools]),
+        stacked([row for pool in pools for row in (pool.code if pool.code is not None else [None] * len(pool))]),
+    )
+
+
+def not_among(pools: Iterable[Pool], known: Iterable[Pool]) -> list[Pool]:
+    """Pools without the trials that others hold already, be it under the name of a machine that these do not know."""
+    held = {trial_id for pool in known for trial_id in (*pool.trial_ids, *pool.anonymous_ids)}
+    return [rest for pool in pools if len(rest := pool.without(held))]
+
+
+def stacked(rows: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
+    """Rows [n, c], NaN where there is none; None where there is none at all."""
+    width = next((len(row) for row in rows if row is not None), 0)
+    unknown = np.full(width, np.nan)
+    return np.stack([unknown if row is None else row for row in rows]) if width else None
 
 
 def fold_numbers(groups: NDArray[np.int64], folds: int, *, seed: int) -> NDArray[np.int64]:

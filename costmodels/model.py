@@ -103,7 +103,7 @@ class CostModel(ABC):
     @classmethod
     @abstractmethod
     def load(cls, directory: Path) -> Self:
-        """Reads what `save` wrote. The files must have been verified: see `costmodels.registry`.
+        """Reads what `save` wrote. The files must have been verified: see `costmodels.registry.manifest`.
 
         Raises:
             ModelError: a file is missing or is not what `save` writes.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,61 +9,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from costmodels.dataset import Dataset
-from costmodels.feature_cache import FeatureCache
+from costmodels.dataset import Pool, stacked
+from costmodels.extraction.cache import FeatureCache
+from costmodels.extraction.extract import Job, featurise
 from costmodels.features import DEFAULT, FAMILIES, Family, trace
-from costmodels.featurise import Job, featurise
-from costmodels.registry import store_folder
+from costmodels.registry.manifest import store_folder
 from costmodels.shipped import shipped_code
-from tunedb import calibration
 from tunedb.errors import NotFoundError
-from tunedb.hardware import anonymous_trial_id
-from tunedb.metaschedule import release
+from tunedb.machine.hardware import anonymous_trial_id
+from tunedb.machine.kernels import WORKLOAD_IDS
+from tunedb.metaschedule.replay import release
 from tunedb.records import Outcome, Target, Trial
-from tunedb.store import Store
+from tunedb.store.contract import Store
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from costmodels.cluster import Cluster
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """What was measured of one workload on one target of one machine."""
-
-    workload_id: str
-    name: str
-    target_id: str
-    features: NDArray[np.float64]  # [n, d]
-    scores: NDArray[np.float64]  # [n] best latency / latency, in (0, 1]
-    trial_ids: tuple[str, ...]
-    anonymous_ids: tuple[str, ...] = ()  # ids of the same trials in a log that names no machine; () when these are they
-    best_secs: float = 1.0  # the best latency
-    is_background: bool = False  # learned from, and nothing is judged by it
-    code: NDArray[np.float64] | None = None  # [n, c] of the machine code, NaN where nothing was compiled
-
-    @property
-    def family(self) -> str:
-        """The operator that the workload's name begins with."""
-        return self.name.split(" ", maxsplit=1)[0] if self.name else "unknown"
-
-    def __len__(self) -> int:
-        return len(self.trial_ids)
-
-    def without(self, trial_ids: Collection[str]) -> Pool:
-        """The pool without some trials."""
-        kept = [place for place, trial_id in enumerate(self.trial_ids) if trial_id not in trial_ids]
-        if len(kept) == len(self):
-            return self
-        return dataclasses.replace(
-            self,
-            features=self.features[kept],
-            scores=self.scores[kept],
-            trial_ids=tuple(self.trial_ids[place] for place in kept),
-            anonymous_ids=tuple(self.anonymous_ids[place] for place in kept if self.anonymous_ids),
-            code=None if self.code is None else self.code[kept],
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +62,7 @@ def read_pools(
         cluster: computes features instead, where they are not cached.
         on_progress: called with trials featurised and trials in all.
     """
-    excluded = frozenset(exclude_workloads) | calibration.WORKLOAD_IDS  # one schedule each: nothing to rank
+    excluded = frozenset(exclude_workloads) | WORKLOAD_IDS  # one schedule each: nothing to rank
     names = {row.workload_id: row.name for row in store.workloads()}
     by_pool: dict[tuple[str, str], list[Trial]] = defaultdict(list)
     for trial in store.trials(target_id=target.target_id, outcome=Outcome.OK):
@@ -143,25 +104,6 @@ def read_pools(
     return Reading(pools, num_cached, dict(Counter(causes.values()).most_common()))
 
 
-def not_among(pools: Iterable[Pool], known: Iterable[Pool]) -> list[Pool]:
-    """Pools without the trials that others hold already, be it under the name of a machine that these do not know."""
-    held = {trial_id for pool in known for trial_id in (*pool.trial_ids, *pool.anonymous_ids)}
-    return [rest for pool in pools if len(rest := pool.without(held))]
-
-
-def dataset_of(pools: Sequence[Pool]) -> Dataset:
-    """Pools as what a model is fitted to. Raises: ValueError: there is none."""
-    return Dataset(
-        np.concatenate([pool.features for pool in pools]),
-        np.concatenate([pool.scores for pool in pools]),
-        np.concatenate([np.full(len(pool), number) for number, pool in enumerate(pools)]),
-        tuple(pool.workload_id for pool in pools),
-        tuple(trial_id for pool in pools for trial_id in pool.trial_ids),
-        np.asarray([pool.best_secs for pool in pools]),
-        stacked([row for pool in pools for row in (pool.code if pool.code is not None else [None] * len(pool))]),
-    )
-
-
 def _code_of(
     store: Store,
     target: Target,
@@ -187,13 +129,6 @@ def _code_of(
         on_progress=on_progress,
     )
     return {**others, **found}
-
-
-def stacked(rows: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
-    """Rows [n, c], NaN where there is none; None where there is none at all."""
-    width = next((len(row) for row in rows if row is not None), 0)
-    unknown = np.full(width, np.nan)
-    return np.stack([unknown if row is None else row for row in rows]) if width else None
 
 
 def features_of(

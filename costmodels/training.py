@@ -16,15 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from costmodels import metrics
-from costmodels.choosing import newest_manifest
+from costmodels.dataset import Pool, dataset_of, not_among
 from costmodels.model import CostModel
 from costmodels.models import DEFAULT, models
-from costmodels.pools import Pool, Reading, dataset_of, not_among, read_pools
-from costmodels.registry import TrainedOn, load_verified, save_model, store_folder
+from costmodels.pools import Reading, read_pools
+from costmodels.registry.choose import newest_manifest
+from costmodels.registry.manifest import TrainedOn, load_verified, save_model, store_folder
 from costmodels.shipped import shipped_pools
 from tunedb.errors import NotFoundError
 from tunedb.records import Target
-from tunedb.store import Store
+from tunedb.store.contract import Store
 
 if TYPE_CHECKING:
     from costmodels.cluster import Cluster

@@ -34,13 +34,13 @@ def run(url: str, trials: int, seed: int) -> None:
     """Runs the loop on the store at `url`."""
     import tunedb
     from costmodels.training import train
-    from search.frontends import load_tasks
     from search.measure.side_by_side import measure_side_by_side
-    from search.targets import local_target
-    from search.tuning import TuneReport, tune
-    from tunedb.hardware import hardware_named
-    from tunedb.ingest import ingest
-    from tunedb.metaschedule import script
+    from search.networks.targets import local_target
+    from search.networks.tasks import load_tasks
+    from search.tune import TuneReport, tune
+    from tunedb.ingest.pipeline import ingest
+    from tunedb.machine.hardware import hardware_named
+    from tunedb.metaschedule.replay import script
 
     started = time.monotonic()
 

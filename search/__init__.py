@@ -9,20 +9,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from search.frontends import Task, load_tasks
-    from search.strategy import BayesianOptimization
-    from search.targets import local_target, parse_target
-    from search.tuning import TuneReport, bayesian_optimization, tune
+    from search.metaschedule import BayesianOptimization
+    from search.networks.targets import local_target, parse_target
+    from search.networks.tasks import Task, load_tasks
+    from search.tune import TuneReport, bayesian_optimization, tune
 
 _HOMES = {
-    "BayesianOptimization": "search.strategy",
-    "Task": "search.frontends",
-    "TuneReport": "search.tuning",
-    "bayesian_optimization": "search.tuning",
-    "load_tasks": "search.frontends",
-    "local_target": "search.targets",
-    "parse_target": "search.targets",
-    "tune": "search.tuning",
+    "BayesianOptimization": "search.metaschedule",
+    "Task": "search.networks.tasks",
+    "TuneReport": "search.tune",
+    "bayesian_optimization": "search.tune",
+    "load_tasks": "search.networks.tasks",
+    "local_target": "search.networks.targets",
+    "parse_target": "search.networks.targets",
+    "tune": "search.tune",
 }
 
 __all__ = [

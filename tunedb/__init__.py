@@ -5,16 +5,16 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from tunedb.opening import open_store
-from tunedb.store import Store
+from tunedb.store.contract import Store
+from tunedb.store.opening import open_store
 
 if TYPE_CHECKING:
-    from tunedb.metaschedule_database import tvm_database
+    from tunedb.metaschedule.database import tvm_database
 
 __all__ = ["Store", "open_store", "tvm_database"]
 
 # Imported when first asked for: `import tunedb` pays neither for TVM nor for Arrow.
-_LATE = {"tvm_database": "tunedb.metaschedule_database"}
+_LATE = {"tvm_database": "tunedb.metaschedule.database"}
 
 
 def __getattr__(name: str) -> object:

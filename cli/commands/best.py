@@ -14,9 +14,9 @@ from cli.session import session
 
 if TYPE_CHECKING:
     from cli.output import Answer, Table
-    from tunedb.ranking import Ranked
+    from tunedb.query.ranking import Ranked
     from tunedb.records import Hardware, Source, Target, Trial, WorkloadSummary
-    from tunedb.store import Store
+    from tunedb.store.contract import Store
 
 SUMMARY = "Print the fastest records of a workload"
 EXAMPLES = (
@@ -74,7 +74,7 @@ def find(store: Store, prefix: str, target: str | None, top: int, *, with_script
         NotFoundError: no such workload or target, or no good record of it.
     """
     from tunedb.errors import NotFoundError
-    from tunedb.ranking import ranked_best
+    from tunedb.query.ranking import ranked_best
 
     workload = store.resolve_workload(prefix)
     targets = store.targets() if target is None else [store.resolve_target(target)]
@@ -107,7 +107,7 @@ def find(store: Store, prefix: str, target: str | None, top: int, *, with_script
 
 def _elsewhere(store: Store, workload: WorkloadSummary, asked: Sequence[Target]) -> str:
     """The near-equal targets that do have good trials: they are named, and never answer."""
-    from tunedb.near_targets import near
+    from tunedb.program.targets import near
 
     known = store.targets()
     have = [
@@ -122,8 +122,8 @@ def _elsewhere(store: Store, workload: WorkloadSummary, asked: Sequence[Target])
 def _script(store: Store, trial: Trial) -> str:
     from dataclasses import replace
 
-    from tunedb.metaschedule import release, script
-    from tunedb.upgrading import replayable
+    from tunedb.metaschedule.replay import release, script
+    from tunedb.metaschedule.upgrade import replayable
 
     module, trace = replayable(store, trial, release())
     return script(module, replace(trial, trace=trace))

@@ -13,8 +13,8 @@ from cli.session import session
 
 if TYPE_CHECKING:
     from cli.output import Answer
-    from search.collecting import CollectReport, Step
-    from search.recording import TrialEvent
+    from search.corpus.collect import CollectReport, Step
+    from search.recorder import TrialEvent
     from tunedb.records import Target
 
 SUMMARY = "Measure many workloads for cost models to learn from"
@@ -42,8 +42,8 @@ def command(
     """
     with session(store, as_json, debug) as run, run.open_store(create=True) as opened:
         from cli.units import count
-        from search.collecting import collect, plan, read_spec
-        from search.targets import local_target, parse_target
+        from search.corpus.collect import collect, plan, read_spec
+        from search.networks.targets import local_target, parse_target
         from tunedb.errors import UsageError
 
         wanted = read_spec(spec)

@@ -12,7 +12,7 @@ from cli.session import session
 
 if TYPE_CHECKING:
     from cli.output import Answer
-    from tunedb.comparing import Compared
+    from tunedb.query.comparison import Compared
 
 SUMMARY = "Set a workload's targets and machines side by side"
 EXAMPLES = ("tunedb compare", "tunedb compare 5f3a")
@@ -30,7 +30,7 @@ def command(
 ) -> None:
     """Set the best records of the same workload on different targets and machines side by side, never mixed."""
     with session(store, as_json, debug) as run, run.open_store(as_of=as_of) as opened:
-        from tunedb.comparing import compare
+        from tunedb.query.comparison import compare
 
         wanted = [opened.resolve_workload(prefix).workload_id for prefix in workloads or ()]
         run.show(answer(compare(opened, wanted or None)))

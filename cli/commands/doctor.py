@@ -82,10 +82,10 @@ def check_measuring() -> Check:
     """Compiles and measures small kernels for this CPU."""
     from cli.labels import target_label
     from cli.units import duration
-    from search.measure.canaries import check_measuring as measure
-    from search.targets import local_target
-    from tunedb.calibration import ARITHMETIC
-    from tunedb.hardware import this_machine
+    from search.measure.reference_kernels import check_measuring as measure
+    from search.networks.targets import local_target
+    from tunedb.machine.hardware import this_machine
+    from tunedb.machine.kernels import ARITHMETIC
 
     advice = "see that g++ works, and that the temporary folder (TMPDIR) has space and lets programs run"
     try:

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cli.output import Answer
-    from costmodels.evaluation import Figure
+    from costmodels.dataset import Pool
+    from costmodels.evaluation.gate import Fall
+    from costmodels.evaluation.splits import Figure
     from costmodels.features import Family
-    from costmodels.gate import Fall
     from costmodels.model import CostModel
-    from costmodels.pools import Pool
     from tunedb.records import Target
 
 SUMMARY = "Say how good cost models are on what they have not seen"
@@ -89,11 +89,12 @@ def command(
 ) -> None:
     """Fit models on some of the store's workloads and targets, and judge how they rank the candidates of others."""
     with session(store, as_json, debug) as run, run.open_store(as_of=as_of) as opened:
-        from costmodels.evaluation import SPLITS, Evaluation, evaluate, learning_curve
+        from costmodels.dataset import not_among
+        from costmodels.evaluation.gate import falls, read_baseline, write_baseline
+        from costmodels.evaluation.splits import SPLITS, Evaluation, evaluate, learning_curve
         from costmodels.features import FAMILIES
-        from costmodels.gate import falls, read_baseline, write_baseline
         from costmodels.models import DEFAULT, KINDS, STOCK, models, stock_model
-        from costmodels.pools import not_among, read_pools
+        from costmodels.pools import read_pools
         from costmodels.shipped import shipped_pools
         from tunedb.errors import NotFoundError, UsageError
 
@@ -156,7 +157,7 @@ def command(
             evaluation = Evaluation(evaluation.figures + stock.figures, evaluation.rankings + stock.rankings)
         figures = evaluation.figures
         if report is not None:
-            from costmodels.report import write_report
+            from costmodels.evaluation.report import write_report
 
             shown = DEFAULT if DEFAULT in chosen_models else next(iter(chosen_models), STOCK)
             curve = []

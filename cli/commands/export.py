@@ -13,7 +13,7 @@ from cli.session import session
 
 if TYPE_CHECKING:
     from cli.output import Answer
-    from tunedb.export import ExportReport
+    from tunedb.metaschedule.export import ExportReport
 
 SUMMARY = "Write records as a MetaSchedule database, Parquet or Arrow"
 EXAMPLES = (
@@ -66,13 +66,13 @@ def command(
     with session(store, as_json, debug) as run, run.open_store(as_of=as_of) as opened:
         from cli.units import count
         from tunedb.errors import NotFoundError
-        from tunedb.export import export_metaschedule
+        from tunedb.metaschedule.export import export_metaschedule
 
         workload_id = None if workload is None else opened.resolve_workload(workload).workload_id
         target_id = None if target is None else opened.resolve_target(target).target_id
         wanted = form or _BY_SUFFIX.get(path.suffix, Form.METASCHEDULE)
         if wanted is not Form.METASCHEDULE:
-            from tunedb.tabular import write_file
+            from tunedb.query.tabular import write_file
 
             rows = write_file(opened, path, wanted.value, workload_id, target_id, top)
             run.show(table_answer(path, wanted, rows))

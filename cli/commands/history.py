@@ -12,7 +12,7 @@ from cli.session import session
 
 if TYPE_CHECKING:
     from cli.output import Answer
-    from tunedb.history import History
+    from tunedb.query.convergence import History
     from tunedb.records import Hardware, Target, WorkloadSummary
 
 SUMMARY = "Show how a workload's best fell, source by source"
@@ -33,7 +33,7 @@ def command(
 ) -> None:
     """Show the best latency so far against the number of trials, for each log and tuning run."""
     with session(store, as_json, debug) as run, run.open_store(as_of=as_of) as opened:
-        from tunedb.history import histories
+        from tunedb.query.convergence import histories
 
         summary = opened.resolve_workload(workload)
         target_id = None if target is None else opened.resolve_target(target).target_id

@@ -15,7 +15,7 @@ from cli.session import session
 
 if TYPE_CHECKING:
     from cli.output import Answer, Table
-    from tunedb.ingest import IngestReport
+    from tunedb.ingest.pipeline import IngestReport
     from tunedb.records import Rejected
 
 SUMMARY = "Read tuning logs into the store"
@@ -44,8 +44,8 @@ def command(
         if missing:
             raise NotFoundError(f"no such file or folder: {', '.join(map(str, missing))}")
         with run.open_store(create=True) as opened:
-            from tunedb.hardware import hardware_named
-            from tunedb.ingest import ingest
+            from tunedb.ingest.pipeline import ingest
+            from tunedb.machine.hardware import hardware_named
 
             machine = None if hardware is None else hardware_named(hardware)
             report = ingest(

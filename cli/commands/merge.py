@@ -27,7 +27,7 @@ def command(
     """Add all of other stores to this one, sources included. Doing it again adds nothing."""
     with session(store, as_json, debug) as run:
         import tunedb
-        from tunedb.merging import merge
+        from tunedb.maintenance.merge import merge
 
         for url in others:  # before anything is made or written
             tunedb.open_store(url, create=False).close()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cli.output import Answer, Table
-    from costmodels.registry import Manifest
+    from costmodels.registry.manifest import Manifest
 
 SUMMARY = "List, show, promote, compare and adopt cost models"
 EXAMPLES = (
@@ -58,8 +58,8 @@ def command(
 ) -> None:
     """Models are folders of text files in the store's folder; each has a manifest with what it was trained on."""
     with session(store, as_json, debug) as run, run.open_store() as opened:
-        from costmodels.adopting import adopt
-        from costmodels.choosing import find_model, promote, promoted, saved_models
+        from costmodels.registry.adopt import adopt
+        from costmodels.registry.choose import find_model, promote, promoted, saved_models
         from tunedb.errors import UsageError
 
         given = names or []

@@ -10,7 +10,7 @@ from cli.session import session
 
 if TYPE_CHECKING:
     from cli.output import Answer
-    from tunedb.repairing import Repaired
+    from tunedb.maintenance.repair import Repaired
 
 SUMMARY = "Move what is broken in the store aside"
 EXAMPLES = ("tunedb repair",)
@@ -19,7 +19,7 @@ EXAMPLES = ("tunedb repair",)
 def command(store: StoreUrl = None, as_json: AsJson = False, debug: Debug = False) -> None:
     """Move what is broken into the store's folder set-aside, never deleting it; the rest stays usable."""
     with session(store, as_json, debug) as run:
-        from tunedb.repairing import repair
+        from tunedb.maintenance.repair import repair
 
         run.show(answer(run.store_url, repair(run.store_url)))
 

@@ -13,7 +13,7 @@ from cli.session import session
 if TYPE_CHECKING:
     from cli.output import Answer
     from tunedb.records import Trial, WorkloadSummary
-    from tunedb.store import Store
+    from tunedb.store.contract import Store
 
 SUMMARY = "Show everything of a workload or a record"
 EXAMPLES = ("tunedb show 5f3a", "tunedb show 90aa12 --json")
@@ -39,7 +39,7 @@ def find(store: Store, prefix: str) -> Answer:
         AmbiguousPrefixError: several are.
     """
     from tunedb.errors import AmbiguousPrefixError, NotFoundError
-    from tunedb.finding import find_trial
+    from tunedb.query.lookup import find_trial
 
     try:
         summary = store.resolve_workload(prefix)
@@ -61,7 +61,7 @@ def workload_answer(store: Store, summary: WorkloadSummary) -> Answer:
     from cli.commands.compare import answer as compared
     from cli.labels import short
     from cli.output import Answer, Table
-    from tunedb.comparing import compare
+    from tunedb.query.comparison import compare
 
     modules = store.modules(summary.workload_id)
     side_by_side = compared(compare(store, [summary.workload_id]))
@@ -152,8 +152,8 @@ def trial_answer(store: Store, trial: Trial) -> Answer:
 def _hindrance(store: Store, trial: Trial) -> str | None:
     """Why the installed TVM cannot replay the record, as far as its form tells; None if it can."""
     from tunedb.errors import BadInputError
-    from tunedb.export import installed_tvm
-    from tunedb.upgrading import replayable
+    from tunedb.metaschedule.export import installed_tvm
+    from tunedb.metaschedule.upgrade import replayable
 
     release = installed_tvm()
     if not release:

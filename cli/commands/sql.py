@@ -12,7 +12,7 @@ from cli.session import session
 
 if TYPE_CHECKING:
     from cli.output import Answer
-    from tunedb.sql import SqlResult
+    from tunedb.query.sql import SqlResult
 
 SUMMARY = "Ask the store in SQL"
 EXAMPLES = (
@@ -35,7 +35,7 @@ def command(
     """Answer one read-only SQL query: no files, no writes, no settings, and a time limit."""
     with session(store, as_json, debug) as run, run.open_store(as_of=as_of) as opened:
         from tunedb.errors import UsageError
-        from tunedb.sql import run_sql
+        from tunedb.query.sql import run_sql
 
         if as_csv and as_json:
             raise UsageError("--csv or --json, not both")

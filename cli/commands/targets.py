@@ -13,7 +13,7 @@ from cli.session import session
 
 if TYPE_CHECKING:
     from cli.output import Answer
-    from tunedb.calibration import Calibration
+    from tunedb.query.calibration import Calibration
     from tunedb.records import TargetSummary
 
 SUMMARY = "List what was tuned for, and on which machines"
@@ -26,7 +26,7 @@ def command(store: StoreUrl = None, as_of: AsOf = None, as_json: AsJson = False,
     machine did with the target's code in two small kernels that `tunedb tune` measures along with its trials.
     """
     with session(store, as_json, debug) as run, run.open_store(as_of=as_of) as opened:
-        from tunedb.calibration import calibration
+        from tunedb.query.calibration import calibration
 
         run.show(answer(opened.target_summaries(), partial(calibration, opened)))
 
@@ -40,7 +40,7 @@ def answer(summaries: Sequence[TargetSummary], calibrate: Callable[[str, str], C
     """
     from cli.labels import hardware_label, short, target_label
     from cli.output import Answer, Table
-    from tunedb.near_targets import described, family, near
+    from tunedb.program.targets import described, family, near
 
     known = list({row.target.target_id: row.target for row in summaries}.values())
     totals: Counter[str] = Counter()

@@ -16,7 +16,7 @@ from cli.session import session
 
 if TYPE_CHECKING:
     from cli.output import Answer, Table
-    from search.tuning import TaskReport, TuneReport
+    from search.tune import TaskReport, TuneReport
     from tunedb.records import Target
 
 SUMMARY = "Measure new schedules of a workload here"
@@ -80,9 +80,9 @@ def command(
         with run.open_store(create=True) as opened:
             from cli.labels import target_label
             from cli.units import count
-            from search.frontends import load_tasks
-            from search.targets import local_target, parse_target
-            from search.tuning import tune
+            from search.networks.targets import local_target, parse_target
+            from search.networks.tasks import load_tasks
+            from search.tune import tune
 
             chosen = local_target() if target is None else parse_target(target)
             tasks = load_tasks(spec, opened, chosen)

@@ -19,7 +19,7 @@ EXAMPLES = ("tunedb verify",)
 def command(store: StoreUrl = None, as_json: AsJson = False, debug: Debug = False) -> None:
     """Read the whole store and name what is broken; exit status 1 if anything is."""
     with session(store, as_json, debug) as run, run.open_store() as opened:
-        from tunedb.verifying import verify
+        from tunedb.maintenance.verify import verify
 
         run.progress.note("reading the whole store ...")
         found = verify(opened)

@@ -2,7 +2,7 @@
 
 Vector width and cores are in the loop-nest features already, from the target; here is what only the machine itself
 tells: its caches, from the system, and what a core was seen to do, from the two kernels that every tuning run measures
-(`tunedb.calibration`).
+(`tunedb.machine.kernels`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tunedb.calibration import Calibration
+    from tunedb.query.calibration import Calibration
     from tunedb.records import Hardware
 
 _NAMES = ("l1d_bytes", "l2_bytes", "l3_bytes", "flop_per_sec", "bytes_per_sec", "flop_per_byte")

@@ -5,7 +5,7 @@ zero-one): arithmetic, annotations of loops, accesses to up to five buffers, ari
 around it. A program has any number of stores, so that each number is summed, maximised and minimised over them.
 
 TVM is imported late: names and version can be had without it. Make a `TuneContext` only after
-`tunedb.tensor_intrinsics.register_for`.
+`tunedb.metaschedule.intrinsics.register_for`.
 """
 
 from __future__ import annotations

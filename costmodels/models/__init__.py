@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from costmodels.model import CostModel
-from costmodels.models.floors import FlopModel, RandomModel
 from costmodels.models.gaussian_process import GaussianProcessModel
 from costmodels.models.lambdarank import LambdaRankModel
 from costmodels.models.lightgbm import LightGBMModel
 from costmodels.models.ridge import RidgeModel
 from costmodels.models.roofline import RooflineModel
-from costmodels.models.second_look import SecondLookModel
+from costmodels.models.two_stage import SecondLookModel
+from costmodels.models.untrained import FlopModel, RandomModel
 from costmodels.models.xgboost import XGBoostModel
 
 if TYPE_CHECKING:

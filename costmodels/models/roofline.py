@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from costmodels.features import DEFAULT
-from costmodels.models.floors import Floor
+from costmodels.models.untrained import Floor
 from tunedb.errors import ModelError
 
 if TYPE_CHECKING:

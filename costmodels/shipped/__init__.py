@@ -23,7 +23,7 @@ from tunedb.records import Target, Trace
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from costmodels.pools import Pool
+    from costmodels.dataset import Pool
 
 _log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def _trace(instructions: str, decisions: str) -> Trace:
 
 
 def _pools(table: Any) -> list[Pool]:
-    from costmodels.pools import Pool
+    from costmodels.dataset import Pool
 
     matrix = np.column_stack([table.column(name).to_numpy() for name in DEFAULT.names()]).astype(np.float64)
     code = None

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from search.decisions import Decisions, factorisations
-from search.recording import RunRecorder
-from search.space import Candidate, DesignSpaces
-from search.strategy import RecordedStrategy, estimated_secs
+from search.metaschedule import RecordedStrategy, estimated_secs
+from search.recorder import RunRecorder
+from search.space.decisions import Decisions, factorisations
+from search.space.spaces import Candidate, DesignSpaces
 
 _ATTEMPTS = 20  # proposals for each one that is valid and new
 

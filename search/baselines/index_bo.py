@@ -17,7 +17,7 @@ from tvm.s_tir import meta_schedule as ms
 from tvm.s_tir.meta_schedule.search_strategy import SearchStrategy
 
 from search.baselines.common import BaselineStrategy, options
-from search.space import Candidate
+from search.space.spaces import Candidate
 
 _SAMPLES = 64  # random candidates a batch, of which the best scored are improved
 _STEPS = 6  # of the optimizer for each

@@ -15,7 +15,7 @@ from tvm.ir.utils import derived_object
 from tvm.s_tir.meta_schedule.search_strategy import SearchStrategy
 
 from search.baselines.common import BaselineStrategy, options
-from search.space import Candidate
+from search.space.spaces import Candidate
 
 
 @derived_object

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.measure import workers
-from search.measure.pools import PersistentBuilder, PersistentRunner
+from search.measure.local import PersistentBuilder, PersistentRunner
 from tunedb.errors import MeasurementError
-from tunedb.metaschedule import schedule, target_to_tvm
+from tunedb.metaschedule.replay import schedule, target_to_tvm
 from tunedb.records import Target, Trace, Workload
 
 

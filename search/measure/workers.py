@@ -10,7 +10,7 @@ import signal
 import time
 from typing import Any
 
-from tunedb import tensor_intrinsics
+from tunedb.metaschedule import intrinsics
 
 _compiled: dict[str, Any] = {}  # by path: what this process has compiled to run it itself
 
@@ -25,7 +25,7 @@ def start_worker(target_kind: str, target_keys: tuple[str, ...], num_threads: in
     if cores:
         os.sched_setaffinity(0, cores)
     os.environ["TVM_NUM_THREADS"] = str(num_threads)  # read by TVM's thread pool when it starts
-    tensor_intrinsics.register_for(target_kind, target_keys)
+    intrinsics.register_for(target_kind, target_keys)
 
 
 def device_type(target_kind: str) -> str:

@@ -247,9 +247,9 @@ def _import_what_workers_need() -> None:
     import tvm.s_tir.meta_schedule.runner.local_runner  # noqa: F401
 
     from search.measure import workers  # noqa: F401
-    from tunedb import tensor_intrinsics
+    from tunedb.metaschedule import intrinsics
 
-    tensor_intrinsics.register_for("llvm", ("arm_cpu",) if platform.machine() == "aarch64" else ("cpu",))
+    intrinsics.register_for("llvm", ("arm_cpu",) if platform.machine() == "aarch64" else ("cpu",))
 
 
 def serve(descriptor: int) -> None:

@@ -13,9 +13,9 @@ import pytest
 from costmodels.dataset import Dataset
 from costmodels.features import DEFAULT
 from tunedb.identity import content_hash
-from tunedb.memory import MemoryStore
-from tunedb.metaschedule import workload_from_module
+from tunedb.metaschedule.replay import workload_from_module
 from tunedb.records import Hardware, Source, Target, Trace, Trial, Workload
+from tunedb.store.memory import MemoryStore
 
 TARGET = Target("a" * 64, '{"keys":["cpu"],"kind":"llvm","mcpu":"znver5","num-cores":1}', "llvm", "znver5", 1)
 
@@ -67,7 +67,7 @@ def make_made_up_dataset() -> Callable[..., Dataset]:
 @pytest.fixture(scope="session")
 def matmul() -> tuple[Workload, list[Trial]]:
     """A matmul and 24 trials of traces sampled from its design space, with made-up run times."""
-    from tunedb.tensor_intrinsics import register_for
+    from tunedb.metaschedule.intrinsics import register_for
 
     register_for("llvm")
     import tvm

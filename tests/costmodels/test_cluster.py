@@ -15,15 +15,15 @@ import pytest
 import tunedb
 from costmodels import cluster as cluster_module
 from costmodels.cluster import Cluster
-from costmodels.featurise import Job, featurise
+from costmodels.extraction.extract import Job, featurise
 from costmodels.models.lightgbm import LightGBMModel
 from costmodels.models.xgboost import XGBoostModel
 from costmodels.pools import features_of
 from costmodels.training import train
 from tunedb.errors import UsageError
-from tunedb.ingest import ingest
+from tunedb.ingest.pipeline import ingest
 from tunedb.records import Outcome
-from tunedb.store import Store
+from tunedb.store.contract import Store
 
 LOGS = Path(__file__).parents[2] / "data" / "metaschedule" / "znver5-1core.tar.xz"
 

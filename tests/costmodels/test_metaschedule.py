@@ -17,8 +17,8 @@ def context():
     import tvm
     from tvm.s_tir import meta_schedule as ms
 
-    from search.operators import prim_func
-    from tunedb.tensor_intrinsics import register_for
+    from search.corpus.operators import prim_func
+    from tunedb.metaschedule.intrinsics import register_for
 
     register_for("llvm")
     module = tvm.IRModule({"main": prim_func("matmul", [64, 64, 64])})
@@ -85,8 +85,8 @@ def test_stock_evolutionary_search_runs_with_it(context, model, tmp_path):
     from tvm.s_tir import meta_schedule as ms
 
     from costmodels.metaschedule import cost_model
-    from search.measure.pools import PersistentBuilder, PersistentRunner
-    from tunedb.metaschedule import target_from_tvm
+    from search.measure.local import PersistentBuilder, PersistentRunner
+    from tunedb.metaschedule.replay import target_from_tvm
 
     target = target_from_tvm(context.target)
     builder, runner = PersistentBuilder(target, max_workers=1), PersistentRunner(target)

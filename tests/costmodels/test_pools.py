@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from costmodels import pools
-from costmodels.pools import dataset_of, not_among, read_pools, spread
-from tunedb.hardware import anonymous_trial_id
+from costmodels.dataset import dataset_of, not_among
+from costmodels.pools import read_pools, spread
+from tunedb.machine.hardware import anonymous_trial_id
 from tunedb.records import Hardware, Outcome, Source, Trace, Trial
 
 

@@ -3,8 +3,8 @@ import dataclasses
 import pytest
 
 from costmodels import pools
-from costmodels.choosing import load_model
 from costmodels.features import machine_code
+from costmodels.registry.choose import load_model
 from costmodels.training import train
 from tunedb.errors import NotFoundError
 from tunedb.records import Trace
@@ -84,6 +84,6 @@ def test_excluded_workloads_are_not_seen(matmul_store):
 
 
 def _nothing():
-    from costmodels.featurise import Featurised
+    from costmodels.extraction.extract import Featurised
 
     return Featurised({}, {}, frozenset())

@@ -12,16 +12,16 @@ from tunedb.records import Target
 
 @pytest.fixture(scope="session")
 def target() -> Target:
-    from search.targets import local_target
+    from search.networks.targets import local_target
 
     return local_target(num_cores=1)
 
 
 @pytest.fixture(scope="session")
 def small_matmul(target: Target) -> Any:
-    from tunedb import tensor_intrinsics
+    from tunedb.metaschedule import intrinsics
 
-    tensor_intrinsics.register_for(target.kind)
+    intrinsics.register_for(target.kind)
     from tvm import te
     from tvm.ir import IRModule
     from tvm.s_tir.meta_schedule.testing import te_workload
@@ -34,7 +34,7 @@ def small_matmul(target: Target) -> Any:
 def context(small_matmul: Any, target: Target) -> Any:
     from tvm.s_tir import meta_schedule as ms
 
-    from tunedb.metaschedule import target_to_tvm
+    from tunedb.metaschedule.replay import target_to_tvm
 
     return ms.TuneContext(
         mod=small_matmul, target=target_to_tvm(target), space_generator="post-order-apply", num_threads=1, rand_state=1

@@ -6,7 +6,7 @@ import base64
 import json
 from pathlib import Path
 
-from . import graphs
+from tests.tunedb import graphs
 
 SHARED_LOGS = Path(__file__).parents[2].parent / "shared" / "logs"
 

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.tunedb.samples import MACHINE, OTHER_TARGET, SOURCE, TARGET, WORKLOAD, failed, trial
 from tunedb import open_store
 from tunedb.records import Rejected
-from tunedb.schema import SCHEMA_VERSION
-
-from .samples import MACHINE, OTHER_TARGET, SOURCE, TARGET, WORKLOAD, failed, trial
+from tunedb.store.schema import SCHEMA_VERSION
 
 STORES = Path(__file__).parent / "assets" / "stores"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tunedb.hardware import hardware_named
 from tunedb.identity import canonical_target, content_hash, source, trial_id
+from tunedb.machine.hardware import hardware_named
 from tunedb.records import Outcome, Trace, Trial, Workload
 
 TARGET = canonical_target('{"kind":"llvm","mcpu":"znver5","num-cores":1}')

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
+from tests.tunedb import graphs
 from tunedb.errors import BadInputError
-from tunedb.hardware import hardware_named
 from tunedb.identity import canonical_target, trace_id, trial_id, unknown_workload, workload_from_graph
+from tunedb.machine.hardware import hardware_named
 from tunedb.records import Trace
-
-from . import graphs
 
 
 def test_old_and_new_releases_meet_in_one_workload() -> None:

@@ -1,8 +1,8 @@
 import numpy as np
 
 from costmodels.features import hardware
-from tunedb.calibration import Calibration
-from tunedb.hardware import hardware_named, this_machine
+from tunedb.machine.hardware import hardware_named, this_machine
+from tunedb.query.calibration import Calibration
 
 
 def test_a_machine_is_told_by_its_caches_and_by_what_a_core_does():

@@ -21,7 +21,7 @@ def context():
     from tvm import te
     from tvm.s_tir import meta_schedule as ms
 
-    from tunedb.tensor_intrinsics import register_for
+    from tunedb.metaschedule.intrinsics import register_for
 
     register_for("llvm")
     a, b = te.placeholder((64, 32), name="A"), te.placeholder((32, 128), name="B")
@@ -135,7 +135,7 @@ def test_rows_of_real_candidates_are_finite_and_differ(matmul):
     import tvm
     from tvm.s_tir import meta_schedule as ms
 
-    from tunedb.metaschedule import schedule
+    from tunedb.metaschedule.replay import schedule
 
     workload, trials = matmul
     schedules = [schedule(workload, trial.trace, trusted=True) for trial in trials]

@@ -89,7 +89,7 @@ def test_real_candidates_have_finite_rows_that_differ(matmul):
     import tvm
     from tvm.s_tir import meta_schedule as ms
 
-    from tunedb.metaschedule import load_module, schedule
+    from tunedb.metaschedule.replay import load_module, schedule
 
     workload, trials = matmul
     candidates = [schedule(workload, trial.trace, trusted=True) for trial in trials[:6]]
@@ -111,7 +111,7 @@ def test_an_arm_target_has_no_features(matmul):
     import tvm
     from tvm.s_tir import meta_schedule as ms
 
-    from tunedb.metaschedule import load_module, schedule
+    from tunedb.metaschedule.replay import load_module, schedule
 
     workload, trials = matmul
     target = tvm.target.Target({"kind": "llvm", "mtriple": "aarch64-linux-gnu", "num-cores": 1})

@@ -23,7 +23,7 @@ def test_aggregates_over_stores_and_bounds_infinities():
 
 @pytest.fixture(scope="module")
 def candidates(matmul):
-    from tunedb.metaschedule import schedule
+    from tunedb.metaschedule.replay import schedule
 
     workload, trials = matmul
     return [schedule(workload, trial.trace, trusted=True) for trial in trials[:6]]

@@ -7,7 +7,7 @@ from costmodels.features import workload
 def described(operator, sizes):
     import tvm
 
-    from search import operators
+    from search.corpus import operators
 
     module = tvm.IRModule({"main": operators.prim_func(operator, sizes)})
     return dict(zip(workload.names(), workload.describe(module), strict=True))
@@ -60,7 +60,7 @@ def test_all_candidates_have_the_same_row(matmul):
     import tvm
     from tvm.s_tir import meta_schedule as ms
 
-    from tunedb.metaschedule import load_module
+    from tunedb.metaschedule.replay import load_module
 
     context = ms.TuneContext(
         mod=load_module(matmul[0]), target=tvm.target.Target({"kind": "llvm", "num-cores": 1}), num_threads=1

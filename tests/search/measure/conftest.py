@@ -10,7 +10,7 @@ from tunedb.records import Target
 
 @pytest.fixture(scope="module")
 def pools(target: Target) -> Iterator[Any]:
-    from search.measure.pools import PersistentBuilder, PersistentRunner
+    from search.measure.local import PersistentBuilder, PersistentRunner
 
     made = PersistentBuilder(target, max_workers=1), PersistentRunner(target)
     yield made

@@ -15,9 +15,9 @@ import pytest
 
 from tests.tunedb.logfiles import database, record_line
 from tunedb import open_store
-from tunedb.hardware import hardware_named
-from tunedb.ingest import ingest
-from tunedb.verifying import verify
+from tunedb.ingest.pipeline import ingest
+from tunedb.machine.hardware import hardware_named
+from tunedb.maintenance.verify import verify
 
 KILLS = int(os.environ.get("TUNEDB_TEST_KILLS", "250"))  # of each kind
 KILLS_A_STORE = 25

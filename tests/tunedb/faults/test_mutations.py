@@ -14,19 +14,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.tunedb.faults.test_kills import KILLS
+from tests.tunedb.ingest.formats.test_legacy import ansor, autotvm, autotvm_first_form
 from tests.tunedb.logfiles import record_line, workload_line
-from tests.tunedb.test_other_tuners import ansor, autotvm, autotvm_first_form
-from tunedb import schema
-from tunedb.batch import Batch
 from tunedb.errors import BadInputError
-from tunedb.logs.chunks import Chunk, ChunkParser, RecordFile
-from tunedb.logs.detect import Format, detect
-from tunedb.logs.metaschedule import read_workload
-from tunedb.memory import MemoryStore
+from tunedb.ingest.chunks import Chunk, ChunkParser, RecordFile
+from tunedb.ingest.formats.detect import Format, detect
+from tunedb.ingest.formats.metaschedule import read_workload
 from tunedb.records import Rejected
-from tunedb.rows import rejected_columns, rejected_id, trial_columns, workload_columns
-
-from .test_kills import KILLS
+from tunedb.store import schema
+from tunedb.store.columns import Batch
+from tunedb.store.memory import MemoryStore
+from tunedb.store.rows import rejected_columns, rejected_id, trial_columns, workload_columns
 
 EXAMPLES = 20_000 if KILLS >= 250 else 500
 LINES: dict[Format, list[bytes]] = {

@@ -13,10 +13,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from tests.tunedb.ingest.formats.test_legacy import ansor, autotvm
 from tests.tunedb.logfiles import RECORD_NAME, WORKLOAD_NAME, database, record_line, workload_line
-from tests.tunedb.test_other_tuners import ansor, autotvm
-from tunedb.ingest import ingest
-from tunedb.memory import MemoryStore
+from tunedb.ingest.pipeline import ingest
+from tunedb.store.memory import MemoryStore
 
 RECORDS = b"".join(record_line(number) + b"\n" for number in range(4))
 WORKLOADS = b"".join(workload_line(structural_hash=str(number)) + b"\n" for number in (1, 2))

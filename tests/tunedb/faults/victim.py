@@ -14,8 +14,8 @@ from typing import Any
 
 from tests.tunedb.samples import MACHINE, SOURCE, TARGET, WORKLOAD, trial
 from tunedb import open_store
-from tunedb.hardware import hardware_named
-from tunedb.ingest import ingest
+from tunedb.ingest.pipeline import ingest
+from tunedb.machine.hardware import hardware_named
 
 
 def append(url: str, first: int) -> None:
@@ -29,7 +29,7 @@ def append(url: str, first: int) -> None:
 
 def ingest_logs(url: str, logs: str, machine: str) -> None:
     """Ingests a folder in small batches."""
-    import tunedb.ingest as module
+    import tunedb.ingest.pipeline as module
 
     module._BATCH_ROWS = 32
     with open_store(url) as store:

@@ -1,0 +1,159 @@
+"""Makes what ships of logs: `python -m costmodels.build_prior data/ costmodels/shipped`.
+
+The same logs and versions of libraries give the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import lzma
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from costmodels import metrics
+from costmodels.dataset import Pool, dataset_of, stacked
+from costmodels.features import DEFAULT, FAMILIES
+from costmodels.models import DEFAULT as DEFAULT_MODEL
+from costmodels.models import models
+from costmodels.pools import features_of, read_pools
+from costmodels.registry.manifest import TrainedOn, write_model
+from costmodels.shipped import CODE_VERSION_KEY, KIND, MODEL, SCHEDULES, TRIALS, VERSION_KEY
+from tunedb.ingest.pipeline import ingest
+from tunedb.records import Target, Trace
+from tunedb.store.contract import Store
+from tunedb.store.opening import open_store
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_log = logging.getLogger(__name__)
+
+_BEST_OF_EACH = 4  # schedules of a workload on a target
+_COMPILED = ("x86-64-v3", "znver5")  # targets whose trials are compiled; the others would take an hour more
+_COMPILED_OF_EACH = 100  # trials of a workload on such a target
+_CODE = FAMILIES["machine_code"]
+_MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)  # of every build: the time of day is no part of what was learned
+
+
+def build(logs: Sequence[Path], out: Path, *, workers: int) -> None:
+    """Ingests logs into a store of their own, and writes what ships of it into a folder."""
+    with tempfile.TemporaryDirectory() as folder, open_store(folder, create=True) as store:
+        report = ingest(store, logs)
+        _log.info("%s trials", report.added)
+        targets = {target.target_id: target for target in store.targets() if target.kind == KIND}
+        pools = [pool for t in targets.values() for pool in read_pools(store, t, workers=workers).pools]
+        pools = _with_code(store, targets, pools, workers=workers)
+        pools.sort(key=lambda pool: (pool.target_id, pool.workload_id, pool.trial_ids))
+        write_trials(pools, out / TRIALS)
+        _write_schedules(store, pools, targets, out / SCHEDULES)
+        _write_model(store, pools, out / MODEL, workers=workers)
+
+
+def _with_code(store: Store, targets: Mapping[str, Target], pools: Sequence[Pool], *, workers: int) -> list[Pool]:
+    """The pools with the machine code of some trials of each, drawn at random."""
+    of_target: dict[str, set[str]] = {}
+    for pool in pools:
+        if targets[pool.target_id].arch in _COMPILED:
+            drawn = np.random.default_rng(0).permutation(len(pool))[:_COMPILED_OF_EACH]
+            of_target.setdefault(pool.target_id, set()).update(pool.trial_ids[place] for place in drawn)
+    rows: dict[str, NDArray[np.float64]] = {}
+    for target_id, wanted in of_target.items():
+        trials = [trial for trial in store.trials(target_id=target_id) if trial.trial_id in wanted]
+        found, causes, _ = features_of(store, targets[target_id], trials, family=_CODE, workers=workers)
+        _log.info("%s: %s trials compiled, %s not", targets[target_id].arch, len(found), len(causes))
+        rows.update(found)
+    return [dataclasses.replace(pool, code=stacked([rows.get(i) for i in pool.trial_ids])) for pool in pools]
+
+
+def write_trials(pools: Sequence[Pool], path: Path) -> None:
+    """Writes pools as Parquet, one column a feature."""
+    import pyarrow
+    import pyarrow.parquet as pq
+
+    dataset = dataset_of(pools)
+    columns = {
+        **{
+            name: [getattr(pool, name) for pool in pools for _ in range(len(pool))]
+            for name in ("workload_id", "name", "target_id", "best_secs")
+        },
+        "trial_id": list(dataset.trial_ids),
+        "score": dataset.scores.astype(np.float32),
+        **dict(zip(DEFAULT.names(), dataset.features.T.astype(np.float32), strict=True)),
+    }
+    versions = {VERSION_KEY: DEFAULT.FEATURE_VERSION.encode()}
+    if dataset.code is not None:
+        columns.update(zip(_CODE.names(), dataset.code.T.astype(np.float32), strict=True))
+        versions[CODE_VERSION_KEY] = _CODE.FEATURE_VERSION.encode()
+    table = pyarrow.table(columns).replace_schema_metadata(versions)
+    pq.write_table(table, path, compression="zstd", compression_level=19, row_group_size=1 << 20)
+
+
+def _write_schedules(store: Store, pools: Sequence[Pool], targets: Mapping[str, Target], path: Path) -> None:
+    """Writes the best schedules of each pool's workload and target as compressed JSON."""
+    sizes = _sizes(pools)
+    keys = {(pool.target_id, pool.workload_id, pool.name) for pool in pools}
+    rows = [
+        (workload_id, name, targets[target_id].text, [_texts(trial.trace) for trial in best])
+        for target_id, workload_id, name in sorted(keys, key=lambda key: (-sizes[key[0]], key))
+        for best in [store.best(workload_id, target_id, _BEST_OF_EACH)]
+    ]
+    path.write_bytes(lzma.compress(msgspec.json.encode(rows), preset=9))
+
+
+def _texts(trace: Trace) -> tuple[str, str]:
+    return trace.instructions.decode(), trace.decisions.decode()
+
+
+def _sizes(pools: Sequence[Pool]) -> dict[str, int]:
+    """Trials by target."""
+    sizes: dict[str, int] = {}
+    for pool in pools:
+        sizes[pool.target_id] = sizes.get(pool.target_id, 0) + len(pool)
+    return sizes
+
+
+def _write_model(store: Store, pools: Sequence[Pool], folder: Path, *, workers: int) -> None:
+    dataset = dataset_of(pools)
+    sizes = _sizes(pools)
+    largest = max(sizes, key=lambda target_id: (sizes[target_id], target_id))
+    (target,) = (target for target in store.targets() if target.target_id == largest)
+    workload_ids = {pool.workload_id for pool in pools if pool.target_id == largest}
+    model = models(workers)[DEFAULT_MODEL]()
+    held_out = model.fit(dataset, seed=0)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    write_model(
+        folder,
+        model,
+        trained_on=TrainedOn.snapshot(
+            target, "data", dataset.trial_ids, sizes[largest], len(workload_ids), int(dataset.is_compiled.sum())
+        ),
+        seed=0,
+        metrics=metrics.summary(dataset.scores, held_out.mean, dataset.groups),
+        split="workloads held out, in folds",
+        created_at=_MADE_AT,
+    )
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("logs", nargs="+", type=Path, help="log files and folders, the last one excepted")
+    parser.add_argument("out", type=Path, help="the folder to write into")
+    chosen = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    build(chosen.logs, chosen.out, workers=len(os.sched_getaffinity(0)))
+
+
+if __name__ == "__main__":
+    main()

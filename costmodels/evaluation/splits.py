@@ -1,0 +1,278 @@
+"""How good a cost model is on workloads, operators and targets that it has not seen.
+
+A pool is what was measured of one workload on one target. For each split, models are fitted on some pools and rank the
+candidates of others; each figure is of one pool, or the mean over all pools of a split, with a bootstrap interval over
+workloads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from costmodels import metrics
+from costmodels.dataset import Pool, dataset_of, fold_numbers
+from costmodels.model import CostModel, Prediction
+from tunedb.errors import UsageError
+
+SPLITS = ("leave-one-workload-out", "leave-operator-family-out", "leave-target-out")
+SHOTS = {"8-shot": 8, "32-shot": 32, "128-shot": 128}  # leave-target-out with so many trials of the target after all
+METRICS = ("top1", "top5", "top16", "peak1", "peak5", "pairwise", "spearman", "rmse", "coverage90")
+_TARGET_FOLDS = 5
+_CURVE_FOLDS = 3  # each of its points takes so many fits
+_RESAMPLES = 2000
+_INTERVAL = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One metric of one model on one split: of a workload, or of all (the mean)."""
+
+    split: str
+    model: str
+    target_id: str
+    metric: str
+    workload_id: str | None  # None for the mean over workloads
+    name: str
+    value: float
+    low: float | None = None  # 90% bootstrap interval over workloads, for means
+    high: float | None = None
+
+
+class Few(StrEnum):
+    """What becomes of the few trials of a new target."""
+
+    REFIT = "refit"  # they join the others, and a model is fitted to all
+    UPDATE = "update"  # a model of the others learns from them on top
+    ALONE = "alone"  # a model is fitted to them only
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """What a model said of a pool that it had not seen."""
+
+    split: str
+    model: str
+    pool: Pool
+    predicted: Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A point of a learning curve: the mean of a metric over workloads unseen, after so many trials."""
+
+    num_trials: int
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Figures, the means first, and the predictions that they are of."""
+
+    figures: list[Figure]
+    rankings: list[Ranking]
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Pools to learn from, and pools to be judged by."""
+
+    train: list[Pool]
+    test: list[Pool]
+    few: tuple[Pool, ...] = ()  # what is known of a new target
+
+
+def folds(split: str, pools: Sequence[Pool], target_id: str, *, pooled: bool = True, seed: int = 0) -> Iterator[Fold]:
+    """The folds of a split, for one target to be tested on. A workload never stands on both sides.
+
+    Args:
+        split: one of `SPLITS`.
+        pools: of all targets; none is tested on that is background.
+        target_id: the one to be tested on.
+        pooled: whether other targets' pools are learned from too; leave-target-out has nothing else.
+        seed: of the folds that leave-target-out is tested in, so that its workloads are unseen as well.
+
+    Raises:
+        UsageError: there is no such split.
+    """
+    own = [pool for pool in pools if pool.target_id == target_id]
+    others = [pool for pool in pools if pool.target_id != target_id]
+    known = others + own if pooled else own
+    own = [pool for pool in own if not pool.is_background]
+    if split == "leave-one-workload-out":
+        for workload_id in sorted({pool.workload_id for pool in own}):
+            test = [pool for pool in own if pool.workload_id == workload_id]
+            yield Fold([pool for pool in known if pool.workload_id != workload_id], test)
+    elif split == "leave-operator-family-out":
+        for family in sorted({pool.family for pool in own}):
+            test = [pool for pool in own if pool.family == family]
+            yield Fold([pool for pool in known if pool.family != family], test)
+    elif split == "leave-target-out":
+        workload_ids = sorted({pool.workload_id for pool in own})
+        fold = fold_numbers(np.arange(len(workload_ids)), _TARGET_FOLDS, seed=seed)
+        for number in sorted(set(fold.tolist())):
+            unseen = {workload_id for workload_id, its in zip(workload_ids, fold, strict=True) if its == number}
+            test = [pool for pool in own if pool.workload_id in unseen]
+            yield Fold([pool for pool in others if pool.workload_id not in unseen], test)
+    elif split in SHOTS:
+        rng = np.random.default_rng(seed)
+        for fold_ in folds("leave-target-out", pools, target_id, seed=seed):
+            unseen = {pool.workload_id for pool in fold_.test}
+            rest = [pool for pool in own if pool.workload_id not in unseen]
+            yield Fold(fold_.train, fold_.test, tuple(_some(rest, SHOTS[split], rng)))
+    else:
+        raise UsageError(f"no split {split!r}: there are {', '.join((*SPLITS, *SHOTS))}")
+
+
+def _some(pools: Sequence[Pool], number: int, rng: np.random.Generator) -> Iterator[Pool]:
+    """So many trials of some pools, drawn from all of them."""
+    every = [(place, trial_id) for place, pool in enumerate(pools) for trial_id in pool.trial_ids]
+    drawn = {every[index] for index in rng.permutation(len(every))[:number]}
+    for place, pool in enumerate(pools):
+        others = {trial_id for trial_id in pool.trial_ids if (place, trial_id) not in drawn}
+        part = pool.without(others)
+        if len(part):
+            yield part
+
+
+def evaluate(
+    pools: Sequence[Pool],
+    models: Mapping[str, Callable[[], CostModel]],
+    splits: Sequence[str] = SPLITS,
+    *,
+    target_ids: Sequence[str] | None = None,
+    pooled: bool = True,
+    few: Few = Few.REFIT,
+    seed: int = 0,
+    on_progress: Callable[[int, int, str], None] | None = None,
+) -> Evaluation:
+    """Judges each model on each split, a workload at a time and in the mean.
+
+    Args:
+        pools: from `costmodels.pools.read_pools`, of the targets to be tested on and of others to be learned from.
+        models: what makes a fresh model, by name.
+        splits: some of `SPLITS` and `SHOTS`; one that the pools do not allow gives nothing (a single target cannot be
+            left out).
+        target_ids: targets to be tested on; all of the pools' by default.
+        pooled: whether other targets' pools are learned from too.
+        few: what becomes of the few trials that the splits of `SHOTS` give.
+        seed: of models, folds and bootstrap.
+        on_progress: called with fits done, fits in all and what is being fitted.
+    """
+    tested = sorted({pool.target_id for pool in pools} if target_ids is None else set(target_ids))
+    work = [
+        (split, target_id, fold)
+        for split in splits
+        for target_id in tested
+        for fold in folds(split, pools, target_id, pooled=pooled, seed=seed)
+        if fold.train and fold.test
+    ]
+    found: list[Figure] = []
+    rankings: list[Ranking] = []
+    done = 0
+    for split, target_id, fold in work:
+        fitted: dict[str, CostModel] = {}
+        for name, make in models.items():
+            if name in fitted:
+                model = fitted[name]
+            else:
+                model = make()
+                known = [*fold.few] if few is Few.ALONE and fold.few else fold.train
+                model.fit(dataset_of([*known, *fold.few] if few is Few.REFIT else known), seed=seed)
+                if few is Few.UPDATE and fold.few:
+                    model.update(dataset_of(fold.few), seed=seed)
+                fitted.update(model.parts)
+            for pool in fold.test:
+                rankings.append(Ranking(split, name, pool, model.predict_compiled(pool.features, pool.code)))
+                figures = judged(pool, rankings[-1].predicted)
+                found += [
+                    Figure(split, name, target_id, metric, pool.workload_id, pool.name, value)
+                    for metric, value in figures.items()
+                ]
+            done += 1
+            if on_progress is not None:
+                on_progress(done, len(work) * len(models), f"{split}: {name}")
+    return Evaluation([*means(found, seed=seed), *found], rankings)
+
+
+def learning_curve(
+    pools: Sequence[Pool],
+    make: Callable[[], CostModel],
+    target_ids: Sequence[str],
+    *,
+    shares: Sequence[float] = (0.1, 0.3, 1.0),
+    seed: int = 0,
+    on_progress: Callable[[int, int, str], None] | None = None,
+) -> list[Point]:
+    """How figures grow with the trials that a model learns from: random parts of each pool, workloads unseen.
+
+    Args:
+        pools: as `evaluate` takes them.
+        make: what makes a fresh model.
+        target_ids: targets to be tested on.
+        shares: of the trials of each pool.
+        seed: of the parts, folds and models.
+        on_progress: called with fits done, fits in all and what is being fitted.
+    """
+    tested = [pool for pool in pools if pool.target_id in target_ids and not pool.is_background]
+    workload_ids = sorted({pool.workload_id for pool in tested})
+    fold = fold_numbers(np.arange(len(workload_ids)), _CURVE_FOLDS, seed=seed)
+    fold_of = dict(zip(workload_ids, fold.tolist(), strict=True))
+    points = []
+    done, total = 0, len(shares) * len(set(fold_of.values()))
+    for share in shares:
+        rng = np.random.default_rng(seed)
+        parts = [next(_some([pool], max(2, round(share * len(pool))), rng)) for pool in pools]
+        values: list[dict[str, float]] = []
+        sizes: list[int] = []
+        for number in sorted(set(fold_of.values())):
+            train = [part for part in parts if fold_of.get(part.workload_id) != number]
+            model = make()
+            model.fit(dataset_of(train), seed=seed)
+            sizes.append(sum(map(len, train)))
+            values += [
+                judged(pool, model.predict_compiled(pool.features, pool.code))
+                for pool in tested
+                if fold_of[pool.workload_id] == number
+            ]
+            done += 1
+            if on_progress is not None:
+                on_progress(done, total, "learning curve")
+        for metric in METRICS:
+            of_metric = [row[metric] for row in values if metric in row]
+            points.append(Point(round(float(np.mean(sizes))), metric, float(np.mean(of_metric))))
+    return points
+
+
+def judged(pool: Pool, predicted: Prediction) -> dict[str, float]:
+    """All metrics of a prediction for one pool; those that are undefined are left out."""
+    errors = -np.log(pool.scores) - predicted.mean
+    errors = errors - errors.mean()  # a constant per workload is nobody's error
+    within = np.abs(errors) <= 1.645 * predicted.std
+    values = {
+        **{f"top{k}": metrics.top_k(pool.scores, predicted.mean, k) for k in (1, 5, 16)},
+        **{f"peak{k}": metrics.peak(pool.scores, predicted.mean, k) for k in (1, 5)},
+        "pairwise": metrics.pairwise_accuracy(pool.scores, predicted.mean),
+        "spearman": metrics.spearman(pool.scores, predicted.mean),
+        "rmse": float(np.sqrt(np.mean((np.exp(predicted.mean.min() - predicted.mean) - pool.scores) ** 2))),
+        "coverage90": float(within.mean()),
+    }
+    return {name: value for name, value in values.items() if not math.isnan(value)}
+
+
+def means(figures: Sequence[Figure], *, seed: int = 0) -> list[Figure]:
+    """The mean over workloads of each split, model, target and metric, with its 90% bootstrap interval."""
+    groups: dict[tuple[str, str, str, str], list[float]] = {}
+    for row in figures:
+        groups.setdefault((row.split, row.model, row.target_id, row.metric), []).append(row.value)
+    made = []
+    for (split, model, target_id, metric), values in groups.items():
+        sample = np.random.default_rng(seed).choice(values, size=(_RESAMPLES, len(values)))
+        low, high = np.quantile(sample.mean(axis=1), [(1 - _INTERVAL) / 2, (1 + _INTERVAL) / 2])
+        made.append(Figure(split, model, target_id, metric, None, "", float(np.mean(values)), float(low), float(high)))
+    return made

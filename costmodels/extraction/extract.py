@@ -1,0 +1,246 @@
+"""Features of recorded trials, computed in child processes so that a bad record cannot take this one down.
+
+Each worker thread owns one child, hands it chunks of trials of one module, and reads one reply per trial. When the
+child dies or falls silent, the trial that it owed a reply for is to blame: it is reported, and a new child goes on
+with the next one. (TVM's own process pool names no trial, and its timeout waits for the lock of the interpreter,
+which a trace that hangs inside TVM never gives back.) The parent never imports TVM.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from costmodels.extraction.child import Reply, Request
+from costmodels.features import DEFAULT, FAMILIES
+from tunedb.records import Target, Trial, Workload
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_log = logging.getLogger(__name__)
+
+_TELL_EVERY = 4096  # trials; a file of the cache each
+_CHUNK = 32  # trials a request: some tenths of a second, against milliseconds to load the module again
+_TRIAL_TIMEOUT_SECS = 20.0  # a trial takes 3 to 20 ms; a machine may be busy
+_COMPILE_TIMEOUT_SECS = 300.0  # tenths of a second, but many where loops are unrolled without end
+_LOAD_TIMEOUT_SECS = 120.0  # importing TVM takes 1 to 2 s, with the CUDA intrinsics 18 s; a module, milliseconds
+_MAX_CRASHES = 8  # of one module, at some 2 s each; then its other trials are not tried
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Trials that were recorded with one module on one target."""
+
+    workload: Workload
+    target: Target
+    trials: Sequence[Trial]
+    feature_version: str = DEFAULT.FEATURE_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Featurised:
+    """Rows and causes by trial id; each trial of the jobs is in one of the two."""
+
+    rows: dict[str, NDArray[np.float64]]  # [d] each
+    causes: dict[str, str]
+    crashed: frozenset[str]  # of `causes`: the child died or fell silent, which another time it may not
+
+
+def featurise(
+    jobs: Sequence[Job],
+    *,
+    workers: int = 1,
+    on_progress: Callable[[int, int], None] | None = None,
+    on_rows: Callable[[Mapping[str, NDArray[np.float64]], Mapping[str, str]], None] | None = None,
+) -> Featurised:
+    """Replays trials and extracts their features in `workers` child processes.
+
+    Args:
+        jobs: what to do; the order does not change the result.
+        workers: child processes at a time.
+        on_progress: called with trials done and trials in all, from the calling thread.
+        on_rows: called now and then, from the calling thread, with rows and causes that are new and will stand: those
+            of crashes are left out, which may have been the machine's (memory, a kill). What it was called with is
+            safe when this is interrupted.
+    """
+    chunks = [
+        Job(job.workload, job.target, job.trials[i : i + _CHUNK], job.feature_version)
+        for job in jobs
+        for i in range(0, len(job.trials), _CHUNK)
+    ]
+    total = sum(len(chunk.trials) for chunk in chunks)
+    rows: dict[str, NDArray[np.float64]] = {}
+    causes: dict[str, str] = {}
+    crashed: set[str] = set()
+    crashes: Counter[str] = Counter()
+    told: set[str] = set()
+
+    def tell() -> None:
+        new = [trial_id for trial_id in (*rows, *causes) if trial_id not in told and trial_id not in crashed]
+        if on_rows is not None and new:
+            on_rows({i: rows[i] for i in new if i in rows}, {i: causes[i] for i in new if i in causes})
+        told.update(new)
+
+    children = _Children()
+    executor = ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="featurise")
+    try:
+        for future in as_completed([executor.submit(_do_chunk, children, chunk, crashes) for chunk in chunks]):
+            for trial_id, outcome, died in future.result():
+                if isinstance(outcome, str):
+                    causes[trial_id] = outcome
+                    if died:
+                        crashed.add(trial_id)
+                else:
+                    rows[trial_id] = outcome
+            if on_progress is not None:
+                on_progress(len(rows) + len(causes), total)
+            if len(rows) + len(causes) - len(told) >= _TELL_EVERY:
+                tell()
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+        children.kill()  # ends what is under way, so that an interrupt is answered at once
+        executor.shutdown(wait=True)
+        tell()
+    return Featurised(rows, causes, frozenset(crashed))
+
+
+def _do_chunk(
+    children: _Children, chunk: Job, crashes: Counter[str]
+) -> list[tuple[str, NDArray[np.float64] | str, bool]]:
+    """A row, or a cause and whether the child died of it, for each trial of the chunk."""
+    done: list[tuple[str, NDArray[np.float64] | str, bool]] = []
+    child = children.of_this_thread()
+    is_compiled = chunk.feature_version == FAMILIES["machine_code"].FEATURE_VERSION
+    timeout_secs = _COMPILE_TIMEOUT_SECS if is_compiled else _TRIAL_TIMEOUT_SECS
+    while len(done) < len(chunk.trials):
+        rest = chunk.trials[len(done) :]
+        if crashes[chunk.workload.module_id] >= _MAX_CRASHES:
+            cause = f"not tried: {_MAX_CRASHES} other trials of the workload crashed TVM"
+            done.extend((trial.trial_id, cause, True) for trial in rest)
+            break
+        traces = [trial.trace for trial in rest]
+        request = Request(chunk.workload, chunk.target, traces, chunk.feature_version)
+        loaded = False
+        try:
+            cause = child.load(request)
+            if cause:
+                done.extend((trial.trial_id, cause, False) for trial in rest)
+                break
+            loaded = True
+            for trial in rest:
+                reply = child.next_reply(timeout_secs)
+                done.append((trial.trial_id, reply.cause or np.frombuffer(reply.row, dtype=np.float64), False))
+        except _ChildDiedError as error:
+            if not loaded:
+                crashes[chunk.workload.module_id] = _MAX_CRASHES  # no trial of this module stands a chance
+                done.extend((trial.trial_id, f"loading the module: {error}", True) for trial in rest)
+                break
+            crashes[chunk.workload.module_id] += 1
+            blamed = chunk.trials[len(done)].trial_id
+            _log.info("trial %s: %s", blamed, error)
+            done.append((blamed, str(error), True))
+    return done
+
+
+class _ChildDiedError(Exception):
+    """The child process ended or fell silent before it had answered."""
+
+
+class _Children:
+    """One child per worker thread."""
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+        self._all: list[_Child] = []
+
+    def of_this_thread(self) -> _Child:
+        if not hasattr(self._local, "child"):
+            self._local.child = _Child()
+            self._all.append(self._local.child)
+        child: _Child = self._local.child
+        return child
+
+    def kill(self) -> None:
+        for child in self._all:
+            child.close()
+
+
+class _Child:
+    """A process that is started when first asked, and again after it died."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+        self._closed = False
+
+    def load(self, request: Request) -> str:
+        """Sends a request; returns why its module cannot be loaded, "" when it is. Raises: _ChildDiedError."""
+        connection = self._start()
+        try:
+            connection.send_bytes(msgspec.msgpack.encode(request))
+        except OSError as error:
+            raise _ChildDiedError(f"TVM ended the process ({self._stop()})") from error
+        return self.next_reply(_LOAD_TIMEOUT_SECS).cause
+
+    def next_reply(self, timeout_secs: float) -> Reply:
+        """The next reply to the request. Raises: _ChildDiedError."""
+        connection = self._start()
+        try:
+            if not connection.poll(timeout_secs):
+                self._stop()
+                raise _ChildDiedError(f"no answer within {timeout_secs:.0f} s")
+            return msgspec.msgpack.decode(connection.recv_bytes(), type=Reply)
+        except (EOFError, OSError, msgspec.MsgspecError) as error:
+            raise _ChildDiedError(f"TVM ended the process ({self._stop()})") from error
+
+    def close(self) -> None:
+        """Ends the process for good; a thread that waits for it gets `_ChildDiedError`."""
+        self._closed = True
+        process = self._process
+        if process is not None:
+            process.kill()
+
+    def _start(self) -> Connection:
+        if self._closed:
+            raise _ChildDiedError("interrupted")
+        if self._process is None or self._connection is None:
+            ours, theirs = Pipe()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "costmodels.extraction.child", str(theirs.fileno())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            theirs.close()
+            self._connection = ours
+        return self._connection
+
+    def _stop(self) -> str:
+        """Ends the process and says how it ended."""
+        process, connection = self._process, self._connection
+        self._process = self._connection = None
+        if connection is not None:
+            connection.close()
+        if process is None:
+            return "not started"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1.0)  # one that crashed needs a moment to be reaped
+        if process.poll() is None:
+            process.kill()
+        code = process.wait()
+        return f"signal {-code}" if code < 0 else f"exit code {code}"

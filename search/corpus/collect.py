@@ -1,0 +1,190 @@
+"""Collects measurements of many workloads for cost models to learn from: what a spec says and the store has not yet.
+
+Half of a workload's trials or so are random samples, which say what is bad; the rest are guided, which say what tells
+the good from the best. All random samples come first, so that a collection that is stopped early is broad. What is in
+the store counts: a collection goes on where it was stopped, killed or not.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from search.corpus import operators
+from search.networks.tasks import Task
+from search.recorder import TrialEvent
+from search.tune import tune
+from tunedb.errors import BadInputError, MeasurementError, NotFoundError
+from tunedb.machine.hardware import this_machine
+from tunedb.metaschedule.replay import workload_from_module
+from tunedb.records import Target
+from tunedb.store.contract import Store
+
+_LOG = logging.getLogger(__name__)
+_STRATEGIES = ("random", "bo")
+
+
+class Workloads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One operator in several sizes."""
+
+    operator: str
+    sizes: list[list[int]]
+    dtype: str = ""
+
+
+class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to collect."""
+
+    workloads: list[Workloads]
+    trials: int = 160  # of each workload
+    random_share: float = 0.5
+    seed: int = 0
+    guided_by_prior: bool = False  # whether guided trials start from the store's cost model, or the one that ships
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Trials of one workload that are to be measured with one strategy."""
+
+    task: Task
+    workload_id: str
+    strategy: str
+    wanted: int
+    done: int  # before this collection
+    seed: int
+    use_prior: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CollectReport:
+    """What a collection did."""
+
+    steps: int
+    measured: int
+    failed: int
+    skipped: dict[str, str]  # workloads of which nothing could be measured, and why
+    interrupted: bool
+
+
+def read_spec(path: str | Path) -> Spec:
+    """Reads a spec in TOML.
+
+    Raises:
+        NotFoundError: there is no such file.
+        BadInputError: it is no spec, and what is wrong with it.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise NotFoundError(f"{file}: no such file")
+    try:
+        spec = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Spec)
+    except (ValueError, msgspec.ValidationError) as error:
+        raise BadInputError(f"{file}: {error}") from error
+    if not 0 <= spec.random_share <= 1 or spec.trials < 1:
+        raise BadInputError(f"{file}: trials must be positive and random_share between 0 and 1")
+    for row in spec.workloads:
+        operators.family(row.operator)
+    return spec
+
+
+def plan(spec: Spec, store: Store, target: Target) -> list[Step]:
+    """What is left to be measured on this machine, random samples first.
+
+    Raises:
+        BadInputError: the spec names what there is not.
+    """
+    import tvm
+
+    machine = this_machine()
+    strategies = {row.source_id: _strategy_of(row.detail) for row in store.sources()}
+    shares = {"random": round(spec.trials * spec.random_share)}
+    shares["bo"] = spec.trials - shares["random"]
+    steps: dict[str, list[Step]] = {strategy: [] for strategy in _STRATEGIES}
+    number = 0
+    for row in spec.workloads:
+        for sizes in row.sizes:
+            number += 1
+            module = tvm.IRModule({"main": operators.prim_func(row.operator, sizes, row.dtype)})
+            workload = workload_from_module(module)
+            done = dict.fromkeys(_STRATEGIES, 0)
+            for trial in store.trials(workload.workload_id, target.target_id):
+                strategy = strategies.get(trial.source_id, "")
+                if trial.hardware_id == machine.hardware_id and strategy in done:
+                    done[strategy] += 1
+            task = Task(f"{row.operator} {'x'.join(map(str, sizes))} {row.dtype}".strip(), module)
+            for strategy in _STRATEGIES:
+                wanted = shares[strategy] - done[strategy]
+                if wanted > 0:
+                    seed = spec.seed * 1_000_003 + number * 1009 + done[strategy]
+                    use_prior = spec.guided_by_prior and strategy == "bo"
+                    step = Step(task, workload.workload_id, strategy, wanted, done[strategy], seed, use_prior)
+                    steps[strategy].append(step)
+    return [step for strategy in _STRATEGIES for step in steps[strategy]]
+
+
+def collect(
+    steps: Sequence[Step],
+    store: Store,
+    target: Target,
+    *,
+    on_trial: Callable[[Step, TrialEvent], None] | None = None,
+    stop: threading.Event | None = None,
+) -> CollectReport:
+    """Measures what a plan says. A workload that cannot be measured is named, and the next one is begun.
+
+    Args:
+        steps: from `plan`.
+        store: learns of every trial.
+        target: what to compile for.
+        on_trial: called after each trial.
+        stop: when set, the trial that is being measured is the last.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    stop = stop or threading.Event()
+    begun = measured = failed = 0
+    skipped: dict[str, str] = {}
+    for step in steps:
+        if stop.is_set():
+            break
+        if step.task.name in skipped:
+            continue
+        begun += 1
+        try:
+            report = tune(
+                [step.task],
+                store=store,
+                target=target,
+                trials=step.wanted,
+                strategy=step.strategy,
+                seed=step.seed,
+                use_prior=step.use_prior,
+                check=False,
+                on_trial=None if on_trial is None else _told(on_trial, step),
+                stop=stop,
+            )
+        except MeasurementError as error:
+            skipped[step.task.name] = str(error)
+            _LOG.warning("%s: %s", step.task.name, error)
+            continue
+        measured += report.trials
+        failed += report.failed
+    return CollectReport(begun, measured, failed, skipped, stop.is_set())
+
+
+def _told(on_trial: Callable[[Step, TrialEvent], None], step: Step) -> Callable[[TrialEvent], None]:
+    return lambda event: on_trial(step, event)
+
+
+def _strategy_of(detail: str) -> str:
+    known: Any = json.loads(detail)
+    return str(known.get("strategy", "")) if isinstance(known, dict) else ""

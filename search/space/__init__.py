@@ -1,0 +1,1 @@
+"""A task's design spaces: sampling, changing and replaying their decisions."""

@@ -1,0 +1,289 @@
+"""A task's design spaces: sampling their decisions, changing them, and replaying them into candidates.
+
+A design space is a trace with open decisions; a task has several (with and without cache writes, with and without
+rfactor, ...). A candidate is one design space with all decisions made, replayed on the task's module and through the
+target's postprocessors.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import tvm_ffi
+from tvm.s_tir import Schedule
+from tvm.s_tir import meta_schedule as ms
+from tvm.s_tir.meta_schedule import _ffi_api
+from tvm.s_tir.schedule import Trace
+
+from search.space.decisions import CATEGORICAL, TILE, Decisions, carried_over, encoded, read_decisions
+from search.space.fast_replay import Shortcut
+from search.space.mutation import crossed, neighbours, varied
+from tunedb import records
+from tunedb.metaschedule.replay import recorded_trace
+
+_MAX_SEED = 2**31 - 1
+_CROSSED_SHARE = 0.3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A replayed candidate: what can be featurised, built and run."""
+
+    trace: Any  # tvm Trace without its postprocessors' part: what mutators take
+    schedule: Any  # tvm Schedule after the postprocessors
+    key: int  # structural hash of the scheduled module: equal programs have equal keys
+    space: int = 0  # number of its design space
+    decisions: Decisions = field(default_factory=dict)  # by the place of their instruction
+    is_settled: bool = True  # it is what TVM makes of these decisions; not known of what came by a shortcut
+
+    @property
+    def encoding(self) -> np.ndarray:
+        """Its decisions as numbers [k]; k is one of its design space."""
+        return encoded(self.decisions)
+
+    def measure_candidate(self) -> Any:
+        """MetaSchedule's form of it."""
+        mod = self.schedule.mod
+        args = ms.arg_info.ArgInfo.from_entry_func(mod, remove_preproc=True)
+        return ms.MeasureCandidate(self.schedule, args)
+
+
+class DesignSpaces:
+    """All design spaces of one task.
+
+    Args:
+        context: the task's tune context; its space generator gives postprocessors and mutators.
+        schedules: the design spaces as MetaSchedule generated them.
+        rng: source of all randomness here.
+    """
+
+    def __init__(self, context: Any, schedules: Sequence[Any], rng: np.random.Generator) -> None:
+        self._mod = context.mod
+        self._rng = rng
+        self._threads = ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0)))
+        self.traces: list[Any] = [schedule.trace.simplified(True) for schedule in schedules]
+        self._shortcuts = [Shortcut(trace) for trace in self.traces]
+        self._forms = [_form(trace) for trace in self.traces]
+        self._limits = [_innermost_limits(trace) for trace in self.traces]
+        self._choices = [_categories(trace) for trace in self.traces]
+        self._seen_choices: list[dict[int, set[int]]] = [defaultdict(set) for _ in self.traces]
+        self._examples: dict[int, Decisions] = {}
+        generator = context.space_generator
+        self._postprocs = list(generator.postprocs or [])
+        mutators = dict(generator.mutator_probs.items()) if generator.mutator_probs else {}
+        # Sorted by name: the order of a map of objects differs between runs, and the same seed must propose the same.
+        pairs = sorted(((str(m), m, float(p)) for m, p in mutators.items()), key=lambda pair: pair[0])
+        self._mutators = [m for _, m, _ in pairs]
+        weights = np.array([p for _, _, p in pairs], dtype=np.float64)
+        self._mutator_probs = weights / weights.sum() if len(weights) else weights
+
+    def __len__(self) -> int:
+        return len(self.traces)
+
+    def seed(self) -> int:
+        """A fresh seed for TVM, which takes them in [1, 2^31 - 1]."""
+        return int(self._rng.integers(1, _MAX_SEED))
+
+    def sample(self, number: int) -> list[Candidate]:
+        """Up to `number` random candidates, an equal share of each design space; invalid ones are dropped."""
+        spaces = [i % len(self.traces) for i in range(number)]
+        return _valid(self._replay_all([(i, Trace(self.traces[i].insts, {}), self.seed()) for i in spaces]))
+
+    def mutate(self, parents: Sequence[Candidate], number: int, weights: np.ndarray | None = None) -> list[Candidate]:
+        """Up to `number` candidates that each differ from a parent by one or two of MetaSchedule's own mutations.
+
+        These change annotations too, such as how far loops are parallel.
+
+        Args:
+            parents: whom to change.
+            number: how many changes to try.
+            weights: probability [len(parents)] of each parent; equal when not given.
+        """
+        if not parents or not self._mutators:
+            return []
+        jobs = []
+        for place in self._rng.choice(len(parents), size=number, p=weights):
+            parent = parents[int(place)]
+            trace = parent.trace
+            for _ in range(1 + int(self._rng.random() < 0.3)):
+                mutator = self._mutators[int(self._rng.choice(len(self._mutators), p=self._mutator_probs))]
+                trace = _ffi_api.MutatorApply(mutator, trace, self.seed()) or trace
+            jobs.append((parent.space, trace, self.seed()))
+        return _valid(self._replay_all(jobs))
+
+    def vary(
+        self, parents: Sequence[Candidate], number: int, weights: np.ndarray | None = None
+    ) -> list[tuple[int, Decisions]]:
+        """So many changes of parents' decisions, each with its design space; nothing is replayed.
+
+        Args:
+            parents: whom to change; two of one design space are crossed now and then.
+            number: how many.
+            weights: probability [len(parents)] of each parent; equal when not given.
+        """
+        if not parents:
+            return []
+        made: list[tuple[int, Decisions]] = []
+        for one, other in self._rng.choice(len(parents), size=(number, 2), p=weights):
+            parent, mate = parents[int(one)], parents[int(other)]
+            base: Decisions = parent.decisions
+            if mate.space == parent.space and mate is not parent and self._rng.random() < _CROSSED_SHARE:
+                base = crossed(base, mate.decisions, self._rng)
+            limits = self._limits[parent.space]
+            made.append((parent.space, varied(base, self._numbers(parent.space), limits, self._rng)))
+        return made
+
+    def neighbours(self, candidate: Candidate) -> list[tuple[int, Decisions]]:
+        """All decisions one smallest step away from a candidate's, with its design space; nothing is replayed."""
+        space = candidate.space
+        found = neighbours(candidate.decisions, self._numbers(space), self._limits[space])
+        return [(space, decisions) for decisions in found]
+
+    def make(self, wanted: Iterable[tuple[int, Decisions]]) -> list[Candidate | None]:
+        """Candidates with these decisions, repaired by TVM, each of a design space; None where they are not valid."""
+        # Nothing is left to be drawn: any seed will do.
+        return self._replay_all([(space, self._decided(space, decisions), 1) for space, decisions in wanted])
+
+    def sketch(self, wanted: Iterable[tuple[int, Decisions]]) -> list[Candidate | None]:
+        """Like `make`, sooner where there is a shortcut: what that gives is not settled."""
+        return self._run_all(lambda job: self._sketched(*job), wanted)
+
+    def settled(self, candidates: Sequence[Candidate]) -> list[Candidate | None]:
+        """What TVM makes of the decisions of candidates, which may be other programs, or None."""
+        return self._replay_all([(candidate.space, candidate.trace, 1) for candidate in candidates])
+
+    def revive(self, recorded: Iterable[records.Trace]) -> list[Candidate | None]:
+        """Candidates with the decisions of recorded traces, of this task or of one like it, fitted to its extents.
+
+        None for those of no design space of this task, and for those that are not valid here.
+        """
+        fitted = [self._fitted(trace) for trace in recorded]
+        made = iter(self.make(wanted for wanted in fitted if wanted is not None))
+        return [None if wanted is None else next(made) for wanted in fitted]
+
+    def replay(self, space: int, trace: Any, seed: int) -> Candidate | None:
+        """The candidate of a trace, open decisions drawn with `seed`; None when it is not valid on this target."""
+        schedule = self._applied(trace, seed)
+        if schedule is None:
+            return None
+        decided = schedule.trace  # decisions as TVM repaired and completed them
+        return self._finished(space, schedule, Trace(list(decided.insts), dict(decided.decisions.items())))
+
+    def _applied(self, trace: Any, seed: int) -> Any:
+        """The schedule of a trace, before the postprocessors; None when a primitive refuses."""
+        schedule = Schedule(self._mod, seed=seed, debug_mask=0, error_render_level="none")
+        try:
+            trace.apply_to_schedule(schedule, remove_postproc=True)
+        except Exception:  # TVM raises its own type for each
+            return None
+        return schedule
+
+    def _sketched(self, space: int, decisions: Decisions) -> Candidate | None:
+        shortcut = self._shortcuts[space]
+        trace = self._decided(space, decisions)
+        schedule = shortcut.schedule(self._mod, decisions) if shortcut.exists else None
+        if schedule is None:
+            return self.replay(space, trace, 1)
+        return self._finished(space, schedule, trace, is_settled=False)
+
+    def _finished(self, space: int, schedule: Any, trace: Any, *, is_settled: bool = True) -> Candidate | None:
+        """The candidate of a schedule that the postprocessors have not seen; None when one of them refuses it."""
+        schedule.enter_postproc()
+        if not all(postproc.apply(schedule) for postproc in self._postprocs):
+            return None
+        key = int(tvm_ffi.structural_hash(schedule.mod))
+        return Candidate(trace, schedule, key, space, _decisions(trace), is_settled)
+
+    def _decided(self, space: int, decisions: Decisions) -> Any:
+        """A design space's trace with decisions."""
+        instructions = list(self.traces[space].insts)
+        return Trace(instructions, {instructions[place]: value for place, value in decisions.items()})
+
+    def close(self) -> None:
+        """Ends the replaying threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def domain(self, space: int) -> tuple[Decisions, dict[int, list[int]], dict[int, int]]:
+        """What a design space leaves open.
+
+        Returns:
+            Some decisions of it by place, whose tiles tell the extents; values seen of those that are numbers;
+            largest innermost factors of tiles.
+        """
+        self._replay_all([(space, Trace(self.traces[space].insts, {}), self.seed()) for _ in range(16)])
+        return self._example(space), self._numbers(space), self._limits[space]
+
+    def _numbers(self, space: int) -> dict[int, list[int]]:
+        """Values that decisions which are numbers may take, by place: categories, and locations seen so far."""
+        return {**{k: sorted(v) for k, v in self._seen_choices[space].items()}, **self._choices[space]}
+
+    def _fitted(self, recorded: records.Trace) -> tuple[int, Decisions] | None:
+        decided = read_decisions(recorded)
+        if decided is None or decided.form not in self._forms:
+            return None
+        space = self._forms.index(decided.form)
+        fitted = carried_over(decided.decisions, self._example(space), self._limits[space])
+        return None if fitted is None else (space, fitted)
+
+    def _example(self, space: int) -> Decisions:
+        """Some decisions of a design space; empty when no sample can be drawn.
+
+        They tell extents: whether the target takes the program, as a GPU takes few, is another question.
+        """
+        if space not in self._examples:
+            drawn = (self._applied(Trace(self.traces[space].insts, {}), seed) for seed in range(1, 17))
+            schedule = next((schedule for schedule in drawn if schedule is not None), None)
+            self._examples[space] = {} if schedule is None else _decisions(schedule.trace)
+        return self._examples[space]
+
+    def _replay_all(self, jobs: Iterable[tuple[int, Any, int]]) -> list[Candidate | None]:
+        return self._run_all(lambda job: self.replay(*job), jobs)
+
+    def _run_all(self, make: Callable[[Any], Candidate | None], jobs: Iterable[Any]) -> list[Candidate | None]:
+        made = list(self._threads.map(make, jobs))
+        for candidate in _valid(made):
+            for place, decided in candidate.decisions.items():
+                if isinstance(decided, int):
+                    self._seen_choices[candidate.space][place].add(decided)
+        return made
+
+
+def _valid(candidates: Iterable[Candidate | None]) -> list[Candidate]:
+    return [candidate for candidate in candidates if candidate is not None]
+
+
+def _form(trace: Any) -> tuple[tuple[str, ...], ...]:
+    """What tells a design space from others, whatever the extents."""
+    decided = read_decisions(recorded_trace(trace))
+    assert decided is not None  # it is MetaSchedule's own
+    return decided.form
+
+
+def _innermost_limits(trace: Any) -> dict[int, int]:
+    """Largest innermost factor of each tile, by place."""
+    return {place: int(inst.attrs[1]) for place, inst in enumerate(trace.insts) if str(inst.kind.name) == TILE}
+
+
+def _categories(trace: Any) -> dict[int, list[int]]:
+    """Numbers that a choice among categories may take, by place."""
+    return {
+        place: list(range(len(inst.attrs[0])))
+        for place, inst in enumerate(trace.insts)
+        if str(inst.kind.name) == CATEGORICAL
+    }
+
+
+def _decisions(trace: Any) -> Decisions:
+    """A trace's decisions by place, as plain numbers and lists."""
+    decided = trace.decisions
+    return {place: _plain(decided[inst]) for place, inst in enumerate(trace.insts) if inst in decided}
+
+
+def _plain(value: Any) -> list[int] | int:
+    return int(value) if isinstance(value, int) or hasattr(value, "value") else [int(factor) for factor in value]

@@ -1,0 +1,69 @@
+"""Collections: what a spec says, what is left of it, and going on."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from search.corpus.collect import Spec, Workloads, collect, plan, read_spec
+from search.networks.targets import local_target
+from tunedb.errors import BadInputError, NotFoundError
+from tunedb.store.memory import MemoryStore
+
+
+def spec_of(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "spec.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("trials = ", "spec.toml"),
+        ("trials = 3", "missing required field `workloads`"),
+        ('workloads = [{operator = "softmax_mn", sizes = [[3]], shape = 1}]', "unknown field `shape`"),
+        ('workloads = [{operator = "gemm", sizes = [[3]]}]', "no operator 'gemm'"),
+        ("workloads = []\nrandom_share = 1.5", "between 0 and 1"),
+    ],
+)
+def test_bad_specs_are_named(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(BadInputError, match=complaint):
+        read_spec(spec_of(tmp_path, text))
+
+
+def test_a_spec_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError):
+        read_spec(tmp_path / "none.toml")
+
+
+@pytest.mark.tvm
+def test_a_collection_goes_on_where_it_was_stopped() -> None:
+    spec = Spec([Workloads("matmul", [[32, 32, 32]]), Workloads("softmax_mn", [[16, 64]])], trials=4)
+    store, target, stop = MemoryStore(), local_target(1), threading.Event()
+    steps = plan(spec, store, target)
+    assert [(step.strategy, step.wanted) for step in steps] == [("random", 2)] * 2 + [("bo", 2)] * 2
+
+    def stop_early(*_: object) -> None:
+        stop.set()
+
+    first = collect(steps, store, target, on_trial=stop_early, stop=stop)
+    assert first.interrupted
+    done = store.stats().num_trials
+    assert 0 < done < 8
+    left = plan(spec, store, target)
+    assert sum(step.wanted for step in left) == 8 - done
+    second = collect(left, store, target)
+    assert (second.measured, second.skipped) == (8 - done, {})
+    assert plan(spec, store, target) == []
+    assert {row.name.split()[0] for row in store.workloads()} == {"matmul", "softmax"}
+
+
+@pytest.mark.tvm
+def test_only_guided_trials_start_from_a_model_and_only_when_asked_to() -> None:
+    store, target = MemoryStore(), local_target(1)
+    for asked in (False, True):
+        spec = Spec([Workloads("matmul", [[32, 32, 32]])], trials=4, guided_by_prior=asked)
+        assert {step.strategy: step.use_prior for step in plan(spec, store, target)} == {"random": False, "bo": asked}

@@ -1,0 +1,219 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tunedb.errors import MeasurementError, UsageError
+from tunedb.machine.kernels import WORKLOAD_IDS
+from tunedb.records import Outcome, Target
+
+pytestmark = pytest.mark.tvm
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_every_trial_of_a_run_is_in_the_store(small_matmul: Any, target: Target, tmp_path: Path) -> None:
+    import tunedb
+    from search.networks.tasks import Task
+    from search.tune import tune
+    from tunedb.query.ranking import ranked_best
+
+    events = []
+    with tunedb.open_store(tmp_path / "store") as store:
+        report = tune(
+            [Task("small", small_matmul)], store=store, target=target, trials=10, seed=1, on_trial=events.append
+        )
+        assert report.trials == 10
+        assert [event.number for event in events] == list(range(1, 11))
+        (task,) = report.tasks
+        assert task.best is not None
+        trials = list(store.trials(workload_id=task.workload_hash))
+        assert {trial.trial_id for trial in trials} >= {event.trial_id for event in events}
+        assert len(trials) == 10 + task.passes
+        assert ranked_best(store, task.workload_hash, target.target_id)[0].trial.trial_id == task.best.trial_id
+        best_so_far = [event.best_secs for event in events if event.best_secs is not None]
+        assert best_so_far == sorted(best_so_far, reverse=True)
+
+
+@pytest.mark.parametrize("is_given", [False, True])
+def test_an_empty_store_begins_with_schedules_that_ship(
+    small_matmul: Any, target: Target, caplog: pytest.LogCaptureFixture, is_given: bool
+) -> None:
+    from costmodels.models import RooflineModel
+    from search.networks.tasks import Task
+    from search.tune import tune
+    from tunedb.store.memory import MemoryStore
+
+    given = RooflineModel() if is_given else None
+    with caplog.at_level("INFO", logger="search.bo.proposals"):
+        tune([Task("small", small_matmul)], store=MemoryStore(), target=target, trials=1, model=given, check=False)
+
+    (line,) = (record.getMessage() for record in caplog.records if "relatives" in record.getMessage())
+    assert ("0 schedules of relatives" in line) == is_given
+
+
+@pytest.mark.parametrize("strategy", ["evolutionary", "random"])
+def test_stock_strategies_are_recorded_too(small_matmul: Any, target: Target, tmp_path: Path, strategy: str) -> None:
+    import tunedb
+    from search.networks.tasks import Task
+    from search.tune import tune
+
+    with tunedb.open_store(tmp_path / "store") as store:
+        report = tune(
+            [Task("small", small_matmul)], store=store, target=target, trials=4, strategy=strategy, check=False
+        )
+        assert store.stats().num_trials == report.trials == 4
+
+
+def test_a_set_stop_ends_the_run_with_what_was_finished_stored(
+    small_matmul: Any, target: Target, tmp_path: Path
+) -> None:
+    import tunedb
+    from search.networks.tasks import Task
+    from search.tune import tune
+
+    stop = threading.Event()
+    with tunedb.open_store(tmp_path / "store") as store:
+        report = tune(
+            [Task("small", small_matmul)],
+            store=store,
+            target=target,
+            trials=500,
+            on_trial=lambda event: stop.set() if event.number == 3 else None,
+            stop=stop,
+        )
+        assert report.interrupted
+        assert report.trials == 3
+        assert store.stats().outcomes == {Outcome.OK: 3}
+
+
+def test_a_killed_run_leaves_its_finished_trials_in_the_store(tmp_path: Path) -> None:
+    """The real command, killed in mid-run: the store opens and holds what it had appended by then."""
+    import tunedb
+
+    url = tmp_path / "store"
+    spec = f"{ROOT / 'examples' / 'workloads.py'}:small_matmul"
+    command = [
+        sys.executable,
+        "-c",
+        "from cli.main import main; main()",
+        "tune",
+        spec,
+        "--trials",
+        "2000",
+        "--store",
+        str(url),
+    ]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        assert process.stderr is not None
+        seen = 0
+        deadline = time.monotonic() + 120
+        for line in process.stderr:
+            seen += "best" in line
+            if seen >= 20 or time.monotonic() > deadline:
+                break
+        os.kill(process.pid, signal.SIGKILL)
+    assert seen >= 20, "the run never got far enough to be killed"
+    with tunedb.open_store(url, create=False) as store:
+        stored = [trial for trial in store.trials() if trial.workload_id not in WORKLOAD_IDS]
+        assert len(stored) >= 8
+        assert {trial.outcome for trial in stored} == {Outcome.OK}
+        summary = store.resolve_workload(stored[0].workload_id)
+        assert summary.num_trials == len(stored) == len({trial.trial_id for trial in stored})
+
+
+def test_what_the_store_has_is_not_measured_again(small_matmul: Any, target: Target, tmp_path: Path) -> None:
+    """The second run of the same seed goes on where the first ended."""
+    import tunedb
+    from search.networks.tasks import Task
+    from search.tune import tune
+    from tunedb.identity import trace_id
+
+    with tunedb.open_store(tmp_path / "store") as store:
+        for _ in range(2):
+            tune([Task("small", small_matmul)], store=store, target=target, trials=6, seed=2)
+        (workload,) = store.workloads()
+        assert len({trace_id(trial.trace) for trial in store.trials(workload.workload_id)}) == 12
+
+
+def test_a_workload_of_one_program_is_done_when_the_store_has_it(target: Target) -> None:
+    """Nothing is left to choose from, or to breed."""
+    from tvm.ir import IRModule
+
+    from search.corpus import operators
+    from search.networks.tasks import Task
+    from search.tune import tune
+    from tunedb.store.memory import MemoryStore
+
+    store = MemoryStore()
+    task = Task("tiny", IRModule({"main": operators.prim_func("gelu_chain", [4, 8])}))
+    reports = [tune([task], store=store, target=target, trials=8, check=False) for _ in range(2)]
+    assert [report.trials for report in reports] == [1, 0]
+
+
+def test_no_trials_predict_and_measure_nothing(small_matmul: Any, target: Target) -> None:
+    from search.networks.tasks import Task
+    from search.tune import tune
+    from tunedb.store.memory import MemoryStore
+
+    store = MemoryStore()
+    report = tune([Task("small", small_matmul)], store=store, target=target, trials=0)
+    assert report.trials == 0
+    assert report.tasks[0].predicted is not None
+    assert report.tasks[0].best is None
+    assert not list(store.trials())
+
+
+def test_the_best_is_checked_against_the_untuned_program(small_matmul: Any, target: Target) -> None:
+    from search.networks.tasks import Task
+    from search.tune import tune
+    from tunedb.store.memory import MemoryStore
+
+    options: dict[str, Any] = {"target": target, "trials": 2, "use_prior": False}
+    (task,) = tune([Task("small", small_matmul)], store=MemoryStore(), **options).tasks
+    assert task.numbers is not None
+    assert task.numbers.agrees
+    (unasked,) = tune([Task("small", small_matmul)], store=MemoryStore(), check=False, **options).tasks
+    assert unasked.numbers is None
+
+
+def test_a_gpu_is_refused_before_anything_runs_on_it(small_matmul: Any) -> None:
+    from search.networks.targets import parse_target
+    from search.networks.tasks import Task
+    from search.tune import tune
+    from tunedb.store.memory import MemoryStore
+
+    with pytest.raises(UsageError, match=r"not for cuda: .* search\.bayesian_optimization"):
+        tune([Task("small", small_matmul)], store=MemoryStore(), target=parse_target("nvidia/nvidia-h100"), trials=8)
+
+
+def test_a_machine_that_cannot_run_the_target_says_so(small_matmul: Any, tmp_path: Path) -> None:
+    import tunedb
+    from search.networks.targets import parse_target
+    from search.networks.tasks import Task
+    from search.tune import tune
+
+    foreign = parse_target('{"kind": "llvm", "mtriple": "aarch64-linux-gnu", "mcpu": "apple-m1", "num-cores": 1}')
+    with tunedb.open_store(tmp_path / "store") as store:
+        with pytest.raises(MeasurementError, match=r"this machine cannot run code for .*apple-m1"):
+            tune([Task("small", small_matmul)], store=store, target=foreign, trials=2)
+        assert not list(store.trials())  # the machine's fault is none of the candidates'
+
+
+@pytest.mark.parametrize(
+    "bad", [{"strategy": "hope"}, {"trials": -1}, {"trials": 0, "strategy": "random"}, {"tasks": []}]
+)
+def test_senseless_requests_are_refused(small_matmul: Any, target: Target, bad: dict[str, Any]) -> None:
+    from search.networks.tasks import Task
+    from search.tune import tune
+    from tunedb.store.memory import MemoryStore
+
+    arguments: dict[str, Any] = {"tasks": [Task("small", small_matmul)], "trials": 1, **bad}
+    with pytest.raises(UsageError):
+        tune(arguments.pop("tasks"), store=MemoryStore(), target=target, **arguments)

@@ -1,0 +1,116 @@
+"""What SQL may see of a store, and what it may not reach."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.tunedb.samples import MACHINE, SOURCE, TARGET, WORKLOAD, failed, trial
+from tunedb import Store, open_store
+from tunedb.errors import NotFoundError, UsageError
+from tunedb.query.sql import run_sql
+
+
+@pytest.fixture(params=["memory", "delta"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    with open_store("memory:" if request.param == "memory" else tmp_path / "store") as opened:
+        opened.append(
+            [trial(0), trial(1), trial(2), failed(3)],
+            workloads=[WORKLOAD],
+            targets=[TARGET],
+            hardware=[MACHINE],
+            sources=[SOURCE],
+        )
+        yield opened
+
+
+def test_every_view_answers(store: Store) -> None:
+    counts = {
+        name: run_sql(store, f"SELECT count(*) FROM {name}").rows[0][0]
+        for name in ("trials", "workloads", "instructions", "targets", "hardware", "sources", "quarantine")
+    }
+    expected = {"trials": 4, "workloads": 1, "instructions": 2, "targets": 1, "hardware": 1, "sources": 1}
+    assert {name: counts[name] for name in expected if name != "instructions"} == {
+        name: count for name, count in expected.items() if name != "instructions"
+    }
+    assert counts["instructions"] >= 1
+    assert counts["quarantine"] == 0
+
+
+def test_views_join(store: Store) -> None:
+    result = run_sql(
+        store,
+        "SELECT w.name, t.arch, min(r.secs_median) AS best FROM trials r JOIN workloads w USING (workload_id) "
+        "JOIN targets t USING (target_id) GROUP BY ALL",
+    )
+    assert result.columns == ("name", "arch", "best")
+    assert result.rows == [(WORKLOAD.name, "znver5", 1e-3)]
+
+
+def test_a_trial_that_stands_twice_counts_once(tmp_path: Path) -> None:
+    with open_store(tmp_path / "store") as first, open_store(tmp_path / "store") as second:
+        around = {"workloads": [WORKLOAD], "targets": [TARGET], "hardware": [MACHINE], "sources": [SOURCE]}
+        first.append([trial(0)], **around)
+        table = second.arrow("trials").to_table()
+        import deltalake
+
+        deltalake.write_deltalake(str(tmp_path / "store" / "trials"), table, mode="append")
+        assert second.arrow("trials").count_rows() == 2
+        assert run_sql(second, "SELECT count(*) FROM trials").rows == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "COPY (SELECT 1) TO '{file}'",
+        "ATTACH '{file}'",
+        "SET enable_external_access = true",
+        "RESET enable_external_access",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "PRAGMA database_list",
+        "CREATE TABLE trials2 AS SELECT * FROM trials",
+        "DROP VIEW trials",
+        "DELETE FROM trials",
+        "SELECT 1; SELECT 2",
+        "",
+        "SELEC 1",
+        "SELECT * FROM read_csv('{file}')",
+        "SELECT * FROM read_text('{file}')",
+        "SELECT * FROM glob('/*')",
+        "SELECT * FROM '{file}'",
+        "SELECT * FROM parquet_scan('{file}')",
+    ],
+)
+def test_nothing_else_can_be_reached(store: Store, tmp_path: Path, query: str) -> None:
+    file = tmp_path / "secret.csv"
+    file.write_text("secret")
+    with pytest.raises((UsageError, NotFoundError)):
+        run_sql(store, query.format(file=file))
+    assert file.read_text() == "secret"
+    assert run_sql(store, "SELECT count(*) FROM trials").rows == [(4,)]
+
+
+def test_a_query_that_does_not_end_is_stopped(store: Store) -> None:
+    started = time.monotonic()
+    with pytest.raises(UsageError, match=r"longer than 0\.5 s"):
+        run_sql(store, "SELECT count(*) FROM range(1000000000) a, range(1000000000) b", limit_secs=0.5)
+    assert time.monotonic() - started < 10
+
+
+def test_unknown_names_are_not_found(store: Store) -> None:
+    with pytest.raises(NotFoundError, match="there are hardware, instructions"):
+        run_sql(store, "SELECT * FROM records")
+    with pytest.raises(NotFoundError, match="latency"):
+        run_sql(store, "SELECT latency FROM trials")
+
+
+def test_times_come_with_their_zone(store: Store) -> None:
+    from datetime import UTC, datetime
+
+    measured = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+    store.append([trial(9, measured_at=measured)])
+    assert run_sql(store, "SELECT max(measured_at) FROM trials").rows == [(measured,)]

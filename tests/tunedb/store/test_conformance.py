@@ -1,0 +1,205 @@
+"""What every store promises: one suite for all of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.tunedb import samples
+from tests.tunedb.samples import MACHINE, OTHER_TARGET, SOURCE, TARGET, WORKLOAD, failed, trial
+from tunedb import Store, open_store
+from tunedb.errors import AmbiguousPrefixError, NotFoundError, UsageError
+from tunedb.identity import canonical_target
+from tunedb.records import Outcome, Rejected, Trace
+
+
+@pytest.fixture(params=["memory", "delta", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "s3":
+        bucket = request.getfixturevalue("bucket")
+        opened = open_store(bucket.url, storage_options=bucket.options)
+    else:
+        opened = open_store("memory:" if request.param == "memory" else tmp_path / "store")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def fill(store: Store) -> Callable[..., object]:
+    def append(*trials: object, **extra: object) -> object:
+        known = {"workloads": [WORKLOAD], "targets": [TARGET], "hardware": [MACHINE], "sources": [SOURCE]}
+        return store.append(list(trials), **{**known, **extra})  # type: ignore[arg-type]
+
+    return append
+
+
+def test_empty_store_answers(store: Store) -> None:
+    assert store.workloads() == []
+    assert store.targets() == []
+    assert store.hardware() == []
+    assert store.sources() == []
+    assert store.best(WORKLOAD.workload_id) == []
+    assert list(store.trials()) == []
+    assert list(store.rejected()) == []
+    assert store.target_summaries() == []
+    assert store.stats().num_trials == 0
+    assert store.problems() == []
+    with pytest.raises(NotFoundError):
+        store.resolve_workload("ab")
+
+
+def test_what_was_appended_comes_back(store: Store, fill: Callable[..., object]) -> None:
+    measured = datetime(2026, 11, 20, 12, 30, 15, 123456, tzinfo=UTC)
+    given = [
+        trial(0),
+        trial(1, run_secs=(0.003, 0.002, 0.0025), measured_at=measured),
+        trial(2, trace=Trace(samples.SHARED + b"]", b"[]")),
+        failed(3),
+        trial(4, trace=Trace(b"[]", b"[]")),
+    ]
+    fill(*given)
+    assert list(store.trials()) == given
+    assert store.targets() == [TARGET]
+    assert store.hardware() == [MACHINE]
+    assert [dataclasses.replace(row, added_at=None) for row in store.sources()] == [SOURCE]
+    assert store.sources()[0].added_at is not None
+    assert store.module(WORKLOAD.module_id) == WORKLOAD
+    assert store.modules(WORKLOAD.workload_id) == [WORKLOAD]
+
+
+def test_appending_twice_adds_nothing(store: Store, fill: Callable[..., object]) -> None:
+    first = fill(trial(0), trial(1), failed(2))
+    assert (first.added, first.duplicates, first.failed_trials) == (3, 0, 1)  # type: ignore[attr-defined]
+    again = fill(trial(1), trial(3), trial(3))
+    assert (again.added, again.duplicates) == (1, 2)  # type: ignore[attr-defined]
+    assert store.stats().num_trials == 4
+    assert len(list(store.trials())) == 4
+
+
+def test_version_changes_when_a_trial_is_added(store: Store, fill: Callable[..., object]) -> None:
+    before = store.version()
+    fill(trial(0))
+    after = store.version()
+    assert before != after
+    fill(trial(0))
+    assert store.version() == after
+
+
+def test_best_is_of_the_target_one_for_each_trace(store: Store, fill: Callable[..., object]) -> None:
+    same_trace = Trace(samples.SHARED + b"]", b"[[1,[9,9,9,9]]]")
+    other = trial(7, 1e-6, target_id=OTHER_TARGET.target_id)
+    fast, slow = trial(5, 0.001, trace=same_trace), trial(6, 0.002, trace=same_trace)
+    fill(trial(1, 0.004), slow, fast, failed(3), trial(2, 0.003), other, targets=[TARGET, OTHER_TARGET])
+    best = store.best(WORKLOAD.workload_id, TARGET.target_id, limit=10)
+    assert [row.run_secs_median for row in best] == [0.001, 0.003, 0.004]
+    assert store.best(WORKLOAD.workload_id, TARGET.target_id) == [fast]
+    assert store.best(WORKLOAD.workload_id) == [other]
+    assert store.best("no such workload", TARGET.target_id) == []
+
+
+def test_best_goes_by_the_median(store: Store, fill: Callable[..., object]) -> None:
+    steady = trial(0, run_secs=(0.002, 0.002, 0.002))
+    noisy = trial(1, run_secs=(0.001, 0.009, 0.009))
+    fill(noisy, steady)
+    assert store.best(WORKLOAD.workload_id, TARGET.target_id, limit=2) == [steady, noisy]
+
+
+def test_trials_are_selected(store: Store, fill: Callable[..., object]) -> None:
+    second = samples.workload("softmax")
+    moved = trial(1, workload_id=second.workload_id, module_id=second.module_id)
+    fill(trial(0), moved, failed(2), workloads=[WORKLOAD, second])
+    assert list(store.trials(second.workload_id)) == [moved]
+    assert list(store.trials(outcome=Outcome.COMPILE_ERROR)) == [failed(2)]
+    assert list(store.trials(WORKLOAD.workload_id, TARGET.target_id, Outcome.OK)) == [trial(0)]
+    assert list(store.trials(target_id=OTHER_TARGET.target_id)) == []
+
+
+def test_a_workload_of_several_releases_is_one(store: Store, fill: Callable[..., object]) -> None:
+    old = samples.workload(version="0.13.dev0", structural_hash="77001")
+    new = samples.workload(version="0.27.0.post1", structural_hash="88002")
+    fill(trial(0), failed(1), workloads=[WORKLOAD, new, old])
+    (summary,) = store.workloads()
+    assert summary.tvm_versions == ("0.13.dev0", "0.27.0.post1")
+    assert {"77001"} < set(summary.structural_hashes)
+    assert (summary.num_trials, summary.num_failed, summary.num_targets, summary.best_secs) == (2, 1, 1, 0.001)
+    assert store.modules(WORKLOAD.workload_id)[-1] == old
+    assert store.resolve_workload("7700") == summary
+    assert store.resolve_workload(WORKLOAD.workload_id[:6].upper()) == summary
+
+
+def test_workload_prefixes(store: Store, fill: Callable[..., object]) -> None:
+    one = samples.workload("one", structural_hash="123")
+    two = samples.workload("two", structural_hash="1234")
+    fill(workloads=[one, two])
+    assert store.resolve_workload("123").workload_id == one.workload_id  # whole, though it also begins the other
+    assert store.resolve_workload("1234").workload_id == two.workload_id
+    with pytest.raises(AmbiguousPrefixError, match="two"):
+        store.resolve_workload("12")
+    for unknown in ("", "nothing", "99999"):
+        with pytest.raises(NotFoundError):
+            store.resolve_workload(unknown)
+
+
+def test_unknown_modules_are_not_found(store: Store, fill: Callable[..., object]) -> None:
+    lost = dataclasses.replace(WORKLOAD, workload_id="unknown-ab", module_id="", module_json=b"")
+    fill(trial(0, workload_id="unknown-ab", module_id=""), workloads=[lost])
+    assert store.modules("unknown-ab") == [lost]
+    assert store.stats().num_modules == 0
+    for module_id in ("", "unknown-ab", "feed"):
+        with pytest.raises(NotFoundError):
+            store.module(module_id)
+
+
+def test_targets_are_named_in_many_ways(store: Store, fill: Callable[..., object]) -> None:
+    cuda = canonical_target({"kind": "cuda", "arch": "sm_90a"})
+    fill(targets=[TARGET, OTHER_TARGET, cuda])
+    assert store.resolve_target("cuda") == cuda
+    assert store.resolve_target("znver5") == TARGET
+    assert store.resolve_target(TARGET.target_id[:8]) == TARGET
+    assert store.resolve_target('{"num-cores": 1, "kind": "llvm", "mcpu": "znver5", "tag": ""}') == TARGET
+    with pytest.raises(AmbiguousPrefixError, match="skylake"):
+        store.resolve_target("llvm")
+    for unknown in ("riscv", "{", '{"kind":"metal"}'):
+        with pytest.raises(NotFoundError):
+            store.resolve_target(unknown)
+
+
+def test_target_summaries_count(store: Store, fill: Callable[..., object]) -> None:
+    fill(trial(0), failed(1), trial(2, target_id=OTHER_TARGET.target_id), targets=[TARGET, OTHER_TARGET])
+    rows = [
+        (row.target, row.hardware, row.num_trials, row.num_failed, row.num_workloads)
+        for row in store.target_summaries()
+    ]
+    assert rows == [(TARGET, MACHINE, 2, 1, 1), (OTHER_TARGET, MACHINE, 1, 0, 1)]
+
+
+def test_rejected_input_is_kept_once(store: Store, fill: Callable[..., object]) -> None:
+    bad = Rejected("a.json", 3, "not JSON", b"\xff\x00 garbage")
+    fill(trial(0), rejected=[bad])
+    fill(rejected=[bad, dataclasses.replace(bad, line=2)])
+    assert list(store.rejected()) == [dataclasses.replace(bad, line=2), bad]
+    assert store.stats().num_rejected == 2
+
+
+def test_stats_count(store: Store, fill: Callable[..., object]) -> None:
+    fill(trial(0), failed(1), failed(2, Outcome.RUN_TIMEOUT))
+    stats = store.stats()
+    assert stats.outcomes == {Outcome.OK: 1, Outcome.COMPILE_ERROR: 1, Outcome.RUN_TIMEOUT: 1}
+    assert (stats.num_trials, stats.num_failed, stats.num_workloads, stats.num_targets) == (3, 2, 1, 1)
+    assert (stats.num_modules, stats.num_hardware, stats.num_sources) == (1, 1, 1)
+
+
+def test_a_reference_to_nothing_is_refused(store: Store) -> None:
+    with pytest.raises(UsageError, match="workload"):
+        store.append([trial(0)], targets=[TARGET], hardware=[MACHINE], sources=[SOURCE])
+    assert store.stats().num_trials == 0
+
+
+def test_references_may_have_come_before(store: Store, fill: Callable[..., object]) -> None:
+    fill()
+    assert store.append([trial(0)]).added == 1
+    assert store.problems() == []

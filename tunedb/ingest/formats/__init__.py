@@ -1,0 +1,1 @@
+"""The log formats: what a file is, and what its lines say. No TVM."""

@@ -1,0 +1,182 @@
+"""Reads the logs of tuners before MetaSchedule: what AutoTVM's and Ansor's have in common.
+
+Both write a task by name, not as a module that a schedule could be replayed on, and TVM has dropped both tuners. Their
+records tell how fast which hardware was with which tiling; `autotvm.py` and `ansor.py` say where it stands in a line.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from tunedb.errors import BadInputError
+from tunedb.identity import canonical_target, content_hash, instructions_id, trace_id_of_parts, trial_id_of_parts
+from tunedb.records import Outcome, Rejected, Target, Workload
+from tunedb.store.columns import TrialColumns
+from tunedb.traces import NO_POSTPROC
+
+KEPT_BYTES = 1 << 16  # of a rejected line
+_FAILED_SECS = 1e8  # both write 1e9 or 1e10 where there is no run time
+_LISTS = ("keys", "libs", "mattr")
+_FLAGS = ("link-params", "system-lib")
+_NAMED = 80
+
+# `MeasureErrorNo`: AutoTVM's measure.py and auto_scheduler's measure.py number alike.
+_ERRORS = {
+    1: (Outcome.COMPILE_ERROR, "the schedule could not be instantiated"),
+    2: (Outcome.COMPILE_ERROR, "the host code did not compile"),
+    3: (Outcome.COMPILE_ERROR, "the device code did not compile"),
+    4: (Outcome.RUN_ERROR, "an error while it ran"),
+    5: (Outcome.WRONG_RESULT, "a wrong result"),
+    6: (Outcome.COMPILE_TIMEOUT, "compiling took too long"),
+    7: (Outcome.RUN_TIMEOUT, "running took too long"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record, as its tuner means it."""
+
+    target: str  # as on TVM's command line
+    words: list[str]  # what people call the task
+    signature: bytes  # canonical JSON of what makes it this task
+    instructions: bytes  # what its trials share: a JSON array that begins with the tuner's name
+    decisions: bytes  # the rest of the schedule, a JSON array
+    result: object  # [run times in seconds, error number, seconds in all, seconds since 1970]
+
+
+@dataclass(slots=True)
+class OtherTunerReader:
+    """Reads the records of one file into columns that its caller takes away."""
+
+    uri: str
+    source_id: str
+    hardware_id: str
+    add_target: Callable[[Target], None]  # told of each target once
+    add_workload: Callable[[Workload], None]  # told of each workload once
+    entry_of: Callable[[dict[str, Any]], Entry]  # raises BadInputError
+    _targets: dict[str, str] = field(default_factory=dict)
+    _workloads: dict[bytes, str] = field(default_factory=dict)
+
+    def read(self, number: int, line: bytes, columns: TrialColumns) -> Rejected | None:
+        """Appends the line's trial to the columns, or says why not; comments and blank lines are neither.
+
+        Args:
+            number: of the line, from 1.
+            line: as it stands in the file.
+            columns: to append to.
+        """
+        if line.startswith(b"#") or not line.strip():
+            return None
+        try:
+            self._read(number, line, columns)
+        except (BadInputError, ValueError, RecursionError) as error:
+            reason = str(error) if isinstance(error, BadInputError) else f"not a record: {error}"
+            return Rejected(self.uri, number, reason, line[:KEPT_BYTES].rstrip(b"\r\n"))
+        return None
+
+    def _read(self, number: int, line: bytes, columns: TrialColumns) -> None:
+        entry = self.entry_of(msgspec.json.decode(line, type=dict[str, Any]))
+        outcome, error, run_secs, moment = _measurement(entry.result)
+        target_id, workload_id = self._target(entry.target), self._workload(entry)
+        shared = instructions_id(entry.instructions)
+        trace = trace_id_of_parts(shared, NO_POSTPROC, entry.decisions)
+        columns.instructions[shared] = entry.instructions
+        columns.trial_id.append(
+            trial_id_of_parts(workload_id, "", target_id, self.hardware_id, trace, run_secs, outcome.value)
+        )
+        columns.workload_id.append(workload_id)
+        columns.module_id.append("")
+        columns.target_id.append(target_id)
+        columns.hardware_id.append(self.hardware_id)
+        columns.source_id.append(self.source_id)
+        columns.position.append(number - 1)
+        columns.trace_id.append(trace)
+        columns.instructions_id.append(shared)
+        columns.postproc.append(NO_POSTPROC)
+        columns.decisions.append(entry.decisions)
+        columns.args_info.append(b"[]")
+        columns.run_secs.append(run_secs)
+        columns.outcome.append(outcome.value)
+        columns.error.append(error)
+        columns.measured_at.append(moment)
+
+    def _target(self, text: str) -> str:
+        known = self._targets.get(text)
+        if known is None:
+            target = target_of_text(text)
+            self.add_target(target)
+            known = self._targets[text] = target.target_id
+        return known
+
+    def _workload(self, entry: Entry) -> str:
+        known = self._workloads.get(entry.signature)
+        if known is None:
+            name = " ".join(entry.words)
+            workload = Workload(
+                workload_id=content_hash("workload", entry.signature),
+                module_id="",
+                structural_hash="",
+                name=name if len(name) <= _NAMED else name[: _NAMED - 3] + "...",
+                signature=entry.signature.decode(),
+                tvm_version="",
+                module_json=b"",
+            )
+            self.add_workload(workload)
+            known = self._workloads[entry.signature] = workload.workload_id
+        return known
+
+
+def target_of_text(text: str) -> Target:
+    """A target as it stood on TVM's command line ("llvm -mcpu=core-avx2"), canonical. Raises: BadInputError."""
+    if text.lstrip().startswith("{"):
+        return canonical_target(text)
+    try:
+        kind, *options = shlex.split(text)
+    except ValueError as error:
+        raise BadInputError(f"the target {text[:60]!r} cannot be read") from error
+    fields: dict[str, object] = {"kind": kind}
+    for option in options:
+        name, given, value = option.lstrip("-").partition("=")
+        if not option.startswith("-") or not name:
+            raise BadInputError(f"the target {text[:60]!r} has {option!r} where an option was expected")
+        if name in _LISTS:
+            fields[name] = value.split(",")
+        elif not given or name in _FLAGS:
+            fields[name] = value not in ("0", "false")
+        else:
+            fields[name] = int(value) if value.lstrip("-").isdecimal() else value
+    return canonical_target(fields)
+
+
+def _measurement(result: object) -> tuple[Outcome, str, tuple[float, ...], datetime | None]:
+    if not isinstance(result, list) or len(result) < 2 or not isinstance(result[0], list):
+        raise BadInputError("the result is not [run times, error number, ...]")
+    costs, number = result[0], result[1]
+    if type(number) is not int or not all(type(cost) in (int, float) for cost in costs):
+        raise BadInputError("the result is not [run times, error number, ...]")
+    moment = _moment(result[3]) if len(result) > 3 else None
+    if number:
+        outcome, error = _ERRORS.get(number, (Outcome.FAILED, f"error number {number}"))
+        return outcome, error, (), moment
+    if not costs:
+        raise BadInputError("the record has no run times")
+    for secs in costs:
+        if not 0 < secs < math.inf:
+            raise BadInputError(f"a run time of {secs} seconds")
+    if max(costs) >= _FAILED_SECS:
+        return Outcome.FAILED, "", (), moment
+    return Outcome.OK, "", tuple(map(float, costs)), moment
+
+
+def _moment(stamp: Any) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(stamp, UTC) if stamp else None
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None  # it says when, not what: the trial is good without

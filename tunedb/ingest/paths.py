@@ -1,0 +1,97 @@
+"""From the paths that a person gives to the containers of files that may be logs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from tunedb.errors import BadInputError
+from tunedb.ingest.archives import READ_ERRORS, Container, Folder, Single, Tar, decompressed
+from tunedb.ingest.formats.detect import COMPRESSED_SUFFIXES, Format, detect, partner_name, plain_name
+from tunedb.records import Rejected
+
+_COPIED_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A container, and which of its files were asked for by name."""
+
+    container: Container
+    explicit: frozenset[str] = frozenset()  # names; a file that is no log is an error only among these
+    expects_logs: bool = True  # whether it is an error if it has none
+
+
+STDIN = "<stdin>"
+
+
+def find(paths: Iterable[str | Path | BinaryIO]) -> Iterator[Found | Rejected]:
+    """The containers below some paths, and what is wrong with paths that lead to none.
+
+    A folder is walked recursively, in a fixed order, without following links to folders. A single file comes with
+    the workload file that belongs to it. A stream goes to a temporary file first: containers are read twice.
+    """
+    singles: dict[Path, list[Path]] = {}
+    for given in paths:
+        if not isinstance(given, str | Path):
+            with tempfile.TemporaryDirectory(prefix="tunedb-") as folder:
+                spooled = Path(folder, "stdin")
+                with spooled.open("wb") as out:
+                    shutil.copyfileobj(given, out, _COPIED_BYTES)
+                container = Tar(STDIN, spooled) if _is_tar(spooled) else Single(STDIN, spooled)
+                yield Found(container, frozenset([STDIN]))
+            continue
+        path = Path(given)
+        if path.is_dir():
+            yield from _walk(path)
+        elif path.is_file():
+            singles.setdefault(path.parent, []).append(path)
+        else:
+            reason = "neither a file nor a folder" if path.exists() else "there is no such file or folder"
+            yield Rejected(str(given), 0, reason)
+    for parent, files in singles.items():
+        archives = [file for file in files if _is_tar(file)]
+        yield from (Found(Tar(str(file), file)) for file in archives)
+        rest = [file for file in files if file not in archives]
+        if rest:
+            together = sorted({*rest, *(partner for file in rest for partner in _partners(file))})
+            names = frozenset(plain_name(file.name) for file in rest)
+            yield Found(
+                Folder(str(parent), parent, tuple(together)), names, expects_logs=False
+            )  # each that is none is named
+
+
+def _walk(root: Path) -> Iterator[Found | Rejected]:
+    problems: list[OSError] = []
+    files: list[Path] = []
+    for folder, subfolders, names in os.walk(root, onerror=problems.append):
+        subfolders.sort()
+        files.extend(path for path in (Path(folder, name) for name in sorted(names)) if path.is_file())
+    archives = [file for file in files if _is_tar(file)]
+    listed = set(archives)
+    yield from (
+        Rejected(str(problem.filename), 0, f"the folder cannot be read: {problem.strerror}") for problem in problems
+    )
+    yield from (Found(Tar(str(file), file), expects_logs=False) for file in archives)
+    yield Found(Folder(str(root), root, tuple(file for file in files if file not in listed)), expects_logs=not archives)
+
+
+def _partners(file: Path) -> Iterator[Path]:
+    name = partner_name(plain_name(file.name))
+    if name:
+        candidates = (file.with_name(name + suffix) for suffix in ("", *COMPRESSED_SUFFIXES))
+        yield from (candidate for candidate in candidates if candidate.is_file())
+
+
+def _is_tar(file: Path) -> bool:
+    """Whether a file is a tar archive by its content; False where it cannot be read, which is found out later."""
+    try:
+        with file.open("rb") as raw:
+            return detect("", decompressed(raw).peek(512)[:512]) is Format.TAR
+    except (*READ_ERRORS, BadInputError):
+        return False

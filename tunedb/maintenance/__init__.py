@@ -1,0 +1,1 @@
+"""Looking after stores: merging, verifying and repairing them."""

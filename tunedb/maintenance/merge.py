@@ -1,0 +1,61 @@
+"""Merges stores: everything of one goes into another, with where it came from.
+
+All is identified by content, so what both have is there once, and merging again adds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from tunedb.query.calibration import all_workload_ids
+from tunedb.records import AppendReport, Rejected, Trial, Workload
+from tunedb.store.columns import Batch, TrialColumns
+from tunedb.store.contract import Store
+
+_BATCH = 20_000  # trials: bounds memory, and one commit each
+
+
+def merge(into: Store, other: Store) -> AppendReport:
+    """Adds all of `other` to `into`: modules, targets, machines, sources, trials, and input that was rejected.
+
+    What trials refer to goes first, so that a merge that is interrupted leaves a sound store; do it again to finish.
+    A trial that both have keeps the source that `into` gives it; the other's source is listed all the same.
+
+    Returns:
+        What was added; `rejected` is what `other` had in quarantine.
+
+    Raises:
+        StoreError: one of them cannot be read, or `into` cannot be written.
+    """
+    around = Batch(
+        workloads=list(_modules(other)),
+        targets=other.targets(),
+        hardware=other.hardware(),
+        sources=other.sources(),
+        rejected=list(other.rejected()),
+    )
+    into.append_batch(around)
+    added = duplicates = failed = 0
+    by_source: dict[str, tuple[int, int]] = {}
+    for trials in _batches(other.trials()):
+        report = into.append_batch(Batch(TrialColumns.of(trials)))
+        added += report.added
+        duplicates += report.duplicates
+        failed += report.failed_trials
+        for source_id, (new, new_failed) in report.by_source.items():
+            before = by_source.get(source_id, (0, 0))
+            by_source[source_id] = (before[0] + new, before[1] + new_failed)
+    rejected: tuple[Rejected, ...] = tuple(around.rejected)
+    return AppendReport(added, duplicates, failed, rejected, by_source)
+
+
+def _modules(store: Store) -> Iterator[Workload]:
+    for workload_id in all_workload_ids(store):
+        yield from store.modules(workload_id)
+
+
+def _batches(trials: Iterable[Trial]) -> Iterator[list[Trial]]:
+    rest = iter(trials)
+    while batch := list(islice(rest, _BATCH)):
+        yield batch

@@ -1,0 +1,140 @@
+"""Moves what is broken in a store aside, so that the rest can be used. Nothing is deleted.
+
+What can be had again (a log, another store) is added again by ingesting or merging it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+from tunedb.errors import NotFoundError, StoreError, UsageError
+from tunedb.store import schema
+from tunedb.store.delta.table import parquet_relation, store_errors
+
+_ASIDE = "set-aside"
+_REFERENCES = (
+    ("workload_id", "workloads"),
+    ("module_id", "workloads"),
+    ("target_id", "targets"),
+    ("hardware_id", "hardware"),
+    ("source_id", "sources"),
+    ("instructions_id", "instructions"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """One thing that was broken."""
+
+    what: str  # for people
+    moved_to: str  # a path; "" when it was not there to be moved
+
+
+def repair(url: str | Path) -> list[Repaired]:
+    """Repairs a store in a folder: broken files are moved aside, and trials that refer to what is gone with them.
+
+    Nobody else should write meanwhile. A version that is left behind cannot be read any more as far as it needs
+    what was broken.
+
+    Returns:
+        What was done; empty when nothing was broken.
+
+    Raises:
+        NotFoundError: there is no store.
+        UsageError: the store is not in a folder.
+        StoreError: it cannot be repaired; the message says which part.
+    """
+    if "://" in str(url):
+        raise UsageError(f"only a store in a folder can be repaired, not {url}: copy it into one, then merge it back")
+    root = Path(url).expanduser().absolute()
+    if not any((root / table.name / "_delta_log").is_dir() for table in schema.TABLES):
+        raise NotFoundError(f"there is no store at {root}")
+    aside = root / _ASIDE / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
+    with store_errors(f"repair the store at {root}"):
+        found = [done for table in schema.TABLES for done in _repair_table(root / table.name, aside / table.name)]
+        return [*found, *_set_dangling_trials_aside(root, aside)]
+
+
+def _repair_table(folder: Path, aside: Path) -> Iterator[Repaired]:
+    import deltalake
+
+    yield from _repair_log(folder / "_delta_log", aside)
+    table = deltalake.DeltaTable(str(folder))
+    broken = False
+    for uri in table.file_uris():
+        file = Path(unquote(urlparse(uri).path)) if "://" in uri else Path(uri)
+        if not file.exists():
+            broken = True
+            yield Repaired(f"{file} was gone", "")
+        elif reason := _unreadable(file):
+            broken = True
+            yield Repaired(f"{file} could not be read ({reason})", _move(file, aside))
+    if broken:
+        table.repair()
+
+
+def _repair_log(log: Path, aside: Path) -> Iterator[Repaired]:
+    """A commit that was cut short (a full disk, a power failure) is only ever the newest."""
+    commits = sorted(log.glob("[0-9]*.json"))
+    if not commits:
+        raise StoreError(f"{log} has no commits: nothing says which files of the table are valid")
+    for place, commit in enumerate(commits):
+        try:
+            lines = [json.loads(line) for line in commit.read_text(encoding="utf-8").splitlines() if line.strip()]
+        except (UnicodeDecodeError, json.JSONDecodeError):
+            lines = []
+        if lines:
+            continue
+        if place == 0 or place < len(commits) - 1:
+            raise StoreError(f"{commit} cannot be read, and later commits build on it: restore it from a backup")
+        yield Repaired(f"the commit {commit} could not be read", _move(commit, aside))
+
+
+def _unreadable(file: Path) -> str:
+    """Why a file cannot be read; empty when it can."""
+    import duckdb
+
+    try:
+        with duckdb.connect() as database:
+            database.execute(f"SELECT count(COLUMNS(*)) FROM {parquet_relation([str(file)])}").fetchall()
+    except duckdb.Error as error:
+        return str(error).strip().splitlines()[0]
+    return ""
+
+
+def _move(file: Path, aside: Path) -> str:
+    aside.mkdir(parents=True, exist_ok=True)
+    return str(file.rename(aside / file.name))
+
+
+def _set_dangling_trials_aside(root: Path, aside: Path) -> Iterator[Repaired]:
+    """Trials whose workload, target or the like is gone are of no use, and would break every question."""
+    import deltalake
+    import duckdb
+    import pyarrow.parquet as pq
+
+    trials = deltalake.DeltaTable(str(root / "trials"))
+    for column, name in _REFERENCES:
+        there = "row_id" if column == "module_id" else column
+        known: Any = deltalake.DeltaTable(str(root / name)).to_pyarrow_dataset().to_table([there])
+        with duckdb.connect() as database:
+            database.register("trials", trials.to_pyarrow_dataset())
+            database.register("known", known)
+            lost: Any = database.sql(
+                f"SELECT * FROM trials WHERE {column} <> '' AND {column} NOT IN (SELECT {there} FROM known)"
+            ).to_arrow_table()
+        if not lost.num_rows:
+            continue
+        file = aside / "trials" / f"without-{name}-{column}.parquet"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(lost, file)
+        ids = ", ".join(f"'{identity}'" for identity in sorted(set(lost.column(column).to_pylist())))
+        trials.delete(f"{column} IN ({ids})")
+        trials = deltalake.DeltaTable(str(root / "trials"))
+        yield Repaired(f"{lost.num_rows} trials referred to a {column} that is gone", str(file))

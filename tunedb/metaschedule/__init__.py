@@ -1,0 +1,1 @@
+"""Between the store and MetaSchedule: the only package of tunedb that imports TVM."""

@@ -1,0 +1,224 @@
+"""To and from TVM's own objects: targets, modules, traces, measurements. TVM is imported late.
+
+Nothing here protects from a module or trace that crashes TVM: see `tunedb.metaschedule.replay`.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from tunedb.errors import BadInputError
+from tunedb.identity import canonical_target, content_hash, trial_id
+from tunedb.ingest.formats.metaschedule import read_workload
+from tunedb.records import Hardware, Outcome, Source, Target, Trace, Trial, Workload
+
+_CACHED_MODULES = 64
+
+
+def target_from_tvm(target: object) -> Target:
+    """Our record of a `tvm.target.Target`, or of what TVM makes one of (a dict, JSON, a tag).
+
+    Raises:
+        BadInputError: TVM makes none of it.
+    """
+    import tvm
+
+    if isinstance(target, Target):
+        return target
+    if not isinstance(target, tvm.target.Target):
+        wanted: object = target
+        if isinstance(target, str) and target.lstrip().startswith("{"):
+            wanted = json.loads(canonical_target(target).text)
+        elif isinstance(target, Mapping):
+            wanted = dict(target)
+        try:
+            target = tvm.target.Target(wanted)
+        except Exception as error:
+            raise BadInputError(f"TVM makes no target of {wanted!r}: {last_line(error)}") from error
+    return canonical_target(str(target))
+
+
+def target_to_tvm(target: Target) -> Any:
+    """The `tvm.target.Target` of our record. Raises: BadInputError."""
+    import tvm
+
+    try:
+        return tvm.target.Target(json.loads(target.text))
+    except Exception as error:
+        raise BadInputError(f"TVM rejects the target {target.text}: {last_line(error)}") from error
+
+
+def workload_from_module(mod: Any) -> Workload:
+    """Our record of an IRModule, with the structural hash that MetaSchedule's JSON database would write.
+
+    Raises:
+        BadInputError: it holds no tensor program.
+    """
+    from tvm.s_tir.meta_schedule.database import Workload as TvmWorkload
+
+    return read_workload(msgspec.json.encode(plain(TvmWorkload(mod).as_json())))
+
+
+def load_module(workload: Workload) -> Any:
+    """The workload's IRModule. Modules are shared between calls: TVM's are immutable.
+
+    Raises:
+        BadInputError: it has no module, another TVM release wrote it, or it is not what its hash says.
+    """
+    if not workload.module_json:
+        raise BadInputError(f"the module of workload {workload.name} is not known")
+    running = release()
+    if workload.tvm_version != running:
+        wrote = workload.tvm_version or "an unknown release"
+        raise BadInputError(f"the module of workload {workload.name} was written by TVM {wrote}; this is {running}")
+    if content_hash("module", workload.module_json) != workload.module_id:
+        raise BadInputError(f"the module of workload {workload.name} is not what its hash says")
+    return _load(workload.module_json)
+
+
+@lru_cache(maxsize=_CACHED_MODULES)
+def _load(module_json: bytes) -> Any:
+    import tvm
+
+    from tunedb.program.graph import ProgramGraph
+    from tunedb.program.signature import read_signature
+
+    read_signature(ProgramGraph(module_json))  # a graph that we cannot walk is none for TVM
+    try:
+        return tvm.ir.load_json(module_json.decode())
+    except Exception as error:
+        raise BadInputError(f"TVM cannot read the module: {last_line(error)}") from error
+
+
+def replay(mod: Any, decoded: Any) -> Any:
+    """Applies a validated trace to a module as stock does when it opens a record. Raises: BadInputError."""
+    from tvm.s_tir.schedule import Schedule
+    from tvm.s_tir.schedule import Trace as TvmTrace
+
+    _register_intrinsics(decoded)
+    replayed = Schedule(mod, seed=1, debug_mask=0, error_render_level="none")
+    try:
+        TvmTrace.apply_json_to_schedule(decoded, replayed)
+    except Exception as error:
+        raise BadInputError(f"the trace does not replay: {last_line(error)}") from error
+    return replayed
+
+
+def recorded_trace(trace: Any) -> Trace:
+    """A `tvm.s_tir.schedule.Trace` as records hold it."""
+    instructions, decisions = plain(trace.as_json())
+    return Trace(msgspec.json.encode(instructions), msgspec.json.encode(decisions))
+
+
+def trial_from_measurement(
+    workload: Workload,
+    target: Target,
+    hardware: Hardware,
+    source: Source,
+    *,
+    position: int,
+    trace: Any,
+    run_secs: Sequence[float] | None,
+    args_info: Sequence[Any] = (),
+    outcome: Outcome = Outcome.OK,
+    error: str = "",
+    measured_at: datetime | None = None,
+) -> Trial:
+    """A trial from what MetaSchedule hands to its callbacks.
+
+    Args:
+        workload: of the module that the trace belongs to (`workload_from_module`).
+        target: what was compiled for.
+        hardware: what it ran on.
+        source: the run that measured it.
+        position: number of the trial within the source, from 0.
+        trace: a `tvm.s_tir.schedule.Trace`, with the postprocessors' part.
+        run_secs: one figure a repeat, in seconds; None or empty for a failed trial.
+        args_info: `ArgInfo.as_json()` of each argument, or the `ArgInfo`s themselves.
+        outcome: how it ended; `OK` without run times counts as `FAILED`.
+        error: the cause of failure.
+        measured_at: when.
+    """
+    recorded = recorded_trace(trace)
+    secs = tuple(float(figure) for figure in run_secs or ()) if outcome is Outcome.OK else ()
+    if outcome is Outcome.OK and not secs:
+        outcome = Outcome.FAILED
+    described = [plain(arg.as_json()) if hasattr(arg, "as_json") else plain(arg) for arg in args_info]
+    identity = trial_id(
+        workload_id=workload.workload_id,
+        module_id=workload.module_id,
+        target_id=target.target_id,
+        hardware_id=hardware.hardware_id,
+        trace=recorded,
+        run_secs=secs,
+        outcome=outcome,
+    )
+    return Trial(
+        trial_id=identity,
+        workload_id=workload.workload_id,
+        module_id=workload.module_id,
+        target_id=target.target_id,
+        hardware_id=hardware.hardware_id,
+        source_id=source.source_id,
+        position=position,
+        trace=recorded,
+        args_info=msgspec.json.encode(described),
+        run_secs=secs,
+        outcome=outcome,
+        error=error,
+        measured_at=measured_at,
+    )
+
+
+def plain(value: Any) -> Any:
+    """A TVM container of numbers and strings as Python's own; truth as 1 and 0, as MetaSchedule's JSON has it."""
+    if isinstance(value, bool):
+        return int(value)
+    if value is None or isinstance(value, int | float):
+        return value
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Mapping) or hasattr(value, "items"):
+        return {str(key): plain(item) for key, item in value.items()}
+    if hasattr(value, "value"):  # IntImm, FloatImm
+        return plain(value.value)
+    return [plain(item) for item in value]
+
+
+def last_line(error: BaseException) -> str:
+    """What went wrong in one line: TVM's texts hold whole programs and stack traces."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:300] if lines else type(error).__name__
+
+
+def _register_intrinsics(decoded: Any) -> None:
+    """Makes the tensor intrinsics known that a trace uses; most use none, and all of TVM's take 15 s to load."""
+    names = {attr for kind, _, attrs, _ in decoded[0] if kind == "Tensorize" for attr in attrs if isinstance(attr, str)}
+    if not names:
+        return
+    from tvm.s_tir import TensorIntrin
+
+    from tunedb.metaschedule.intrinsics import register_for
+
+    for kind, keys in (("llvm", ("cpu",)), ("llvm", ("arm_cpu", "cpu")), ("cuda", ("cuda", "gpu"))):
+        register_for(kind, keys)
+        if all(TensorIntrin.get(name, allow_missing=True) is not None for name in names):
+            return
+
+
+@lru_cache(maxsize=1)
+def release() -> str:
+    """The version of the TVM that runs here, without importing it where its wheel says."""
+    try:
+        return importlib.metadata.version("apache-tvm")
+    except importlib.metadata.PackageNotFoundError:  # built from source and put on the path
+        import tvm
+
+        return str(tvm.__version__)

@@ -1,0 +1,157 @@
+"""Writes trials out as a MetaSchedule JSON database that stock TVM opens. No TVM."""
+
+from __future__ import annotations
+
+import base64
+import importlib.metadata
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from tunedb.errors import BadInputError, StoreError, UsageError
+from tunedb.machine.kernels import WORKLOAD_IDS
+from tunedb.records import Outcome, Target, Trial, Workload
+from tunedb.store.contract import Store
+from tunedb.traces import validated_trace
+
+WORKLOAD_FILE = "database_workload.json"
+RECORD_FILE = "database_tuning_record.json"
+_FAILED = b"[1e10]"  # how MetaSchedule writes a trial that failed
+
+
+@dataclass(slots=True)
+class ExportReport:
+    """What an export wrote, and what it could not."""
+
+    directory: Path
+    workloads: int = 0  # lines of the workload file: modules
+    trials: int = 0
+    failed_trials: int = 0  # of `trials`
+    left_out: Counter[str] = field(default_factory=Counter)  # trials by reason
+
+
+def export_metaschedule(
+    store: Store,
+    directory: str | Path,
+    *,
+    workload_id: str | None = None,
+    target_id: str | None = None,
+    top_k: int | None = None,
+    include_failed: bool = True,
+    tvm_version: str | None = None,
+) -> ExportReport:
+    """Writes `database_workload.json` and `database_tuning_record.json` into a folder, unless they would be empty.
+
+    Args:
+        store: what from.
+        directory: where to; made if it is not there. It must not have a database yet.
+        workload_id: only this workload; all but those of `tunedb.machine.kernels` by default.
+        target_id: only this target.
+        top_k: only so many of the fastest of each workload and target; all by default.
+        include_failed: whether to write failed trials, as run times of 1e10 seconds; `top_k` never does.
+        tvm_version: the release that is to open it, by default the one that is installed: a release opens only its
+            own modules, and one foreign line makes the whole file unloadable.
+
+    Raises:
+        UsageError: there is a database in the folder, or `top_k` is not positive.
+        StoreError: the folder cannot be written.
+    """
+    if top_k is not None and top_k < 1:
+        raise UsageError(f"top_k is {top_k}; it must be at least 1")
+    folder = Path(directory)
+    paths = (folder / WORKLOAD_FILE, folder / RECORD_FILE)
+    for path in paths:
+        if path.exists():
+            raise UsageError(f"{path} is there already")
+    trials = _chosen(store, workload_id, target_id, top_k, include_failed=include_failed)
+    report = ExportReport(folder)
+    parts = [path.with_name(f".{path.name}.part") for path in paths]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with parts[0].open("wb") as modules, parts[1].open("wb") as records:
+            writer = _Writer(store, modules, records, report, tvm_version or installed_tvm())
+            for trial in trials:
+                writer.write(trial)
+        for part, path in zip(parts, paths, strict=True):
+            if report.trials:  # an empty database would be in the way of the next one
+                part.replace(path)
+    except StoreError:
+        raise
+    except OSError as error:
+        raise StoreError(f"cannot write to {folder}: {error.strerror or error}") from error
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)
+    return report
+
+
+def installed_tvm() -> str:
+    """The installed release of TVM; "" where there is none. Does not import it."""
+    try:
+        return importlib.metadata.version("apache-tvm")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _chosen(
+    store: Store, workload_id: str | None, target_id: str | None, top_k: int | None, *, include_failed: bool
+) -> Iterable[Trial]:
+    if top_k is None:
+        found = store.trials(workload_id, target_id, None if include_failed else Outcome.OK)
+        yield from (trial for trial in found if workload_id is not None or trial.workload_id not in WORKLOAD_IDS)
+        return
+    workloads = [workload_id] if workload_id is not None else [row.workload_id for row in store.workloads()]
+    targets = [target_id] if target_id is not None else [row.target_id for row in store.targets()]
+    for workload in workloads:
+        for target in targets:
+            yield from store.best(workload, target, top_k)
+
+
+class _Writer:
+    def __init__(
+        self, store: Store, modules: BinaryIO, records: BinaryIO, report: ExportReport, tvm_version: str
+    ) -> None:
+        self._store, self._modules, self._records = store, modules, records
+        self._report, self._tvm_version = report, tvm_version
+        self._targets: dict[str, Target] = {row.target_id: row for row in store.targets()}
+        self._lines: dict[str, int | str] = {}  # module_id -> its line, or why it has none
+
+    def write(self, trial: Trial) -> None:
+        line = self._lines.get(trial.module_id)
+        if line is None:
+            line = self._lines[trial.module_id] = self._write_module(trial.module_id)
+        if isinstance(line, str):
+            self._report.left_out[line] += 1
+            return
+        try:
+            validated_trace(trial.trace)
+        except BadInputError as error:
+            self._report.left_out[str(error)] += 1
+            return
+        good = trial.outcome is Outcome.OK
+        run_secs = msgspec.json.encode(trial.run_secs) if good else _FAILED
+        trace = b"[%b,%b]" % (trial.trace.instructions, trial.trace.decisions)
+        target = self._targets[trial.target_id].text.encode()
+        self._records.write(b"[%d,[%b,%b,%b,%b]]\n" % (line, trace, run_secs, target, trial.args_info))
+        self._report.trials += 1
+        self._report.failed_trials += not good
+
+    def _write_module(self, module_id: str) -> int | str:
+        if not module_id:
+            return "its module is not known"
+        row = self._store.module(module_id)
+        if row.tvm_version != self._tvm_version:
+            return f"its module was written by TVM {row.tvm_version or 'of unknown release'}"
+        self._modules.write(workload_line(row))
+        self._report.workloads += 1
+        return self._report.workloads - 1
+
+
+def workload_line(row: Workload) -> bytes:
+    """A module as a line of MetaSchedule's workload file."""
+    framed = len(row.module_json).to_bytes(8, "little") + row.module_json
+    return msgspec.json.encode([row.structural_hash, base64.b64encode(framed).decode()]) + b"\n"

@@ -1,0 +1,73 @@
+"""Between the store and MetaSchedule: what callers use of the files that know TVM, which is imported late.
+
+TVM can crash on what it does not expect, not only raise. So nothing that came from elsewhere reaches it unchecked: its
+form is validated, and unless the caller vouches for it, it is first replayed in a child process.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tunedb.metaschedule.convert import (
+    load_module,
+    recorded_trace,
+    release,
+    replay,
+    target_from_tvm,
+    target_to_tvm,
+    trial_from_measurement,
+    workload_from_module,
+)
+from tunedb.metaschedule.probe import probe
+from tunedb.records import Trace, Trial, Workload
+from tunedb.traces import validated_trace
+
+__all__ = [
+    "load_module",
+    "recorded_trace",
+    "release",
+    "replay",
+    "schedule",
+    "scheduled_module",
+    "script",
+    "target_from_tvm",
+    "target_to_tvm",
+    "trial_from_measurement",
+    "workload_from_module",
+]
+
+
+def scheduled_module(workload: Workload, trial: Trial, *, trusted: bool = False) -> Any:
+    """The module that a trial measured: its trace, postprocessors' part included, applied to its module.
+
+    Args:
+        workload: the row of the trial's own module (`Store.module(trial.module_id)`).
+        trial: the trial.
+        trusted: whether this machine's own runs wrote both; else they are first replayed in a child process.
+
+    Raises:
+        BadInputError: they do not replay here.
+    """
+    return schedule(workload, trial.trace, trusted=trusted).mod
+
+
+def schedule(workload: Workload, trace: Trace, *, trusted: bool = False) -> Any:
+    """As `scheduled_module`, but the whole `tvm.s_tir.Schedule`."""
+    if workload.tvm_version != release():
+        load_module(workload)  # says why not
+    decoded = validated_trace(trace)
+    if not trusted:
+        probe(workload, trace)
+    return replay(load_module(workload), decoded)
+
+
+def script(workload: Workload, trial: Trial) -> str:
+    """The scheduled TVMScript of a trial, made in a child process: for showing.
+
+    Raises:
+        BadInputError: the trial does not replay with this TVM.
+    """
+    if workload.tvm_version != release():
+        load_module(workload)  # says why not
+    validated_trace(trial.trace)
+    return probe(workload, trial.trace)

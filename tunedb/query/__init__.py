@@ -1,0 +1,1 @@
+"""Questions that are answered from a store's records: rankings, comparisons, convergence, SQL, flat tables."""

@@ -1,0 +1,34 @@
+"""What a core of a machine can do, FLOP/s and bytes/s, from the trials of its reference kernels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tunedb.machine.kernels import KERNELS, WORKLOAD_IDS
+from tunedb.store.contract import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The most that one core of a machine was seen to do with a target's code; None where nothing was measured."""
+
+    flop_per_sec: float | None = None
+    bytes_per_sec: float | None = None
+
+
+def all_workload_ids(store: Store) -> list[str]:
+    """The workloads of a store's trials: those that `Store.workloads` lists, and the kernels, which it leaves out."""
+    return [*(row.workload_id for row in store.workloads()), *sorted(WORKLOAD_IDS)]
+
+
+def calibration(store: Store, target_id: str, hardware_id: str) -> Calibration:
+    """What the trials of the two kernels say of a target's code on a machine."""
+    found = []
+    for kernel in KERNELS:
+        secs = [
+            min(trial.run_secs)
+            for trial in store.trials(kernel.workload_id, target_id)
+            if trial.hardware_id == hardware_id and trial.run_secs
+        ]
+        found.append(kernel.work / min(secs) if secs else None)
+    return Calibration(*found)

@@ -1,0 +1,107 @@
+"""Arbitrary read-only SQL over a store's tables, as documented in docs/sql.md.
+
+The query runs in a database of its own that holds nothing but views of the tables. Files, the network, extensions and
+settings are locked before it is looked at, it must be one SELECT, and it is interrupted when its time is up.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from tunedb.errors import NotFoundError, UsageError
+from tunedb.store.contract import Store
+
+DEFAULT_LIMIT_SECS = 30.0
+
+# One row a key: a key may stand in more than one row of a table.
+_VIEWS = {
+    "trials": "trial_id",
+    "workloads": "row_id",
+    "instructions": "instructions_id",
+    "targets": "target_id",
+    "hardware": "hardware_id",
+    "sources": "source_id",
+    "quarantine": "rejected_id",
+}
+_LOCKS = (
+    "SET enable_external_access = false",
+    "SET python_enable_replacements = false",
+    "SET autoinstall_known_extensions = false",
+    "SET autoload_known_extensions = false",
+    "SET TimeZone = 'UTC'",
+    "SET lock_configuration = true",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlResult:
+    """The answer to a query."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+def run_sql(store: Store, query: str, *, limit_secs: float = DEFAULT_LIMIT_SECS) -> SqlResult:
+    """Answers one SELECT over the store's views.
+
+    Args:
+        store: the store; opened as of a version, it answers as of then.
+        query: one SELECT (WITH, FROM, VALUES, DESCRIBE and SHOW are forms of it).
+        limit_secs: longest time that it may take.
+
+    Raises:
+        UsageError: it is not one SELECT, it reaches for what is locked, DuckDB rejects it, or its time was up.
+        NotFoundError: it names a table or column that is not there.
+        StoreError: the store cannot be read.
+    """
+    import duckdb
+
+    database = duckdb.connect(":memory:")
+    try:
+        _check_form(query)
+        for name, key in _VIEWS.items():
+            if name in query.lower():  # a table that is not named costs nothing
+                database.register(f"stored_{name}", store.arrow(name))
+                database.execute(f"CREATE VIEW {name} AS SELECT DISTINCT ON ({key}) * FROM stored_{name}")
+        for lock in _LOCKS:
+            database.execute(lock)
+        return _within(database, query, limit_secs)
+    except duckdb.CatalogException as error:
+        raise NotFoundError(f"{_first_line(error)}; there are {', '.join(sorted(_VIEWS))}") from error
+    except duckdb.BinderException as error:
+        raise NotFoundError(_first_line(error)) from error
+    except duckdb.InterruptException as error:
+        raise UsageError(f"the query took longer than {limit_secs:g} s and was stopped") from error
+    except duckdb.Error as error:
+        raise UsageError(_first_line(error)) from error
+    finally:
+        database.close()
+
+
+def _check_form(query: str) -> None:
+    import duckdb
+
+    statements = duckdb.extract_statements(query)
+    if len(statements) != 1:
+        raise UsageError(f"one query at a time, please: this is {len(statements)}")
+    if statements[0].type is not duckdb.StatementType.SELECT:
+        raise UsageError(f"only SELECT is allowed, not {statements[0].type.name}: the store is read-only here")
+
+
+def _within(database: Any, query: str, limit_secs: float) -> SqlResult:
+    timer = threading.Timer(limit_secs, database.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        # By way of Arrow: DuckDB's own way from a time with a zone to Python needs another package.
+        table = database.sql(query).to_arrow_table()
+        columns = [column.to_pylist() for column in table.columns]
+        return SqlResult(tuple(table.column_names), list(zip(*columns, strict=True)))
+    finally:
+        timer.cancel()
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,1 @@
+"""The store: its contract, its tables, and the implementations that keep the contract."""

@@ -1,0 +1,66 @@
+"""Which trials a store has, as far as an append must know: those of the workloads that it appends to.
+
+What was once read of a file stays true: files never change. So each append reads only the files that came since the
+last one, and a long tuning run does not slow down as it goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from tunedb.store.delta import queries
+from tunedb.store.delta.table import parquet_relation
+from tunedb.store.delta.tables import TableSet
+
+_FEW_WORKLOADS = 64  # above, a batch is a bulk load: it is checked by one join against the whole table
+_REMEMBERED = 1_000_000  # ids
+
+
+class KnownTrials:
+    """Remembers the ids of the trials of the workloads that were asked for."""
+
+    def __init__(self, tables: TableSet) -> None:
+        self._tables = tables
+        self._ids: dict[str, set[str]] = {}  # by workload
+        self._read: dict[str, frozenset[str]] = {}  # by workload: the files that were read for it
+
+    def among(self, trial_ids: Sequence[str], workload_ids: Sequence[str]) -> set[str]:
+        """Those of some trials that the newest version of the store has.
+
+        Args:
+            trial_ids: the trials.
+            workload_ids: the workload of each.
+        """
+        self._tables.refresh("trials")
+        files = self._tables["trials"].files()
+        if not files:
+            return set()
+        workloads = set(workload_ids)
+        if len(workloads) > _FEW_WORKLOADS or "://" in self._tables.url:  # DuckDB opens local files only by name
+            new_ids = pa.table({"trial_id": trial_ids})
+            return {row[0] for row in self._tables.ask(queries.KNOWN_TRIALS, new_ids=new_ids)}
+        if sum(map(len, self._ids.values())) > _REMEMBERED:
+            self._ids.clear()
+            self._read.clear()
+        self._read_on(workloads, files)
+        known = [self._ids[workload_id] for workload_id in workload_ids]
+        return {trial_id for trial_id, ids in zip(trial_ids, known, strict=True) if trial_id in ids}
+
+    def _read_on(self, workloads: set[str], files: Sequence[str]) -> None:
+        groups: dict[tuple[str, ...], list[str]] = {}  # workloads by the files that are unread for them
+        for workload_id in sorted(workloads):
+            read = self._read.get(workload_id, frozenset())
+            groups.setdefault(tuple(file for file in files if file not in read), []).append(workload_id)
+        everything = frozenset(files)
+        for unread, together in groups.items():
+            for workload_id in together:
+                self._ids.setdefault(workload_id, set())
+            if unread:
+                selected = queries.any_of("workload_id", len(together))
+                question = f"SELECT workload_id, trial_id FROM {parquet_relation(unread)} WHERE {selected}"
+                for workload_id, trial_id in self._tables.ask(question, together):
+                    self._ids[workload_id].add(trial_id)
+            for workload_id in together:
+                self._read[workload_id] = everything

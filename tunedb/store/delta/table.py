@@ -1,0 +1,328 @@
+"""One Delta Lake table: opened or made, read at a consistent version, appended to by several processes at once."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import compress
+from pathlib import Path
+from typing import Any
+
+import deltalake
+import duckdb
+import psutil
+import pyarrow as pa
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
+from tunedb.errors import NotFoundError, StoreError, StoreSchemaError, UsageError
+from tunedb.records import CompactedTable
+from tunedb.store.schema import SCHEMA_VERSION, TableSchema
+
+_LOG = logging.getLogger(__name__)
+_COMMIT_ATTEMPTS = 40
+_MANY_FILES = 64
+_MANY_COMMITS = 8
+_SMALL_BYTES = 256 << 10  # larger files wait for `settle`: merging them would hold an append up for seconds
+_TOO_MANY_FILES = 256  # unless there are that many
+_LARGE_BYTES = 64 << 20
+_DESCRIPTION = "tunedb schema"
+# Zstandard at its fastest: half of Snappy's size at a tenth more time.
+# Groups are what a query of one workload reads or skips.
+_WRITER = deltalake.WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=8192)
+
+Bounds = Mapping[str, tuple[Any, Any]]  # by column: the lowest and the highest value that is asked for
+
+
+@contextmanager
+def store_errors(what: str) -> Iterator[None]:
+    """Turns the libraries' errors into `StoreError` with a text that names what was being done."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except (DeltaError, duckdb.Error, pa.ArrowException, OSError) as error:
+        raise StoreError(f"cannot {what}: {_first_line(error)}") from error
+
+
+class Table:
+    """A table that is append-only, and read as the list of its live files."""
+
+    def __init__(self, root: str, schema: TableSchema, storage_options: dict[str, str] | None = None) -> None:
+        self.schema = schema
+        self.url = f"{root.rstrip('/')}/{schema.name}"
+        self._options = storage_options
+        self._delta: deltalake.DeltaTable | None = None
+        self._pinned = False
+        self._commits = 0  # of this object since it last settled
+
+    def exists(self) -> bool:
+        """Whether the table is there."""
+        with store_errors(f"look for the table {self.url}"):
+            return bool(deltalake.DeltaTable.is_deltatable(self.url, self._options))
+
+    def create(self) -> None:
+        """Makes the table if it is not there; several processes may do so at once."""
+        statistics = ",".join(self.schema.statistics)
+        with store_errors(f"make the table {self.url}"):
+            try:
+                self._delta = deltalake.DeltaTable.create(
+                    self.url,
+                    schema=self.schema.columns,
+                    mode="ignore",
+                    description=f"{_DESCRIPTION} {SCHEMA_VERSION}",
+                    configuration={"delta.dataSkippingStatsColumns": statistics},
+                    storage_options=self._options,
+                )
+            except DeltaError:
+                if not self.exists():  # else another process was first
+                    raise
+                self._delta = None
+
+    def open(self) -> deltalake.DeltaTable:
+        """The table as Delta Lake knows it. Raises: StoreError, StoreSchemaError."""
+        if self._delta is None:
+            with store_errors(f"open the table {self.url}"):
+                try:
+                    delta = deltalake.DeltaTable(self.url, storage_options=self._options)
+                except TableNotFoundError as error:
+                    raise StoreError(f"the store has no table {self.schema.name} ({self.url})") from error
+                self._check_schema(delta)
+                self._delta = delta
+        return self._delta
+
+    def pin(self, as_of: int | datetime) -> None:
+        """Goes back to a version, or to the last one at a time, and stays there.
+
+        Raises:
+            NotFoundError: there is no such version.
+        """
+        delta = self.open()
+        try:
+            delta.load_as_version(as_of)
+        except (DeltaError, ValueError, OverflowError) as error:
+            raise NotFoundError(f"the store has no version {as_of}; its newest is {self._newest()}") from error
+        self._pinned = True
+
+    def committed_at(self) -> datetime:
+        """When the version that is read was committed."""
+        with store_errors(f"read the table {self.url}"):
+            whole = deltalake.DeltaTable(self.url, storage_options=self._options)
+            back = whole.version() - self.version()  # a history begins with the newest, whatever was loaded
+            entry = whole.history(limit=back + 1)[back]
+        return datetime.fromtimestamp(entry["timestamp"] / 1000, UTC)
+
+    def _newest(self) -> int:
+        with store_errors(f"read the table {self.url}"):
+            return int(deltalake.DeltaTable(self.url, storage_options=self._options).version())
+
+    def refresh(self) -> None:
+        """Moves on to the newest version, unless the table is pinned to another."""
+        if self._delta is None:
+            self.open()
+        elif not self._pinned:
+            with store_errors(f"read the table {self.url}"):
+                self._delta.update_incremental()
+
+    def version(self) -> int:
+        """The version that is read."""
+        return int(self.open().version())
+
+    def files(self) -> list[str]:
+        """The live files of the version that is read."""
+        with store_errors(f"read the table {self.url}"):
+            return list(self.open().file_uris())
+
+    def bytes_stored(self) -> int:
+        """The size of the live files."""
+        with store_errors(f"read the table {self.url}"):
+            actions = _live_files(self.open())
+            return sum(actions.column("size_bytes").to_pylist())
+
+    def append(self, columns: dict[str, Any]) -> None:
+        """Appends rows in one commit. On return they are durable.
+
+        Raises:
+            StoreError: they could not be written.
+        """
+        delta = self.open()
+        if self._pinned:
+            raise UsageError(f"{self.url} is open as of an earlier version: nothing can be added to the past")
+        with store_errors(f"write to the table {self.url}"):
+            rows = pa.table(columns, schema=self.schema.columns)
+            if self.schema.order:
+                rows = rows.sort_by([(column, "ascending") for column in self.schema.order])
+            for attempt in range(1, _COMMIT_ATTEMPTS + 1):
+                try:
+                    deltalake.write_deltalake(delta, rows, mode="append", writer_properties=_WRITER)
+                    break
+                except CommitFailedError:
+                    if attempt == _COMMIT_ATTEMPTS:
+                        raise
+                    _LOG.debug("%s: commit %d met another writer's, again", self.url, attempt)
+                    time.sleep(random.uniform(0, min(0.02 * attempt, 0.5)))  # noqa: S311 - only spreads writers out
+                    delta.update_incremental()
+
+        self._commits += 1
+        self._merge(delta, _SMALL_BYTES, _MANY_FILES)
+        self._merge(delta, _LARGE_BYTES, _TOO_MANY_FILES)
+
+    def _merge(self, delta: deltalake.DeltaTable, size: int, many: int) -> None:
+        """Merges files below a size if there are many: each makes every later commit and query slower (0.1 ms a file).
+
+        Readers of older versions keep their files; only a vacuum removes them.
+        """
+        if len(delta.file_uris()) < many:
+            return
+        sizes = _live_files(delta).column("size_bytes").to_pylist()
+        if sum(file < size for file in sizes) < many:
+            return
+        try:
+            delta.optimize.compact(target_size=size, writer_properties=_WRITER)
+        except (DeltaError, OSError) as error:  # what was appended is safe: the next append tries again
+            _LOG.debug("%s: small files stay unmerged for now: %s", self.url, _first_line(error))
+
+    def settle(self) -> None:
+        """After many commits by this object: merges what they left, and sums up the log, for whoever opens it next."""
+        if self._commits < _MANY_COMMITS or self._delta is None:
+            return
+        self._merge(self._delta, _LARGE_BYTES, _MANY_FILES // 2)
+        self._commits = 0
+        self._sum_up_log(self._delta)
+
+    def _sum_up_log(self, delta: deltalake.DeltaTable) -> None:
+        try:
+            delta.create_checkpoint()
+        except (DeltaError, OSError) as error:  # nothing is lost without it
+            _LOG.debug("%s: no checkpoint: %s", self.url, _first_line(error))
+
+    def compact(self, grace: timedelta) -> CompactedTable:
+        """Merges small files, sorted by what queries select by, and removes files that no version needs any more.
+
+        Writers and readers go on meanwhile: a commit that meets another compaction leaves the work to that one.
+
+        Args:
+            grace: files of superseded versions stay at least this long; older versions can then no longer be read.
+        """
+        self.refresh()
+        delta = self.open()
+        before = len(self.files())
+        with store_errors(f"compact the table {self.url}"):
+            try:
+                if before > 1:
+                    self._rewrite(delta)
+            except CommitFailedError as error:
+                _LOG.info("%s: another process compacts it: %s", self.url, _first_line(error))
+                delta.update_incremental()
+            hours = int(grace.total_seconds() // 3600)
+            removed = delta.vacuum(hours, dry_run=False, enforce_retention_duration=False)
+        self._sum_up_log(delta)
+        return CompactedTable(self.schema.name, before, len(self.files()), len(removed))
+
+    def _rewrite(self, delta: deltalake.DeltaTable) -> None:
+        if self.schema.clustered:
+            try:
+                delta.optimize.z_order(
+                    list(self.schema.clustered),
+                    target_size=_LARGE_BYTES,
+                    max_spill_size=psutil.virtual_memory().total // 4,
+                    writer_properties=_WRITER,
+                )
+                return
+            except CommitFailedError:
+                raise
+            except DeltaError as error:  # sorting takes 2 KB a trial
+                _LOG.warning("%s: merged, but not sorted: %s", self.url, _first_line(error))
+        delta.optimize.compact(target_size=_LARGE_BYTES, writer_properties=_WRITER)
+
+    def broken_files(self) -> list[Path]:
+        """The live files of a local table that cannot be read through; missing ones among them."""
+        import pyarrow.parquet as pq
+
+        broken = []
+        for uri in self.files():
+            path = Path(uri.removeprefix("file://"))
+            try:
+                with pq.ParquetFile(path) as file:
+                    for batch in file.iter_batches():
+                        batch.validate(full=True)
+            except (OSError, pa.ArrowException):
+                broken.append(path)
+        return broken
+
+    def forget_missing_files(self) -> None:
+        """Commits that the files that are gone are gone; what else is in the table stays."""
+        with store_errors(f"repair the table {self.url}"):
+            self.open().repair()
+
+    def dataset(self) -> Any:
+        """The version that is read, as a `pyarrow.dataset.Dataset`."""
+        with store_errors(f"read the table {self.url}"):
+            return self.open().to_pyarrow_dataset()
+
+    def files_within(self, bounds: Bounds) -> list[str]:
+        """The live files that may hold rows within bounds, by the statistics that Delta Lake keeps of each file."""
+        with store_errors(f"read the table {self.url}"):
+            delta = self.open()
+            actions = _live_files(delta)
+            files = delta.file_uris()
+        if len(files) != actions.num_rows:
+            return list(files)
+        within = [True] * len(files)
+        for column, (lowest, highest) in bounds.items():
+            if f"min.{column}" not in actions.column_names:
+                continue
+            lows, highs = (actions.column(f"{end}.{column}").to_pylist() for end in ("min", "max"))
+            for place, (low, high) in enumerate(zip(lows, highs, strict=True)):
+                if low is not None and high is not None and (low > highest or high < lowest):
+                    within[place] = False
+        by_name = {file.rpartition("/")[2]: file for file in files}
+        paths = compress(actions.column("path").to_pylist(), within)
+        return [by_name[path.rpartition("/")[2]] for path in paths]
+
+    def relation(self, bounds: Bounds | None = None) -> str:
+        """What to write after FROM to query the version that is read, or only those files that may hold some rows."""
+        files = self.files() if bounds is None else self.files_within(bounds)
+        if not files:
+            casts = ", ".join(f"NULL::{_duckdb_type(field.type)} AS {field.name}" for field in self.schema.columns)
+            return f"(SELECT {casts} WHERE false)"
+        return parquet_relation(files)
+
+    def _check_schema(self, delta: deltalake.DeltaTable) -> None:
+        description = delta.metadata().description or ""
+        written = description.removeprefix(_DESCRIPTION).strip()
+        if not description.startswith(_DESCRIPTION) or not written.isdigit():
+            raise StoreSchemaError(f"{self.url} is a Delta table, but not one of tunedb's")
+        if int(written) != SCHEMA_VERSION:
+            raise StoreSchemaError(
+                f"{self.url} has schema version {written}, and this tunedb reads {SCHEMA_VERSION}: upgrade tunedb to "
+                "the version that wrote it (pip install --upgrade tunedb)"
+            )
+
+
+def _live_files(delta: deltalake.DeltaTable) -> pa.Table:
+    """A row for each live file, with its size and statistics. `pa.table` would import pandas where it is installed."""
+    return pa.RecordBatchReader.from_stream(delta.get_add_actions(flatten=True)).read_all()
+
+
+def parquet_relation(files: Sequence[str]) -> str:
+    """What to write after FROM to query some Parquet files."""
+    quoted = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+    return f"read_parquet([{quoted}])"
+
+
+def _duckdb_type(type_: pa.DataType) -> str:
+    if pa.types.is_list(type_):
+        return "DOUBLE[]"
+    if pa.types.is_timestamp(type_):
+        return "TIMESTAMPTZ"
+    names = {"string": "VARCHAR", "binary": "BLOB", "int32": "INTEGER", "int64": "BIGINT", "double": "DOUBLE"}
+    return names[str(type_)]
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,129 @@
+"""All tables of one store, at one consistent view, and the SQL that is asked of them."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from tunedb.errors import NotFoundError, StoreError
+from tunedb.store import schema
+from tunedb.store.delta.table import Bounds, Table, store_errors
+
+
+class TableSet:
+    """Opens or makes a store's tables. Its lock is held by whoever asks more than one thing."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        create: bool,
+        as_of: int | datetime | None = None,
+        storage_options: dict[str, str] | None = None,
+    ) -> None:
+        self.url = url
+        self.lock = threading.RLock()
+        self._tables = {table.name: Table(url, table, storage_options) for table in schema.TABLES}
+        if not self._tables["trials"].exists():  # the last to be made
+            if not create:
+                raise NotFoundError(f"there is no store at {url}")
+            self._create()
+        self._tables["trials"].open()
+        if as_of is not None:
+            self._pin(as_of)
+
+    def _pin(self, as_of: int | datetime) -> None:
+        """Goes back to a version of the trials, or to a time, and takes the other tables as they were then."""
+        self._tables["trials"].pin(as_of)
+        moment = as_of if isinstance(as_of, datetime) else self._tables["trials"].committed_at()
+        for table in self._tables.values():
+            if table.schema.name != "trials":
+                table.pin(moment)
+
+    def _create(self) -> None:
+        with store_errors(f"make a store at {self.url}"):
+            folder = Path(self.url)
+            if "://" not in self.url and folder.exists():
+                foreign = sorted({entry.name for entry in folder.iterdir()} - set(self._tables))
+                if foreign:
+                    raise StoreError(f"cannot make a store at {self.url}: it is not empty (it has {foreign[0]})")
+        for table in schema.TABLES:
+            self._tables[table.name].create()
+
+    def __getitem__(self, name: str) -> Table:
+        return self._tables[name]
+
+    def all(self) -> list[Table]:
+        """Every table, in the order in which they are written."""
+        return list(self._tables.values())
+
+    def refresh(self, *names: str) -> None:
+        """Moves tables on to their newest versions, the trials first: what they refer to was written before them."""
+        for name in sorted(names or self._tables, key=lambda name: name != "trials"):
+            self._tables[name].refresh()
+
+    def prepared(
+        self, text: str, selected: str = "true", bounds: Bounds | None = None
+    ) -> tuple[duckdb.DuckDBPyConnection, str]:
+        """A connection of one's own, and SQL for it in which `{trials}` and the like are what is read now.
+
+        Files of trials that hold nothing within `bounds` are left out: opening a file costs half a millisecond. Files
+        of an object store come by way of Delta Lake, which has the credentials; DuckDB would need an extension a kind.
+        """
+        cursor = self.cursor()
+        relations = {}
+        for name, table in self._tables.items():
+            if f"{{{name}}}" not in text:
+                continue
+            if "://" in self.url:
+                cursor.register(f"stored_{name}", table.dataset())
+                relations[name] = f"stored_{name}"
+            else:
+                relations[name] = table.relation(bounds if name == "trials" else None)
+        return cursor, text.format(selected=selected, **relations)
+
+    def ask(
+        self,
+        text: str,
+        values: Sequence[object] = (),
+        *,
+        selected: str = "true",
+        bounds: Bounds | None = None,
+        new_ids: pa.Table | None = None,
+    ) -> list[tuple[Any, ...]]:
+        """All rows of the answer to a question of `tunedb.store.delta.queries`.
+
+        Args:
+            text: the question.
+            values: what stands for its `?`.
+            selected: the condition for `{selected}`.
+            bounds: what the condition allows of some columns of the trials, to read fewer files.
+            new_ids: a table of that name to be asked with.
+        """
+        with store_errors(f"read the store {self.url}"):
+            cursor, question = self.prepared(text, selected, bounds)
+            if new_ids is not None:
+                cursor.register("new_ids", new_ids)
+            return cursor.execute(question, list(values)).fetchall()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of one's own to this process's DuckDB."""
+        return _database().cursor()
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """One DuckDB for all stores of this process: starting one takes longer than a query.
+
+    It holds nothing but what it remembers of files; those of a store never change.
+    """
+    atexit.register(_database.cache_clear)  # what is left alive at exit, DuckDB complains of
+    return duckdb.connect(config={"autoinstall_known_extensions": "false", "parquet_metadata_cache": "true"})

@@ -1,8 +1,8 @@
 """The store's questions as SQL. `{trials}`, `{workloads}`, ... stand for what to read; `?` for what is given.
 
 A trial may stand twice in its table (see `tunedb.store.schema`), so every question takes one row a trial id, after it
-has selected: duplicates agree in all that is selected by. Times come as microseconds since 1970: DuckDB needs an extension
-to make anything else of a time with a zone.
+has selected: duplicates agree in all that is selected by. Times come as microseconds since 1970: DuckDB needs an
+extension to make anything else of a time with a zone.
 """
 
 from __future__ import annotations

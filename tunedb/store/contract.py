@@ -21,6 +21,7 @@ from tunedb.records import (
     Workload,
     WorkloadSummary,
 )
+from tunedb.store.artifacts import Artifacts
 from tunedb.store.columns import Batch, TrialColumns
 
 
@@ -35,6 +36,11 @@ class Store(ABC):
     @abstractmethod
     def url(self) -> str:
         """The folder or URL that was opened."""
+
+    @property
+    @abstractmethod
+    def artifacts(self) -> Artifacts:
+        """The files that belong to the store: saved models, computed features."""
 
     @abstractmethod
     def version(self) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from typing_extensions import override
+
 from tunedb.errors import NotFoundError, UsageError
 from tunedb.identity import trace_id
 from tunedb.machine.kernels import WORKLOAD_IDS
@@ -27,6 +29,7 @@ from tunedb.records import (
     Workload,
     WorkloadSummary,
 )
+from tunedb.store.artifacts import Artifacts, MemoryArtifacts
 from tunedb.store.columns import Batch, TrialColumns, append_report
 from tunedb.store.contract import Store
 from tunedb.store.resolve import no_module, pick_target, pick_workload
@@ -38,6 +41,7 @@ class MemoryStore(Store):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._artifacts = MemoryArtifacts()
         self._workloads: dict[str, Workload] = {}  # by module_id, or by workload_id where the module is unknown
         self._targets: dict[str, Target] = {}
         self._hardware: dict[str, Hardware] = {}
@@ -49,6 +53,11 @@ class MemoryStore(Store):
     def url(self) -> str:
         """Always "memory:"."""
         return "memory:"
+
+    @property
+    @override
+    def artifacts(self) -> Artifacts:
+        return self._artifacts
 
     def version(self) -> str:
         """The number of trials."""

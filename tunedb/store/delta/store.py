@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from typing_extensions import override
+
 from tunedb.errors import NotFoundError, StoreError, UsageError
 from tunedb.program.releases import release_order
 from tunedb.records import (
@@ -30,6 +32,7 @@ from tunedb.records import (
     WorkloadSummary,
 )
 from tunedb.store import schema
+from tunedb.store.artifacts import Artifacts, artifacts_at
 from tunedb.store.columns import Batch
 from tunedb.store.contract import Store
 from tunedb.store.delta import queries
@@ -63,12 +66,18 @@ class DeltaStore(Store):
         """
         self._tables = TableSet(url, create=create, as_of=as_of, storage_options=storage_options)
         self._appender = Appender(self._tables)
+        self._artifacts = artifacts_at(url, storage_options)
         self._instructions: dict[str, bytes] = {}
 
     @property
     def url(self) -> str:
         """The folder or URL that was opened."""
         return self._tables.url
+
+    @property
+    @override
+    def artifacts(self) -> Artifacts:
+        return self._artifacts
 
     def version(self) -> str:
         """The version of the table of trials."""

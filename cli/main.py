@@ -24,6 +24,7 @@ from cli.commands import (
     history,
     ingest,
     merge,
+    migrate,
     models,
     repair,
     show,
@@ -49,7 +50,7 @@ app = typer.Typer(
 )
 
 _ASKING = (best, show, history, compare, workloads, targets, stats, sql)
-_KEEPING = (merge, compact, verify, repair)
+_KEEPING = (merge, compact, verify, repair, migrate)
 
 for _verb in (ingest, *_ASKING, collect, features, train, evaluate, models, tune, export, *_KEEPING, doctor):
     _examples = "\n".join(f"  {example}" for example in _verb.EXAMPLES)

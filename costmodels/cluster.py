@@ -87,8 +87,8 @@ class Cluster:
             self._client.submit(
                 _chunk_features,
                 url,
-                chunk.workload.workload_id,
-                chunk.workload.module_id,
+                chunk.module.workload_id,
+                chunk.module.module_id,
                 chunk.target.target_id,
                 [trial.trial_id for trial in chunk.trials],
                 chunk.feature_version,

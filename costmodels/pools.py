@@ -173,15 +173,15 @@ def features_of(
     jobs = []
     for module_id, of_module in missing.items():
         try:
-            workload = store.module(module_id)
+            module = store.module(module_id)
         except NotFoundError:
             causes.update((trial.trial_id, "the log had no module") for trial in of_module)
             continue
-        if workload.tvm_version != release():
-            cause = f"written by TVM {workload.tvm_version or '?'}, this is {release()}"
+        if module.tvm_version != release():
+            cause = f"written by TVM {module.tvm_version or '?'}, this is {release()}"
             causes.update((trial.trial_id, cause) for trial in of_module)
             continue
-        jobs.append(Job(workload, target, of_module, family.FEATURE_VERSION))
+        jobs.append(Job(module, target, of_module, family.FEATURE_VERSION))
 
     keep = cache.write if cache is not None else None
     if cluster is not None:

@@ -114,7 +114,7 @@ class BayesianOptimization(RecordedStrategy):
         self.begin_task()
         if self.recall is not None:
             with self._own_time():
-                self.proposer.remember(self.recall(workload_from_module(self.context.mod)), self.surrogate)
+                self.proposer.remember(self.recall(workload_from_module(self.context.mod)[0]), self.surrogate)
 
     def generate_measure_candidates(self) -> list[Any] | None:
         """The next batch; None when the trials are spent, the spaces exhausted or the run stopped."""

@@ -23,7 +23,7 @@ from tunedb.errors import MeasurementError
 from tunedb.identity import trace_id, trial_id_of
 from tunedb.metaschedule.replay import trial_from_measurement
 from tunedb.query.estimates import Estimate, estimate
-from tunedb.records import Hardware, Outcome, Source, Target, Trace, Trial, Workload
+from tunedb.records import Hardware, Module, Outcome, Source, Target, Trace, Trial, Workload
 from tunedb.store.contract import Store
 
 _log = logging.getLogger(__name__)
@@ -81,9 +81,11 @@ class RunRecorder:
         self._on_trial = on_trial
         self._current: TaskRecorder | None = None
         self._pending: list[Trial] = []
-        self._pending_workloads: dict[str, Workload] = {}
+        self._pending_programs: dict[str, tuple[Workload, Module]] = {}
         self._canaries: Canaries | None = None
-        self._own_kernels: list[tuple[list[Workload], list[Trial]]] = []  # the canaries', to be stored with the next
+        self._own_kernels: list[
+            tuple[list[tuple[Workload, Module]], list[Trial]]
+        ] = []  # the canaries', to be stored with the next
         self._started = self._flushed = time.monotonic()
 
     @property
@@ -91,9 +93,9 @@ class RunRecorder:
         """Seconds since the run began."""
         return time.monotonic() - self._started
 
-    def for_task(self, workload: Workload, name: str) -> TaskRecorder:
+    def for_task(self, program: tuple[Workload, Module], name: str) -> TaskRecorder:
         """The recorder of one of the run's tasks."""
-        recorder = TaskRecorder(self, workload, name)
+        recorder = TaskRecorder(self, *program, name)
         self.tasks.append(recorder)
         return recorder
 
@@ -125,8 +127,8 @@ class RunRecorder:
 
     def _add_canaries(self) -> None:
         if self._canaries is not None:
-            workloads, trials = self._canaries.measure(self.hardware, self.source)
-            self._own_kernels.append((workloads, trials))
+            programs, trials = self._canaries.measure(self.hardware, self.source)
+            self._own_kernels.append((programs, trials))
 
     def begin_batch(self, task: TaskRecorder) -> None:
         """What the pools report from now on is `task`'s."""
@@ -151,7 +153,7 @@ class RunRecorder:
         """A finished trial of a task."""
         self.num_trials += 1
         self._pending.append(trial)
-        self._pending_workloads[task.workload.module_id] = task.workload
+        self._pending_programs[task.module.module_id] = (task.workload, task.module)
         if time.monotonic() - self._flushed > _FLUSH_SECS:
             self.flush()
         if self._on_trial is not None:
@@ -175,24 +177,25 @@ class RunRecorder:
         """A further measurement of one of a task's schedules."""
         self.num_passes += 1
         self._pending.append(trial)
-        self._pending_workloads[task.workload.module_id] = task.workload
+        self._pending_programs[task.module.module_id] = (task.workload, task.module)
 
     def flush(self) -> None:
         """Appends what is pending to the store."""
         self._flushed = time.monotonic()
         if self._pending and self.store is not None:
             kernels, self._own_kernels = self._own_kernels, []  # never without a trial: they say how it was measured
-            for workloads, trials in kernels:
+            for programs, trials in kernels:
                 self._pending += trials
-                self._pending_workloads |= {workload.module_id: workload for workload in workloads}
+                self._pending_programs |= {program[1].module_id: program for program in programs}
             self.store.append(
                 self._pending,
-                workloads=list(self._pending_workloads.values()),
+                workloads=[workload for workload, _ in self._pending_programs.values()],
+                modules=[module for _, module in self._pending_programs.values()],
                 targets=[self.target],
                 hardware=[self.hardware],
                 sources=[self.source],
             )
-        self._pending, self._pending_workloads = [], {}
+        self._pending, self._pending_programs = [], {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +209,8 @@ class Measured:
 class TaskRecorder:
     """The trials of one task; made by `RunRecorder.for_task`."""
 
-    def __init__(self, run: RunRecorder, workload: Workload, name: str) -> None:
-        self.run, self.workload, self.name = run, workload, name
+    def __init__(self, run: RunRecorder, workload: Workload, module: Module, name: str) -> None:
+        self.run, self.workload, self.module, self.name = run, workload, module, name
         self.trials: list[Trial] = []
         self.passes: list[Trial] = []  # further measurements of their schedules
         self.trust: Trust | None = None  # in the cost model, after the last batch
@@ -280,7 +283,7 @@ class TaskRecorder:
         self._recorded.add(index)
         candidate = self._batch[index]
         trial = trial_from_measurement(
-            self.workload,
+            self.module,
             self.run.target,
             self.run.hardware,
             self.run.source,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
@@ -9,11 +10,12 @@ from hashlib import blake2b
 import msgspec
 
 from tunedb.errors import BadInputError
-from tunedb.records import Hardware, Source, Target, Trace, Trial, Workload
+from tunedb.records import DEFAULT_CONDITIONS, Hardware, Module, Source, Target, Trace, Trial, Workload
 from tunedb.traces import split_instructions
 
 _DIGEST_BYTES = 16
-_MACHINE_FIELDS = ("name", "kind", "num_cores", "simd_bits", "l1d_bytes", "l2_bytes", "l3_bytes", "memory_bytes")
+# These enter the hash of a machine whether they are set or not, as they always did; all others only when they are set.
+_FIRST_MACHINE_FIELDS = ("name", "kind", "num_cores", "simd_bits", "l1d_bytes", "l2_bytes", "l3_bytes", "memory_bytes")
 _ARCH_FIELDS = ("mcpu", "arch", "march", "model", "mtriple")
 
 
@@ -51,12 +53,15 @@ def trial_id(
     trace: Trace,
     run_secs: Sequence[float],
     outcome: str = "ok",
+    conditions: str = DEFAULT_CONDITIONS,
 ) -> str:
-    """The id of a trial: what was measured, on what, and what came out; not where the record was found.
+    """The id of a trial: what was measured, on what, how, and what came out; not where the record was found.
 
     The same candidate measured twice with the same figures to the last bit is one trial: it is the same record.
     """
-    return trial_id_of_parts(workload_id, module_id, target_id, hardware_id, trace_id(trace), run_secs, outcome)
+    return trial_id_of_parts(
+        workload_id, module_id, target_id, hardware_id, trace_id(trace), run_secs, outcome, conditions
+    )
 
 
 def trial_id_of(trial: Trial) -> str:
@@ -69,6 +74,7 @@ def trial_id_of(trial: Trial) -> str:
         trace=trial.trace,
         run_secs=trial.run_secs,
         outcome=trial.outcome,
+        conditions=trial.conditions,
     )
 
 
@@ -80,10 +86,13 @@ def trial_id_of_parts(
     trace: str,
     run_secs: Sequence[float],
     outcome: str,
+    conditions: str = DEFAULT_CONDITIONS,
 ) -> str:
-    """`trial_id` for those who hold the trace's id already."""
+    """`trial_id` for those who hold the trace's id already. Default conditions do not enter the hash."""
     runs = ",".join(map(repr, run_secs))
     content = f"{workload_id}|{module_id}|{target_id}|{hardware_id}|{trace}|{runs}|{outcome}"
+    if conditions != DEFAULT_CONDITIONS:
+        content += f"|{conditions}"
     return blake2b(content.encode(), digest_size=_DIGEST_BYTES).hexdigest()
 
 
@@ -99,10 +108,25 @@ def source(uri: str, format: str, detail: Mapping[str, object] | None = None) ->
 
 
 def identified(hardware: Hardware) -> Hardware:
-    """The same machine with the id that its other fields give."""
-    fields = {name: getattr(hardware, name) for name in _MACHINE_FIELDS}
-    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
-    return Hardware(hardware_id=content_hash("hardware", text), **fields)
+    """The same machine with the id that its other fields give.
+
+    A field that came later than the first eight enters the hash only when it is set: a new one changes no id.
+    """
+    fields = {field.name: getattr(hardware, field.name) for field in dataclasses.fields(Hardware)}
+    del fields["hardware_id"]
+    hashed = {name: value for name, value in fields.items() if name in _FIRST_MACHINE_FIELDS or value is not None}
+    text = json.dumps(hashed, sort_keys=True, separators=(",", ":"))
+    return dataclasses.replace(hardware, hardware_id=content_hash("hardware", text))
+
+
+def conditions_of(**conditions: str | int | float | bool | None) -> str:
+    """Canonical JSON of the conditions of a measurement; what is None or False is left out.
+
+    Args:
+        conditions: how it differs from a measurement like any other: `caches="flushed"`.
+    """
+    told = {name: value for name, value in conditions.items() if value is not None and value is not False}
+    return json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def canonical_target(text: str | bytes | Mapping[str, object]) -> Target:
@@ -160,8 +184,8 @@ def _canonical_fields(fields: Mapping[str, object]) -> dict[str, object]:
     return kept
 
 
-def workload_from_graph(graph_json: bytes, structural_hash: str) -> Workload:
-    """A workload from a module's JSON graph of any TVM release, read without TVM.
+def program_from_graph(graph_json: bytes, structural_hash: str) -> tuple[Workload, Module]:
+    """A workload and its module from a module's JSON graph of any TVM release, read without TVM.
 
     Args:
         graph_json: what `tvm.ir.save_json` wrote, without MetaSchedule's base64 frame.
@@ -170,22 +194,17 @@ def workload_from_graph(graph_json: bytes, structural_hash: str) -> Workload:
     Raises:
         BadInputError: the graph cannot be read or holds no tensor program.
     """
+    from tunedb.program.families import described
     from tunedb.program.graph import ProgramGraph
-    from tunedb.program.naming import name_of
     from tunedb.program.signature import read_signature
 
     graph = ProgramGraph(graph_json)
     signature = read_signature(graph)
     text = signature.to_json()
-    return Workload(
-        workload_id=content_hash("workload", text),
-        module_id=content_hash("module", graph_json),
-        structural_hash=structural_hash,
-        name=name_of(signature),
-        signature=text,
-        tvm_version=graph.tvm_version,
-        module_json=graph_json,
-    )
+    seen = described(signature)
+    workload = Workload(content_hash("workload", text), seen.name, seen.family, seen.epilogue, seen.extents, text)
+    module_id = content_hash("module", graph_json)
+    return workload, Module(module_id, workload.workload_id, structural_hash, graph.tvm_version, graph_json)
 
 
 def unknown_workload(log_head: bytes, index: int, args: str = "") -> Workload:
@@ -197,4 +216,4 @@ def unknown_workload(log_head: bytes, index: int, args: str = "") -> Workload:
         args: the shapes and dtypes of its arguments, for its name.
     """
     identity = f"unknown-{content_hash('unknown', log_head, str(index))}"
-    return Workload(identity, "", "", f"unknown {args}".strip(), "", "", b"")
+    return Workload(identity, f"unknown {args}".strip(), "unknown", "", (), "")

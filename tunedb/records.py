@@ -1,6 +1,7 @@
 """The values that cross layers: frozen, free of TVM, and never plain dicts.
 
-What makes two of them equal is decided in `tunedb.identity` alone; here are only their fields.
+What makes two of them equal is decided in `tunedb.identity` alone; here are only their fields. The tables of a store
+follow from them (`tunedb.store.schema`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
+
+DEFAULT_CONDITIONS = "{}"
+"""Canonical JSON of a measurement like any other: alone on this machine, again and again with warm caches.
+
+What is measured otherwise says how: `{"caches":"flushed"}`. Latencies under different conditions are never compared.
+"""
 
 
 class Outcome(StrEnum):
@@ -27,19 +35,33 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A tensor program to be tuned, as one TVM release wrote it.
+    """What a tensor program computes, whichever TVM release wrote it down.
 
-    Several releases write the same program differently: their `module_id` and `structural_hash` differ and
-    their `workload_id` is one. A trace is replayed on the module that it was recorded with.
+    `family`, `epilogue` and `extents` tell workloads apart and how like they are; `name` is for people, and nothing
+    reads it.
     """
 
-    workload_id: str  # ours, hex: what the program computes (`tunedb.identity.workload_id`)
-    module_id: str  # hex, hash of `module_json`; "" when the log had no module
+    workload_id: str  # hex, hash of `signature`
+    name: str  # "conv2d+relu 1x112x112x64x7x7x3 float32"
+    family: str  # operator of the heaviest block: "conv2d"; "unknown" when the module is lost
+    epilogue: str  # what is fused behind it: "relu"; "" for nothing that has a name
+    extents: tuple[int, ...]  # of the heaviest block's axes, in order; () where one is symbolic or unknown
+    signature: str  # canonical JSON; "" when unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A workload's IRModule as one TVM release wrote it: a trace is replayed on the module it was recorded with.
+
+    Several releases write the same program differently: their `module_id` and `structural_hash` differ and their
+    `workload_id` is one.
+    """
+
+    module_id: str  # hex, hash of `module_json`
+    workload_id: str
     structural_hash: str  # decimal, as TVM wrote it; "" when unknown
-    name: str  # for people: "matmul 128x128x128 float32"
-    signature: str  # canonical JSON of what `workload_id` is the hash of
     tvm_version: str  # the release that wrote the module; "" when unknown
-    module_json: bytes  # the IRModule's JSON graph, without MetaSchedule's base64 frame; b"" when unknown
+    module_json: bytes  # the IRModule's JSON graph, without MetaSchedule's base64 frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +82,9 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """A machine that trials were measured on."""
+    """A device that trials were measured on: a machine's CPU, or one of its GPUs."""
 
-    hardware_id: str  # hex, hash of the other fields
+    hardware_id: str  # hex, hash of the other fields (`tunedb.identity.identified`)
     name: str  # "AMD EPYC 9965", "unknown"
     kind: str = "unknown"  # "cpu", "gpu", "unknown"
     num_cores: int | None = None
@@ -71,6 +93,10 @@ class Hardware:
     l2_bytes: int | None = None
     l3_bytes: int | None = None
     memory_bytes: int | None = None
+    # Of devices that are not the host.
+    compute_capability: str | None = None  # "9.0"
+    num_sms: int | None = None
+    driver: str | None = None  # its version
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +124,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One measured candidate of one workload on one target and hardware."""
+    """One measured candidate of one workload on one target and hardware, under some conditions."""
 
     trial_id: str  # hex, hash of the content (`tunedb.identity.trial_id`)
     workload_id: str
-    module_id: str
+    module_id: str  # "" when the log had no module
     target_id: str
     hardware_id: str
     source_id: str
@@ -113,6 +139,7 @@ class Trial:
     outcome: Outcome = Outcome.OK
     error: str = ""  # cause of failure, for people
     measured_at: datetime | None = None
+    conditions: str = DEFAULT_CONDITIONS  # of the measurement (`tunedb.identity.conditions_of`)
 
     @property
     def run_secs_median(self) -> float:
@@ -136,12 +163,36 @@ class WorkloadSummary:
 
     workload_id: str
     name: str
+    family: str
+    epilogue: str
+    extents: tuple[int, ...]
     structural_hashes: tuple[str, ...]
     tvm_versions: tuple[str, ...]
     num_trials: int
     num_failed: int
     num_targets: int
-    best_secs: float | None  # over all targets: never compare across targets by it
+    best_secs: float | None  # under default conditions, over all targets: never compare across targets by it
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSummary:
+    """A row of `Store.pool_summaries()`: what was measured of a workload for a target on a machine."""
+
+    workload_id: str
+    target_id: str
+    hardware_id: str
+    conditions: str
+    num_trials: int
+    num_failed: int
+    best_secs: float | None  # the least median; None when all failed
+
+
+@dataclass(frozen=True, slots=True)
+class SqlResult:
+    """The answer to a query."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]  # Python values of whatever types the query's columns have
 
 
 @dataclass(frozen=True, slots=True)

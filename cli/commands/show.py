@@ -39,7 +39,6 @@ def find(store: Store, prefix: str) -> Answer:
         AmbiguousPrefixError: several are.
     """
     from tunedb.errors import AmbiguousPrefixError, NotFoundError
-    from tunedb.query.lookup import find_trial
 
     try:
         summary = store.resolve_workload(prefix)
@@ -47,7 +46,7 @@ def find(store: Store, prefix: str) -> Answer:
         raise
     except NotFoundError:
         try:
-            trial = find_trial(store, prefix)
+            trial = store.trial(prefix)
         except AmbiguousPrefixError:
             raise
         except NotFoundError as error:
@@ -64,17 +63,18 @@ def workload_answer(store: Store, summary: WorkloadSummary) -> Answer:
     from tunedb.query.comparison import compare
 
     modules = store.modules(summary.workload_id)
+    signature = store.workload(summary.workload_id).signature
     side_by_side = compared(compare(store, [summary.workload_id]))
     document = {
         "kind": "workload",
         "workload_hash": summary.workload_id,
         "name": summary.name,
-        "signature": json.loads(modules[0].signature) if modules else None,
+        "signature": json.loads(signature) if signature else None,
         "trials": summary.num_trials,
         "failed": summary.num_failed,
         "modules": [
             {
-                "module_id": row.module_id or None,
+                "module_id": row.module_id,
                 "structural_hash": row.structural_hash or None,
                 "tvm_version": row.tvm_version or None,
                 "bytes": len(row.module_json),

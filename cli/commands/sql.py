@@ -12,7 +12,7 @@ from cli.session import session
 
 if TYPE_CHECKING:
     from cli.output import Answer
-    from tunedb.query.sql import SqlResult
+    from tunedb.records import SqlResult
 
 SUMMARY = "Ask the store in SQL"
 EXAMPLES = (
@@ -35,11 +35,10 @@ def command(
     """Answer one read-only SQL query: no files, no writes, no settings, and a time limit."""
     with session(store, as_json, debug) as run, run.open_store(as_of=as_of) as opened:
         from tunedb.errors import UsageError
-        from tunedb.query.sql import run_sql
 
         if as_csv and as_json:
             raise UsageError("--csv or --json, not both")
-        run.show(answer(run_sql(opened, query, limit_secs=limit), as_csv=as_csv))
+        run.show(answer(opened.sql(query, limit_secs=limit), as_csv=as_csv))
 
 
 def answer(result: SqlResult, *, as_csv: bool = False) -> Answer:

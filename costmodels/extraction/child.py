@@ -16,13 +16,13 @@ from multiprocessing.connection import Connection
 import msgspec
 
 from tunedb.errors import BadInputError
-from tunedb.records import Target, Trace, Workload
+from tunedb.records import Module, Target, Trace
 
 
 class Request(msgspec.Struct, frozen=True):
     """Trials of one module on one target."""
 
-    workload: Workload
+    module: Module
     target: Target
     traces: list[Trace]
     feature_version: str
@@ -59,7 +59,7 @@ def _serve(connection: Connection, request: Request) -> None:
         from tunedb.metaschedule import intrinsics, replay
 
         intrinsics.register_for(request.target.kind, request.target.keys)
-        module = replay.load_module(request.workload)
+        module = replay.load_module(request.module)
         family = features.family(request.feature_version)
         context = ms.TuneContext(mod=module, target=replay.target_to_tvm(request.target), num_threads=1)
     except Exception as error:
@@ -72,7 +72,7 @@ def _serve(connection: Connection, request: Request) -> None:
         return
     for trace in request.traces:
         try:
-            schedule = replay.schedule(request.workload, trace, trusted=True)  # this is the child to crash
+            schedule = replay.schedule(request.module, trace, trusted=True)  # this is the child to crash
             row = family.extract([schedule], context)[0]
         except BadInputError as error:
             send(Reply(cause=str(error)))

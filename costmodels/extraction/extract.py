@@ -26,7 +26,7 @@ import numpy as np
 
 from costmodels.extraction.child import Reply, Request
 from costmodels.features import DEFAULT, FAMILIES
-from tunedb.records import Target, Trial, Workload
+from tunedb.records import Module, Target, Trial
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +45,7 @@ _MAX_CRASHES = 8  # of one module, at some 2 s each; then its other trials are n
 class Job:
     """Trials that were recorded with one module on one target."""
 
-    workload: Workload
+    module: Module
     target: Target
     trials: Sequence[Trial]
     feature_version: str = DEFAULT.FEATURE_VERSION
@@ -78,7 +78,7 @@ def featurise(
             safe when this is interrupted.
     """
     chunks = [
-        Job(job.workload, job.target, job.trials[i : i + _CHUNK], job.feature_version)
+        Job(job.module, job.target, job.trials[i : i + _CHUNK], job.feature_version)
         for job in jobs
         for i in range(0, len(job.trials), _CHUNK)
     ]
@@ -128,12 +128,12 @@ def _do_chunk(
     timeout_secs = _COMPILE_TIMEOUT_SECS if is_compiled else _TRIAL_TIMEOUT_SECS
     while len(done) < len(chunk.trials):
         rest = chunk.trials[len(done) :]
-        if crashes[chunk.workload.module_id] >= _MAX_CRASHES:
+        if crashes[chunk.module.module_id] >= _MAX_CRASHES:
             cause = f"not tried: {_MAX_CRASHES} other trials of the workload crashed TVM"
             done.extend((trial.trial_id, cause, True) for trial in rest)
             break
         traces = [trial.trace for trial in rest]
-        request = Request(chunk.workload, chunk.target, traces, chunk.feature_version)
+        request = Request(chunk.module, chunk.target, traces, chunk.feature_version)
         loaded = False
         try:
             cause = child.load(request)
@@ -146,10 +146,10 @@ def _do_chunk(
                 done.append((trial.trial_id, reply.cause or np.frombuffer(reply.row, dtype=np.float64), False))
         except _ChildDiedError as error:
             if not loaded:
-                crashes[chunk.workload.module_id] = _MAX_CRASHES  # no trial of this module stands a chance
+                crashes[chunk.module.module_id] = _MAX_CRASHES  # no trial of this module stands a chance
                 done.extend((trial.trial_id, f"loading the module: {error}", True) for trial in rest)
                 break
-            crashes[chunk.workload.module_id] += 1
+            crashes[chunk.module.module_id] += 1
             blamed = chunk.trials[len(done)].trial_id
             _log.info("trial %s: %s", blamed, error)
             done.append((blamed, str(error), True))

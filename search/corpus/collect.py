@@ -113,7 +113,7 @@ def plan(spec: Spec, store: Store, target: Target) -> list[Step]:
         for sizes in row.sizes:
             number += 1
             module = tvm.IRModule({"main": operators.prim_func(row.operator, sizes, row.dtype)})
-            workload = workload_from_module(module)
+            workload, _ = workload_from_module(module)
             done = dict.fromkeys(_STRATEGIES, 0)
             for trial in store.trials(workload.workload_id, target.target_id):
                 strategy = strategies.get(trial.source_id, "")

@@ -28,7 +28,7 @@ from tunedb.machine.kernels import ARITHMETIC, MEMORY
 from tunedb.metaschedule import intrinsics
 from tunedb.metaschedule.replay import target_to_tvm, trial_from_measurement, workload_from_module
 from tunedb.query.estimates import estimate
-from tunedb.records import Hardware, Source, Target, Trial, Workload
+from tunedb.records import Hardware, Module, Source, Target, Trial, Workload
 
 _RUNS, _MIN_REPEAT_MS = 3, 5
 _SMALLEST_DRIFT = 1.05  # noise alone makes as much of it
@@ -50,6 +50,7 @@ class MeasuringReport:
 @dataclass(frozen=True, slots=True)
 class _Kernel:
     workload: Workload
+    module: Module
     schedule: Any  # tvm.s_tir.Schedule
     args_info: tuple[Any, ...]
     path: str  # of what was built
@@ -84,11 +85,11 @@ class Canaries:
             self._kernels = [_built(*made, builder, tvm_target) for made in (_arithmetic(lanes), _memory(lanes))]
         self.compile_secs = time.monotonic() - started
 
-    def measure(self, hardware: Hardware, source: Source) -> tuple[list[Workload], list[Trial]]:
+    def measure(self, hardware: Hardware, source: Source) -> tuple[list[tuple[Workload, Module]], list[Trial]]:
         """Runs both the first time, and the arithmetic one after that; `drift` says what was found.
 
         Returns:
-            Their workloads and their trials of now, for the store.
+            Their programs and their trials of now, for the store.
 
         Raises:
             MeasurementError: this machine cannot run code for the target.
@@ -100,7 +101,7 @@ class Canaries:
         drift = secs / self.arithmetic_secs
         self.drift = drift if drift > _SMALLEST_DRIFT else 1.0
         self.worst_drift = max(self.worst_drift, self.drift)
-        return [kernel.workload for kernel in kernels], trials
+        return [(kernel.workload, kernel.module) for kernel in kernels], trials
 
     def is_disturbed(self, builder: Any) -> bool:
         """Whether what is measured runs slower while a worker of the builder is busy."""
@@ -122,7 +123,7 @@ class Canaries:
         run_secs = self._run(kernel)
         self._num_measured += 1
         return trial_from_measurement(
-            kernel.workload,
+            kernel.module,
             self._target,
             hardware,
             source,
@@ -166,7 +167,7 @@ def _built(mod: Any, schedule: Any, builder: Any, tvm_target: Any) -> _Kernel:
 
     args = ms.arg_info.ArgInfo.from_entry_func(schedule.mod, remove_preproc=True)
     path = builder.build_one(schedule.mod, tvm_target)
-    return _Kernel(workload_from_module(mod), schedule, tuple(info.as_json() for info in args), path)
+    return _Kernel(*workload_from_module(mod), schedule, tuple(info.as_json() for info in args), path)
 
 
 def _arithmetic(lanes: int) -> tuple[Any, Any]:

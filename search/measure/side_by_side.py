@@ -14,7 +14,7 @@ from search.measure import workers
 from search.measure.local import PersistentBuilder, PersistentRunner
 from tunedb.errors import MeasurementError
 from tunedb.metaschedule.replay import schedule, target_to_tvm
-from tunedb.records import Target, Trace, Workload
+from tunedb.records import Module, Target, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,7 @@ class Remeasured:
         return statistics.median(self.run_secs)
 
 
-def measure_side_by_side(
-    workload: Workload, traces: Sequence[Trace], target: Target, passes: int = 10
-) -> list[Remeasured]:
+def measure_side_by_side(module: Module, traces: Sequence[Trace], target: Target, passes: int = 10) -> list[Remeasured]:
     """Builds the schedules once and runs them in turn, `passes` times.
 
     Raises:
@@ -45,7 +43,7 @@ def measure_side_by_side(
     try:
         artifacts = []
         for trace in traces:
-            mod = schedule(workload, trace).mod
+            mod = schedule(module, trace).mod
             args = ms.arg_info.ArgInfo.from_entry_func(mod, remove_preproc=True)
             path = builder.build_one(mod, target_to_tvm(target))
             artifacts.append((path, tuple(info.as_json() for info in args)))

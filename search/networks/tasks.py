@@ -54,10 +54,10 @@ def load_tasks(spec: str, store: Store | None, target: Target) -> list[Task]:
 def _from_store(prefix: str, store: Store) -> Task:
     summary = store.resolve_workload(prefix)
     problems = []
-    for workload in store.modules(summary.workload_id):
+    for module in store.modules(summary.workload_id):
         try:
-            probe(workload, Trace(b"[]", b"[]"))  # it may be anybody's: a child process loads it first
-            return Task(workload.name, load_module(workload))
+            probe(module, Trace(b"[]", b"[]"))  # it may be anybody's: a child process loads it first
+            return Task(summary.name, load_module(module))
         except BadInputError as error:
             problems.append(str(error))
     why = "; ".join(problems) or "the store has no module of it"

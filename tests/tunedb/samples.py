@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tunedb.identity import canonical_target, content_hash, source, trial_id
 from tunedb.machine.hardware import hardware_named
-from tunedb.records import Outcome, Trace, Trial, Workload
+from tunedb.records import Module, Outcome, Trace, Trial, Workload
 
 TARGET = canonical_target('{"kind":"llvm","mcpu":"znver5","num-cores":1}')
 OTHER_TARGET = canonical_target('{"kind":"llvm","mcpu":"skylake-avx512","num-cores":8}')
@@ -16,35 +16,36 @@ POSTPROC = b'["EnterPostproc",[],[],[]],["Parallel",["l53"],[],[]]]'
 ARGS = b'[["TENSOR","float32",[1,128,128]]]'
 
 
-def workload(name: str = "matmul", version: str = "0.27.0.post1", structural_hash: str = "") -> Workload:
-    """A workload whose module is made up."""
-    module = f'{{"name":"{name}","version":"{version}"}}'.encode()
-    return Workload(
-        workload_id=content_hash("test", name),
-        module_id=content_hash("test module", module),
-        structural_hash=structural_hash or str(int(content_hash(module)[:12], 16)),
-        name=f"{name} 1x128x128 float32",
-        signature="{}",
-        tvm_version=version,
-        module_json=module,
-    )
+def workload(name: str = "matmul") -> Workload:
+    """A workload that is made up."""
+    return Workload(content_hash("test", name), f"{name} 1x128x128 float32", name, "", (1, 128, 128), "{}")
+
+
+def module(of: Workload, version: str = "0.27.0.post1", structural_hash: str = "") -> Module:
+    """A module of a workload, made up too."""
+    text = f'{{"name":"{of.family}","version":"{version}"}}'.encode()
+    number = structural_hash or str(int(content_hash(text)[:12], 16))
+    return Module(content_hash("module", text), of.workload_id, number, version, text)
 
 
 WORKLOAD = workload()
+MODULE = module(WORKLOAD)
+AROUND = {"workloads": [WORKLOAD], "modules": [MODULE], "targets": [TARGET], "hardware": [MACHINE], "sources": [SOURCE]}
+"""What the trials refer to."""
 
 
 def trial(number: int, secs: float | None = None, **changes: object) -> Trial:
     """The trial number `number`: its decisions say so. `secs=None` makes a good one of (number + 1) ms."""
     fields: dict[str, object] = {
         "workload_id": WORKLOAD.workload_id,
-        "module_id": WORKLOAD.module_id,
+        "module_id": MODULE.module_id,
         "target_id": TARGET.target_id,
         "hardware_id": MACHINE.hardware_id,
         "trace": Trace(SHARED + b"," + POSTPROC, b"[[1,[%d,1,1,1]]]" % number),
         "run_secs": ((number + 1) * 1e-3 if secs is None else secs,),
         "outcome": Outcome.OK,
     }
-    given = {name: changes.pop(name) for name in list(changes) if name in fields}
+    given = {name: changes.pop(name) for name in list(changes) if name in fields or name == "conditions"}
     fields.update(given)
     identity = trial_id(**fields)  # type: ignore[arg-type]
     rest: dict[str, object] = {"source_id": SOURCE.source_id, "position": number, "args_info": ARGS, **changes}

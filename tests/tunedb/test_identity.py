@@ -9,14 +9,14 @@ import pytest
 
 from tests.tunedb import graphs
 from tunedb.errors import BadInputError
-from tunedb.identity import canonical_target, trace_id, trial_id, unknown_workload, workload_from_graph
+from tunedb.identity import canonical_target, program_from_graph, trace_id, trial_id, unknown_workload
 from tunedb.machine.hardware import hardware_named
 from tunedb.records import Trace
 
 
 def test_old_and_new_releases_meet_in_one_workload() -> None:
-    new = workload_from_graph(graphs.new_form(), "1")
-    old = workload_from_graph(graphs.old_form(), "2")
+    new = program_from_graph(graphs.new_form(), "1")
+    old = program_from_graph(graphs.old_form(), "2")
     assert new.workload_id == old.workload_id
     assert new.signature == old.signature
     assert new.module_id != old.module_id
@@ -24,7 +24,7 @@ def test_old_and_new_releases_meet_in_one_workload() -> None:
 
 
 def test_the_signature_says_what_is_computed() -> None:
-    signature = json.loads(workload_from_graph(graphs.new_form(), "1").signature)
+    signature = json.loads(program_from_graph(graphs.new_form(), "1").signature)
     assert signature == {
         "blocks": [[["S4", "S8", "R16"], "b0[v0,v1]=0.0", "b0[v0,v1]=Add(b0[v0,v1],Mul(b1[v0,v2],b2[v2,v1]))"]],
         "buffers": ["4x8 float32 param", "4x16 float32 param", "16x8 float32 param"],
@@ -32,18 +32,18 @@ def test_the_signature_says_what_is_computed() -> None:
 
 
 def test_names_and_index_types_say_nothing() -> None:
-    plain = workload_from_graph(graphs.new_form(), "1").workload_id
-    assert workload_from_graph(graphs.new_form(prefix="other_"), "1").workload_id == plain
-    assert workload_from_graph(graphs.old_form(index_dtype="int32"), "1").workload_id == plain
+    plain = program_from_graph(graphs.new_form(), "1").workload_id
+    assert program_from_graph(graphs.new_form(prefix="other_"), "1").workload_id == plain
+    assert program_from_graph(graphs.old_form(index_dtype="int32"), "1").workload_id == plain
 
 
 @pytest.mark.parametrize("other", [graphs.new_form((4, 8, 32)), graphs.new_form(operator="prim.Max")])
 def test_other_programs_are_other_workloads(other: bytes) -> None:
-    assert workload_from_graph(other, "1").workload_id != workload_from_graph(graphs.new_form(), "1").workload_id
+    assert program_from_graph(other, "1").workload_id != program_from_graph(graphs.new_form(), "1").workload_id
 
 
 def test_the_name_is_for_people() -> None:
-    assert workload_from_graph(graphs.new_form((128, 64, 32)), "1").name == "matmul 128x64x32 float32"
+    assert program_from_graph(graphs.new_form((128, 64, 32)), "1").name == "matmul 128x64x32 float32"
 
 
 def _damaged() -> list[tuple[str, bytes]]:
@@ -78,7 +78,7 @@ def _damaged() -> list[tuple[str, bytes]]:
 @pytest.mark.parametrize(("label", "graph"), _damaged(), ids=[label for label, _ in _damaged()])
 def test_damaged_graphs_are_bad_input(label: str, graph: bytes) -> None:
     with pytest.raises(BadInputError):
-        workload_from_graph(graph, "1")
+        program_from_graph(graph, "1")
 
 
 def test_shared_subexpressions_do_not_explode() -> None:
@@ -90,7 +90,7 @@ def test_shared_subexpressions_do_not_explode() -> None:
         leaf = len(graph["nodes"]) - 1
     graph["nodes"][add]["data"]["a"] = leaf
     with pytest.raises(BadInputError, match="large"):
-        workload_from_graph(json.dumps(graph).encode(), "1")
+        program_from_graph(json.dumps(graph).encode(), "1")
 
 
 def test_every_single_change_to_a_graph_is_read_or_refused() -> None:
@@ -103,7 +103,7 @@ def test_every_single_change_to_a_graph_is_read_or_refused() -> None:
                 holder = graph["nodes"][index]["data"] if key != "data" else graph["nodes"][index]
                 holder[key] = replacement
                 try:
-                    workload_from_graph(json.dumps(graph).encode(), "1")
+                    program_from_graph(json.dumps(graph).encode(), "1")
                     outcomes["read"] += 1
                 except BadInputError:
                     outcomes["refused"] += 1
@@ -162,7 +162,7 @@ def test_ids_stay_what_they_are() -> None:
     assert trace_id(Trace(b'[["A",[],[],["b0"]]]', b"[]")) == "d472b3f5f065245967448ec6db34ad05"
     assert canonical_target({"kind": "llvm"}).target_id == "680d476dfa0f467eef33dd863483dcb2"
     assert hardware_named("Apple M1 Ultra").hardware_id == "502034f246cbcc03eb3849815f814fff"
-    assert workload_from_graph(graphs.new_form(), "1").workload_id == "57fda81f803c5ebaa7ea90caf6396e77"
+    assert program_from_graph(graphs.new_form(), "1").workload_id == "57fda81f803c5ebaa7ea90caf6396e77"
     assert unknown_workload(b"line", 3).workload_id == "unknown-ada5260672194329e9ee079a43a605ee"
     assert (
         trial_id(

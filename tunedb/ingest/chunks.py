@@ -12,7 +12,7 @@ from tunedb.ingest.formats.detect import Format
 from tunedb.ingest.formats.legacy import OtherTunerReader
 from tunedb.ingest.formats.metaschedule import RecordReader
 from tunedb.records import Rejected, Target, Workload
-from tunedb.store.columns import TrialColumns
+from tunedb.store.batch import TrialRows
 
 _ENTRIES = {Format.AUTOTVM: autotvm.entry_of, Format.ANSOR: ansor.entry_of}
 
@@ -42,7 +42,7 @@ class Chunk:
 class Parsed:
     """What a chunk says."""
 
-    trials: TrialColumns = field(default_factory=TrialColumns)
+    trials: TrialRows = field(default_factory=TrialRows)
     workloads: list[Workload] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)

@@ -24,8 +24,8 @@ from tunedb.ingest.parallel import ParallelParser
 from tunedb.ingest.paths import Found, find
 from tunedb.ingest.report import FileReport, IngestProgress, IngestReport
 from tunedb.machine.hardware import UNKNOWN
-from tunedb.records import Hardware, Rejected, Workload
-from tunedb.store.columns import Batch
+from tunedb.records import Hardware, Module, Rejected, Workload
+from tunedb.store.batch import Batch
 from tunedb.store.contract import Store
 
 __all__ = ["FileReport", "IngestProgress", "IngestReport", "ingest"]
@@ -65,7 +65,6 @@ def ingest(
                 run.container(found)
         run.flush()
     except KeyboardInterrupt:
-        run.keep_whole_rows()
         run.flush()
         raise
     finally:
@@ -151,15 +150,15 @@ class _Ingest:
         try:
             for number, line in numbered_lines(stream):
                 try:
-                    workload = read_workload(line)
+                    workload, module = read_workload(line)
                 except BadInputError as error:
                     refs.append(None)
                     report.rejected += 1
                     self.reject(Rejected(uri, number, str(error), line[:KEPT_BYTES].rstrip(b"\r\n")))
                     continue
-                refs.append((workload.workload_id, workload.module_id))
+                refs.append((workload.workload_id, module.module_id))
                 report.workloads += 1
-                self._add_workload(workload)
+                self._add_program(workload, module)
                 self._flush_if_full()
         except BadInputError as error:
             report.rejected += 1
@@ -197,9 +196,10 @@ class _Ingest:
             self.reject(Rejected(file.uri, 0, f"its workload file is {state}: its trials are of unknown workloads"))
         self._tell(file.uri)
 
-    def _add_workload(self, workload: Workload) -> None:
+    def _add_program(self, workload: Workload, module: Module) -> None:
         self._batch.workloads.append(workload)
-        self._bytes += len(workload.module_json) + len(workload.signature)
+        self._batch.modules.append(module)
+        self._bytes += len(module.module_json) + len(workload.signature)
 
     def reject(self, rejected: Rejected, report: FileReport | None = None) -> None:
         """Takes note of bad input; with the report of a file that is rejected as a whole."""
@@ -221,10 +221,6 @@ class _Ingest:
             self.flush()
         return full
 
-    def keep_whole_rows(self) -> None:
-        """Drops a row that an interrupt has cut off between two columns."""
-        self._batch.trials.keep_whole_rows()
-
     def close(self) -> None:
         """Ends what runs beside."""
         self._parser.close()
@@ -235,7 +231,7 @@ class _Ingest:
         if batch.is_empty():
             return
         done = self._store.append_batch(batch)
-        for source_id, rows in Counter(batch.trials.source_id).items():
+        for source_id, rows in Counter(row.source_id for row in batch.trials.rows).items():
             added, failed = done.by_source.get(source_id, (0, 0))
             report = self._reports[source_id]
             report.added += added

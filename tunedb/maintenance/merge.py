@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from tunedb.query.calibration import all_workload_ids
-from tunedb.records import AppendReport, Rejected, Trial, Workload
-from tunedb.store.columns import Batch, TrialColumns
+from tunedb.records import AppendReport, Module, Rejected, Trial
+from tunedb.store.batch import Batch, TrialRows
 from tunedb.store.contract import Store
 
 _BATCH = 20_000  # trials: bounds memory, and one commit each
@@ -29,7 +29,8 @@ def merge(into: Store, other: Store) -> AppendReport:
         StoreError: one of them cannot be read, or `into` cannot be written.
     """
     around = Batch(
-        workloads=list(_modules(other)),
+        workloads=[other.workload(identity) for identity in all_workload_ids(other)],
+        modules=list(_modules(other)),
         targets=other.targets(),
         hardware=other.hardware(),
         sources=other.sources(),
@@ -39,7 +40,7 @@ def merge(into: Store, other: Store) -> AppendReport:
     added = duplicates = failed = 0
     by_source: dict[str, tuple[int, int]] = {}
     for trials in _batches(other.trials()):
-        report = into.append_batch(Batch(TrialColumns.of(trials)))
+        report = into.append_batch(Batch(TrialRows.of(trials)))
         added += report.added
         duplicates += report.duplicates
         failed += report.failed_trials
@@ -50,7 +51,7 @@ def merge(into: Store, other: Store) -> AppendReport:
     return AppendReport(added, duplicates, failed, rejected, by_source)
 
 
-def _modules(store: Store) -> Iterator[Workload]:
+def _modules(store: Store) -> Iterator[Module]:
     for workload_id in all_workload_ids(store):
         yield from store.modules(workload_id)
 

@@ -15,17 +15,9 @@ from urllib.parse import unquote, urlparse
 
 from tunedb.errors import NotFoundError, StoreError, UsageError
 from tunedb.store import schema
-from tunedb.store.delta.table import parquet_relation, store_errors
+from tunedb.store.delta.table import parquet_relation, refuse_other_version, schema_version, store_errors
 
 _ASIDE = "set-aside"
-_REFERENCES = (
-    ("workload_id", "workloads"),
-    ("module_id", "workloads"),
-    ("target_id", "targets"),
-    ("hardware_id", "hardware"),
-    ("source_id", "sources"),
-    ("instructions_id", "instructions"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +40,7 @@ def repair(url: str | Path) -> list[Repaired]:
     Raises:
         NotFoundError: there is no store.
         UsageError: the store is not in a folder.
+        StoreSchemaError: another schema version wrote it.
         StoreError: it cannot be repaired; the message says which part.
     """
     if "://" in str(url):
@@ -55,10 +48,27 @@ def repair(url: str | Path) -> list[Repaired]:
     root = Path(url).expanduser().absolute()
     if not any((root / table.name / "_delta_log").is_dir() for table in schema.TABLES):
         raise NotFoundError(f"there is no store at {root}")
+    _check_version(root)
     aside = root / _ASIDE / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
     with store_errors(f"repair the store at {root}"):
         found = [done for table in schema.TABLES for done in _repair_table(root / table.name, aside / table.name)]
-        return [*found, *_set_dangling_trials_aside(root, aside)]
+        return [*found, *_set_dangling_rows_aside(root, aside)]
+
+
+def _check_version(root: Path) -> None:
+    """Whether the tables that can be opened are of the present schema version.
+
+    Raises:
+        StoreSchemaError: one is of another: its own tunedb knows how to repair it.
+    """
+    import deltalake
+
+    for table in schema.TABLES:
+        try:
+            delta = deltalake.DeltaTable(str(root / table.name))
+        except (deltalake.exceptions.DeltaError, OSError):  # broken: that is what a repair is for
+            continue
+        refuse_other_version(schema_version(delta, str(root / table.name)), str(root))
 
 
 def _repair_table(folder: Path, aside: Path) -> Iterator[Repaired]:
@@ -113,28 +123,28 @@ def _move(file: Path, aside: Path) -> str:
     return str(file.rename(aside / file.name))
 
 
-def _set_dangling_trials_aside(root: Path, aside: Path) -> Iterator[Repaired]:
-    """Trials whose workload, target or the like is gone are of no use, and would break every question."""
+def _set_dangling_rows_aside(root: Path, aside: Path) -> Iterator[Repaired]:
+    """Rows that refer to what is gone are of no use, and would break every question."""
     import deltalake
     import duckdb
     import pyarrow.parquet as pq
 
-    trials = deltalake.DeltaTable(str(root / "trials"))
-    for column, name in _REFERENCES:
-        there = "row_id" if column == "module_id" else column
-        known: Any = deltalake.DeltaTable(str(root / name)).to_pyarrow_dataset().to_table([there])
-        with duckdb.connect() as database:
-            database.register("trials", trials.to_pyarrow_dataset())
-            database.register("known", known)
-            lost: Any = database.sql(
-                f"SELECT * FROM trials WHERE {column} <> '' AND {column} NOT IN (SELECT {there} FROM known)"
-            ).to_arrow_table()
-        if not lost.num_rows:
-            continue
-        file = aside / "trials" / f"without-{name}-{column}.parquet"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(lost, file)
-        ids = ", ".join(f"'{identity}'" for identity in sorted(set(lost.column(column).to_pylist())))
-        trials.delete(f"{column} IN ({ids})")
-        trials = deltalake.DeltaTable(str(root / "trials"))
-        yield Repaired(f"{lost.num_rows} trials referred to a {column} that is gone", str(file))
+    for table in schema.TABLES:  # what is referred to before what refers to it
+        rows = deltalake.DeltaTable(str(root / table.name))
+        for column, name in table.references.items():
+            known: Any = deltalake.DeltaTable(str(root / name)).to_pyarrow_dataset().to_table([column])
+            with duckdb.connect() as database:
+                database.register("rows", rows.to_pyarrow_dataset())
+                database.register("known", known)
+                lost: Any = database.sql(
+                    f"SELECT * FROM rows WHERE {column} <> '' AND {column} NOT IN (SELECT {column} FROM known)"
+                ).to_arrow_table()
+            if not lost.num_rows:
+                continue
+            file = aside / table.name / f"without-{name}-{column}.parquet"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(lost, file)
+            ids = ", ".join(f"'{identity}'" for identity in sorted(set(lost.column(column).to_pylist())))
+            rows.delete(f"{column} IN ({ids})")
+            rows = deltalake.DeltaTable(str(root / table.name))
+            yield Repaired(f"{lost.num_rows} {table.name} referred to a {column} that is gone", str(file))

@@ -53,7 +53,7 @@ def _changed_modules(store: Store) -> list[str]:
         row.module_id
         for workload_id in all_workload_ids(store)
         for row in store.modules(workload_id)
-        if row.module_id and row.module_json and _module_id(row.module_json) != row.module_id
+        if content_hash("module", row.module_json) != row.module_id
     ]
     return _named("module", wrong)
 
@@ -63,7 +63,3 @@ def _named(what: str, wrong: list[str]) -> list[str]:
         return []
     examples = ", ".join(wrong[:_NAMED])
     return [f"{len(wrong)} {what}(s) do not have the content that their hash was made of, such as {examples}"]
-
-
-def _module_id(module_json: bytes) -> str:
-    return content_hash("module", module_json)

@@ -17,7 +17,7 @@ import msgspec
 from tunedb.errors import BadInputError
 from tunedb.identity import canonical_target, content_hash, trial_id
 from tunedb.ingest.formats.metaschedule import read_workload
-from tunedb.records import Hardware, Outcome, Source, Target, Trace, Trial, Workload
+from tunedb.records import DEFAULT_CONDITIONS, Hardware, Module, Outcome, Source, Target, Trace, Trial, Workload
 
 _CACHED_MODULES = 64
 
@@ -55,8 +55,10 @@ def target_to_tvm(target: Target) -> Any:
         raise BadInputError(f"TVM rejects the target {target.text}: {last_line(error)}") from error
 
 
-def workload_from_module(mod: Any) -> Workload:
-    """Our record of an IRModule, with the structural hash that MetaSchedule's JSON database would write.
+def workload_from_module(mod: Any) -> tuple[Workload, Module]:
+    """Our records of an IRModule: what it computes, and the module itself.
+
+    Its structural hash is the one that MetaSchedule's JSON database would write.
 
     Raises:
         BadInputError: it holds no tensor program.
@@ -66,21 +68,19 @@ def workload_from_module(mod: Any) -> Workload:
     return read_workload(msgspec.json.encode(plain(TvmWorkload(mod).as_json())))
 
 
-def load_module(workload: Workload) -> Any:
-    """The workload's IRModule. Modules are shared between calls: TVM's are immutable.
+def load_module(module: Module) -> Any:
+    """A module as an IRModule. Modules are shared between calls: TVM's are immutable.
 
     Raises:
-        BadInputError: it has no module, another TVM release wrote it, or it is not what its hash says.
+        BadInputError: another TVM release wrote it, or it is not what its hash says.
     """
-    if not workload.module_json:
-        raise BadInputError(f"the module of workload {workload.name} is not known")
     running = release()
-    if workload.tvm_version != running:
-        wrote = workload.tvm_version or "an unknown release"
-        raise BadInputError(f"the module of workload {workload.name} was written by TVM {wrote}; this is {running}")
-    if content_hash("module", workload.module_json) != workload.module_id:
-        raise BadInputError(f"the module of workload {workload.name} is not what its hash says")
-    return _load(workload.module_json)
+    if module.tvm_version != running:
+        wrote = module.tvm_version or "an unknown release"
+        raise BadInputError(f"the module {module.module_id[:12]} was written by TVM {wrote}; this is {running}")
+    if content_hash("module", module.module_json) != module.module_id:
+        raise BadInputError(f"the module {module.module_id[:12]} is not what its hash says")
+    return _load(module.module_json)
 
 
 @lru_cache(maxsize=_CACHED_MODULES)
@@ -118,7 +118,7 @@ def recorded_trace(trace: Any) -> Trace:
 
 
 def trial_from_measurement(
-    workload: Workload,
+    module: Module,
     target: Target,
     hardware: Hardware,
     source: Source,
@@ -130,11 +130,12 @@ def trial_from_measurement(
     outcome: Outcome = Outcome.OK,
     error: str = "",
     measured_at: datetime | None = None,
+    conditions: str = DEFAULT_CONDITIONS,
 ) -> Trial:
     """A trial from what MetaSchedule hands to its callbacks.
 
     Args:
-        workload: of the module that the trace belongs to (`workload_from_module`).
+        module: that the trace belongs to (`workload_from_module`).
         target: what was compiled for.
         hardware: what it ran on.
         source: the run that measured it.
@@ -145,6 +146,7 @@ def trial_from_measurement(
         outcome: how it ended; `OK` without run times counts as `FAILED`.
         error: the cause of failure.
         measured_at: when.
+        conditions: of the measurement (`tunedb.identity.conditions_of`).
     """
     recorded = recorded_trace(trace)
     secs = tuple(float(figure) for figure in run_secs or ()) if outcome is Outcome.OK else ()
@@ -152,18 +154,19 @@ def trial_from_measurement(
         outcome = Outcome.FAILED
     described = [plain(arg.as_json()) if hasattr(arg, "as_json") else plain(arg) for arg in args_info]
     identity = trial_id(
-        workload_id=workload.workload_id,
-        module_id=workload.module_id,
+        workload_id=module.workload_id,
+        module_id=module.module_id,
         target_id=target.target_id,
         hardware_id=hardware.hardware_id,
         trace=recorded,
         run_secs=secs,
         outcome=outcome,
+        conditions=conditions,
     )
     return Trial(
         trial_id=identity,
-        workload_id=workload.workload_id,
-        module_id=workload.module_id,
+        workload_id=module.workload_id,
+        module_id=module.module_id,
         target_id=target.target_id,
         hardware_id=hardware.hardware_id,
         source_id=source.source_id,
@@ -174,6 +177,7 @@ def trial_from_measurement(
         outcome=outcome,
         error=error,
         measured_at=measured_at,
+        conditions=conditions,
     )
 
 

@@ -33,7 +33,7 @@ from tunedb.metaschedule.convert import (
 )
 from tunedb.metaschedule.probe import probe
 from tunedb.metaschedule.upgrade import block_names, upgraded
-from tunedb.records import Outcome, Source, Target, Trace, Trial, Workload
+from tunedb.records import Module, Outcome, Source, Target, Trace, Trial
 from tunedb.store.contract import Store
 from tunedb.store.opening import open_store
 from tunedb.traces import validated_trace
@@ -84,7 +84,7 @@ class StoreDatabase(PyDatabase):  # type: ignore[misc]
         self._hardware = this_machine()
         self._source: Source | None = None
         self._committed = 0
-        self._rows: dict[str, list[tuple[Workload, Any]]] = {}  # by structural hash: our row and TVM's workload
+        self._rows: dict[str, list[tuple[Module, Any]]] = {}  # by structural hash: our row and TVM's workload
         self._own_sources: set[str] = set()
 
     # -- workloads -------------------------------------------------------------------------------------------------
@@ -98,13 +98,13 @@ class StoreDatabase(PyDatabase):  # type: ignore[misc]
         equal = self._equal_rows(mod)
         if equal:
             return equal[0][1]
-        row = workload_from_module(mod)
-        self._store.append([], workloads=[row])
+        ours, row = workload_from_module(mod)
+        self._store.append([], workloads=[ours], modules=[row])
         committed = TvmWorkload(mod)
         self._rows.setdefault(row.structural_hash, []).append((row, committed))
         return committed
 
-    def _equal_rows(self, mod: Any) -> list[tuple[Workload, Any]]:
+    def _equal_rows(self, mod: Any) -> list[tuple[Module, Any]]:
         """The store's modules that are structurally equal to this one, the same text first."""
         structural_hash = str(tvm_ffi.structural_hash(mod) % (1 << 64))
         rows = self._rows.setdefault(structural_hash, [])
@@ -118,7 +118,7 @@ class StoreDatabase(PyDatabase):  # type: ignore[misc]
                 _LOG.warning("passed over: %s", error)
         return [(row, workload) for row, workload in rows if tvm_ffi.structural_equal(workload.mod, mod)]
 
-    def _matching_rows(self, mod: Any) -> list[tuple[Workload, Any]]:
+    def _matching_rows(self, mod: Any) -> list[tuple[Module, Any]]:
         """The store's modules that are equal to this one as the database was asked to see it."""
         if self._module_equality == "structural":
             return self._equal_rows(mod)
@@ -128,7 +128,7 @@ class StoreDatabase(PyDatabase):  # type: ignore[misc]
         asked.commit_workload(mod)
         return [(row, workload) for row, workload in self._all_rows() if asked.has_workload(workload.mod)]
 
-    def _all_rows(self) -> list[tuple[Workload, Any]]:
+    def _all_rows(self) -> list[tuple[Module, Any]]:
         """Every module of the store that this TVM can load; each is loaded once."""
         for summary in self._store.workloads():
             if str(tvm.__version__) not in summary.tvm_versions:
@@ -140,18 +140,16 @@ class StoreDatabase(PyDatabase):  # type: ignore[misc]
                 ):
                     continue
                 try:
-                    if row.module_json:
-                        probe(row, _EMPTY_TRACE)
+                    probe(row, _EMPTY_TRACE)
                     rows.append((row, TvmWorkload(load_module(row))))
                 except BadInputError as error:
                     _LOG.warning("passed over: %s", error)
         return [pair for rows in self._rows.values() for pair in rows]
 
-    def _module(self, row: Workload, mod: Any) -> Any:
-        if row.tvm_version == str(tvm.__version__) and workload_from_module(mod).module_id == row.module_id:
+    def _module(self, row: Module, mod: Any) -> Any:
+        if row.tvm_version == str(tvm.__version__) and workload_from_module(mod)[1].module_id == row.module_id:
             return mod  # the same text: nothing foreign to be parsed
-        if row.module_json:
-            probe(row, _EMPTY_TRACE)
+        probe(row, _EMPTY_TRACE)
         return load_module(row)
 
     # -- records ---------------------------------------------------------------------------------------------------
@@ -159,7 +157,7 @@ class StoreDatabase(PyDatabase):  # type: ignore[misc]
     def commit_tuning_record(self, record: Any) -> None:
         """Appends a measured record to the store; one of another target than this database's too."""
         target = target_from_tvm(record.target) if record.target is not None else self._asked_target(None)
-        row = workload_from_module(record.workload.mod)
+        workload, row = workload_from_module(record.workload.mod)
         run_secs = [float(plain(secs)) for secs in record.run_secs or ()]
         good = bool(run_secs) and all(0 < secs < _FAILED_SECS and math.isfinite(secs) for secs in run_secs)
         with self._lock:
@@ -179,7 +177,12 @@ class StoreDatabase(PyDatabase):  # type: ignore[misc]
             outcome=Outcome.OK if good else Outcome.FAILED,
         )
         self._store.append(
-            [trial], workloads=[row], targets=[target], hardware=[self._hardware], sources=[self._source]
+            [trial],
+            workloads=[workload],
+            modules=[row],
+            targets=[target],
+            hardware=[self._hardware],
+            sources=[self._source],
         )
 
     def get_top_k(self, workload: Any, top_k: int) -> list[Any]:
@@ -228,10 +231,10 @@ class StoreDatabase(PyDatabase):  # type: ignore[misc]
         schedule = self.query_schedule(mod, target, workload_name)
         return None if schedule is None else schedule.mod
 
-    def _top(self, rows: Sequence[tuple[Workload, Any]], top_k: int, target: Target) -> list[Any]:
+    def _top(self, rows: Sequence[tuple[Module, Any]], top_k: int, target: Target) -> list[Any]:
         if top_k <= 0 or not rows:
             return []
-        trials: list[tuple[Trial, Workload, Any, Target]] = []
+        trials: list[tuple[Trial, Module, Any, Target]] = []
         for alike in self._alike(target):
             for row, workload in rows:
                 best = self._store.best(row.workload_id, alike.target_id, 2 * top_k + 8, module_id=row.module_id)
@@ -247,18 +250,20 @@ class StoreDatabase(PyDatabase):  # type: ignore[misc]
                 break
         return records
 
-    def _best_of_older_releases(self, row: Workload, target: Target, limit: int) -> list[Trial]:
+    def _best_of_older_releases(self, row: Module, target: Target, limit: int) -> list[Trial]:
         """The best that older releases of TVM have recorded of the same workload, their traces brought up to date."""
         found: list[Trial] = []
         for old in self._store.modules(row.workload_id):
-            if not old.module_json or old.tvm_version == row.tvm_version:
+            if old.tvm_version == row.tvm_version:
                 continue
             try:
                 names = block_names(old, row)
                 best = self._store.best(row.workload_id, target.target_id, limit, module_id=old.module_id)
                 found += [replace(trial, trace=upgraded(trial.trace, names)) for trial in best]
             except BadInputError as error:
-                _LOG.warning("what TVM %s recorded of %s is passed over: %s", old.tvm_version, row.name, error)
+                _LOG.warning(
+                    "what TVM %s recorded of workload %s is passed over: %s", old.tvm_version, row.workload_id, error
+                )
         return found
 
     def _alike(self, target: Target) -> list[Target]:
@@ -269,7 +274,7 @@ class StoreDatabase(PyDatabase):  # type: ignore[misc]
         others = [row for row in self._store.targets() if row.kind == target.kind and _without_host(row) == device]
         return [target, *(row for row in others if row.target_id != target.target_id)]
 
-    def _record(self, trial: Trial, row: Workload, target: Target, workload: Any) -> Any:
+    def _record(self, trial: Trial, row: Module, target: Target, workload: Any) -> Any:
         try:
             decoded = validated_trace(trial.trace)
             if trial.module_id != row.module_id or trial.source_id not in self._trusted_sources(trial.source_id):

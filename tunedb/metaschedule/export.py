@@ -14,7 +14,7 @@ import msgspec
 
 from tunedb.errors import BadInputError, StoreError, UsageError
 from tunedb.machine.kernels import WORKLOAD_IDS
-from tunedb.records import Outcome, Target, Trial, Workload
+from tunedb.records import Module, Outcome, Target, Trial
 from tunedb.store.contract import Store
 from tunedb.traces import validated_trace
 
@@ -151,7 +151,7 @@ class _Writer:
         return self._report.workloads - 1
 
 
-def workload_line(row: Workload) -> bytes:
+def workload_line(row: Module) -> bytes:
     """A module as a line of MetaSchedule's workload file."""
     framed = len(row.module_json).to_bytes(8, "little") + row.module_json
     return msgspec.json.encode([row.structural_hash, base64.b64encode(framed).decode()]) + b"\n"

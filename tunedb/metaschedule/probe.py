@@ -18,7 +18,7 @@ import msgspec
 
 from tunedb.errors import BadInputError
 from tunedb.identity import trace_id
-from tunedb.records import Trace, Workload
+from tunedb.records import Module, Trace
 from tunedb.traces import validated_trace
 
 _TIMEOUT_SECS = 60.0
@@ -26,7 +26,7 @@ _CACHED = 1024
 
 
 class _Question(msgspec.Struct):
-    workload: Workload
+    module: Module
     trace: Trace
 
 
@@ -43,12 +43,12 @@ class _Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._answers: OrderedDict[tuple[str, str], _Answer] = OrderedDict()
 
-    def ask(self, workload: Workload, trace: Trace) -> str:
-        key = (workload.module_id, trace_id(trace))
+    def ask(self, module: Module, trace: Trace) -> str:
+        key = (module.module_id, trace_id(trace))
         with self._lock:
             answer = self._answers.get(key)
             if answer is None:
-                answer = self._exchange(msgspec.json.encode(_Question(workload, trace)))
+                answer = self._exchange(msgspec.json.encode(_Question(module, trace)))
                 self._answers[key] = answer
                 if len(self._answers) > _CACHED:
                     self._answers.popitem(last=False)
@@ -112,7 +112,7 @@ _CHILD = _Child()
 atexit.register(_CHILD.stop)
 
 
-def probe(workload: Workload, trace: Trace) -> str:
+def probe(module: Module, trace: Trace) -> str:
     """Replays a trace on its module in a child process.
 
     Returns:
@@ -121,7 +121,7 @@ def probe(workload: Workload, trace: Trace) -> str:
     Raises:
         BadInputError: it does not replay, or crashes TVM, or takes longer than a minute.
     """
-    return _CHILD.ask(workload, trace)
+    return _CHILD.ask(module, trace)
 
 
 def serve() -> None:
@@ -133,7 +133,7 @@ def serve() -> None:
     for line in sys.stdin.buffer:
         question = msgspec.json.decode(line, type=_Question)
         try:
-            replayed = replay(load_module(question.workload), validated_trace(question.trace))
+            replayed = replay(load_module(question.module), validated_trace(question.trace))
             answer = _Answer(script=str(replayed.mod.script()))
         except BadInputError as error:
             answer = _Answer(error=str(error) or "it does not replay")

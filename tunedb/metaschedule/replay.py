@@ -19,7 +19,7 @@ from tunedb.metaschedule.convert import (
     workload_from_module,
 )
 from tunedb.metaschedule.probe import probe
-from tunedb.records import Trace, Trial, Workload
+from tunedb.records import Module, Trace, Trial
 from tunedb.traces import validated_trace
 
 __all__ = [
@@ -37,37 +37,37 @@ __all__ = [
 ]
 
 
-def scheduled_module(workload: Workload, trial: Trial, *, trusted: bool = False) -> Any:
+def scheduled_module(module: Module, trial: Trial, *, trusted: bool = False) -> Any:
     """The module that a trial measured: its trace, postprocessors' part included, applied to its module.
 
     Args:
-        workload: the row of the trial's own module (`Store.module(trial.module_id)`).
+        module: the trial's own module (`Store.module(trial.module_id)`).
         trial: the trial.
         trusted: whether this machine's own runs wrote both; else they are first replayed in a child process.
 
     Raises:
         BadInputError: they do not replay here.
     """
-    return schedule(workload, trial.trace, trusted=trusted).mod
+    return schedule(module, trial.trace, trusted=trusted).mod
 
 
-def schedule(workload: Workload, trace: Trace, *, trusted: bool = False) -> Any:
+def schedule(module: Module, trace: Trace, *, trusted: bool = False) -> Any:
     """As `scheduled_module`, but the whole `tvm.s_tir.Schedule`."""
-    if workload.tvm_version != release():
-        load_module(workload)  # says why not
+    if module.tvm_version != release():
+        load_module(module)  # says why not
     decoded = validated_trace(trace)
     if not trusted:
-        probe(workload, trace)
-    return replay(load_module(workload), decoded)
+        probe(module, trace)
+    return replay(load_module(module), decoded)
 
 
-def script(workload: Workload, trial: Trial) -> str:
+def script(module: Module, trial: Trial) -> str:
     """The scheduled TVMScript of a trial, made in a child process: for showing.
 
     Raises:
         BadInputError: the trial does not replay with this TVM.
     """
-    if workload.tvm_version != release():
-        load_module(workload)  # says why not
+    if module.tvm_version != release():
+        load_module(module)  # says why not
     validated_trace(trial.trace)
-    return probe(workload, trial.trace)
+    return probe(module, trial.trace)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from tunedb.errors import BadInputError
-from tunedb.records import Trace, Trial, Workload
+from tunedb.records import Module, Trace, Trial
 from tunedb.store.contract import Store
 from tunedb.traces import validated_trace
 
@@ -62,7 +62,7 @@ def _upgraded(instruction: list[Any], names: Mapping[str, str]) -> list[Any]:
     return [kind, inputs, attrs, outputs]
 
 
-def block_names(old: Workload, new: Workload) -> dict[str, str]:
+def block_names(old: Module, new: Module) -> dict[str, str]:
     """What the blocks of one module are called in another module of the same workload.
 
     Raises:
@@ -77,7 +77,7 @@ def block_names(old: Workload, new: Workload) -> dict[str, str]:
     return dict(zip(*hints, strict=True))
 
 
-def replayable(store: Store, trial: Trial, release: str) -> tuple[Workload, Trace]:
+def replayable(store: Store, trial: Trial, release: str) -> tuple[Module, Trace]:
     """The module and the trace with which a trial is replayed by a TVM release. Nothing is replayed yet.
 
     Args:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tunedb.machine.kernels import KERNELS, WORKLOAD_IDS
-from tunedb.store.contract import Store
+from tunedb.records import DEFAULT_CONDITIONS
+from tunedb.store.contract import StoreReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,18 +17,19 @@ class Calibration:
     bytes_per_sec: float | None = None
 
 
-def all_workload_ids(store: Store) -> list[str]:
-    """The workloads of a store's trials: those that `Store.workloads` lists, and the kernels, which it leaves out."""
-    return [*(row.workload_id for row in store.workloads()), *sorted(WORKLOAD_IDS)]
+def all_workload_ids(store: StoreReader) -> list[str]:
+    """All workloads: those that `Store.workloads` lists, and the kernels, which it leaves out, where measured."""
+    kernels = {row.workload_id for row in store.pool_summaries(WORKLOAD_IDS)}
+    return [*(row.workload_id for row in store.workloads()), *sorted(kernels)]
 
 
-def calibration(store: Store, target_id: str, hardware_id: str) -> Calibration:
+def calibration(store: StoreReader, target_id: str, hardware_id: str) -> Calibration:
     """What the trials of the two kernels say of a target's code on a machine."""
     found = []
     for kernel in KERNELS:
         secs = [
             min(trial.run_secs)
-            for trial in store.trials(kernel.workload_id, target_id)
+            for trial in store.trials(kernel.workload_id, target_id, conditions=DEFAULT_CONDITIONS)
             if trial.hardware_id == hardware_id and trial.run_secs
         ]
         found.append(kernel.work / min(secs) if secs else None)

@@ -6,14 +6,8 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from tunedb.query.sql import run_sql
-from tunedb.records import Hardware, Target
-from tunedb.store.contract import Store
-
-_GROUPS = """
-SELECT workload_id, target_id, hardware_id, count(*), min(secs_median) FROM trials
-GROUP BY workload_id, target_id, hardware_id
-"""
+from tunedb.records import DEFAULT_CONDITIONS, Hardware, PoolSummary, Target
+from tunedb.store.contract import StoreReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,32 +20,48 @@ class Compared:
     hardware: Hardware
     num_trials: int
     best_secs: float | None  # None when all trials failed
-    ratio: float | None  # to the fastest of the workload's rows
+    ratio: float | None  # to the fastest of the workload's rows under these conditions
+    conditions: str = DEFAULT_CONDITIONS
 
 
-def compare(store: Store, workload_ids: Collection[str] | None = None) -> list[Compared]:
-    """Workloads by target and machine, by name and then the fastest first.
+def compare(store: StoreReader, workload_ids: Collection[str] | None = None) -> list[Compared]:
+    """Workloads by target, machine and conditions, by name and then the fastest first.
 
     Args:
-        store: what is compared.
-        workload_ids: which workloads; None takes those that have more than one target or machine.
+        store: the store whose trials are compared.
+        workload_ids: the workloads; None takes those that have more than one target, machine or kind of conditions.
     """
-    groups: dict[str, list[tuple[str, str, int, float | None]]] = defaultdict(list)
-    for workload_id, *rest in run_sql(store, _GROUPS).rows:
-        groups[workload_id].append((rest[0], rest[1], rest[2], rest[3]))
+    groups: dict[str, list[PoolSummary]] = defaultdict(list)
+    for pool in store.pool_summaries(workload_ids):
+        groups[pool.workload_id].append(pool)
     targets = {row.target_id: row for row in store.targets()}
     hardware = {row.hardware_id: row for row in store.hardware()}
     found = []
     for summary in store.workloads():
-        rows = groups.get(summary.workload_id, [])
-        if len(rows) < 2 if workload_ids is None else summary.workload_id not in workload_ids:
+        pools = groups.get(summary.workload_id, [])
+        if len(pools) < 2 if workload_ids is None else summary.workload_id not in workload_ids:
             continue
-        fastest = min((secs for *_, secs in rows if secs is not None), default=None)
-        for target_id, hardware_id, count, secs in sorted(rows, key=lambda row: (row[3] is None, row[3], row[:2])):
-            ratio = secs / fastest if secs is not None and fastest else None
+        fastest: dict[str, float] = {}
+        for pool in pools:
+            if pool.best_secs is not None:
+                fastest[pool.conditions] = min(pool.best_secs, fastest.get(pool.conditions, pool.best_secs))
+        for pool in sorted(pools, key=_order):
+            secs = pool.best_secs
             found.append(
                 Compared(
-                    summary.workload_id, summary.name, targets[target_id], hardware[hardware_id], count, secs, ratio
+                    summary.workload_id,
+                    summary.name,
+                    targets[pool.target_id],
+                    hardware[pool.hardware_id],
+                    pool.num_trials,
+                    secs,
+                    None if secs is None else secs / fastest[pool.conditions],
+                    pool.conditions,
                 )
             )
     return found
+
+
+def _order(pool: PoolSummary) -> tuple[bool, bool, float, str, str]:
+    is_special = pool.conditions != DEFAULT_CONDITIONS
+    return is_special, pool.best_secs is None, pool.best_secs or 0.0, pool.target_id, pool.hardware_id

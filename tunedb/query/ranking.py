@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from tunedb.identity import trace_id
 from tunedb.query.estimates import Estimate, estimate, tied
-from tunedb.records import Outcome, Trial
-from tunedb.store.contract import Store
+from tunedb.records import DEFAULT_CONDITIONS, Outcome, Trial
+from tunedb.store.contract import StoreReader
 
 _MORE = 8  # a schedule that was lucky once may stand before a better one: look at some more than are asked for
 
@@ -22,16 +22,26 @@ class Ranked:
     tied: bool  # cannot be told from the first of the list
 
 
-def ranked_best(store: Store, workload_id: str, target_id: str, limit: int = 1) -> list[Ranked]:
+def ranked_best(
+    store: StoreReader, workload_id: str, target_id: str, limit: int = 1, conditions: str = DEFAULT_CONDITIONS
+) -> list[Ranked]:
     """The `limit` fastest schedules of a workload on a target by pooled estimate, fastest first.
 
-    Trials of one trace on one machine are pooled, whichever log or run they came from; machines are never mixed.
+    Trials of one trace on one machine are pooled, whichever log or run they came from; neither machines nor conditions
+    are ever mixed.
+
+    Args:
+        store: the store that is asked.
+        workload_id: the workload whose schedules are ranked.
+        target_id: the target that they were measured for.
+        limit: how many at most.
+        conditions: the conditions that they were measured under.
     """
-    candidates = store.best(workload_id, target_id, limit + _MORE)
+    candidates = store.best(workload_id, target_id, limit + _MORE, conditions=conditions)
     wanted = {_schedule(trial) for trial in candidates}
     passes: dict[tuple[str, str, str], list[Trial]] = defaultdict(list)
     for trial in store.trials_of_traces(workload_id, target_id, sorted({key[2] for key in wanted})):
-        if trial.outcome is Outcome.OK:
+        if trial.outcome is Outcome.OK and trial.conditions == conditions:
             passes[_schedule(trial)].append(trial)
     pooled = [
         (estimate([trial.run_secs for trial in trials]), min(trials, key=lambda trial: trial.run_secs_median))

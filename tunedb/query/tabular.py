@@ -5,22 +5,18 @@ A row is a trial with what it refers to, joined in. `COLUMNS` says what is in it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from tunedb.errors import StoreError, UsageError
-from tunedb.store.contract import Store
-from tunedb.store.delta.queries import OWN
+from tunedb.store.contract import StoreReader
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
-
-_BATCH_ROWS = 16_384
 
 COLUMNS = {
     "trial_id": "what was measured, on what, and what came out: 32 hex digits",
@@ -42,57 +38,15 @@ COLUMNS = {
     "secs": "median of run_secs, in seconds; null for a failed trial",
     "run_secs": "every repeat, in seconds",
     "measured_at": "UTC; null when unknown",
+    "conditions": "of the measurement, canonical JSON; {} for one like any other",
     "trace_id": "32 hex digits",
     "trace": "JSON: [instructions, decisions] as the tuner wrote them",
 }
 
-# A trial may stand twice (see `tunedb.store.schema`); only those that do are sorted out, so that memory stays small.
-_QUESTION = """
-WITH twice AS (SELECT trial_id FROM trials GROUP BY trial_id HAVING count(*) > 1),
-once AS (
-    SELECT * FROM trials ANTI JOIN twice USING (trial_id)
-    UNION ALL
-    SELECT DISTINCT ON (trial_id) * FROM trials SEMI JOIN twice USING (trial_id)
-),
-modules AS (SELECT DISTINCT ON (row_id) * FROM workloads)
-SELECT t.trial_id, t.workload_id, w.name AS workload, w.structural_hash, w.tvm_version,
-    t.target_id, g.text AS target, g.kind AS target_kind, g.arch AS target_arch,
-    t.hardware_id, h.name AS hardware, s.uri AS source, s.format AS source_format, t.position,
-    t.outcome, t.error, t.secs_median AS secs, t.run_secs, t.measured_at, t.trace_id,
-    '[' || CASE
-        WHEN decode(t.postproc) = '[]' THEN i.shared
-        WHEN length(i.shared) > 2 THEN left(i.shared, -1) || ',' || substr(decode(t.postproc), 2)
-        ELSE decode(t.postproc)
-    END || ',' || decode(t.decisions) || ']' AS trace
-FROM once AS t
-JOIN modules AS w ON w.row_id = CASE WHEN t.module_id = '' THEN t.workload_id ELSE t.module_id END
-JOIN (SELECT DISTINCT ON (target_id) * FROM targets) AS g ON g.target_id = t.target_id
-JOIN (SELECT DISTINCT ON (hardware_id) * FROM hardware) AS h ON h.hardware_id = t.hardware_id
-JOIN (SELECT DISTINCT ON (source_id) * FROM sources) AS s ON s.source_id = t.source_id
-JOIN (
-    SELECT DISTINCT ON (instructions_id) instructions_id, decode(instructions) AS shared FROM instructions
-) AS i ON i.instructions_id = t.instructions_id
-WHERE {selected}
-"""
 
-# The fastest K of each workload and target, one trial a trace: what `Store.best` gives.
-_TOP = """t.trial_id IN (
-    SELECT trial_id FROM (
-        SELECT trial_id, workload_id, target_id, secs_median, position FROM trials WHERE outcome = 'ok'
-        QUALIFY row_number() OVER (
-            PARTITION BY workload_id, target_id, module_id, trace_id ORDER BY secs_median, position, trial_id
-        ) = 1
-    )
-    QUALIFY row_number() OVER (
-        PARTITION BY workload_id, target_id ORDER BY secs_median, position, trial_id
-    ) <= ?
-)"""
-
-
-@contextmanager
 def record_batches(
-    store: Store, workload_id: str | None = None, target_id: str | None = None, top_k: int | None = None
-) -> Iterator[pa.RecordBatchReader]:
+    store: StoreReader, workload_id: str | None = None, target_id: str | None = None, top_k: int | None = None
+) -> AbstractContextManager[pa.RecordBatchReader]:
     """The table as a stream, in no particular order; memory does not grow with it.
 
     Args:
@@ -105,27 +59,11 @@ def record_batches(
         UsageError: `top_k` is not positive.
         StoreError: the store cannot be read.
     """
-    import duckdb
-
-    if top_k is not None and top_k < 1:
-        raise UsageError(f"top_k is {top_k}; it must be at least 1")
-    given: dict[str, Any] = {"t.workload_id = ?": workload_id, "t.target_id = ?": target_id, _TOP: top_k}
-    wanted = {condition: value for condition, value in given.items() if value is not None}
-    database = duckdb.connect(config={"autoinstall_known_extensions": "false", "TimeZone": "UTC"})
-    try:
-        for name in ("trials", "workloads", "targets", "hardware", "sources", "instructions"):
-            database.register(name, store.arrow(name))
-        selected = " AND ".join([*wanted, *([f"t.{OWN}"] if workload_id is None else [])])
-        question = _QUESTION.format(selected=selected)
-        yield database.sql(question, params=list(wanted.values())).to_arrow_reader(_BATCH_ROWS)
-    except duckdb.Error as error:
-        raise StoreError(f"cannot read the store {store.url}: {str(error).splitlines()[0]}") from error
-    finally:
-        database.close()
+    return store.flat_trials(workload_id, target_id, top_k)
 
 
 def to_arrow(
-    store: Store, workload_id: str | None = None, target_id: str | None = None, top_k: int | None = None
+    store: StoreReader, workload_id: str | None = None, target_id: str | None = None, top_k: int | None = None
 ) -> pa.Table:
     """The table in memory; see `record_batches`."""
     with record_batches(store, workload_id, target_id, top_k) as reader:
@@ -133,7 +71,7 @@ def to_arrow(
 
 
 def to_pandas(
-    store: Store, workload_id: str | None = None, target_id: str | None = None, top_k: int | None = None
+    store: StoreReader, workload_id: str | None = None, target_id: str | None = None, top_k: int | None = None
 ) -> pd.DataFrame:
     """The table as a pandas data frame; see `record_batches`. Raises: UsageError: pandas is not installed."""
     try:
@@ -146,7 +84,7 @@ def to_pandas(
 
 
 def to_polars(
-    store: Store, workload_id: str | None = None, target_id: str | None = None, top_k: int | None = None
+    store: StoreReader, workload_id: str | None = None, target_id: str | None = None, top_k: int | None = None
 ) -> pl.DataFrame:
     """The table as a Polars data frame; see `record_batches`. Raises: UsageError: Polars is not installed."""
     try:
@@ -159,7 +97,7 @@ def to_polars(
 
 
 def write_file(
-    store: Store,
+    store: StoreReader,
     path: str | Path,
     form: str,
     workload_id: str | None = None,

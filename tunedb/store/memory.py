@@ -1,13 +1,14 @@
-"""A store in memory: for tests and dry runs. It says by plain Python what `tunedb.store.delta.store` says by SQL."""
+"""A store in memory: for tests and dry runs. It says by plain Python what `tunedb.store.delta` says by SQL."""
 
 from __future__ import annotations
 
 import dataclasses
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
@@ -16,12 +17,16 @@ from tunedb.identity import trace_id
 from tunedb.machine.kernels import WORKLOAD_IDS
 from tunedb.program.releases import release_order
 from tunedb.records import (
+    DEFAULT_CONDITIONS,
     AppendReport,
     CompactedTable,
     Hardware,
+    Module,
     Outcome,
+    PoolSummary,
     Rejected,
     Source,
+    SqlResult,
     StoreStats,
     Target,
     TargetSummary,
@@ -29,29 +34,35 @@ from tunedb.records import (
     Workload,
     WorkloadSummary,
 )
+from tunedb.store import schema
 from tunedb.store.artifacts import Artifacts, MemoryArtifacts
-from tunedb.store.columns import Batch, TrialColumns, append_report
-from tunedb.store.contract import Store
-from tunedb.store.resolve import no_module, pick_target, pick_workload
-from tunedb.store.rows import columns_of, rejected_columns, rejected_id, source_columns, trial_columns, workload_columns
+from tunedb.store.batch import Batch, TrialRows, append_report, rejected_id
+from tunedb.store.contract import SQL_LIMIT_SECS, Store
+from tunedb.store.flat import flat_trials
+from tunedb.store.resolve import checked_prefix, no_module, no_workload, pick_target, pick_trial, pick_workload
+from tunedb.store.sql import run_sql
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class MemoryStore(Store):
-    """Keeps the contract of `Store` for as long as the process lives."""
+    """Keeps the contract of `Store` for as long as the process lives. Every access to its records holds its lock."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._artifacts = MemoryArtifacts()
-        self._workloads: dict[str, Workload] = {}  # by module_id, or by workload_id where the module is unknown
+        self._workloads: dict[str, Workload] = {}
+        self._modules: dict[str, Module] = {}
         self._targets: dict[str, Target] = {}
         self._hardware: dict[str, Hardware] = {}
         self._sources: dict[str, Source] = {}
         self._trials: dict[str, Trial] = {}
-        self._rejected: dict[Rejected, None] = {}
+        self._rejected: dict[Rejected, datetime] = {}
 
     @property
+    @override
     def url(self) -> str:
-        """Always "memory:"."""
         return "memory:"
 
     @property
@@ -59,119 +70,186 @@ class MemoryStore(Store):
     def artifacts(self) -> Artifacts:
         return self._artifacts
 
+    @override
     def version(self) -> str:
-        """The number of trials."""
-        return str(len(self._trials))
+        with self._lock:
+            return str(len(self._trials))
 
+    # -- appending -------------------------------------------------------------------------------------------------
+
+    @override
     def append_batch(self, batch: Batch) -> AppendReport:
-        """See `Store.append_batch`."""
+        now = datetime.now(UTC)
         with self._lock:
             for workload in batch.workloads:
-                self._workloads.setdefault(workload.module_id or workload.workload_id, workload)
+                self._workloads.setdefault(workload.workload_id, workload)
             for target in batch.targets:
                 self._targets.setdefault(target.target_id, target)
             for machine in batch.hardware:
                 self._hardware.setdefault(machine.hardware_id, machine)
             for source in batch.sources:
-                dated = source if source.added_at else dataclasses.replace(source, added_at=datetime.now(UTC))
+                dated = source if source.added_at else dataclasses.replace(source, added_at=now)
                 self._sources.setdefault(source.source_id, dated)
-            rows = [batch.trials.trial(row) for row in range(len(batch.trials))]
-            self._check_references(rows)
+            self._check_references(schema.MODULES, batch.modules)
+            for module in batch.modules:
+                self._modules.setdefault(module.module_id, module)
+            self._check_references(schema.TRIALS, batch.trials.rows)
             added = []
-            for row, trial in enumerate(rows):
+            for place, trial in enumerate(batch.trials.trials()):
                 if trial.trial_id not in self._trials:
                     self._trials[trial.trial_id] = trial
-                    added.append(row)
+                    added.append(place)
             for rejected in batch.rejected:
-                self._rejected.setdefault(rejected)
+                self._rejected.setdefault(rejected, now)
             return append_report(batch, added)
 
-    def _check_references(self, trials: Iterable[Trial]) -> None:
-        workload_ids = {workload.workload_id for workload in self._workloads.values()}
-        for trial in trials:
-            for kind, reference, known in (
-                ("workload", trial.workload_id, workload_ids),
-                ("target", trial.target_id, self._targets),
-                ("hardware", trial.hardware_id, self._hardware),
-                ("source", trial.source_id, self._sources),
-            ):
-                if reference not in known:
-                    raise UsageError(f"a trial refers to the {kind} {reference!r}, which the store does not know")
+    def _check_references(self, table: schema.TableSchema, rows: Sequence[Any]) -> None:
+        there: dict[str, Collection[str]] = {
+            "workloads": self._workloads,
+            "modules": self._modules,
+            "targets": self._targets,
+            "hardware": self._hardware,
+            "sources": self._sources,
+        }
+        for column, name in table.references.items():
+            if name not in there:  # instructions, which come along
+                continue
+            missing = {getattr(row, column) for row in rows} - {""} - set(there[name])
+            if missing:
+                what = table.name.removesuffix("s")
+                raise UsageError(f"a {what} refers to the {column} {min(missing)!r}, which the store does not know")
 
+    # -- workloads and their modules -------------------------------------------------------------------------------
+
+    @override
     def workloads(self) -> list[WorkloadSummary]:
-        """See `Store.workloads`."""
-        ids = {workload.workload_id for workload in self._own_workloads()}
-        return sorted((self._summary(identity) for identity in ids), key=lambda row: (row.name, row.workload_id))
+        with self._lock:
+            found = [self._summary(row) for row in self._workloads.values() if row.workload_id not in WORKLOAD_IDS]
+        return sorted(found, key=lambda row: (row.name, row.workload_id))
 
-    def _own_workloads(self) -> list[Workload]:
-        """Without those that tuning calibrates a machine with."""
-        return [row for row in self._workloads.values() if row.workload_id not in WORKLOAD_IDS]
-
-    def _own_trials(self) -> list[Trial]:
-        return [trial for trial in self._trials.values() if trial.workload_id not in WORKLOAD_IDS]
-
-    def _summary(self, workload_id: str) -> WorkloadSummary:
-        modules = self.modules(workload_id)
-        trials = [trial for trial in self._trials.values() if trial.workload_id == workload_id]
-        good = [trial.run_secs_median for trial in trials if trial.outcome is Outcome.OK]
+    def _summary(self, workload: Workload) -> WorkloadSummary:
+        modules = self.modules(workload.workload_id)
+        trials = list(self.trials(workload.workload_id))
+        good = [trial for trial in trials if trial.outcome is Outcome.OK]
+        alike = [trial.run_secs_median for trial in good if trial.conditions == DEFAULT_CONDITIONS]
         return WorkloadSummary(
-            workload_id=workload_id,
-            name=modules[0].name,
+            workload_id=workload.workload_id,
+            name=workload.name,
+            family=workload.family,
+            epilogue=workload.epilogue,
+            extents=workload.extents,
             structural_hashes=tuple(sorted({row.structural_hash for row in modules} - {""})),
             tvm_versions=tuple(sorted({row.tvm_version for row in modules} - {""}, key=release_order)),
             num_trials=len(trials),
             num_failed=len(trials) - len(good),
             num_targets=len({trial.target_id for trial in trials}),
-            best_secs=min(good, default=None),
+            best_secs=min(alike, default=None),
         )
 
+    @override
+    def workload(self, workload_id: str) -> Workload:
+        with self._lock:
+            if workload_id not in self._workloads:
+                raise NotFoundError(no_workload(workload_id))
+            return self._workloads[workload_id]
+
+    @override
     def resolve_workload(self, prefix: str) -> WorkloadSummary:
-        """See `Store.resolve_workload`."""
-        rows = self._own_workloads()
-        return self._summary(pick_workload(((row.workload_id, row.structural_hash, row.name) for row in rows), prefix))
+        with self._lock:
+            aliases = [
+                (row.workload_id, structural_hash, row.name)
+                for row in self._workloads.values()
+                if row.workload_id not in WORKLOAD_IDS
+                for structural_hash in {module.structural_hash for module in self.modules(row.workload_id)} | {""}
+            ]
+            return self._summary(self._workloads[pick_workload(aliases, prefix)])
 
-    def resolve_target(self, text: str) -> Target:
-        """See `Store.resolve_target`."""
-        return pick_target(self.targets(), text)
+    @override
+    def module(self, module_id: str) -> Module:
+        with self._lock:
+            if module_id not in self._modules:
+                raise NotFoundError(no_module(module_id))
+            return self._modules[module_id]
 
-    def module(self, module_id: str) -> Workload:
-        """See `Store.module`."""
-        found = self._workloads.get(module_id)
-        if found is None or not module_id or found.module_id != module_id:
-            raise NotFoundError(no_module(module_id))
-        return found
-
-    def modules(self, workload_id: str) -> list[Workload]:
-        """See `Store.modules`."""
-        rows = [row for row in self._workloads.values() if row.workload_id == workload_id]
+    @override
+    def modules(self, workload_id: str) -> list[Module]:
+        with self._lock:
+            rows = [row for row in self._modules.values() if row.workload_id == workload_id]
         rows.sort(key=lambda row: row.module_id)
         return sorted(rows, key=lambda row: release_order(row.tvm_version), reverse=True)
 
-    def targets(self) -> list[Target]:
-        """See `Store.targets`."""
-        return sorted(self._targets.values(), key=lambda row: (row.kind, row.arch, row.target_id))
-
-    def hardware(self) -> list[Hardware]:
-        """See `Store.hardware`."""
-        return sorted(self._hardware.values(), key=lambda row: (row.name, row.hardware_id))
-
-    def sources(self) -> list[Source]:
-        """See `Store.sources`."""
-        epoch = datetime.fromtimestamp(0, UTC)
-        return sorted(self._sources.values(), key=lambda row: (row.added_at or epoch, row.uri, row.source_id))
-
-    def modules_hashed(self, structural_hash: str) -> list[Workload]:
-        """See `Store.modules_hashed`."""
-        rows = [row for row in self._workloads.values() if row.structural_hash == structural_hash and row.module_id]
+    @override
+    def modules_hashed(self, structural_hash: str) -> list[Module]:
+        with self._lock:
+            rows = [row for row in self._modules.values() if row.structural_hash == structural_hash]
         return sorted(rows, key=lambda row: row.module_id)
 
+    # -- targets, machines, sources --------------------------------------------------------------------------------
+
+    @override
+    def targets(self) -> list[Target]:
+        with self._lock:
+            return sorted(self._targets.values(), key=lambda row: (row.kind, row.arch, row.target_id))
+
+    @override
+    def resolve_target(self, text: str) -> Target:
+        return pick_target(self.targets(), text)
+
+    @override
+    def target_summaries(self) -> list[TargetSummary]:
+        groups: dict[tuple[str, str], list[Trial]] = defaultdict(list)
+        with self._lock:
+            for trial in self._user_trials():
+                groups[trial.target_id, trial.hardware_id].append(trial)
+            rows = [
+                TargetSummary(
+                    target=self._targets[target_id],
+                    hardware=self._hardware[hardware_id],
+                    num_trials=len(trials),
+                    num_failed=sum(trial.outcome is not Outcome.OK for trial in trials),
+                    num_workloads=len({trial.workload_id for trial in trials}),
+                )
+                for (target_id, hardware_id), trials in groups.items()
+            ]
+        return sorted(rows, key=lambda row: (-row.num_trials, row.target.target_id, row.hardware.hardware_id))
+
+    @override
+    def hardware(self) -> list[Hardware]:
+        with self._lock:
+            return sorted(self._hardware.values(), key=lambda row: (row.name, row.hardware_id))
+
+    @override
+    def sources(self) -> list[Source]:
+        epoch = datetime.fromtimestamp(0, UTC)
+        with self._lock:
+            rows = list(self._sources.values())
+        return sorted(rows, key=lambda row: (row.added_at or epoch, row.uri, row.source_id))
+
+    @override
+    def rejected(self) -> Iterator[Rejected]:
+        with self._lock:
+            return iter(sorted(self._rejected, key=lambda row: (row.uri, row.line, row.reason)))
+
+    # -- trials ----------------------------------------------------------------------------------------------------
+
+    def _user_trials(self) -> list[Trial]:
+        """Those that are no measurements of reference kernels."""
+        with self._lock:
+            return [trial for trial in self._trials.values() if trial.workload_id not in WORKLOAD_IDS]
+
+    @override
     def best(
-        self, workload_id: str, target_id: str | None = None, limit: int = 1, *, module_id: str | None = None
+        self,
+        workload_id: str,
+        target_id: str | None = None,
+        limit: int = 1,
+        *,
+        module_id: str | None = None,
+        conditions: str = DEFAULT_CONDITIONS,
     ) -> list[Trial]:
-        """See `Store.best`."""
         fastest: dict[tuple[str, str], Trial] = {}
         for trial in sorted(
-            self.trials(workload_id, target_id, Outcome.OK),
+            self.trials(workload_id, target_id, Outcome.OK, conditions),
             key=lambda trial: (trial.run_secs_median, trial.position, trial.trial_id),
         ):
             if module_id not in (None, trial.module_id):
@@ -179,94 +257,124 @@ class MemoryStore(Store):
             fastest.setdefault((trial.module_id, trace_id(trial.trace)), trial)
         return list(fastest.values())[:limit]
 
+    @override
     def trials(
-        self, workload_id: str | None = None, target_id: str | None = None, outcome: Outcome | None = None
+        self,
+        workload_id: str | None = None,
+        target_id: str | None = None,
+        outcome: Outcome | None = None,
+        conditions: str | None = None,
     ) -> Iterator[Trial]:
-        """See `Store.trials`."""
-        rows = [
-            trial
-            for trial in self._trials.values()
-            if (workload_id is None or trial.workload_id == workload_id)
-            and (target_id is None or trial.target_id == target_id)
-            and (outcome is None or trial.outcome is outcome)
-        ]
+        with self._lock:
+            rows = [
+                trial
+                for trial in self._trials.values()
+                if workload_id in (None, trial.workload_id)
+                and target_id in (None, trial.target_id)
+                and outcome in (None, trial.outcome)
+                and conditions in (None, trial.conditions)
+            ]
         rows.sort(key=lambda trial: (trial.workload_id, trial.source_id, trial.position, trial.trial_id))
         return iter(rows)
 
+    @override
+    def trial(self, prefix: str) -> Trial:
+        wanted = checked_prefix(prefix)
+        with self._lock:
+            found = sorted(identity for identity in self._trials if identity.startswith(wanted))
+            return self._trials[pick_trial([(identity,) for identity in found], prefix)[0]]
+
+    @override
     def trials_of_traces(self, workload_id: str, target_id: str, trace_ids: Sequence[str]) -> list[Trial]:
-        """See `Store.trials_of_traces`."""
         wanted = set(trace_ids)
         return [trial for trial in self.trials(workload_id, target_id) if trace_id(trial.trace) in wanted]
 
-    def rejected(self) -> Iterator[Rejected]:
-        """See `Store.rejected`."""
-        return iter(sorted(self._rejected, key=lambda row: (row.uri, row.line, row.reason)))
+    @override
+    def pool_summaries(self, workload_ids: Collection[str] | None = None) -> list[PoolSummary]:
+        groups: dict[tuple[str, str, str, str], list[Trial]] = defaultdict(list)
+        for trial in self._user_trials() if workload_ids is None else self.trials():
+            if workload_ids is None or trial.workload_id in workload_ids:
+                groups[trial.workload_id, trial.target_id, trial.hardware_id, trial.conditions].append(trial)
+        rows = []
+        for key, trials in groups.items():
+            good = [trial.run_secs_median for trial in trials if trial.outcome is Outcome.OK]
+            rows.append(PoolSummary(*key, len(trials), len(trials) - len(good), min(good, default=None)))
+        return rows
 
-    def target_summaries(self) -> list[TargetSummary]:
-        """See `Store.target_summaries`."""
-        groups: dict[tuple[str, str], list[Trial]] = defaultdict(list)
-        for trial in self._own_trials():
-            groups[trial.target_id, trial.hardware_id].append(trial)
-        rows = [
-            TargetSummary(
-                target=self._targets[target_id],
-                hardware=self._hardware[hardware_id],
-                num_trials=len(trials),
-                num_failed=sum(trial.outcome is not Outcome.OK for trial in trials),
-                num_workloads=len({trial.workload_id for trial in trials}),
-            )
-            for (target_id, hardware_id), trials in groups.items()
-        ]
-        return sorted(rows, key=lambda row: (-row.num_trials, row.target.target_id, row.hardware.hardware_id))
-
+    @override
     def stats(self) -> StoreStats:
-        """See `Store.stats`."""
-        return StoreStats(
-            url=self.url,
-            version=self.version(),
-            schema_version=0,
-            num_workloads=len({row.workload_id for row in self._own_workloads()}),
-            num_modules=sum(bool(row.module_id) for row in self._own_workloads()),
-            num_targets=len(self._targets),
-            num_hardware=len(self._hardware),
-            num_trials=len(self._own_trials()),
-            num_sources=len(self._sources),
-            num_rejected=len(self._rejected),
-            outcomes=dict(Counter(trial.outcome for trial in self._own_trials())),
-            bytes_stored=0,
-        )
+        with self._lock:
+            trials = self._user_trials()
+            return StoreStats(
+                url=self.url,
+                version=self.version(),
+                schema_version=schema.SCHEMA_VERSION,
+                num_workloads=len(self._workloads.keys() - WORKLOAD_IDS),
+                num_modules=sum(row.workload_id not in WORKLOAD_IDS for row in self._modules.values()),
+                num_targets=len(self._targets),
+                num_hardware=len(self._hardware),
+                num_trials=len(trials),
+                num_sources=len(self._sources),
+                num_rejected=len(self._rejected),
+                outcomes=dict(Counter(trial.outcome for trial in trials)),
+                bytes_stored=0,
+            )
 
-    def arrow(self, table: str) -> Any:
-        """See `Store.arrow`."""
+    # -- tables ----------------------------------------------------------------------------------------------------
+
+    def _arrow(self, name: str) -> Any:
+        """A table as a `pyarrow.Table`.
+
+        Raises:
+            NotFoundError: there is no such table.
+        """
         import pyarrow as pa
 
-        from tunedb.store import schema
-
+        table = schema.checked_table(name)
         with self._lock:
-            trials = TrialColumns.of(self._trials.values())
-            columns: dict[str, Callable[[], dict[str, list[Any]]]] = {
-                "trials": lambda: trial_columns(trials, range(len(trials))),
-                "workloads": lambda: workload_columns(list(self._workloads.values())),
-                "instructions": lambda: {
-                    "instructions_id": list(trials.instructions),
-                    "instructions": list(trials.instructions.values()),
-                },
-                "targets": lambda: columns_of(list(self._targets.values()), schema.TARGETS.columns.names),
-                "hardware": lambda: columns_of(list(self._hardware.values()), schema.HARDWARE.columns.names),
-                "sources": lambda: source_columns(list(self._sources.values())),
-                "quarantine": lambda: rejected_columns({rejected_id(row): row for row in self._rejected}),
-            }
-            names = {known.name: known.columns for known in schema.TABLES}
-            return pa.table(columns[table](), schema=names[table])
+            rows = TrialRows.of(self._trials.values())
+            if name == "trials":
+                columns = rows.columns(range(len(rows)))
+            elif name == "instructions":
+                columns = {
+                    "instructions_id": list(rows.instructions),
+                    "instructions": list(rows.instructions.values()),
+                }
+            elif name == "quarantine":
+                columns = schema.columns_of(self._rejected, [field.name for field in dataclasses.fields(Rejected)])
+                columns["rejected_id"] = [rejected_id(row) for row in self._rejected]
+                columns["added_at"] = list(self._rejected.values())
+            else:
+                columns = schema.columns_of(getattr(self, f"_{name}").values(), list(table.columns))
+        return pa.table({column: columns[column] for column in table.columns}, schema=table.arrow())
 
+    @override
+    @contextmanager
+    def table(self, name: str) -> Iterator[pa.RecordBatchReader]:
+        yield self._arrow(name).to_reader()
+
+    @override
+    def flat_trials(
+        self, workload_id: str | None = None, target_id: str | None = None, top_k: int | None = None
+    ) -> AbstractContextManager[pa.RecordBatchReader]:
+        return flat_trials(self._arrow, self.url, workload_id, target_id, top_k)
+
+    @override
+    def sql(self, query: str, *, limit_secs: float = SQL_LIMIT_SECS) -> SqlResult:
+        return run_sql(self._arrow, query, limit_secs)
+
+    # -- housekeeping ----------------------------------------------------------------------------------------------
+
+    @override
     def problems(self) -> list[str]:
-        """See `Store.problems`: a store in memory cannot be otherwise than sound."""
-        return []
+        return []  # a store in memory cannot be otherwise than sound
 
+    @override
     def compact(self, grace: timedelta = timedelta(days=7)) -> list[CompactedTable]:
-        """See `Store.compact`: there are no files."""
-        del grace
-        return []
+        if grace < timedelta(0):
+            raise UsageError(f"a grace period cannot be negative: {grace}")
+        return []  # there are no files
 
+    @override
     def close(self) -> None:
-        """See `Store.close`."""
+        pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Iterable, Sequence
 
 from tunedb.errors import AmbiguousPrefixError, BadInputError, NotFoundError
@@ -68,6 +69,37 @@ def pick_target(targets: Sequence[Target], text: str) -> Target:
     raise NotFoundError(f"no target {text!r} in the store; it has {have or 'none'}")
 
 
+def checked_prefix(prefix: str) -> str:
+    """What a record's id is to begin with.
+
+    Raises:
+        NotFoundError: no id begins with it.
+    """
+    wanted = prefix.strip().lower()
+    if not wanted or not set(wanted) <= set(string.hexdigits):
+        raise NotFoundError(f"no record whose hash begins with {prefix!r}")
+    return wanted
+
+
+def pick_trial(found: Sequence[Sequence[str]], prefix: str) -> Sequence[str]:
+    """The row of the trial that `prefix` means.
+
+    Args:
+        found: rows whose first value is an id that begins with `prefix`, by id.
+        prefix: the beginning of an id; a whole one wins over longer ones that it begins.
+
+    Raises:
+        NotFoundError: none is meant.
+        AmbiguousPrefixError: more than one is; the message lists some.
+    """
+    if not found:
+        raise NotFoundError(f"no record whose hash begins with {prefix!r}")
+    if len(found) > 1 and found[0][0] != checked_prefix(prefix):
+        listed = ", ".join(row[0] for row in found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
+        raise AmbiguousPrefixError(f"{prefix!r} fits several records: {listed}")
+    return found[0]
+
+
 def _readings(targets: Sequence[Target], wanted: str) -> Iterable[list[Target]]:
     if wanted.startswith("{"):
         try:
@@ -89,3 +121,8 @@ def _listed(choices: Sequence[str]) -> str:
 def no_module(module_id: str) -> str:
     """Why there is no module to be had."""
     return f"no module {module_id!r}" if module_id else "the module of the workload is lost: its log did not have it"
+
+
+def no_workload(workload_id: str) -> str:
+    """Why there is no workload to be had."""
+    return f"the store has no workload {workload_id!r}"

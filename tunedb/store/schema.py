@@ -1,4 +1,7 @@
-"""The tables of a store on disk, version 1. What their columns mean is in `tunedb.records`.
+"""The tables of a store, version 2: they follow from the records, so that a column is written down once.
+
+A table's columns are the fields of its record in `tunedb.records`, by name and type. Trials are the exception: their
+traces are split (`TrialRow`), because what the trials of one design space share is stored once, in `instructions`.
 
 A row is never changed. A key may stand in more than one row (two processes that append the same thing at once; a
 commit that landed although its process was killed before it knew): readers take one row a key.
@@ -6,13 +9,62 @@ commit that landed although its process was killed before it knew): readers take
 
 from __future__ import annotations
 
+import dataclasses
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import pyarrow as pa
+import msgspec
 
-SCHEMA_VERSION = 1
+from tunedb.errors import NotFoundError
+from tunedb.records import (
+    DEFAULT_CONDITIONS,
+    Hardware,
+    Module,
+    Rejected,
+    Source,
+    Target,
+    Workload,
+)
 
-_TIME = pa.timestamp("us", tz="UTC")
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SCHEMA_VERSION = 2
+
+_Record = TypeVar("_Record")
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+class TrialRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A row of the table `trials`; the fields that `tunedb.records.Trial` has too mean what they mean there.
+
+    Structs and not objects of ours, because a log of a million trials is read, hashed and handed from process to
+    process as these. A new field has a default: older stores do not have it.
+    """
+
+    trial_id: str
+    workload_id: str
+    module_id: str
+    target_id: str
+    hardware_id: str
+    source_id: str
+    position: int
+    trace_id: str
+    instructions_id: str  # the part before the postprocessors: one row of `instructions`
+    postproc: bytes  # the instructions from EnterPostproc on, a JSON array
+    decisions: bytes
+    args_info: bytes
+    run_secs: tuple[float, ...]
+    outcome: str
+    error: str = ""
+    measured_at: datetime | None = None
+    conditions: str = DEFAULT_CONDITIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,119 +73,131 @@ class TableSchema:
 
     name: str
     key: str
-    columns: pa.Schema
-    statistics: tuple[str, ...]
+    columns: Mapping[str, str]  # by name: "string", "int64", "double", "binary", "timestamp", "list<double>", ...
+    statistics: tuple[str, ...]  # what Delta Lake keeps the bounds of, file by file
     order: tuple[str, ...] = ()  # what the rows of a commit are sorted by
     clustered: tuple[str, ...] = ()  # what compacted files are clustered by
+    references: Mapping[str, str] = dataclasses.field(default_factory=dict)  # by column: the table that has it as key
+
+    def arrow(self) -> pa.Schema:
+        """The columns as Arrow has them."""
+        return _arrow_schema(tuple(self.columns.items()))
+
+    def selected(self, alias: str = "") -> str:
+        """The columns as DuckDB is asked for them: times in microseconds, for which it needs no extension.
+
+        Args:
+            alias: of the table in the query.
+        """
+        names = [(f"{alias}.{name}" if alias else name, type_) for name, type_ in self.columns.items()]
+        return ", ".join(f"epoch_us({name})" if type_ == "timestamp" else name for name, type_ in names)
 
 
 def _table(
     name: str,
     key: str,
-    columns: dict[str, pa.DataType],
+    fields: Mapping[str, Any],
+    *,
     statistics: tuple[str, ...] = (),
     order: tuple[str, ...] = (),
     clustered: tuple[str, ...] = (),
+    references: Mapping[str, str] | None = None,
 ) -> TableSchema:
-    return TableSchema(name, key, pa.schema(list(columns.items())), statistics or (key,), order, clustered)
+    columns = {column: _column_type(hint) for column, hint in fields.items()}
+    return TableSchema(name, key, columns, statistics or (key,), order, clustered, references or {})
 
 
-HARDWARE = _table(
-    "hardware",
-    "hardware_id",
-    {
-        "hardware_id": pa.string(),
-        "name": pa.string(),
-        "kind": pa.string(),
-        "num_cores": pa.int32(),
-        "simd_bits": pa.int32(),
-        "l1d_bytes": pa.int64(),
-        "l2_bytes": pa.int64(),
-        "l3_bytes": pa.int64(),
-        "memory_bytes": pa.int64(),
-    },
+def _column_type(hint: Any) -> str:
+    """What a field's type is in a table."""
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):  # an optional value: all columns are nullable
+        (hint,) = (one for one in typing.get_args(hint) if one is not type(None))
+    if typing.get_origin(hint) is tuple:
+        return f"list<{_column_type(typing.get_args(hint)[0])}>"
+    return {str: "string", int: "int64", float: "double", bytes: "binary", datetime: "timestamp"}[hint]
+
+
+_INSTRUCTIONS = {"instructions_id": str, "instructions": bytes}
+_REJECTED = {"rejected_id": str, **typing.get_type_hints(Rejected), "added_at": datetime}
+
+HARDWARE = _table("hardware", "hardware_id", typing.get_type_hints(Hardware))
+TARGETS = _table("targets", "target_id", typing.get_type_hints(Target))
+WORKLOADS = _table("workloads", "workload_id", typing.get_type_hints(Workload))
+MODULES = _table(
+    "modules",
+    "module_id",
+    typing.get_type_hints(Module),
+    statistics=("module_id", "workload_id", "structural_hash"),
+    references={"workload_id": "workloads"},
 )
-TARGETS = _table(
-    "targets",
-    "target_id",
-    {
-        "target_id": pa.string(),
-        "text": pa.string(),
-        "kind": pa.string(),
-        "arch": pa.string(),
-        "num_cores": pa.int32(),
-    },
-)
-WORKLOADS = _table(
-    "workloads",
-    "row_id",  # a module's id; the workload's where its module is unknown
-    {
-        "row_id": pa.string(),
-        "workload_id": pa.string(),
-        "module_id": pa.string(),
-        "structural_hash": pa.string(),
-        "name": pa.string(),
-        "signature": pa.string(),
-        "tvm_version": pa.string(),
-        "module_json": pa.binary(),
-    },
-    ("row_id", "workload_id", "module_id"),
-)
-INSTRUCTIONS = _table(
-    "instructions",
-    "instructions_id",
-    {"instructions_id": pa.string(), "instructions": pa.binary()},
-)
-SOURCES = _table(
-    "sources",
-    "source_id",
-    {
-        "source_id": pa.string(),
-        "uri": pa.string(),
-        "format": pa.string(),
-        "detail": pa.string(),
-        "added_at": _TIME,
-    },
-)
-QUARANTINE = _table(
-    "quarantine",
-    "rejected_id",
-    {
-        "rejected_id": pa.string(),
-        "uri": pa.string(),
-        "line": pa.int64(),
-        "reason": pa.string(),
-        "content": pa.binary(),
-        "added_at": _TIME,
-    },
-    ("uri",),
-)
+INSTRUCTIONS = _table("instructions", "instructions_id", _INSTRUCTIONS)
+SOURCES = _table("sources", "source_id", typing.get_type_hints(Source))
+QUARANTINE = _table("quarantine", "rejected_id", _REJECTED, statistics=("uri",))
 TRIALS = _table(
     "trials",
     "trial_id",
-    {
-        "trial_id": pa.string(),
-        "workload_id": pa.string(),
-        "module_id": pa.string(),
-        "target_id": pa.string(),
-        "hardware_id": pa.string(),
-        "source_id": pa.string(),
-        "position": pa.int64(),
-        "trace_id": pa.string(),
-        "instructions_id": pa.string(),  # the part before the postprocessors: one row of `instructions`
-        "postproc": pa.binary(),  # the instructions from EnterPostproc on, a JSON array
-        "decisions": pa.binary(),
-        "args_info": pa.binary(),
-        "run_secs": pa.list_(pa.float64()),
-        "secs_median": pa.float64(),  # NULL for a failed trial
-        "outcome": pa.string(),
-        "error": pa.string(),
-        "measured_at": _TIME,
-    },
-    ("workload_id", "target_id", "secs_median"),
+    {**typing.get_type_hints(TrialRow), "secs_median": float},  # the median: NULL for a failed trial
+    statistics=("workload_id", "target_id", "secs_median"),
     order=("workload_id", "target_id", "secs_median"),
     clustered=("workload_id", "target_id"),
+    references={
+        "workload_id": "workloads",
+        "module_id": "modules",  # or "", when the log had no module
+        "target_id": "targets",
+        "hardware_id": "hardware",
+        "source_id": "sources",
+        "instructions_id": "instructions",
+    },
 )
 
 # In the order in which they are written: what a row refers to is there before it.
-TABLES = (HARDWARE, TARGETS, WORKLOADS, INSTRUCTIONS, SOURCES, QUARANTINE, TRIALS)
+TABLES = (HARDWARE, TARGETS, WORKLOADS, MODULES, INSTRUCTIONS, SOURCES, QUARANTINE, TRIALS)
+BY_NAME = {table.name: table for table in TABLES}
+
+
+def checked_table(name: str) -> TableSchema:
+    """A table by its name.
+
+    Raises:
+        NotFoundError: there is no such table.
+    """
+    if name not in BY_NAME:
+        raise NotFoundError(f"a store has no table {name!r}; there are {', '.join(BY_NAME)}")
+    return BY_NAME[name]
+
+
+def columns_of(records: Iterable[Any], names: Sequence[str]) -> dict[str, list[Any]]:
+    """Columns of records whose fields are named like the table's columns."""
+    rows = list(records)
+    return {name: [getattr(record, name) for record in rows] for name in names}
+
+
+def moment(microseconds: int | None) -> datetime | None:
+    """A time from DuckDB's `epoch_us`, without a float's rounding."""
+    return None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)
+
+
+def record_of(table: TableSchema, row: Sequence[Any], make: type[_Record]) -> _Record:
+    """A record from a row of a table, its columns as `TableSchema.selected` asks for them.
+
+    Args:
+        table: whose columns the row has, or the first of them.
+        row: as DuckDB gives it.
+        make: the record's class, whose fields are named like the columns.
+    """
+    values = {
+        name: moment(value) if type_ == "timestamp" else tuple(value) if type_.startswith("list<") else value
+        for (name, type_), value in zip(table.columns.items(), row, strict=False)
+    }
+    return make(**values)
+
+
+@cache
+def _arrow_schema(columns: tuple[tuple[str, str], ...]) -> pa.Schema:
+    import pyarrow as pa
+
+    def arrow_type(name: str) -> pa.DataType:
+        if name.startswith("list<"):
+            return pa.list_(arrow_type(name.removeprefix("list<").removesuffix(">")))
+        return pa.timestamp("us", tz="UTC") if name == "timestamp" else pa.type_for_alias(name)
+
+    return pa.schema([(name, arrow_type(type_)) for name, type_ in columns])

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.tunedb.samples import MACHINE, SOURCE, TARGET, WORKLOAD, trial
+from tests.tunedb.samples import AROUND, trial
 from tunedb import open_store
 
 SECONDS = float(os.environ.get("TUNEDB_TEST_CROWD_SECS", "60"))
@@ -24,7 +24,7 @@ def write(url: str, writer: int, until: float, results: Any) -> None:
         while time.time() < until:
             first = writer * 1_000_000 + acknowledged
             batch = [trial(number) for number in range(first, first + 4)]
-            store.append(batch, workloads=[WORKLOAD], targets=[TARGET], hardware=[MACHINE], sources=[SOURCE])
+            store.append(batch, **AROUND)
             acknowledged += 4
     results.put(("writer", writer, acknowledged))
 

@@ -23,9 +23,7 @@ from tunedb.ingest.formats.detect import Format, detect
 from tunedb.ingest.formats.metaschedule import read_workload
 from tunedb.records import Rejected
 from tunedb.store import schema
-from tunedb.store.columns import Batch
 from tunedb.store.memory import MemoryStore
-from tunedb.store.rows import rejected_columns, rejected_id, trial_columns, workload_columns
 
 EXAMPLES = 20_000 if KILLS >= 250 else 500
 LINES: dict[Format, list[bytes]] = {
@@ -97,26 +95,22 @@ def ingested(form: Format, line: bytes) -> None:
     detect("a.log", line)
     if form is Format.WORKLOADS:
         try:
-            workload = read_workload(line)
+            workload, module = read_workload(line)
         except BadInputError as error:
-            rejected = [Rejected("a.log", 1, str(error), line)]
-            written(schema.QUARANTINE, rejected_columns({rejected_id(row): row for row in rejected}))
-            return
-        written(schema.WORKLOADS, workload_columns([workload]))
-        store.append_batch(Batch(workloads=[workload]))
-        return
-    parsed = ChunkParser().parse(Chunk(file_of(form), 1, line))
-    comment = form is not Format.RECORDS and (not line.strip() or line.startswith(b"#"))
-    assert len(parsed.trials) + len(parsed.rejected) == (0 if comment or not line else 1)
-    if len(parsed.trials):
-        written(schema.TRIALS, trial_columns(parsed.trials, [0]))
-        written(schema.WORKLOADS, workload_columns(parsed.workloads))
-        parsed.trials.trial(0)
-    written(schema.QUARANTINE, rejected_columns({rejected_id(row): row for row in parsed.rejected}))
-
-
-def written(table: schema.TableSchema, columns: dict[str, list[Any]]) -> None:
-    pa.table(columns, schema=table.columns).validate(full=True)
+            store.append([], rejected=[Rejected("a.log", 1, str(error), line)])
+        else:
+            store.append([], workloads=[workload], modules=[module])
+    else:
+        parsed = ChunkParser().parse(Chunk(file_of(form), 1, line))
+        comment = form is not Format.RECORDS and (not line.strip() or line.startswith(b"#"))
+        assert len(parsed.trials) + len(parsed.rejected) == (0 if comment or not line else 1)
+        columns = parsed.trials.columns(range(len(parsed.trials)))
+        pa.table(columns, schema=schema.TRIALS.arrow()).validate(full=True)
+        parsed.trials.trials()
+        store.append([], workloads=parsed.workloads, rejected=parsed.rejected)
+    for table in schema.TABLES:
+        with store.table(table.name) as reader:
+            reader.read_all().validate(full=True)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ import itertools
 import sys
 from typing import Any
 
-from tests.tunedb.samples import MACHINE, SOURCE, TARGET, WORKLOAD, trial
+from tests.tunedb.samples import AROUND, trial
 from tunedb import open_store
 from tunedb.ingest.pipeline import ingest
 from tunedb.machine.hardware import hardware_named
@@ -23,7 +23,7 @@ def append(url: str, first: int) -> None:
     with open_store(url) as store:
         for number in itertools.count(first, 4):
             batch = [trial(position) for position in range(number, number + 4)]
-            store.append(batch, workloads=[WORKLOAD], targets=[TARGET], hardware=[MACHINE], sources=[SOURCE])
+            store.append(batch, **AROUND)
             print(*(row.trial_id for row in batch), flush=True)  # noqa: T201
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from tests.tunedb import samples
-from tests.tunedb.samples import MACHINE, OTHER_TARGET, SOURCE, TARGET, WORKLOAD, failed, trial
+from tests.tunedb.samples import AROUND, MACHINE, OTHER_TARGET, SOURCE, TARGET, WORKLOAD, failed, trial
 from tunedb import open_store
-from tunedb.identity import content_hash, source
+from tunedb.identity import source
 from tunedb.machine.hardware import hardware_named
 from tunedb.machine.kernels import ARITHMETIC
 from tunedb.maintenance.merge import merge
@@ -19,16 +19,17 @@ def test_all_is_merged_with_its_source_and_once(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("tunedb.maintenance.merge._BATCH", batch)
     lab, machine = source("lab/log.json", "metaschedule-json"), hardware_named("lab")
     softmax = samples.workload("softmax")
+    module = samples.module(softmax)
     bad = Rejected("lab/log.json", 7, "not JSON", b"{")
     with open_store(tmp_path / "one") as one, open_store(tmp_path / "two") as two:
-        around = {"workloads": [WORKLOAD], "targets": [TARGET], "hardware": [MACHINE], "sources": [SOURCE]}
+        around = AROUND
         one.append([trial(0), trial(1)], **around)
         two.append([trial(1), failed(2)], **around)
         theirs = [
             trial(
                 number,
                 workload_id=softmax.workload_id,
-                module_id=softmax.module_id,
+                module_id=module.module_id,
                 target_id=OTHER_TARGET.target_id,
                 hardware_id=machine.hardware_id,
                 source_id=lab.source_id,
@@ -36,7 +37,13 @@ def test_all_is_merged_with_its_source_and_once(tmp_path: Path, monkeypatch: pyt
             for number in range(3)
         ]
         two.append(
-            theirs, workloads=[softmax], targets=[OTHER_TARGET], hardware=[machine], sources=[lab], rejected=[bad]
+            theirs,
+            workloads=[softmax],
+            modules=[module],
+            targets=[OTHER_TARGET],
+            hardware=[machine],
+            sources=[lab],
+            rejected=[bad],
         )
         report = merge(one, two)
         assert (report.added, report.duplicates, report.failed_trials) == (4, 1, 1)
@@ -57,11 +64,11 @@ def test_all_is_merged_with_its_source_and_once(tmp_path: Path, monkeypatch: pyt
 
 def test_trials_that_calibrate_a_machine_are_merged_and_sound(tmp_path: Path) -> None:
     """They are no workloads of the user's, and yet each tuning run leaves some."""
-    module_id = content_hash("module", WORKLOAD.module_json)
-    kernel = dataclasses.replace(WORKLOAD, workload_id=ARITHMETIC.workload_id, module_id=module_id)
-    mine = trial(0, workload_id=kernel.workload_id, module_id=module_id)
+    kernel = dataclasses.replace(WORKLOAD, workload_id=ARITHMETIC.workload_id)
+    module = samples.module(kernel)
+    mine = trial(0, workload_id=kernel.workload_id, module_id=module.module_id)
     with open_store(tmp_path / "one") as one, open_store(tmp_path / "two") as two:
-        two.append([mine], workloads=[kernel], targets=[TARGET], hardware=[MACHINE], sources=[SOURCE])
+        two.append([mine], workloads=[kernel], modules=[module], targets=[TARGET], hardware=[MACHINE], sources=[SOURCE])
         assert two.workloads() == []
         assert merge(one, two).added == 1
         for store in (one, two):

@@ -8,25 +8,22 @@ from pathlib import Path
 import pytest
 
 from tests.tunedb import samples
-from tests.tunedb.samples import MACHINE, OTHER_TARGET, SOURCE, TARGET, trial
+from tests.tunedb.samples import AROUND, OTHER_TARGET, TARGET, trial
 from tunedb import open_store
 from tunedb.errors import NotFoundError, UsageError
-from tunedb.identity import content_hash
 from tunedb.maintenance.repair import repair
 from tunedb.maintenance.verify import verify
 
-WORKLOAD = dataclasses.replace(samples.WORKLOAD, module_id=content_hash("module", samples.WORKLOAD.module_json))
-
 
 def good(number: int, target_id: str = TARGET.target_id):  # type: ignore[no-untyped-def]
-    return trial(number, module_id=WORKLOAD.module_id, target_id=target_id)
+    return trial(number, target_id=target_id)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A store of two commits: trials 0 and 1, then 2 for another target."""
     with open_store(tmp_path / "store") as store:
-        store.append([good(0), good(1)], workloads=[WORKLOAD], targets=[TARGET], hardware=[MACHINE], sources=[SOURCE])
+        store.append([good(0), good(1)], **AROUND)
         store.append([good(2, OTHER_TARGET.target_id)], targets=[OTHER_TARGET])
     return tmp_path / "store"
 
@@ -99,8 +96,9 @@ def test_a_commit_that_was_cut_short_is_set_aside(folder: Path) -> None:
 def test_contents_that_were_changed_are_named(folder: Path) -> None:
     with open_store(folder) as store:
         store.append([dataclasses.replace(good(3), run_secs=(1e-9,))])
-        changed = dataclasses.replace(samples.workload("softmax"), module_json=b"other")
-        store.append([], workloads=[changed])
+        softmax = samples.workload("softmax")
+        changed = dataclasses.replace(samples.module(softmax), module_json=b"other")
+        store.append([], workloads=[softmax], modules=[changed])
     found = problems(folder)
     assert len(found) == 2
     assert good(3).trial_id in found[0]

@@ -13,7 +13,7 @@ import pytest
 from tests.tunedb.logfiles import RECORD_NAME, SHARED_LOGS, WORKLOAD_NAME
 from tunedb import Store, open_store, tvm_database
 from tunedb.errors import BadInputError
-from tunedb.identity import source, workload_from_graph
+from tunedb.identity import program_from_graph, source
 from tunedb.ingest.formats.metaschedule import read_workload
 from tunedb.ingest.pipeline import ingest
 from tunedb.machine.hardware import hardware_named
@@ -259,8 +259,8 @@ def test_the_same_operator_of_2023_and_of_today_is_one_workload() -> None:
     for index, tensors in ((10, [a, b, product]), (0, [x, moved])):
         import tvm
 
-        today = workload_from_module(tvm.IRModule({"main": te.create_prim_func(tensors)}))
-        then = read_workload(lines[index])
+        _, today = workload_from_module(tvm.IRModule({"main": te.create_prim_func(tensors)}))
+        _, then = read_workload(lines[index])
         assert today.workload_id == then.workload_id
         assert (then.tvm_version, today.tvm_version) == ("0.13.dev0", str(tvm.__version__))
         assert today.structural_hash != then.structural_hash
@@ -269,8 +269,8 @@ def test_the_same_operator_of_2023_and_of_today_is_one_workload() -> None:
 def test_graphs_of_this_release_are_read_as_tvm_means_them(tmp_path: Path) -> None:
     """Names of variables, blocks and buffers change TVM's text of a module but not what it computes."""
     shutil.copyfile(LOGS / "znver5-1core/SFM-0" / WORKLOAD_NAME, tmp_path / WORKLOAD_NAME)
-    row = read_workload((tmp_path / WORKLOAD_NAME).read_bytes())
+    _, row = read_workload((tmp_path / WORKLOAD_NAME).read_bytes())
     renamed = row.module_json.replace(b"T_softmax_maxelem", b"another_name").replace(b'"i0"', b'"first"')
-    other = workload_from_graph(renamed, row.structural_hash)
+    _, other = program_from_graph(renamed, row.structural_hash)
     assert other.module_id != row.module_id
     assert other.workload_id == row.workload_id

@@ -15,10 +15,10 @@ import pytest
 
 from tunedb import open_store
 from tunedb.errors import BadInputError
-from tunedb.identity import workload_from_graph
+from tunedb.identity import program_from_graph
 from tunedb.ingest.pipeline import ingest
 from tunedb.metaschedule.upgrade import block_names, replayable, upgraded
-from tunedb.records import Trace, Workload
+from tunedb.records import Module, Trace, Workload
 from tunedb.store.memory import MemoryStore
 
 ASSETS = Path(__file__).parents[1] / "assets" / "graphs"
@@ -32,9 +32,13 @@ def operators(release: str) -> dict[str, Any]:
     return made
 
 
-def workload(release: str, operator: str) -> Workload:
+def program(release: str, operator: str) -> tuple[Workload, Module]:
     entry = operators(release)[operator]
-    return workload_from_graph(entry["module"].encode(), entry["structural_hash"])
+    return program_from_graph(entry["module"].encode(), entry["structural_hash"])
+
+
+def module_of(release: str, operator: str) -> Module:
+    return program(release, operator)[1]
 
 
 def traces(release: str, operator: str) -> list[Trace]:
@@ -47,15 +51,15 @@ def test_there_are_three_releases() -> None:
 
 @pytest.mark.parametrize("operator", list(operators(NEWEST)))
 def test_an_operator_is_one_workload_with_a_module_a_release(operator: str) -> None:
-    rows = [workload(release, operator) for release in RELEASES]
+    workloads, rows = zip(*(program(release, operator) for release in RELEASES), strict=True)
     assert len({row.workload_id for row in rows}) == 1
     assert len({row.module_id for row in rows}) == 3
     assert [row.tvm_version for row in rows] == list(RELEASES)
-    assert len({row.name for row in rows}) == 1
+    assert len({(row.name, row.family, row.extents) for row in workloads}) == 1
 
 
 def test_other_operators_are_other_workloads() -> None:
-    ids = [workload(NEWEST, operator).workload_id for operator in operators(NEWEST)]
+    ids = [module_of(NEWEST, operator).workload_id for operator in operators(NEWEST)]
     assert len(set(ids)) == len(ids) == 13
 
 
@@ -81,12 +85,12 @@ def test_what_older_releases_wrote_differently() -> None:
 
 
 def test_blocks_correspond_by_their_order() -> None:
-    old, new = workload(RELEASES[0], "softmax"), workload(NEWEST, "softmax")
-    renamed = workload_from_graph(old.module_json.replace(b"T_softmax_exp", b"exponentials"), "1")
+    old, new = module_of(RELEASES[0], "softmax"), module_of(NEWEST, "softmax")
+    _, renamed = program_from_graph(old.module_json.replace(b"T_softmax_exp", b"exponentials"), "1")
     names = block_names(renamed, new)
     assert names["exponentials"] == "T_softmax_exp"
     with pytest.raises(BadInputError, match="two workloads"):
-        block_names(old, workload(NEWEST, "matmul"))
+        block_names(old, module_of(NEWEST, "matmul"))
 
 
 @pytest.mark.tvm
@@ -95,10 +99,10 @@ def test_old_traces_replay_on_the_newest_module(release: str, operator: str) -> 
     from tunedb.metaschedule.replay import release as running
     from tunedb.metaschedule.replay import schedule
 
-    new = workload(NEWEST, operator)
+    new = module_of(NEWEST, operator)
     if running() != NEWEST:
         pytest.skip(f"this is TVM {running()}")
-    names = block_names(workload(release, operator), new)
+    names = block_names(module_of(release, operator), new)
     for old, own in zip(traces(release, operator), traces(NEWEST, operator), strict=True):
         replayed = schedule(new, upgraded(old, names), trusted=True)
         expected = schedule(new, Trace(own.instructions, old.decisions), trusted=True)  # the same design space
@@ -123,10 +127,10 @@ def test_what_can_be_replayed_and_what_not(tmp_path: Path) -> None:
     (old,) = store.trials()
     with pytest.raises(BadInputError, match=f"written by TVM {RELEASES[0]}, which {NEWEST} cannot read, and the store"):
         replayable(store, old, NEWEST)
-    assert replayable(store, old, RELEASES[0]) == (workload(RELEASES[0], "matmul"), old.trace)
+    assert replayable(store, old, RELEASES[0]) == (module_of(RELEASES[0], "matmul"), old.trace)
     ingest(store, [logs(tmp_path / "new", NEWEST, "matmul", 2e-3)])
-    module, trace = replayable(store, old, NEWEST)
-    assert module == workload(NEWEST, "matmul")
+    found, trace = replayable(store, old, NEWEST)
+    assert found == module_of(NEWEST, "matmul")
     assert b"GetBlock" not in trace.instructions
 
 
@@ -142,11 +146,11 @@ def test_the_database_answers_with_what_an_older_release_found(tmp_path: Path) -
     with open_store(tmp_path / "store") as store:
         ingest(store, [logs(tmp_path / "old", RELEASES[0], "matmul", 1e-3)])
         ingest(store, [logs(tmp_path / "new", NEWEST, "matmul", 2e-3)])
-        module = load_module(workload(NEWEST, "matmul"))
+        mod = load_module(module_of(NEWEST, "matmul"))
         target = tvm.target.Target({"kind": "llvm", "mcpu": "znver4", "num-cores": 2})
         database = tvm_database(store, target)
-        assert [list(map(float, row.run_secs)) for row in database.get_top_k(database.commit_workload(module), 5)] == [
+        assert [list(map(float, row.run_secs)) for row in database.get_top_k(database.commit_workload(mod), 5)] == [
             [1e-3],
             [2e-3],
         ]
-        assert database.query_ir_module(module, target, "main") is not None
+        assert database.query_ir_module(mod, target, "main") is not None

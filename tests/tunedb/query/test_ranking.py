@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tunedb.samples import MACHINE, SOURCE, TARGET, WORKLOAD, failed, trial
+from tests.tunedb.samples import AROUND, MACHINE, TARGET, WORKLOAD, failed, trial
 from tunedb import Store, open_store
 from tunedb.machine.hardware import hardware_named
 from tunedb.query.ranking import ranked_best
@@ -12,7 +12,7 @@ from tunedb.query.ranking import ranked_best
 @pytest.fixture(params=["memory", "delta"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     with open_store("memory:" if request.param == "memory" else tmp_path / "store") as opened:
-        opened.append([], workloads=[WORKLOAD], targets=[TARGET], hardware=[MACHINE], sources=[SOURCE])
+        opened.append([], **AROUND)
         yield opened
 
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.tunedb.logfiles import database, record_line
-from tests.tunedb.samples import MACHINE, OTHER_TARGET, SOURCE, TARGET, WORKLOAD, failed, trial
+from tests.tunedb.samples import MACHINE, MODULE, OTHER_TARGET, SOURCE, TARGET, WORKLOAD, failed, trial
 from tunedb import open_store
 from tunedb.errors import StoreError, UsageError
 from tunedb.ingest.pipeline import ingest
@@ -26,6 +26,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
         made.append(
             [trial(0), trial(1), failed(2), trial(3, target_id=OTHER_TARGET.target_id)],
             workloads=[WORKLOAD],
+            modules=[MODULE],
             targets=[TARGET, OTHER_TARGET],
             hardware=[MACHINE],
             sources=[SOURCE],

@@ -9,12 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.tunedb import samples
-from tests.tunedb.samples import MACHINE, SOURCE, TARGET, WORKLOAD, trial
+from tests.tunedb.samples import AROUND, WORKLOAD, trial
 from tunedb import open_store
 from tunedb.errors import NotFoundError, UsageError
-from tunedb.query.sql import run_sql
-
-AROUND = {"workloads": [WORKLOAD], "targets": [TARGET], "hardware": [MACHINE], "sources": [SOURCE]}
 
 
 def test_versions_and_times_lead_back(tmp_path: Path) -> None:
@@ -33,7 +30,7 @@ def test_versions_and_times_lead_back(tmp_path: Path) -> None:
             assert [row.name for row in past.workloads()] == [WORKLOAD.name]
             assert past.best(WORKLOAD.workload_id)[0].trial_id == trial(0).trial_id
             assert past.stats().num_trials == 1
-            assert run_sql(past, "SELECT count(*) FROM trials").rows == [(1,)]
+            assert past.sql("SELECT count(*) FROM trials").rows == [(1,)]
             assert past.problems() == []
     with open_store(tmp_path / "store", as_of=newest) as now:
         assert now.best(WORKLOAD.workload_id)[0].trial_id == trial(1, secs=1e-6).trial_id

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.tunedb import samples
-from tests.tunedb.samples import MACHINE, OTHER_TARGET, SOURCE, TARGET, WORKLOAD, failed, trial
+from tests.tunedb.samples import AROUND, MACHINE, MODULE, OTHER_TARGET, SOURCE, TARGET, WORKLOAD, failed, trial
 from tunedb import Store, open_store
 from tunedb.errors import AmbiguousPrefixError, NotFoundError, UsageError
 from tunedb.identity import canonical_target
 from tunedb.records import Outcome, Rejected, Trace
+from tunedb.store import schema
 
 
 @pytest.fixture(params=["memory", "delta", "s3"])
@@ -31,7 +33,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def fill(store: Store) -> Callable[..., object]:
     def append(*trials: object, **extra: object) -> object:
-        known = {"workloads": [WORKLOAD], "targets": [TARGET], "hardware": [MACHINE], "sources": [SOURCE]}
+        known = AROUND
         return store.append(list(trials), **{**known, **extra})  # type: ignore[arg-type]
 
     return append
@@ -67,8 +69,9 @@ def test_what_was_appended_comes_back(store: Store, fill: Callable[..., object])
     assert store.hardware() == [MACHINE]
     assert [dataclasses.replace(row, added_at=None) for row in store.sources()] == [SOURCE]
     assert store.sources()[0].added_at is not None
-    assert store.module(WORKLOAD.module_id) == WORKLOAD
-    assert store.modules(WORKLOAD.workload_id) == [WORKLOAD]
+    assert store.workload(WORKLOAD.workload_id) == WORKLOAD
+    assert store.module(MODULE.module_id) == MODULE
+    assert store.modules(WORKLOAD.workload_id) == [MODULE]
 
 
 def test_appending_twice_adds_nothing(store: Store, fill: Callable[..., object]) -> None:
@@ -110,8 +113,9 @@ def test_best_goes_by_the_median(store: Store, fill: Callable[..., object]) -> N
 
 def test_trials_are_selected(store: Store, fill: Callable[..., object]) -> None:
     second = samples.workload("softmax")
-    moved = trial(1, workload_id=second.workload_id, module_id=second.module_id)
-    fill(trial(0), moved, failed(2), workloads=[WORKLOAD, second])
+    module = samples.module(second)
+    moved = trial(1, workload_id=second.workload_id, module_id=module.module_id)
+    fill(trial(0), moved, failed(2), workloads=[WORKLOAD, second], modules=[MODULE, module])
     assert list(store.trials(second.workload_id)) == [moved]
     assert list(store.trials(outcome=Outcome.COMPILE_ERROR)) == [failed(2)]
     assert list(store.trials(WORKLOAD.workload_id, TARGET.target_id, Outcome.OK)) == [trial(0)]
@@ -119,11 +123,12 @@ def test_trials_are_selected(store: Store, fill: Callable[..., object]) -> None:
 
 
 def test_a_workload_of_several_releases_is_one(store: Store, fill: Callable[..., object]) -> None:
-    old = samples.workload(version="0.13.dev0", structural_hash="77001")
-    new = samples.workload(version="0.27.0.post1", structural_hash="88002")
-    fill(trial(0), failed(1), workloads=[WORKLOAD, new, old])
+    old = samples.module(WORKLOAD, version="0.13.dev0", structural_hash="77001")
+    new = samples.module(WORKLOAD, version="0.26.0", structural_hash="88002")
+    fill(trial(0), failed(1), modules=[MODULE, new, old])
     (summary,) = store.workloads()
-    assert summary.tvm_versions == ("0.13.dev0", "0.27.0.post1")
+    assert summary.tvm_versions == ("0.13.dev0", "0.26.0", "0.27.0.post1")
+    assert (summary.name, summary.family, summary.extents) == (WORKLOAD.name, "matmul", (1, 128, 128))
     assert {"77001"} < set(summary.structural_hashes)
     assert (summary.num_trials, summary.num_failed, summary.num_targets, summary.best_secs) == (2, 1, 1, 0.001)
     assert store.modules(WORKLOAD.workload_id)[-1] == old
@@ -132,9 +137,9 @@ def test_a_workload_of_several_releases_is_one(store: Store, fill: Callable[...,
 
 
 def test_workload_prefixes(store: Store, fill: Callable[..., object]) -> None:
-    one = samples.workload("one", structural_hash="123")
-    two = samples.workload("two", structural_hash="1234")
-    fill(workloads=[one, two])
+    one, two = samples.workload("one"), samples.workload("two")
+    modules = [samples.module(one, structural_hash="123"), samples.module(two, structural_hash="1234")]
+    fill(workloads=[WORKLOAD, one, two], modules=modules)
     assert store.resolve_workload("123").workload_id == one.workload_id  # whole, though it also begins the other
     assert store.resolve_workload("1234").workload_id == two.workload_id
     with pytest.raises(AmbiguousPrefixError, match="two"):
@@ -145,9 +150,10 @@ def test_workload_prefixes(store: Store, fill: Callable[..., object]) -> None:
 
 
 def test_unknown_modules_are_not_found(store: Store, fill: Callable[..., object]) -> None:
-    lost = dataclasses.replace(WORKLOAD, workload_id="unknown-ab", module_id="", module_json=b"")
-    fill(trial(0, workload_id="unknown-ab", module_id=""), workloads=[lost])
-    assert store.modules("unknown-ab") == [lost]
+    lost = dataclasses.replace(WORKLOAD, workload_id="unknown-ab")
+    fill(trial(0, workload_id="unknown-ab", module_id=""), workloads=[lost], modules=[])
+    assert store.workload("unknown-ab") == lost
+    assert store.modules("unknown-ab") == []
     assert store.stats().num_modules == 0
     for module_id in ("", "unknown-ab", "feed"):
         with pytest.raises(NotFoundError):
@@ -196,6 +202,10 @@ def test_stats_count(store: Store, fill: Callable[..., object]) -> None:
 def test_a_reference_to_nothing_is_refused(store: Store) -> None:
     with pytest.raises(UsageError, match="workload"):
         store.append([trial(0)], targets=[TARGET], hardware=[MACHINE], sources=[SOURCE])
+    with pytest.raises(UsageError, match="module_id"):
+        store.append([trial(0)], **{**AROUND, "modules": []})
+    with pytest.raises(UsageError, match="workload"):
+        store.append([], modules=[samples.module(samples.workload("softmax"))])
     assert store.stats().num_trials == 0
 
 
@@ -203,3 +213,85 @@ def test_references_may_have_come_before(store: Store, fill: Callable[..., objec
     fill()
     assert store.append([trial(0)]).added == 1
     assert store.problems() == []
+
+
+def test_conditions_are_never_mixed(store: Store, fill: Callable[..., object]) -> None:
+    flushed = '{"caches":"flushed"}'
+    cold = trial(0, 0.0005, conditions=flushed)  # faster than all others, and no answer to what is asked of them
+    fill(trial(1, 0.002), trial(2, 0.004), cold)
+    assert cold.trial_id != trial(0, 0.0005).trial_id
+    assert store.best(WORKLOAD.workload_id, TARGET.target_id, limit=5) == [trial(1, 0.002), trial(2, 0.004)]
+    assert store.best(WORKLOAD.workload_id, TARGET.target_id, conditions=flushed) == [cold]
+    assert list(store.trials(conditions=flushed)) == [cold]
+    assert len(list(store.trials())) == 3
+    assert store.workloads()[0].best_secs == 0.002
+    pools = {row.conditions: (row.num_trials, row.num_failed, row.best_secs) for row in store.pool_summaries()}
+    assert pools == {"{}": (2, 0, 0.002), flushed: (1, 0, 0.0005)}
+    with store.flat_trials(top_k=1) as reader:
+        assert {row["trial_id"] for row in reader.read_all().to_pylist()} == {trial(1, 0.002).trial_id, cold.trial_id}
+
+
+def test_pool_summaries_are_of_the_workloads_asked_for(store: Store, fill: Callable[..., object]) -> None:
+    fill(trial(0), failed(1), trial(2, target_id=OTHER_TARGET.target_id), targets=[TARGET, OTHER_TARGET])
+    found = {(row.target_id, row.num_trials, row.num_failed, row.best_secs) for row in store.pool_summaries()}
+    assert found == {(TARGET.target_id, 2, 1, 0.001), (OTHER_TARGET.target_id, 1, 0, 0.003)}
+    assert len(store.pool_summaries([WORKLOAD.workload_id])) == 2
+    assert store.pool_summaries(["another"]) == store.pool_summaries([]) == []
+
+
+def test_a_trial_is_found_by_the_beginning_of_its_id(store: Store, fill: Callable[..., object]) -> None:
+    trials = [trial(number) for number in range(40)]
+    fill(*trials)
+    wanted = trials[7]
+    assert store.trial(wanted.trial_id) == wanted
+    assert store.trial(wanted.trial_id[:20].upper()) == wanted
+    with pytest.raises(AmbiguousPrefixError, match="several records"):
+        store.trial(next(c for c in "0123456789abcdef" if sum(t.trial_id[0] == c for t in trials) > 1))
+    for unknown in ("", "xyz", "feedfeedfeed"):
+        with pytest.raises(NotFoundError):
+            store.trial(unknown)
+
+
+def test_tables_are_streams(store: Store, fill: Callable[..., object]) -> None:
+    fill(trial(0), failed(1), rejected=[Rejected("a.json", 3, "not JSON", b"\xff")])
+    for table in schema.TABLES:
+        with store.table(table.name) as reader:
+            assert reader.schema.names == list(table.columns)
+            assert reader.read_all().num_rows == (2 if table.name == "trials" else 1)
+    with pytest.raises(NotFoundError, match="no table 'records'"), store.table("records"):
+        pass
+
+
+def test_sql_asks_the_tables(store: Store, fill: Callable[..., object]) -> None:
+    fill(trial(0), failed(1))
+    question = "SELECT family, count(*) AS n FROM trials JOIN workloads USING (workload_id) GROUP BY ALL"
+    assert store.sql(question).columns == ("family", "n")
+    assert store.sql(question).rows == [("matmul", 2)]
+    with pytest.raises(UsageError, match="only SELECT"):
+        store.sql("DROP TABLE trials")
+
+
+def test_threads_read_while_others_append(store: Store, fill: Callable[..., object]) -> None:
+    fill()
+    total = 12
+
+    def read(_: int) -> int:
+        seen = len(list(store.trials()))
+        assert len(store.best(WORKLOAD.workload_id, TARGET.target_id, limit=total)) >= seen
+        assert store.stats().num_trials >= seen
+        assert sum(row.num_trials for row in store.target_summaries()) >= seen
+        assert store.sql("SELECT count(*) FROM trials").rows[0][0] >= seen
+        store.workloads(), store.sources(), store.pool_summaries(), store.resolve_workload(WORKLOAD.workload_id)
+        return seen
+
+    with ThreadPoolExecutor(4) as threads:
+        appended = [threads.submit(store.append, [trial(number)]) for number in range(total)]
+        counts = list(threads.map(read, range(4)))
+        assert sum(future.result().added for future in appended) == total
+    assert max(counts) <= total == store.stats().num_trials
+
+
+def test_files_belong_to_the_store(store: Store) -> None:
+    store.artifacts.write("models/one/manifest.json", b"{}")
+    assert store.artifacts.names("models") == ["models/one/manifest.json"]
+    assert store.stats().num_trials == 0 and store.problems() == []

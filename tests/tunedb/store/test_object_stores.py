@@ -12,28 +12,27 @@ import pytest
 
 from tests.tunedb.conftest import Bucket
 from tests.tunedb.logfiles import database, record_line
-from tests.tunedb.samples import MACHINE, SOURCE, TARGET, WORKLOAD, trial
+from tests.tunedb.samples import AROUND, TARGET, WORKLOAD, trial
 from tunedb import open_store
 from tunedb.errors import NotFoundError, StoreError
-from tunedb.query.sql import run_sql
 
 _APPEND = """
 import json, sys
-from tests_samples import MACHINE, SOURCE, TARGET, WORKLOAD, trial
+from tests_samples import AROUND, MACHINE, SOURCE, TARGET, WORKLOAD, trial
 from tunedb import open_store
 url, options, first = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
 with open_store(url, storage_options=options) as store:
     for number in range(first, first + 8):
-        store.append([trial(number)], workloads=[WORKLOAD], targets=[TARGET], hardware=[MACHINE], sources=[SOURCE])
+        store.append([trial(number)], **AROUND)
 """
 
 
 def test_history_and_care(bucket: Bucket) -> None:
     with open_store(bucket.url, storage_options=bucket.options) as store:
         for number in range(3):
-            store.append([trial(number)], workloads=[WORKLOAD], targets=[TARGET], hardware=[MACHINE], sources=[SOURCE])
+            store.append([trial(number)], **AROUND)
         assert store.problems() == []
-        assert run_sql(store, "SELECT count(*) FROM trials").rows == [(3,)]
+        assert store.sql("SELECT count(*) FROM trials").rows == [(3,)]
         assert [row.files_before for row in store.compact(timedelta(0)) if row.table == "trials"] == [3]
         assert store.problems() == []
         assert store.best(WORKLOAD.workload_id, TARGET.target_id) == [trial(0)]
@@ -47,7 +46,7 @@ def test_history_and_care(bucket: Bucket) -> None:
 def test_an_earlier_version(bucket: Bucket) -> None:
     with open_store(bucket.url, storage_options=bucket.options) as store:
         for number in range(3):
-            store.append([trial(number)], workloads=[WORKLOAD], targets=[TARGET], hardware=[MACHINE], sources=[SOURCE])
+            store.append([trial(number)], **AROUND)
     assert open_store(bucket.url, as_of=2, storage_options=bucket.options).stats().num_trials == 2
 
 

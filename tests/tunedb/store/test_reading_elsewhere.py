@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.tunedb.samples import MACHINE, OTHER_TARGET, SOURCE, TARGET, WORKLOAD, failed, trial
+from tests.tunedb.samples import MACHINE, MODULE, OTHER_TARGET, SOURCE, TARGET, WORKLOAD, failed, trial
 from tunedb import open_store
 
 PAGE = Path(__file__).parents[3] / "docs" / "reading-elsewhere.md"
@@ -20,6 +20,7 @@ def test_polars_reads_the_tables(tmp_path: Path) -> None:
         store.append(
             [trial(0), trial(1), failed(2), trial(3, target_id=OTHER_TARGET.target_id)],
             workloads=[WORKLOAD],
+            modules=[MODULE],
             targets=[TARGET, OTHER_TARGET],
             hardware=[MACHINE],
             sources=[SOURCE],

@@ -17,8 +17,10 @@ import msgspec
 
 from tunedb.errors import BadInputError
 from tunedb.identity import canonical_target, content_hash, instructions_id, trace_id_of_parts, trial_id_of_parts
+from tunedb.program.families import parts_of_words
 from tunedb.records import Outcome, Rejected, Target, Workload
-from tunedb.store.columns import TrialColumns
+from tunedb.store.batch import TrialRows
+from tunedb.store.schema import TrialRow
 from tunedb.traces import NO_POSTPROC
 
 KEPT_BYTES = 1 << 16  # of a rejected line
@@ -53,7 +55,7 @@ class Entry:
 
 @dataclass(slots=True)
 class OtherTunerReader:
-    """Reads the records of one file into columns that its caller takes away."""
+    """Reads the records of one file into rows that its caller takes away."""
 
     uri: str
     source_id: str
@@ -64,48 +66,51 @@ class OtherTunerReader:
     _targets: dict[str, str] = field(default_factory=dict)
     _workloads: dict[bytes, str] = field(default_factory=dict)
 
-    def read(self, number: int, line: bytes, columns: TrialColumns) -> Rejected | None:
-        """Appends the line's trial to the columns, or says why not; comments and blank lines are neither.
+    def read(self, number: int, line: bytes, trials: TrialRows) -> Rejected | None:
+        """Appends the line's trial, or says why not; comments and blank lines are neither.
 
         Args:
             number: of the line, from 1.
             line: as it stands in the file.
-            columns: to append to.
+            trials: the rows to append to.
         """
         if line.startswith(b"#") or not line.strip():
             return None
         try:
-            self._read(number, line, columns)
+            self._read(number, line, trials)
         except (BadInputError, ValueError, RecursionError) as error:
             reason = str(error) if isinstance(error, BadInputError) else f"not a record: {error}"
             return Rejected(self.uri, number, reason, line[:KEPT_BYTES].rstrip(b"\r\n"))
         return None
 
-    def _read(self, number: int, line: bytes, columns: TrialColumns) -> None:
+    def _read(self, number: int, line: bytes, trials: TrialRows) -> None:
         entry = self.entry_of(msgspec.json.decode(line, type=dict[str, Any]))
         outcome, error, run_secs, moment = _measurement(entry.result)
         target_id, workload_id = self._target(entry.target), self._workload(entry)
         shared = instructions_id(entry.instructions)
         trace = trace_id_of_parts(shared, NO_POSTPROC, entry.decisions)
-        columns.instructions[shared] = entry.instructions
-        columns.trial_id.append(
-            trial_id_of_parts(workload_id, "", target_id, self.hardware_id, trace, run_secs, outcome.value)
+        trials.instructions[shared] = entry.instructions
+        identity = trial_id_of_parts(workload_id, "", target_id, self.hardware_id, trace, run_secs, outcome.value)
+        trials.rows.append(
+            TrialRow(
+                trial_id=identity,
+                workload_id=workload_id,
+                module_id="",
+                target_id=target_id,
+                hardware_id=self.hardware_id,
+                source_id=self.source_id,
+                position=number - 1,
+                trace_id=trace,
+                instructions_id=shared,
+                postproc=NO_POSTPROC,
+                decisions=entry.decisions,
+                args_info=b"[]",
+                run_secs=run_secs,
+                outcome=outcome.value,
+                error=error,
+                measured_at=moment,
+            )
         )
-        columns.workload_id.append(workload_id)
-        columns.module_id.append("")
-        columns.target_id.append(target_id)
-        columns.hardware_id.append(self.hardware_id)
-        columns.source_id.append(self.source_id)
-        columns.position.append(number - 1)
-        columns.trace_id.append(trace)
-        columns.instructions_id.append(shared)
-        columns.postproc.append(NO_POSTPROC)
-        columns.decisions.append(entry.decisions)
-        columns.args_info.append(b"[]")
-        columns.run_secs.append(run_secs)
-        columns.outcome.append(outcome.value)
-        columns.error.append(error)
-        columns.measured_at.append(moment)
 
     def _target(self, text: str) -> str:
         known = self._targets.get(text)
@@ -119,14 +124,14 @@ class OtherTunerReader:
         known = self._workloads.get(entry.signature)
         if known is None:
             name = " ".join(entry.words)
+            family, epilogue, extents = parts_of_words(entry.words)
             workload = Workload(
                 workload_id=content_hash("workload", entry.signature),
-                module_id="",
-                structural_hash="",
                 name=name if len(name) <= _NAMED else name[: _NAMED - 3] + "...",
+                family=family,
+                epilogue=epilogue,
+                extents=extents,
                 signature=entry.signature.decode(),
-                tvm_version="",
-                module_json=b"",
             )
             self.add_workload(workload)
             known = self._workloads[entry.signature] = workload.workload_id

@@ -21,13 +21,14 @@ from tunedb.errors import BadInputError
 from tunedb.identity import (
     canonical_target,
     instructions_id,
+    program_from_graph,
     trace_id_of_parts,
     trial_id_of_parts,
     unknown_workload,
-    workload_from_graph,
 )
-from tunedb.records import Outcome, Rejected, Target, Workload
-from tunedb.store.columns import TrialColumns
+from tunedb.records import Module, Outcome, Rejected, Target, Workload
+from tunedb.store.batch import TrialRows
+from tunedb.store.schema import TrialRow
 from tunedb.traces import compact_instructions, split_instructions
 
 KEPT_BYTES = 1 << 16  # of a rejected line
@@ -39,8 +40,12 @@ _WORKLOAD = msgspec.json.Decoder(tuple[str, str])
 _RECORD = msgspec.json.Decoder(tuple[int, tuple[tuple[Raw, Raw], list[float] | None, Raw, Raw]])
 
 
-def read_workload(line: bytes) -> Workload:
-    """A workload from its line. Raises: BadInputError."""
+def read_workload(line: bytes) -> tuple[Workload, Module]:
+    """A workload and its module from their line.
+
+    Raises:
+        BadInputError: it is no such line, or holds no tensor program.
+    """
     try:
         structural_hash, framed = _WORKLOAD.decode(line)
         content = base64.b64decode(framed, validate=True)
@@ -51,12 +56,12 @@ def read_workload(line: bytes) -> Workload:
     length, graph = int.from_bytes(content[:8], "little"), content[8:]
     if length != len(graph):
         raise BadInputError(f"the module has {len(graph)} bytes where {length} are announced")
-    return workload_from_graph(graph, structural_hash)
+    return program_from_graph(graph, structural_hash)
 
 
 @dataclass(slots=True)
 class RecordReader:
-    """Reads the records of one file into columns that its caller takes away."""
+    """Reads the records of one file into rows that its caller takes away."""
 
     uri: str
     source_id: str
@@ -70,21 +75,21 @@ class RecordReader:
     _args: dict[bytes, bytes] = field(default_factory=dict)
     _unknown: dict[int, tuple[str, str]] = field(default_factory=dict)
 
-    def read(self, number: int, line: bytes, columns: TrialColumns) -> Rejected | None:
-        """Appends the line's trial to the columns, or says why not.
+    def read(self, number: int, line: bytes, trials: TrialRows) -> Rejected | None:
+        """Appends the line's trial, or says why not.
 
         Args:
             number: of the line, from 1.
             line: as it stands in the file.
-            columns: to append to.
+            trials: the rows to append to.
         """
         try:
-            self._read(number, line, columns)
+            self._read(number, line, trials)
         except BadInputError as error:
             return Rejected(self.uri, number, str(error), line[:KEPT_BYTES].rstrip(b"\r\n"))
         return None
 
-    def _read(self, number: int, line: bytes, columns: TrialColumns) -> None:
+    def _read(self, number: int, line: bytes, trials: TrialRows) -> None:
         try:
             index, ((raw_instructions, raw_decisions), run_secs, raw_target, raw_args) = _RECORD.decode(line)
             if not line.isascii():
@@ -98,25 +103,26 @@ class RecordReader:
         args = self._args_info(bytes(raw_args))
         workload_id, module_id = self._workload(index, args)
         trace = trace_id_of_parts(shared_id, postproc, decisions)
-        columns.instructions[shared_id] = shared
-        columns.trial_id.append(
-            trial_id_of_parts(workload_id, module_id, target_id, self.hardware_id, trace, secs, outcome)
+        trials.instructions[shared_id] = shared
+        identity = trial_id_of_parts(workload_id, module_id, target_id, self.hardware_id, trace, secs, outcome)
+        trials.rows.append(
+            TrialRow(
+                trial_id=identity,
+                workload_id=workload_id,
+                module_id=module_id,
+                target_id=target_id,
+                hardware_id=self.hardware_id,
+                source_id=self.source_id,
+                position=number - 1,
+                trace_id=trace,
+                instructions_id=shared_id,
+                postproc=postproc,
+                decisions=decisions,
+                args_info=args,
+                run_secs=secs,
+                outcome=outcome,
+            )
         )
-        columns.workload_id.append(workload_id)
-        columns.module_id.append(module_id)
-        columns.target_id.append(target_id)
-        columns.hardware_id.append(self.hardware_id)
-        columns.source_id.append(self.source_id)
-        columns.position.append(number - 1)
-        columns.trace_id.append(trace)
-        columns.instructions_id.append(shared_id)
-        columns.postproc.append(postproc)
-        columns.decisions.append(decisions)
-        columns.args_info.append(args)
-        columns.run_secs.append(secs)
-        columns.outcome.append(outcome)
-        columns.error.append("")
-        columns.measured_at.append(None)
 
     def _instructions(self, raw: bytes) -> tuple[str, bytes, bytes]:
         shared, postproc = split_instructions(raw)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -10,18 +12,10 @@ import pyarrow as pa
 from tunedb.errors import UsageError
 from tunedb.records import AppendReport, Rejected
 from tunedb.store import schema
-from tunedb.store.columns import Batch, TrialColumns, append_report
+from tunedb.store.batch import Batch, TrialRows, append_report, rejected_id
 from tunedb.store.delta.known_trials import KnownTrials
 from tunedb.store.delta.tables import TableSet
-from tunedb.store.rows import (
-    columns_of,
-    rejected_columns,
-    rejected_id,
-    row_key,
-    source_columns,
-    trial_columns,
-    workload_columns,
-)
+from tunedb.store.schema import TableSchema, columns_of
 
 
 class Appender:
@@ -33,45 +27,42 @@ class Appender:
         self._known_trials = KnownTrials(tables)
 
     def append_batch(self, batch: Batch) -> AppendReport:
-        """See `tunedb.store.contract.Store.append_batch`."""
+        """Adds what is not there yet; see `tunedb.store.contract.StoreWriter.append_batch`."""
         with self._tables.lock:
-            self._append_new(schema.HARDWARE, {row.hardware_id: row for row in batch.hardware})
-            self._append_new(schema.TARGETS, {row.target_id: row for row in batch.targets})
-            self._append_new(schema.WORKLOADS, {row_key(row): row for row in batch.workloads})
-            self._append_new(schema.SOURCES, {row.source_id: row for row in batch.sources})
-            self._append_rejected(batch.rejected)
+            self._append_new(schema.HARDWARE, batch.hardware)
+            self._append_new(schema.TARGETS, batch.targets)
+            self._append_new(schema.WORKLOADS, batch.workloads)
+            self._check_references(schema.MODULES, batch.modules)
+            self._append_new(schema.MODULES, batch.modules)
+            now = datetime.now(UTC)
+            dated = [row if row.added_at else dataclasses.replace(row, added_at=now) for row in batch.sources]
+            self._append_new(schema.SOURCES, dated)
+            self._append_rejected(batch.rejected, now)
             trials = batch.trials
-            rows: list[int] = []
+            places: list[int] = []
             if len(trials):
-                self._check_references(trials)
-                self._append_new(schema.INSTRUCTIONS, trials.instructions)
-                rows = self._new_rows(trials)
-                if rows:
-                    self._tables["trials"].append(trial_columns(trials, rows))
-            return append_report(batch, rows)
+                self._check_references(schema.TRIALS, trials.rows)
+                self._append_instructions(trials.instructions)
+                places = self._new_places(trials)
+                if places:
+                    self._tables["trials"].append(trials.columns(places))
+            return append_report(batch, places)
 
-    def _append_new(self, table: schema.TableSchema, rows: dict[str, Any]) -> None:
-        if not rows:
-            return
-        known = self._known_keys(table)
-        new = {key: row for key, row in rows.items() if key not in known}
-        if not new:
-            return
-        columns: dict[str, list[Any]]
-        if table is schema.WORKLOADS:
-            columns = workload_columns(list(new.values()))
-        elif table is schema.SOURCES:
-            columns = source_columns(list(new.values()))
-        elif table is schema.INSTRUCTIONS:
-            columns = {"instructions_id": list(new), "instructions": list(new.values())}
-        else:
-            columns = columns_of(list(new.values()), table.columns.names)
-        self._tables[table.name].append(columns)
-        known.update(new)
-        if table is schema.WORKLOADS:
-            self._known_keys(table, "workload_id").update(row.workload_id for row in new.values())
+    def _append_new(self, table: TableSchema, records: Sequence[Any]) -> None:
+        known = self._known_keys(table) if records else set()
+        new = {key: row for row in records if (key := getattr(row, table.key)) not in known}
+        if new:
+            self._tables[table.name].append(columns_of(new.values(), list(table.columns)))
+            known.update(new)
 
-    def _append_rejected(self, rejected: Sequence[Rejected]) -> None:
+    def _append_instructions(self, instructions: dict[str, bytes]) -> None:
+        known = self._known_keys(schema.INSTRUCTIONS)
+        new = {key: shared for key, shared in instructions.items() if key not in known}
+        if new:
+            self._tables["instructions"].append({"instructions_id": list(new), "instructions": list(new.values())})
+            known.update(new)
+
+    def _append_rejected(self, rejected: Sequence[Rejected], now: datetime) -> None:
         if not rejected:
             return
         by_id = {rejected_id(row): row for row in rejected}
@@ -81,40 +72,44 @@ class Appender:
         known = {row[0] for row in self._tables.ask(question, new_ids=ids)}
         new = {key: row for key, row in by_id.items() if key not in known}
         if new:
-            self._tables["quarantine"].append(rejected_columns(new))
+            columns = columns_of(new.values(), [field.name for field in dataclasses.fields(Rejected)])
+            self._tables["quarantine"].append({"rejected_id": list(new), **columns, "added_at": [now] * len(new)})
 
-    def _new_rows(self, trials: TrialColumns) -> list[int]:
-        """The rows that are not in the store yet; of equal ones the first."""
-        known = self._known_trials.among(trials.trial_id, trials.workload_id)
-        rows = []
-        for row, identity in enumerate(trials.trial_id):
+    def _new_places(self, trials: TrialRows) -> list[int]:
+        """The places of rows that are not in the store yet; of equal ones the first."""
+        ids = [row.trial_id for row in trials.rows]
+        known = self._known_trials.among(ids, [row.workload_id for row in trials.rows])
+        places = []
+        for place, identity in enumerate(ids):
             if identity not in known:
                 known.add(identity)
-                rows.append(row)
-        return rows
+                places.append(place)
+        return places
 
-    def _check_references(self, trials: TrialColumns) -> None:
-        for table, column in (
-            (schema.WORKLOADS, "workload_id"),
-            (schema.TARGETS, "target_id"),
-            (schema.HARDWARE, "hardware_id"),
-            (schema.SOURCES, "source_id"),
-        ):
-            wanted = set(getattr(trials, column))
-            if wanted <= self._known_keys(table, column):
+    def _check_references(self, table: TableSchema, rows: Sequence[Any]) -> None:
+        """Whether what rows refer to is there.
+
+        Raises:
+            UsageError: something is not.
+        """
+        for column, name in table.references.items():
+            referred = schema.BY_NAME[name]
+            if referred is schema.INSTRUCTIONS:  # they come along with the trials
                 continue
-            for key in [key for key in self._known if key.startswith(f"{table.name}.")]:
-                del self._known[key]  # another process may have added it
-            missing = wanted - self._known_keys(table, column)
+            wanted = {getattr(row, column) for row in rows} - {""}  # "": the log had no module
+            if wanted <= self._known_keys(referred):
+                continue
+            del self._known[name]  # another process may have added it
+            missing = wanted - self._known_keys(referred)
             if missing:
-                raise UsageError(f"a trial refers to the {column} {min(missing)!r}, which the store does not know")
+                what = table.name.removesuffix("s")
+                raise UsageError(f"a {what} refers to the {column} {min(missing)!r}, which the store does not know")
 
-    def _known_keys(self, table: schema.TableSchema, column: str = "") -> set[str]:
-        """The values of a small table's key, or of another column, as far as they were seen. Rows are never removed."""
-        column = column or table.key
-        known = self._known.get(f"{table.name}.{column}")
+    def _known_keys(self, table: TableSchema) -> set[str]:
+        """The keys of a small table, as far as they were seen. Rows are never removed."""
+        known = self._known.get(table.name)
         if known is None:
             self._tables[table.name].refresh()
-            known = {row[0] for row in self._tables.ask(f"SELECT DISTINCT {column} FROM {{{table.name}}}")}
-            self._known[f"{table.name}.{column}"] = known
+            known = {row[0] for row in self._tables.ask(f"SELECT DISTINCT {table.key} FROM {{{table.name}}}")}
+            self._known[table.name] = known
         return known

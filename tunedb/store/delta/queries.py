@@ -7,10 +7,8 @@ extension to make anything else of a time with a zone.
 
 from __future__ import annotations
 
-from tunedb.machine.kernels import WORKLOAD_IDS
-
-# What users ask for is their own workloads, not the kernels that tuning calibrates a machine with.
-OWN = "workload_id NOT IN ({})".format(", ".join(f"'{workload_id}'" for workload_id in sorted(WORKLOAD_IDS)))
+from tunedb.store.flat import USER_WORKLOADS
+from tunedb.store.schema import TRIALS, WORKLOADS, TableSchema
 
 KNOWN_TRIALS = """
 SELECT DISTINCT trial_id FROM {trials} SEMI JOIN new_ids USING (trial_id)
@@ -21,12 +19,9 @@ SELECT * FROM {trials} WHERE {selected}
 QUALIFY row_number() OVER (PARTITION BY trial_id ORDER BY source_id, position) = 1
 """
 
-_TRIAL_COLUMNS = """
-t.trial_id, t.workload_id, t.module_id, t.target_id, t.hardware_id, t.source_id, t.position, t.trace_id,
-t.instructions_id, t.postproc, t.decisions, t.args_info, t.run_secs, t.outcome, t.error, epoch_us(t.measured_at)
-"""
+_TRIAL_COLUMNS = TRIALS.selected("t")
 
-TRIALS = f"""
+SELECTED_TRIALS = f"""
 SELECT {_TRIAL_COLUMNS} FROM ({_SELECTED}) AS t
 ORDER BY t.workload_id, t.source_id, t.position, t.trial_id
 """
@@ -44,35 +39,42 @@ ORDER BY t.secs_median, t.position, t.trial_id LIMIT ?
 """
 
 WORKLOAD_COUNTS = """
-SELECT workload_id, count(*), count(*) FILTER (outcome <> 'ok'), count(DISTINCT target_id), min(secs_median)
-FROM (SELECT DISTINCT trial_id, workload_id, target_id, outcome, secs_median FROM {trials} WHERE {selected})
+SELECT workload_id, count(*), count(*) FILTER (outcome <> 'ok'), count(DISTINCT target_id),
+    min(secs_median) FILTER (conditions = '{{}}')
+FROM (SELECT DISTINCT trial_id, workload_id, target_id, outcome, secs_median, conditions FROM {trials} WHERE {selected})
 GROUP BY workload_id
 """
 
 TARGET_COUNTS = f"""
 SELECT target_id, hardware_id, count(*), count(*) FILTER (outcome <> 'ok'), count(DISTINCT workload_id)
-FROM (SELECT DISTINCT trial_id, workload_id, target_id, hardware_id, outcome FROM {{trials}} WHERE {OWN})
+FROM (SELECT DISTINCT trial_id, workload_id, target_id, hardware_id, outcome FROM {{trials}} WHERE {USER_WORKLOADS})
 GROUP BY target_id, hardware_id ORDER BY 3 DESC, 1, 2
 """
 
-OUTCOMES = f"SELECT outcome, count(DISTINCT trial_id) FROM {{trials}} WHERE {OWN} GROUP BY outcome"
+OUTCOMES = f"SELECT outcome, count(DISTINCT trial_id) FROM {{trials}} WHERE {USER_WORKLOADS} GROUP BY outcome"
 
-MODULES = """
-SELECT DISTINCT ON (row_id)
-    workload_id, module_id, structural_hash, name, signature, tvm_version, module_json
-FROM {workloads} WHERE {selected} ORDER BY row_id
+POOLS = """
+SELECT workload_id, target_id, hardware_id, conditions, count(*), count(*) FILTER (outcome <> 'ok'), min(secs_median)
+FROM (
+    SELECT DISTINCT trial_id, workload_id, target_id, hardware_id, conditions, outcome, secs_median
+    FROM {trials} WHERE {selected}
+)
+GROUP BY workload_id, target_id, hardware_id, conditions
+"""
+
+BEGINNING_WITH = """
+SELECT DISTINCT trial_id, workload_id, target_id, trace_id FROM {trials}
+WHERE starts_with(trial_id, ?) ORDER BY trial_id LIMIT ?
 """
 
 ALIASES = """
-SELECT DISTINCT ON (row_id) workload_id, structural_hash, name, tvm_version, module_id FROM {workloads} WHERE {selected}
+SELECT workload_id, name, coalesce(structural_hash, '') FROM
+    (SELECT DISTINCT ON (workload_id) workload_id, name FROM {workloads} WHERE {selected} ORDER BY workload_id, name)
+LEFT JOIN (SELECT DISTINCT workload_id, structural_hash FROM {modules}) USING (workload_id)
 """
 
-TARGETS = "SELECT DISTINCT ON (target_id) target_id, text, kind, arch, num_cores FROM {targets}"
-
-HARDWARE = """
-SELECT DISTINCT ON (hardware_id)
-    hardware_id, name, kind, num_cores, simd_bits, l1d_bytes, l2_bytes, l3_bytes, memory_bytes
-FROM {hardware}
+RELEASES = """
+SELECT DISTINCT ON (module_id) workload_id, structural_hash, tvm_version FROM {modules} WHERE {selected}
 """
 
 SOURCES = """
@@ -86,16 +88,23 @@ REJECTED = "SELECT DISTINCT uri, line, reason, content FROM {quarantine} ORDER B
 
 NUM_REJECTED = "SELECT count(DISTINCT rejected_id) FROM {quarantine}"
 
-# For each kind of reference: how many trials have one that leads nowhere, and an example.
+# For a kind of reference: how many rows have one that leads nowhere, and an example.
 DANGLING = """
-SELECT count(DISTINCT trial_id), min({column}) FROM {{trials}}
-WHERE {column} <> '' AND {column} NOT IN (SELECT {column} FROM {table})
+SELECT count(DISTINCT {key}), min({column}) FROM {{{table}}}
+WHERE {column} <> '' AND {column} NOT IN (SELECT {column} FROM {{{referred}}})
 """
 
 MISCOUNTED = """
 SELECT count(*), min(trial_id) FROM {trials}
 WHERE (outcome = 'ok') <> (secs_median IS NOT NULL AND len(run_secs) > 0)
 """
+
+
+def rows_of(table: TableSchema) -> str:
+    """All rows of a table that `{selected}` selects, one a key: of rows that differ, always the same."""
+    order = "workload_id, name" if table is WORKLOADS else table.key  # TVM releases may name a workload differently
+    question = f"SELECT DISTINCT ON ({table.key}) {table.selected()} FROM {{{table.name}}}"
+    return f"{question} WHERE {{selected}} ORDER BY {order}"
 
 
 def any_of(column: str, count: int) -> str:

@@ -29,10 +29,10 @@ _MANY_COMMITS = 8
 _SMALL_BYTES = 256 << 10  # larger files wait for `settle`: merging them would hold an append up for seconds
 _TOO_MANY_FILES = 256  # unless there are that many
 _LARGE_BYTES = 64 << 20
-_DESCRIPTION = "tunedb schema"
+DESCRIPTION = "tunedb schema"
 # Zstandard at its fastest: half of Snappy's size at a tenth more time.
 # Groups are what a query of one workload reads or skips.
-_WRITER = deltalake.WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=8192)
+WRITER = deltalake.WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=8192)
 
 Bounds = Mapping[str, tuple[Any, Any]]  # by column: the lowest and the highest value that is asked for
 
@@ -71,9 +71,9 @@ class Table:
             try:
                 self._delta = deltalake.DeltaTable.create(
                     self.url,
-                    schema=self.schema.columns,
+                    schema=self.schema.arrow(),
                     mode="ignore",
-                    description=f"{_DESCRIPTION} {SCHEMA_VERSION}",
+                    description=f"{DESCRIPTION} {SCHEMA_VERSION}",
                     configuration={"delta.dataSkippingStatsColumns": statistics},
                     storage_options=self._options,
                 )
@@ -105,6 +105,7 @@ class Table:
             delta.load_as_version(as_of)
         except (DeltaError, ValueError, OverflowError) as error:
             raise NotFoundError(f"the store has no version {as_of}; its newest is {self._newest()}") from error
+        self._check_schema(delta, f"version {as_of} of ")
         self._pinned = True
 
     def committed_at(self) -> datetime:
@@ -152,12 +153,12 @@ class Table:
         if self._pinned:
             raise UsageError(f"{self.url} is open as of an earlier version: nothing can be added to the past")
         with store_errors(f"write to the table {self.url}"):
-            rows = pa.table(columns, schema=self.schema.columns)
+            rows = pa.table(columns, schema=self.schema.arrow())
             if self.schema.order:
                 rows = rows.sort_by([(column, "ascending") for column in self.schema.order])
             for attempt in range(1, _COMMIT_ATTEMPTS + 1):
                 try:
-                    deltalake.write_deltalake(delta, rows, mode="append", writer_properties=_WRITER)
+                    deltalake.write_deltalake(delta, rows, mode="append", writer_properties=WRITER)
                     break
                 except CommitFailedError:
                     if attempt == _COMMIT_ATTEMPTS:
@@ -181,7 +182,7 @@ class Table:
         if sum(file < size for file in sizes) < many:
             return
         try:
-            delta.optimize.compact(target_size=size, writer_properties=_WRITER)
+            delta.optimize.compact(target_size=size, writer_properties=WRITER)
         except (DeltaError, OSError) as error:  # what was appended is safe: the next append tries again
             _LOG.debug("%s: small files stay unmerged for now: %s", self.url, _first_line(error))
 
@@ -229,14 +230,14 @@ class Table:
                     list(self.schema.clustered),
                     target_size=_LARGE_BYTES,
                     max_spill_size=psutil.virtual_memory().total // 4,
-                    writer_properties=_WRITER,
+                    writer_properties=WRITER,
                 )
                 return
             except CommitFailedError:
                 raise
             except DeltaError as error:  # sorting takes 2 KB a trial
                 _LOG.warning("%s: merged, but not sorted: %s", self.url, _first_line(error))
-        delta.optimize.compact(target_size=_LARGE_BYTES, writer_properties=_WRITER)
+        delta.optimize.compact(target_size=_LARGE_BYTES, writer_properties=WRITER)
 
     def broken_files(self) -> list[Path]:
         """The live files of a local table that cannot be read through; missing ones among them."""
@@ -287,20 +288,49 @@ class Table:
         """What to write after FROM to query the version that is read, or only those files that may hold some rows."""
         files = self.files() if bounds is None else self.files_within(bounds)
         if not files:
-            casts = ", ".join(f"NULL::{_duckdb_type(field.type)} AS {field.name}" for field in self.schema.columns)
+            casts = ", ".join(f"NULL::{_duckdb_type(field.type)} AS {field.name}" for field in self.schema.arrow())
             return f"(SELECT {casts} WHERE false)"
         return parquet_relation(files)
 
-    def _check_schema(self, delta: deltalake.DeltaTable) -> None:
-        description = delta.metadata().description or ""
-        written = description.removeprefix(_DESCRIPTION).strip()
-        if not description.startswith(_DESCRIPTION) or not written.isdigit():
-            raise StoreSchemaError(f"{self.url} is a Delta table, but not one of tunedb's")
-        if int(written) != SCHEMA_VERSION:
-            raise StoreSchemaError(
-                f"{self.url} has schema version {written}, and this tunedb reads {SCHEMA_VERSION}: upgrade tunedb to "
-                "the version that wrote it (pip install --upgrade tunedb)"
-            )
+    def _check_schema(self, delta: deltalake.DeltaTable, which: str = "") -> None:
+        written = schema_version(delta, self.url)
+        if which and written < SCHEMA_VERSION:
+            raise StoreSchemaError(f"{which}{self.url} has schema version {written}: the store was migrated since")
+        refuse_other_version(written, self.url.removesuffix(f"/{self.schema.name}"))
+
+
+def schema_version(delta: deltalake.DeltaTable, url: str) -> int:
+    """The schema version that a table was written with.
+
+    Args:
+        delta: the table.
+        url: of the table, for errors.
+
+    Raises:
+        StoreSchemaError: it is none of tunedb's.
+    """
+    description = delta.metadata().description or ""
+    written = description.removeprefix(DESCRIPTION).strip()
+    if not description.startswith(DESCRIPTION) or not written.isdigit():
+        raise StoreSchemaError(f"{url} is a Delta table, but not one of tunedb's")
+    return int(written)
+
+
+def refuse_other_version(written: int, store: str) -> None:
+    """Says what to do about a store of another schema version.
+
+    Args:
+        written: the version that it was written with.
+        store: its folder or URL.
+
+    Raises:
+        StoreSchemaError: it is not the present version.
+    """
+    says = f"the store at {store} has schema version {written}, and this tunedb reads {SCHEMA_VERSION}"
+    if written > SCHEMA_VERSION:
+        raise StoreSchemaError(f"{says}: upgrade tunedb (pip install --upgrade tunedb)")
+    if written < SCHEMA_VERSION:
+        raise StoreSchemaError(f"{says}: run `tunedb migrate --store {store}`, which keeps all that is in it")
 
 
 def _live_files(delta: deltalake.DeltaTable) -> pa.Table:

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.tunedb.samples import MACHINE, SOURCE, TARGET, WORKLOAD, failed, trial
+from tests.tunedb.samples import AROUND, failed, trial
 from tunedb import Store, open_store
 from tunedb.errors import UsageError
-
-AROUND = {"workloads": [WORKLOAD], "targets": [TARGET], "hardware": [MACHINE], "sources": [SOURCE]}
 
 
 @pytest.fixture

@@ -15,17 +15,16 @@ import pytest
 
 from tests.tunedb import samples
 from tests.tunedb.logfiles import permissions_hold
-from tests.tunedb.samples import MACHINE, SOURCE, TARGET, WORKLOAD, trial
+from tests.tunedb.samples import AROUND, TARGET, WORKLOAD, trial
 from tunedb import open_store
 from tunedb.errors import NotFoundError, StoreError, StoreSchemaError
 from tunedb.records import Trial
-from tunedb.store.columns import TrialColumns
+from tunedb.store.batch import TrialRows
 from tunedb.store.delta.store import DeltaStore
-from tunedb.store.rows import trial_columns
 
 
 def _append(store: object, trials: list[Trial]) -> None:
-    store.append(trials, workloads=[WORKLOAD], targets=[TARGET], hardware=[MACHINE], sources=[SOURCE])  # type: ignore[attr-defined]
+    store.append(trials, **AROUND)  # type: ignore[attr-defined]
 
 
 def test_a_store_is_opened_again(tmp_path: Path) -> None:
@@ -87,8 +86,8 @@ def test_readers_see_what_others_append(tmp_path: Path) -> None:
 def test_rows_that_stand_twice_count_once(tmp_path: Path) -> None:
     store = DeltaStore(str(tmp_path / "s"))
     _append(store, [trial(0), samples.failed(1)])
-    columns = TrialColumns.of([trial(0), samples.failed(1)])
-    store._tables["trials"].append(trial_columns(columns, [0, 1]))  # as a kill between commit and answer leaves it
+    rows = TrialRows.of([trial(0), samples.failed(1)])
+    store._tables["trials"].append(rows.columns([0, 1]))  # as a kill between commit and answer leaves it
     assert store.stats().num_trials == 2
     assert store.stats().num_failed == 1
     assert len(list(store.trials())) == 2
@@ -101,8 +100,8 @@ def test_problems_are_found(tmp_path: Path) -> None:
     store = DeltaStore(str(tmp_path / "s"))
     _append(store, [trial(0)])
     assert store.problems() == []
-    lost = TrialColumns.of([trial(1, target_id="nowhere")])
-    store._tables["trials"].append(trial_columns(lost, [0]))
+    lost = TrialRows.of([trial(1, target_id="nowhere")])
+    store._tables["trials"].append(lost.columns([0]))
     assert store.problems() == ["1 trials refer to a target_id that is not there, such as nowhere"]
     for file in store._tables["workloads"].files():
         Path(file).unlink()
@@ -236,7 +235,7 @@ def test_importing_tunedb_is_cheap() -> None:
 
 def test_a_store_at_a_url_is_read_by_way_of_delta_lake(tmp_path: Path) -> None:
     with open_store((tmp_path / "store").as_uri()) as store:
-        around = {"workloads": [WORKLOAD], "targets": [TARGET], "hardware": [MACHINE], "sources": [SOURCE]}
+        around = AROUND
         assert store.append([trial(0), trial(1)], **around).added == 2
         assert store.append([trial(1), trial(2)]).added == 1
         assert [row.trial_id for row in store.trials()] == [trial(number).trial_id for number in range(3)]

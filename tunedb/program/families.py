@@ -1,9 +1,11 @@
-"""A short name for a program, for people: "conv2d 1x112x112x64x7x7x3 float32". It decides nothing."""
+"""What kind of operator a program is, and how large: by these, like workloads are found and held out together."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tunedb.program.signature import Block, Signature
 
@@ -14,13 +16,46 @@ _AXIS = re.compile(r"v\d+")
 _PLAIN = re.compile(r"^v\d+$")
 
 
-def name_of(signature: Signature) -> str:
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a program seems to compute."""
+
+    family: str  # operator of the heaviest block: "conv2d"
+    epilogue: str  # what is fused behind it: "relu"; "" for nothing that has a name
+    extents: tuple[int, ...]  # of the heaviest block's axes; () where one is symbolic
+    name: str  # for people: "conv2d+relu 1x112x112x64x7x7x3 float32"
+
+
+def described(signature: Signature) -> Description:
     """What the program seems to compute, the extents of its heaviest block, and the dtype of what it returns."""
     anchor = max(signature.blocks, key=_weight)
-    extents = "x".join(axis[1:] for axis in anchor.axes) or "1"
+    axes = [axis[1:] for axis in anchor.axes] or ["1"]
     dtypes = [buffer.split(" ")[-2] for buffer in signature.buffers if buffer.endswith("param")]
-    suffix = _epilogue(signature, anchor)
-    return f"{_operator(signature, anchor)}{suffix} {extents} {dtypes[-1] if dtypes else ''}".strip()
+    family, epilogue = _operator(signature, anchor), _epilogue(signature, anchor)
+    return Description(
+        family,
+        epilogue,
+        tuple(map(int, axes)) if all(axis.isdigit() for axis in axes) else (),
+        f"{fused(family, epilogue)} {'x'.join(axes)} {dtypes[-1] if dtypes else ''}".strip(),
+    )
+
+
+def fused(family: str, epilogue: str) -> str:
+    """The operator with what is fused behind it: "conv2d+relu". These are held out together."""
+    return f"{family}+{epilogue}" if epilogue else family
+
+
+def parts_of_words(words: Sequence[str]) -> tuple[str, str, tuple[int, ...]]:
+    """Family, epilogue and extents of a workload of which no more is known than what a tuner calls it.
+
+    Args:
+        words: of a task of AutoTVM or Ansor, the operator first, or of the name of a workload that schema version 1
+            kept: ["conv2d+relu", "1x112x112x64x7x7x3", "float32"].
+    """
+    family, _, epilogue = (words[0] if words else "").partition("+")
+    extents = next((word for word in words[1:] if re.fullmatch(r"\d+(x\d+)*", word)), "")
+    numbers = tuple(map(int, extents.split("x"))) if extents and family != "unknown" else ()
+    return family or "unknown", epilogue, numbers
 
 
 def _weight(block: Block) -> tuple[int, bool, float]:
@@ -34,7 +69,7 @@ def _weight(block: Block) -> tuple[int, bool, float]:
 def _epilogue(signature: Signature, anchor: Block) -> str:
     """What is fused behind the anchor, as far as it has a name."""
     after = signature.blocks[signature.blocks.index(anchor) + 1 :]
-    return "+relu" if any(re.search(r"Max\(b\d+\[[^\]]*\],0\.0\)$", block.body) for block in after) else ""
+    return "relu" if any(re.search(r"Max\(b\d+\[[^\]]*\],0\.0\)$", block.body) for block in after) else ""
 
 
 def _operator(signature: Signature, anchor: Block) -> str:

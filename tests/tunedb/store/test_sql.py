@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.tunedb.samples import MACHINE, SOURCE, TARGET, WORKLOAD, failed, trial
+from tests.tunedb.samples import AROUND, WORKLOAD, failed, trial
 from tunedb import Store, open_store
 from tunedb.errors import NotFoundError, UsageError
-from tunedb.query.sql import run_sql
 
 
 @pytest.fixture(params=["memory", "delta"])
@@ -19,20 +18,17 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     with open_store("memory:" if request.param == "memory" else tmp_path / "store") as opened:
         opened.append(
             [trial(0), trial(1), trial(2), failed(3)],
-            workloads=[WORKLOAD],
-            targets=[TARGET],
-            hardware=[MACHINE],
-            sources=[SOURCE],
+            **AROUND,
         )
         yield opened
 
 
 def test_every_view_answers(store: Store) -> None:
     counts = {
-        name: run_sql(store, f"SELECT count(*) FROM {name}").rows[0][0]
-        for name in ("trials", "workloads", "instructions", "targets", "hardware", "sources", "quarantine")
+        name: store.sql(f"SELECT count(*) FROM {name}").rows[0][0]
+        for name in ("trials", "workloads", "modules", "instructions", "targets", "hardware", "sources", "quarantine")
     }
-    expected = {"trials": 4, "workloads": 1, "instructions": 2, "targets": 1, "hardware": 1, "sources": 1}
+    expected = {"trials": 4, "workloads": 1, "modules": 1, "instructions": 2, "targets": 1, "hardware": 1, "sources": 1}
     assert {name: counts[name] for name in expected if name != "instructions"} == {
         name: count for name, count in expected.items() if name != "instructions"
     }
@@ -41,8 +37,7 @@ def test_every_view_answers(store: Store) -> None:
 
 
 def test_views_join(store: Store) -> None:
-    result = run_sql(
-        store,
+    result = store.sql(
         "SELECT w.name, t.arch, min(r.secs_median) AS best FROM trials r JOIN workloads w USING (workload_id) "
         "JOIN targets t USING (target_id) GROUP BY ALL",
     )
@@ -52,14 +47,16 @@ def test_views_join(store: Store) -> None:
 
 def test_a_trial_that_stands_twice_counts_once(tmp_path: Path) -> None:
     with open_store(tmp_path / "store") as first, open_store(tmp_path / "store") as second:
-        around = {"workloads": [WORKLOAD], "targets": [TARGET], "hardware": [MACHINE], "sources": [SOURCE]}
+        around = AROUND
         first.append([trial(0)], **around)
-        table = second.arrow("trials").to_table()
+        with second.table("trials") as reader:
+            table = reader.read_all()
         import deltalake
 
         deltalake.write_deltalake(str(tmp_path / "store" / "trials"), table, mode="append")
-        assert second.arrow("trials").count_rows() == 2
-        assert run_sql(second, "SELECT count(*) FROM trials").rows == [(1,)]
+        with second.table("trials") as reader:
+            assert reader.read_all().num_rows == 2
+        assert second.sql("SELECT count(*) FROM trials").rows == [(1,)]
 
 
 @pytest.mark.parametrize(
@@ -89,23 +86,23 @@ def test_nothing_else_can_be_reached(store: Store, tmp_path: Path, query: str) -
     file = tmp_path / "secret.csv"
     file.write_text("secret")
     with pytest.raises((UsageError, NotFoundError)):
-        run_sql(store, query.format(file=file))
+        store.sql(query.format(file=file))
     assert file.read_text() == "secret"
-    assert run_sql(store, "SELECT count(*) FROM trials").rows == [(4,)]
+    assert store.sql("SELECT count(*) FROM trials").rows == [(4,)]
 
 
 def test_a_query_that_does_not_end_is_stopped(store: Store) -> None:
     started = time.monotonic()
     with pytest.raises(UsageError, match=r"longer than 0\.5 s"):
-        run_sql(store, "SELECT count(*) FROM range(1000000000) a, range(1000000000) b", limit_secs=0.5)
+        store.sql("SELECT count(*) FROM range(1000000000) a, range(1000000000) b", limit_secs=0.5)
     assert time.monotonic() - started < 10
 
 
 def test_unknown_names_are_not_found(store: Store) -> None:
     with pytest.raises(NotFoundError, match="there are hardware, instructions"):
-        run_sql(store, "SELECT * FROM records")
+        store.sql("SELECT * FROM records")
     with pytest.raises(NotFoundError, match="latency"):
-        run_sql(store, "SELECT latency FROM trials")
+        store.sql("SELECT latency FROM trials")
 
 
 def test_times_come_with_their_zone(store: Store) -> None:
@@ -113,4 +110,4 @@ def test_times_come_with_their_zone(store: Store) -> None:
 
     measured = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
     store.append([trial(9, measured_at=measured)])
-    assert run_sql(store, "SELECT max(measured_at) FROM trials").rows == [(measured,)]
+    assert store.sql("SELECT max(measured_at) FROM trials").rows == [(measured,)]

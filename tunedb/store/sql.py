@@ -7,24 +7,13 @@ settings are locked before it is looked at, it must be one SELECT, and it is int
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 from tunedb.errors import NotFoundError, UsageError
-from tunedb.store.contract import Store
+from tunedb.records import SqlResult
+from tunedb.store.schema import TABLES
 
-DEFAULT_LIMIT_SECS = 30.0
-
-# One row a key: a key may stand in more than one row of a table.
-_VIEWS = {
-    "trials": "trial_id",
-    "workloads": "row_id",
-    "instructions": "instructions_id",
-    "targets": "target_id",
-    "hardware": "hardware_id",
-    "sources": "source_id",
-    "quarantine": "rejected_id",
-}
 _LOCKS = (
     "SET enable_external_access = false",
     "SET python_enable_replacements = false",
@@ -35,41 +24,35 @@ _LOCKS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SqlResult:
-    """The answer to a query."""
-
-    columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
-
-
-def run_sql(store: Store, query: str, *, limit_secs: float = DEFAULT_LIMIT_SECS) -> SqlResult:
-    """Answers one SELECT over the store's views.
+def run_sql(read: Callable[[str], object], query: str, limit_secs: float) -> SqlResult:
+    """Answers one SELECT over views of a store's tables, one row a key: a key may stand in more than one row.
 
     Args:
-        store: the store; opened as of a version, it answers as of then.
+        read: gives a table by name, as something that DuckDB can read more than once.
         query: one SELECT (WITH, FROM, VALUES, DESCRIBE and SHOW are forms of it).
         limit_secs: longest time that it may take.
 
     Raises:
         UsageError: it is not one SELECT, it reaches for what is locked, DuckDB rejects it, or its time was up.
         NotFoundError: it names a table or column that is not there.
-        StoreError: the store cannot be read.
     """
     import duckdb
 
     database = duckdb.connect(":memory:")
     try:
         _check_form(query)
-        for name, key in _VIEWS.items():
+        for table in TABLES:
+            name = table.name
             if name in query.lower():  # a table that is not named costs nothing
-                database.register(f"stored_{name}", store.arrow(name))
-                database.execute(f"CREATE VIEW {name} AS SELECT DISTINCT ON ({key}) * FROM stored_{name}")
+                database.register(f"stored_{name}", read(name))
+                database.execute(f"CREATE VIEW {name} AS SELECT DISTINCT ON ({table.key}) * FROM stored_{name}")
         for lock in _LOCKS:
             database.execute(lock)
         return _within(database, query, limit_secs)
     except duckdb.CatalogException as error:
-        raise NotFoundError(f"{_first_line(error)}; there are {', '.join(sorted(_VIEWS))}") from error
+        raise NotFoundError(
+            f"{_first_line(error)}; there are {', '.join(sorted(table.name for table in TABLES))}"
+        ) from error
     except duckdb.BinderException as error:
         raise NotFoundError(_first_line(error)) from error
     except duckdb.InterruptException as error:

@@ -1,0 +1,43 @@
+"""`tunedb migrate`: a store of an earlier schema version, brought to the present one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cli.options import AsJson, Debug, StoreUrl
+from cli.session import session
+
+if TYPE_CHECKING:
+    from cli.output import Answer
+    from tunedb.maintenance.migrate import MigratedTable
+
+SUMMARY = "Bring a store that an earlier tunedb wrote to the present schema version"
+EXAMPLES = ("tunedb migrate", "tunedb migrate --store s3://bucket/store")
+
+
+def command(store: StoreUrl = None, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Rewrite the tables of an older store. Nothing is lost, and it may be interrupted and done again at any moment.
+
+    Nobody else should write meanwhile.
+    """
+    with session(store, as_json, debug) as run:
+        from tunedb.maintenance.migrate import migrate
+
+        run.show(answer(migrate(run.store_url)))
+
+
+def answer(migrated: Sequence[MigratedTable]) -> Answer:
+    """What was rewritten."""
+    from cli.output import Answer, Table
+    from tunedb.store.schema import SCHEMA_VERSION
+
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "tables": [{"table": row.table, "rows": row.rows} for row in migrated],
+    }
+    if not migrated:
+        return Answer(document, [f"the store has schema version {SCHEMA_VERSION} already"])
+    rows = [[row.table, f"{row.rows:,}"] for row in migrated]
+    done = f"the store has schema version {SCHEMA_VERSION} now; `tunedb compact` frees what its older form took"
+    return Answer(document, [Table(["table", "rows"], rows), "", done])

@@ -1,0 +1,206 @@
+"""A store that commit 374fb8c wrote, in schema version 1, brought to the present version: nothing of it may be lost.
+
+`assets/stores/v1.json` is what that commit's own code said of the store: trials that stand twice, a damaged log line,
+a log without its workload file, two TVM releases' modules of one workload, AutoTVM, reference kernels, flushed caches.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import deltalake
+import pyarrow as pa
+import pytest
+
+from tunedb import Store, open_store
+from tunedb.errors import NotFoundError, StoreError, StoreSchemaError
+from tunedb.identity import conditions_of, trial_id_of
+from tunedb.machine.kernels import WORKLOAD_IDS
+from tunedb.maintenance import migrate as module
+from tunedb.maintenance.migrate import migrate
+from tunedb.maintenance.repair import repair
+from tunedb.maintenance.verify import verify
+from tunedb.query.calibration import all_workload_ids
+from tunedb.records import DEFAULT_CONDITIONS
+from tunedb.store.schema import SCHEMA_VERSION, TABLES
+
+STORES = Path(__file__).parents[1] / "assets" / "stores"
+EXPECTED: dict[str, Any] = json.loads((STORES / "v1.json").read_text())
+FLUSHED = conditions_of(caches="flushed")
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    with tarfile.open(STORES / "v1.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    return tmp_path / "store"
+
+
+def check_all_is_there(store: Store) -> None:
+    """Compares a migrated store with what the code that wrote it said of it."""
+    flushed = set(EXPECTED["flushed"])
+    trials = {(trial.source_id, trial.position, trial.workload_id): trial for trial in store.trials()}
+    assert len(trials) == len(EXPECTED["trials"])
+    for row in EXPECTED["trials"]:
+        trial = trials[row["source_id"], row["position"], row["workload_id"]]
+        is_flushed = trial.source_id in flushed
+        assert trial.conditions == (FLUSHED if is_flushed else DEFAULT_CONDITIONS)
+        assert (trial.trial_id == row["trial_id"]) is not is_flushed
+        assert trial_id_of(trial) == trial.trial_id
+        for name in ("workload_id", "module_id", "target_id", "hardware_id", "error"):
+            assert getattr(trial, name) == row[name]
+        assert (trial.trace.to_json(), trial.args_info.decode()) == (row["trace"], row["args_info"])
+        assert (list(trial.run_secs), trial.outcome.value) == (row["run_secs"], row["outcome"])
+        assert trial.measured_at == (datetime.fromisoformat(row["measured_at"]) if row["measured_at"] else None)
+    modules = [row for workload_id in all_workload_ids(store) for row in store.modules(workload_id)]
+    assert sorted(
+        [row.module_id, row.workload_id, row.structural_hash, row.tvm_version, len(row.module_json)] for row in modules
+    ) == [list(row) for row in EXPECTED["modules"]]
+    assert sorted([row.workload_id, row.name] for row in store.workloads()) == EXPECTED["workloads"]
+    assert set(all_workload_ids(store)) & WORKLOAD_IDS == set(EXPECTED["kernels"])
+    assert sorted(row.target_id for row in store.targets()) == EXPECTED["targets"]
+    assert sorted([row.hardware_id, row.name] for row in store.hardware()) == EXPECTED["hardware"]
+    sources = [[row.source_id, row.uri, row.added_at.isoformat() if row.added_at else None] for row in store.sources()]
+    assert sorted(sources) == EXPECTED["sources"]
+    assert [[row.line, row.reason] for row in store.rejected()] == EXPECTED["rejected"]
+    assert store.problems() == [] and verify(store) == []
+
+
+def test_nothing_is_lost(old: Path) -> None:
+    done = {row.table: row for row in migrate(old)}
+    assert set(done) == {table.name for table in TABLES}
+    assert done["trials"].rows == done["trials"].rows_before == len(EXPECTED["trials"]) + 3  # three stand twice
+    with open_store(old, create=False) as store:
+        check_all_is_there(store)
+        (softmax,) = [row for row in store.workloads() if row.name == "softmax 32x100 float32"]
+        assert (softmax.family, softmax.extents, len(softmax.tvm_versions)) == ("softmax", (32, 100), 2)
+        flushed = list(store.trials(conditions=FLUSHED))
+        assert {row.conditions for row in store.best(flushed[0].workload_id, limit=99) if row} == {DEFAULT_CONDITIONS}
+        again = dataclasses.replace(flushed[0], position=99)
+        assert store.append([again]).duplicates == 1
+    assert migrate(old) == []
+
+
+def test_the_migrated_store_is_like_one_that_was_always_new(old: Path, tmp_path: Path) -> None:
+    migrate(old)
+    open_store(tmp_path / "new").close()
+    for table in TABLES:
+        was, is_ = (deltalake.DeltaTable(str(folder / table.name)) for folder in (old, tmp_path / "new"))
+        assert was.metadata().description == is_.metadata().description == f"tunedb schema {SCHEMA_VERSION}"
+        assert was.metadata().configuration == is_.metadata().configuration
+        assert [(f.name, str(f.type)) for f in was.schema().fields] == [
+            (f.name, str(f.type)) for f in is_.schema().fields
+        ]
+
+
+@pytest.mark.parametrize("commits", range(24))
+def test_a_migration_that_failed_after_some_commits_goes_on(
+    old: Path, monkeypatch: pytest.MonkeyPatch, commits: int
+) -> None:
+    """Whatever ends it between two commits (each is atomic), what is there is refused by all, and finished by one."""
+    left = commits
+
+    def counted(real: Any) -> Any:
+        def commit(*args: Any, **kwargs: Any) -> Any:
+            nonlocal left
+            if left == 0:
+                raise OSError("the disk is full")
+            left -= 1
+            return real(*args, **kwargs)
+
+        return commit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(deltalake, "write_deltalake", counted(deltalake.write_deltalake))
+        alterer = deltalake.table.TableAlterer
+        for name in ("set_table_description", "set_table_properties"):
+            patched.setattr(alterer, name, counted(getattr(alterer, name)))
+        try:
+            migrate(old)
+        except StoreError as error:
+            assert "disk is full" in str(error)
+            with pytest.raises(StoreSchemaError, match="tunedb migrate"):
+                open_store(old, create=False)
+        else:
+            assert left >= 0
+    migrate(old)
+    with open_store(old, create=False) as store:
+        check_all_is_there(store)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.05, 0.1, 0.15, 0.25, 0.4])
+def test_a_migration_that_was_killed_goes_on(old: Path, delay: float) -> None:
+    code = (
+        "import sys; from tunedb.maintenance.migrate import migrate; import deltalake, duckdb, pyarrow.parquet\n"
+        "print('ready', flush=True); migrate(sys.argv[1])"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(old)], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        time.sleep(delay)
+        child.send_signal(signal.SIGKILL)
+    migrate(old)
+    with open_store(old, create=False) as store:
+        check_all_is_there(store)
+
+
+def test_what_an_old_tunedb_wrote_meanwhile_is_taken_along(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the table open as it was, and appends in the older form."""
+    rows = deltalake.DeltaTable(str(old / "trials")).to_pyarrow_dataset().to_table()
+    late = rows.slice(0, 1).set_column(0, "trial_id", [["f" * 32]])
+    real = module._write
+    appended: list[str] = []
+
+    def write(url: str, *args: Any) -> None:
+        real(url, *args)
+        if url.endswith("/trials") and not appended:
+            appended.append(url)
+            deltalake.write_deltalake(url, late, mode="append", schema_mode="merge")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_write", write)
+        migrate(old)
+    with open_store(old, create=False) as store:
+        ids = {trial.trial_id: trial.conditions for trial in store.trials()}
+        assert ids["f" * 32] == DEFAULT_CONDITIONS
+        assert len(ids) == len(EXPECTED["trials"]) + 1
+
+
+def test_other_verbs_refuse_an_older_store(old: Path) -> None:
+    with pytest.raises(StoreSchemaError, match=r"schema version 1.*run `tunedb migrate"):
+        open_store(old)
+    with pytest.raises(StoreSchemaError, match=r"schema version 1.*run `tunedb migrate"):
+        repair(old)
+
+
+def test_a_version_from_before_cannot_be_read(old: Path) -> None:
+    with tarfile.open(STORES / "v1.tar.xz") as archive:
+        archive.extractall(old.parent / "again", filter="data")
+    before = deltalake.DeltaTable(str(old / "trials")).version()
+    migrate(old)
+    with pytest.raises(StoreSchemaError, match="the store was migrated since"):
+        open_store(old, as_of=before)
+
+
+def test_stores_that_cannot_be_migrated(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="no store"):
+        migrate(tmp_path / "nothing")
+    deltalake.write_deltalake(str(tmp_path / "foreign" / "trials"), pa.table({"a": [1]}), description="sales")
+    with pytest.raises(StoreError, match="no table hardware"):
+        migrate(tmp_path / "foreign")
+    open_store(tmp_path / "newer").close()
+    table = deltalake.DeltaTable(str(tmp_path / "newer" / "trials"))
+    table.alter.set_table_description(f"tunedb schema {SCHEMA_VERSION + 1}")
+    with pytest.raises(StoreSchemaError, match="upgrade tunedb"):
+        migrate(tmp_path / "newer")
+    with pytest.raises(StoreSchemaError, match="upgrade tunedb"):
+        repair(tmp_path / "newer")

@@ -1,0 +1,297 @@
+"""Brings a store of schema version 1 to version 2, without losing a row or a reference.
+
+Each table is rewritten in one commit and then described as version 2 in another, what is referred to before what refers
+to it, the trials last. A store counts as version 2 when its trials do; until then every other verb refuses it. So a
+migration may be killed at any moment: what was committed stays, and the next one goes on from there. Earlier versions
+of the tables stay where they are until the store is compacted.
+
+What is new in version 2: modules stand apart from workloads, operator and extents are columns of workloads, trials have
+conditions, and machines have room for devices that are not the host. Trials that were measured with flushed caches were
+told by their source alone; they get conditions and, because these are part of what was measured, new ids.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tunedb.errors import BadInputError, NotFoundError, StoreError
+from tunedb.identity import conditions_of, program_from_graph, trial_id_of_parts
+from tunedb.program.families import parts_of_words
+from tunedb.program.releases import release_order
+from tunedb.records import DEFAULT_CONDITIONS, Module, Workload
+from tunedb.store import schema
+from tunedb.store.delta.table import DESCRIPTION, WRITER, refuse_other_version, schema_version, store_errors
+from tunedb.store.schema import TableSchema, columns_of
+
+_LOG = logging.getLogger(__name__)
+_BATCH_ROWS = 16_384
+_ATTEMPTS = 3  # as long as somebody writes in the older form meanwhile
+_FLUSHED = conditions_of(caches="flushed")
+
+
+@dataclass(frozen=True, slots=True)
+class MigratedTable:
+    """What became of one table."""
+
+    table: str
+    rows_before: int  # of its older form; 0 for a table that is new
+    rows: int
+
+
+def migrate(url: str | Path, storage_options: Mapping[str, str] | None = None) -> list[MigratedTable]:
+    """Brings a store to the present schema version. Nobody else should write meanwhile.
+
+    Args:
+        url: the store's folder or URL.
+        storage_options: for a URL, how to reach it, in Delta Lake's terms.
+
+    Returns:
+        The tables that were rewritten; empty when the store has the present version already.
+
+    Raises:
+        NotFoundError: there is no store.
+        StoreSchemaError: a later version wrote it, or it is none of tunedb's.
+        StoreError: it cannot be read or written; what was done stays, and doing it again goes on.
+    """
+    root = str(url) if "://" in str(url) else str(Path(url).expanduser().absolute())
+    tables = _Tables(root, dict(storage_options) if storage_options is not None else None)
+    with store_errors(f"migrate the store at {root}"):
+        tables.check()
+        steps: list[tuple[TableSchema, Callable[[], Any] | None]] = [
+            (schema.HARDWARE, lambda: _widened(tables, schema.HARDWARE)),
+            (schema.TARGETS, lambda: _widened(tables, schema.TARGETS)),
+            (schema.MODULES, None),  # of the workloads' older form: with them
+            (schema.WORKLOADS, lambda: _programs(tables)[0]),
+            (schema.INSTRUCTIONS, None),
+            (schema.SOURCES, None),
+            (schema.QUARANTINE, None),
+            (schema.TRIALS, lambda: _trials(tables)),
+        ]
+        return [done for table, make in steps if (done := _migrate_table(tables, table, make)) is not None]
+
+
+class _Tables:
+    """The tables of a store, whichever version they have."""
+
+    def __init__(self, root: str, options: dict[str, str] | None) -> None:
+        self.root, self.options = root, options
+
+    def open(self, name: str) -> Any:
+        """A table as it stands now; None when it is not there."""
+        import deltalake
+
+        url = f"{self.root}/{name}"
+        if not deltalake.DeltaTable.is_deltatable(url, self.options):
+            return None
+        return deltalake.DeltaTable(url, storage_options=self.options)
+
+    def check(self) -> None:
+        """Whether there is a store that can be brought to the present version."""
+        present = {table.name: self.open(table.name) for table in schema.TABLES}
+        if present["trials"] is None:
+            raise NotFoundError(f"there is no store at {self.root}")
+        for name, delta in present.items():
+            if delta is None and name != "modules":
+                raise StoreError(f"the store at {self.root} has no table {name}: repair it first")
+            version = schema.SCHEMA_VERSION if delta is None else schema_version(delta, f"{self.root}/{name}")
+            if version > schema.SCHEMA_VERSION:
+                refuse_other_version(version, self.root)
+
+
+def _migrate_table(tables: _Tables, table: TableSchema, make: Callable[[], Any] | None) -> MigratedTable | None:
+    """Rewrites a table if its columns are older ones, and says that it has the present version."""
+    delta = tables.open(table.name)
+    if table is schema.MODULES:
+        return _migrate_modules(tables)
+    url = f"{tables.root}/{table.name}"
+    if schema_version(delta, url) == schema.SCHEMA_VERSION:
+        return None
+    before = _num_rows(delta)
+    attempts = 0
+    while make is not None and not _is_converted(delta, table):
+        attempts += 1
+        if attempts > _ATTEMPTS:
+            raise StoreError(f"{url} is written to by an older tunedb: stop it, then migrate again")
+        # Statistics of a column that the new form does not have would be asked for, and not be found.
+        delta.alter.set_table_properties({"delta.dataSkippingStatsColumns": ",".join(_kept(delta, table))})
+        _write(url, table, make(), tables.options)
+        delta = tables.open(table.name)
+    if table is not schema.WORKLOADS and _num_rows(delta) < before:
+        raise StoreError(f"{url} has {_num_rows(delta)} rows where it had {before}: nothing was lost, see its history")
+    delta.alter.set_table_properties({"delta.dataSkippingStatsColumns": ",".join(table.statistics)})
+    delta.alter.set_table_description(f"{DESCRIPTION} {schema.SCHEMA_VERSION}")
+    return MigratedTable(table.name, before, _num_rows(tables.open(table.name)))
+
+
+def _migrate_modules(tables: _Tables) -> MigratedTable | None:
+    """Modules come from the older form of the workloads, as long as these have it."""
+    workloads = tables.open("workloads")
+    if _is_converted(workloads, schema.WORKLOADS):
+        return None
+    url = f"{tables.root}/modules"
+    _write(url, schema.MODULES, _programs(tables)[1], tables.options)
+    return MigratedTable("modules", 0, _num_rows(tables.open("modules")))
+
+
+def _write(url: str, table: TableSchema, rows: Any, options: dict[str, str] | None) -> None:
+    """Puts rows in the place of all that a table had, in one commit; makes the table if it is not there."""
+    import deltalake
+
+    deltalake.write_deltalake(
+        url,
+        rows,
+        mode="overwrite",
+        schema_mode="overwrite",
+        description=f"{DESCRIPTION} {schema.SCHEMA_VERSION}",
+        configuration={"delta.dataSkippingStatsColumns": ",".join(table.statistics)},
+        storage_options=options,
+        writer_properties=WRITER,
+        target_file_size=64 << 20,
+    )
+
+
+def _is_converted(delta: Any, table: TableSchema) -> bool:
+    """Whether a table has its present columns, in all rows: who wrote in the older form meanwhile left some empty."""
+    rows = delta.to_pyarrow_dataset()
+    if not rows.schema.equals(table.arrow()):
+        return False
+    if table is not schema.TRIALS:
+        return True
+    import pyarrow.compute as pc
+
+    return int(rows.count_rows(filter=pc.field("conditions").is_null())) == 0
+
+
+def _kept(delta: Any, table: TableSchema) -> list[str]:
+    """Of the columns with statistics those that both forms have."""
+    there = {field.name for field in delta.schema().fields}
+    return [column for column in table.statistics if column in there]
+
+
+def _num_rows(delta: Any) -> int:
+    return int(delta.to_pyarrow_dataset().count_rows())
+
+
+def _widened(tables: _Tables, table: TableSchema) -> Any:
+    """The rows of a table with the columns that are new, empty."""
+    import pyarrow as pa
+
+    old = tables.open(table.name).to_pyarrow_dataset().to_table()
+    arrow = table.arrow()
+    columns = [
+        old.column(field.name).cast(field.type) if field.name in old.column_names else pa.nulls(len(old), field.type)
+        for field in arrow
+    ]
+    return pa.table(columns, schema=arrow)
+
+
+def _programs(tables: _Tables) -> tuple[Any, Any]:
+    """Workloads and modules as two tables, of the rows that held both; a workload is named by its newest release."""
+    import pyarrow as pa
+
+    workloads: dict[str, Workload] = {}
+    modules: dict[str, Module] = {}
+    old = tables.open("workloads").to_pyarrow_dataset().to_table().to_pylist()
+    for row in sorted(old, key=lambda row: release_order(row["tvm_version"] or "")):
+        workload_id = row["workload_id"]
+        if row["module_id"]:
+            modules[row["module_id"]] = Module(
+                row["module_id"], workload_id, row["structural_hash"], row["tvm_version"], row["module_json"]
+            )
+        workloads[workload_id] = _workload(row)
+    return (
+        pa.table(columns_of(workloads.values(), list(schema.WORKLOADS.columns)), schema=schema.WORKLOADS.arrow()),
+        pa.table(columns_of(modules.values(), list(schema.MODULES.columns)), schema=schema.MODULES.arrow()),
+    )
+
+
+def _workload(row: Mapping[str, Any]) -> Workload:
+    """What a row of the older form says of a workload: by its module where that can be read, by its name otherwise."""
+    seen = None
+    if row["module_json"]:
+        try:
+            seen = program_from_graph(row["module_json"], row["structural_hash"])[0]
+        except BadInputError as error:  # a later release of tunedb may read less: the row stays
+            _LOG.warning("the module %s cannot be read: %s", row["module_id"], error)
+    if seen is not None and seen.workload_id == row["workload_id"]:
+        return seen
+    family, epilogue, extents = parts_of_words(row["name"].split(" "))
+    return Workload(row["workload_id"], row["name"], family, epilogue, extents, row["signature"])
+
+
+def _trials(tables: _Tables) -> Any:
+    """The trials with their conditions, as a stream in the order in which questions select them.
+
+    They are written to a local file first: what is being written cannot be read by way of Delta Lake meanwhile.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sources = tables.open("sources").to_pyarrow_dataset().to_table(["source_id", "detail"]).to_pylist()
+    flushed = {row["source_id"] for row in sources if _is_flushed(row["detail"])}
+    arrow = schema.TRIALS.arrow()
+    folder = tempfile.TemporaryDirectory(prefix="tunedb-migrate-")
+    file = Path(folder.name) / "trials.parquet"
+    with _duckdb(folder.name) as database, pq.ParquetWriter(file, arrow, compression="zstd") as writer:
+        database.register("old", tables.open("trials").to_pyarrow_dataset())
+        rows = database.sql("SELECT * FROM old ORDER BY workload_id, target_id, secs_median")
+        for batch in rows.to_arrow_reader(_BATCH_ROWS):
+            writer.write_batch(_with_conditions(batch, arrow, flushed))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        with folder, pq.ParquetFile(file) as read:
+            yield from read.iter_batches(_BATCH_ROWS)
+
+    return pa.RecordBatchReader.from_batches(arrow, batches())
+
+
+def _with_conditions(batch: Any, arrow: Any, flushed: set[str]) -> Any:
+    """A batch of trials with conditions, and the ids that follow from them."""
+    import pyarrow as pa
+
+    columns = {name: batch.column(name) for name in batch.schema.names}
+    count = batch.num_rows
+    known = columns["conditions"].to_pylist() if "conditions" in columns else [None] * count
+    sources = columns["source_id"].to_pylist()
+    conditions = [
+        one if one is not None else _FLUSHED if source in flushed else DEFAULT_CONDITIONS
+        for one, source in zip(known, sources, strict=True)
+    ]
+    changed = [place for place in range(count) if known[place] is None and conditions[place] != DEFAULT_CONDITIONS]
+    if changed:
+        ids = columns["trial_id"].to_pylist()
+        for place in changed:
+            row = {name: column[place].as_py() for name, column in columns.items()}
+            ids[place] = trial_id_of_parts(
+                row["workload_id"],
+                row["module_id"],
+                row["target_id"],
+                row["hardware_id"],
+                row["trace_id"],
+                row["run_secs"],
+                row["outcome"],
+                conditions[place],
+            )
+        columns["trial_id"] = pa.array(ids, pa.string())
+    columns["conditions"] = pa.array(conditions, pa.string())
+    return pa.RecordBatch.from_arrays([columns[field.name].cast(field.type) for field in arrow], schema=arrow)
+
+
+def _is_flushed(detail: str) -> bool:
+    try:
+        return bool(json.loads(detail or "{}").get("flush_cache"))
+    except (ValueError, AttributeError):
+        return False
+
+
+def _duckdb(folder: str) -> Any:
+    """A database that sorts in a folder what does not fit into memory."""
+    import duckdb
+
+    return duckdb.connect(config={"autoinstall_known_extensions": "false", "temp_directory": folder, "TimeZone": "UTC"})

@@ -1,0 +1,124 @@
+"""What is appended together: trials as rows of their table, and the few things that they refer to."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from tunedb.identity import content_hash, instructions_id, trace_id_of_parts
+from tunedb.records import (
+    AppendReport,
+    Hardware,
+    Module,
+    Outcome,
+    Rejected,
+    Source,
+    Target,
+    Trace,
+    Trial,
+    Workload,
+)
+from tunedb.store.schema import TRIALS, TrialRow, columns_of
+from tunedb.traces import join_instructions, split_instructions
+
+_SAME = tuple(column.name for column in fields(Trial) if column.name in TrialRow.__struct_fields__)
+
+
+@dataclass(slots=True)
+class TrialRows:
+    """Trials as rows. The shared parts of traces stand once, in `instructions`."""
+
+    rows: list[TrialRow] = field(default_factory=list)
+    instructions: dict[str, bytes] = field(default_factory=dict)  # by instructions_id
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @classmethod
+    def of(cls, trials: Iterable[Trial]) -> TrialRows:
+        """The rows of some trials."""
+        found = cls()
+        for trial in trials:
+            shared, postproc = split_instructions(trial.trace.instructions)
+            identity = instructions_id(shared)
+            found.instructions.setdefault(identity, shared)
+            same = {name: getattr(trial, name) for name in _SAME}
+            found.rows.append(
+                TrialRow(
+                    **{**same, "outcome": trial.outcome.value},
+                    trace_id=trace_id_of_parts(identity, postproc, trial.trace.decisions),
+                    instructions_id=identity,
+                    postproc=postproc,
+                    decisions=trial.trace.decisions,
+                )
+            )
+        return found
+
+    def extend(self, others: TrialRows) -> None:
+        """Appends the rows of others."""
+        self.rows += others.rows
+        self.instructions.update(others.instructions)
+
+    def trials(self) -> list[Trial]:
+        """The rows as trials."""
+        return [trial_of(row, self.instructions) for row in self.rows]
+
+    def columns(self, places: Sequence[int]) -> dict[str, list[Any]]:
+        """Columns of the table `trials`, of some rows only."""
+        rows = self.rows if len(places) == len(self.rows) else [self.rows[place] for place in places]
+        columns = columns_of(rows, TrialRow.__struct_fields__)
+        columns["secs_median"] = [_median(run_secs) for run_secs in columns["run_secs"]]
+        return {name: columns[name] for name in TRIALS.columns}
+
+
+def trial_of(row: TrialRow, instructions: Mapping[str, bytes]) -> Trial:
+    """A trial from its row, with the shared instructions by their ids."""
+    shared = instructions.get(row.instructions_id, b"[]")
+    same = {name: getattr(row, name) for name in _SAME}
+    trace = Trace(join_instructions(shared, row.postproc), row.decisions)
+    return Trial(**{**same, "outcome": Outcome(row.outcome)}, trace=trace)
+
+
+def _median(run_secs: Sequence[float]) -> float | None:
+    if len(run_secs) == 1:  # nearly all of a stock log
+        return run_secs[0]
+    return statistics.median(run_secs) if run_secs else None
+
+
+@dataclass(slots=True)
+class Batch:
+    """One append: trials, and what they refer to as far as it may be new to the store."""
+
+    trials: TrialRows = field(default_factory=TrialRows)
+    workloads: list[Workload] = field(default_factory=list)
+    modules: list[Module] = field(default_factory=list)
+    targets: list[Target] = field(default_factory=list)
+    hardware: list[Hardware] = field(default_factory=list)
+    sources: list[Source] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+
+    def is_empty(self) -> bool:
+        """Whether there is nothing to append."""
+        return not any(len(getattr(self, part.name)) for part in fields(self))
+
+
+def append_report(batch: Batch, places: Sequence[int]) -> AppendReport:
+    """What appending a batch did, when these of its trials were new."""
+    rows = batch.trials.rows
+    added = Counter(rows[place].source_id for place in places)
+    failed = Counter(rows[place].source_id for place in places if rows[place].outcome != Outcome.OK)
+    return AppendReport(
+        added=len(places),
+        duplicates=len(rows) - len(places),
+        failed_trials=failed.total(),
+        rejected=tuple(batch.rejected),
+        by_source={source: (count, failed[source]) for source, count in added.items()},
+    )
+
+
+def rejected_id(rejected: Rejected) -> str:
+    """What identifies a row of `quarantine`: the same bad line, read twice, is quarantined once."""
+    return content_hash(rejected.uri, str(rejected.line), rejected.reason, rejected.content)

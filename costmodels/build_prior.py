@@ -25,9 +25,9 @@ from costmodels.dataset import Pool, dataset_of, stacked
 from costmodels.features import DEFAULT, FAMILIES
 from costmodels.models import DEFAULT as DEFAULT_MODEL
 from costmodels.models import models
-from costmodels.pools import features_of, read_pools
+from costmodels.pools import described, features_of, read_pools
 from costmodels.registry.manifest import TrainedOn, write_model
-from costmodels.shipped import CODE_VERSION_KEY, KIND, MODEL, SCHEDULES, TRIALS, VERSION_KEY
+from costmodels.shipped import CODE_VERSION_KEY, KIND, MODEL, POOL_COLUMNS, SCHEDULES, TRIALS, VERSION_KEY
 from tunedb.ingest.pipeline import ingest
 from tunedb.records import Target, Trace
 from tunedb.store.contract import Store
@@ -81,11 +81,10 @@ def write_trials(pools: Sequence[Pool], path: Path) -> None:
     import pyarrow.parquet as pq
 
     dataset = dataset_of(pools)
+    of_pools = [(pool.workload_id, pool.name, *described(pool.name), pool.target_id, pool.best_secs) for pool in pools]
+    rows = [row for row, pool in zip(of_pools, pools, strict=True) for _ in range(len(pool))]
     columns = {
-        **{
-            name: [getattr(pool, name) for pool in pools for _ in range(len(pool))]
-            for name in ("workload_id", "name", "target_id", "best_secs")
-        },
+        **dict(zip(POOL_COLUMNS, map(list, zip(*rows, strict=True)), strict=True)),
         "trial_id": list(dataset.trial_ids),
         "score": dataset.scores.astype(np.float32),
         **dict(zip(DEFAULT.names(), dataset.features.T.astype(np.float32), strict=True)),
@@ -103,7 +102,7 @@ def _write_schedules(store: Store, pools: Sequence[Pool], targets: Mapping[str, 
     sizes = _sizes(pools)
     keys = {(pool.target_id, pool.workload_id, pool.name) for pool in pools}
     rows = [
-        (workload_id, name, targets[target_id].text, [_texts(trial.trace) for trial in best])
+        (workload_id, name, *described(name), targets[target_id].text, [_texts(trial.trace) for trial in best])
         for target_id, workload_id, name in sorted(keys, key=lambda key: (-sizes[key[0]], key))
         for best in [store.best(workload_id, target_id, _BEST_OF_EACH)]
     ]

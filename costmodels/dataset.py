@@ -19,6 +19,7 @@ class Pool:
 
     workload_id: str
     name: str
+    family: str  # of operators, with what is fused behind it: "conv2d+relu"; "unknown" where it has no name
     target_id: str
     features: NDArray[np.float64]  # [n, d]
     scores: NDArray[np.float64]  # [n] best latency / latency, in (0, 1]
@@ -27,11 +28,6 @@ class Pool:
     best_secs: float = 1.0  # the best latency
     is_background: bool = False  # learned from, and nothing is judged by it
     code: NDArray[np.float64] | None = None  # [n, c] of the machine code, NaN where nothing was compiled
-
-    @property
-    def family(self) -> str:
-        """The operator that the workload's name begins with."""
-        return self.name.split(" ", maxsplit=1)[0] if self.name else "unknown"
 
     def __len__(self) -> int:
         return len(self.trial_ids)
@@ -113,6 +109,11 @@ def dataset_of(pools: Sequence[Pool]) -> Dataset:
         np.asarray([pool.best_secs for pool in pools]),
         stacked([row for pool in pools for row in (pool.code if pool.code is not None else [None] * len(pool))]),
     )
+
+
+def pool_family(family: str, epilogue: str) -> str:
+    """A pool's family, from the family of its workload's heaviest operator and what is fused behind it."""
+    return "+".join(part for part in (family, epilogue) if part) if family else "unknown"
 
 
 def not_among(pools: Iterable[Pool], known: Iterable[Pool]) -> list[Pool]:

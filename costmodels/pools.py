@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from costmodels.dataset import Pool, stacked
+from costmodels.dataset import Pool, pool_family, stacked
 from costmodels.extraction.cache import FeatureCache
 from costmodels.extraction.extract import Job, featurise
 from costmodels.features import DEFAULT, FAMILIES, Family, trace
@@ -92,6 +93,7 @@ def read_pools(
             Pool(
                 key[0],
                 names[key[0]],
+                pool_family(*described(names[key[0]])[:2]),
                 target.target_id,
                 np.stack([rows[trial.trial_id] for trial in usable]),
                 np.asarray([best / trial.run_secs_median for trial in usable]),
@@ -196,3 +198,12 @@ def spread(trials: Iterable[Trial], limit: int) -> list[Trial]:
     ranked = sorted(trials, key=lambda t: (t.run_secs_median, t.trial_id))
     ranks = np.linspace(0, len(ranked) - 1, min(limit, len(ranked))).round().astype(int)
     return [ranked[rank] for rank in ranks]
+
+
+def described(name: str) -> tuple[str, str, tuple[int, ...]]:
+    """Family, epilogue and extents from a workload's name."""
+    operator, _, rest = name.partition(" ")
+    family, _, epilogue = operator.partition("+")
+    extents = rest.split(" ", maxsplit=1)[0]
+    is_known = re.fullmatch(r"\d+(x\d+)*", extents)
+    return family, epilogue, tuple(int(extent) for extent in extents.split("x")) if is_known else ()

@@ -32,6 +32,7 @@ TRIALS = "trials.parquet"
 SCHEDULES = "schedules.json.xz"
 MODEL = "model"
 KIND = "llvm"  # of the targets that were measured
+POOL_COLUMNS = ("workload_id", "name", "family", "epilogue", "extents", "target_id", "best_secs")
 VERSION_KEY, CODE_VERSION_KEY = b"tunedb.feature_version", b"tunedb.code_version"
 
 
@@ -68,12 +69,18 @@ def shipped_code(kind: str) -> Mapping[str, NDArray[np.float64]]:
     }
 
 
+_ScheduleRow = tuple[str, str, str, str, list[int], str, list[tuple[str, str]]]  # as `BestSchedules`, in that order
+
+
 @dataclass(frozen=True, slots=True)
 class BestSchedules:
     """The fastest schedules of a workload on a target, the fastest first."""
 
     workload_id: str
     name: str  # of the workload
+    family: str  # of operators: "conv2d"; "" where it is not known
+    epilogue: str  # what is fused behind it: "relu", "" for nothing
+    extents: tuple[int, ...]  # of the axes of the heaviest block; () where they are not known
     target: Target
     traces: tuple[Trace, ...]
 
@@ -85,10 +92,18 @@ def shipped_schedules(kind: str) -> tuple[BestSchedules, ...]:
     if kind != KIND or not path.is_file():
         return ()
     # Not Parquet: a search waits for it, and importing its reader takes longer than reading this.
-    rows = msgspec.json.decode(lzma.decompress(path.read_bytes()), type=list[tuple[str, str, str, list[list[str]]]])
+    rows = msgspec.json.decode(lzma.decompress(path.read_bytes()), type=list[_ScheduleRow])
     return tuple(
-        BestSchedules(workload_id, name, canonical_target(text), tuple(_trace(*parts) for parts in traces))
-        for workload_id, name, text, traces in rows
+        BestSchedules(
+            workload_id,
+            name,
+            family,
+            epilogue,
+            tuple(extents),
+            canonical_target(text),
+            tuple(_trace(*parts) for parts in traces),
+        )
+        for workload_id, name, family, epilogue, extents, text, traces in rows
     )
 
 
@@ -97,7 +112,7 @@ def _trace(instructions: str, decisions: str) -> Trace:
 
 
 def _pools(table: Any) -> list[Pool]:
-    from costmodels.dataset import Pool
+    from costmodels.dataset import Pool, pool_family
 
     matrix = np.column_stack([table.column(name).to_numpy() for name in DEFAULT.names()]).astype(np.float64)
     code = None
@@ -106,21 +121,21 @@ def _pools(table: Any) -> list[Pool]:
         code = np.column_stack([table.column(name).to_numpy() for name in names]).astype(np.float64)
     scores = table.column("score").to_numpy().astype(np.float64)
     trial_ids = table.column("trial_id").to_pylist()
-    wanted = ("workload_id", "name", "target_id", "best_secs")
-    keys = list(zip(*(table.column(name).to_pylist() for name in wanted), strict=True))
+    keys = list(zip(*(table.column(name).to_pylist() for name in POOL_COLUMNS), strict=True))
     starts = [place for place in range(len(keys)) if place == 0 or keys[place] != keys[place - 1]]
     return [
         Pool(
-            key[0],
-            key[1],
-            key[2],
+            workload_id,
+            name,
+            pool_family(family, epilogue),
+            target_id,
             matrix[start:end],
             scores[start:end],
             tuple(trial_ids[start:end]),
-            best_secs=key[3],
+            best_secs=best_secs,
             is_background=True,
             code=None if code is None else code[start:end],
         )
         for start, end in zip(starts, [*starts[1:], len(keys)], strict=True)
-        for key in [keys[start]]
+        for workload_id, name, family, epilogue, _, target_id, best_secs in [keys[start]]
     ]

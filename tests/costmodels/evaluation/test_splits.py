@@ -31,6 +31,7 @@ def pool(workload: str, target: str = "t", *, shuffled: bool = False) -> Pool:
     return Pool(
         workload,
         name,
+        workload[:-1],
         target,
         features,
         scores / scores.max(),

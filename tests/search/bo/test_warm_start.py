@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from costmodels.pools import described
 from costmodels.shipped import BestSchedules
 from search.bo.warm_start import failed, recall
 from tunedb.identity import canonical_target, content_hash, source
@@ -95,7 +96,9 @@ def test_a_new_workload_has_relatives_only_and_an_empty_store_nothing(store: Mem
 
 def test_what_ships_stands_behind_the_stores_own(store: MemoryStore) -> None:
     def shipped(of: Workload, target: Target) -> BestSchedules:
-        return BestSchedules(of.workload_id, of.name, target, (Trace(b"[]", target.arch.encode()),))
+        return BestSchedules(
+            of.workload_id, of.name, *described(of.name), target, (Trace(b"[]", target.arch.encode()),)
+        )
 
     nearer = workload("matmul 1x128x128x130 float32")
     rows = [shipped(nearer, GPU_LIKE), shipped(nearer, OTHER), shipped(NEAR, OTHER), shipped(UNLIKE, TARGET)]
@@ -108,7 +111,7 @@ def test_what_ships_stands_behind_the_stores_own(store: MemoryStore) -> None:
 
 
 def test_the_workloads_own_schedules_may_ship(store: MemoryStore) -> None:
-    row = BestSchedules(TUNED.workload_id, TUNED.name, OTHER, (Trace(b"[]", b"shipped"),))
+    row = BestSchedules(TUNED.workload_id, TUNED.name, *described(TUNED.name), OTHER, (Trace(b"[]", b"shipped"),))
     history = recall(store, TUNED, TARGET, [row])
 
     assert history.relatives[0].decisions == b"shipped"

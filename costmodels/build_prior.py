@@ -25,11 +25,11 @@ from costmodels.dataset import Pool, dataset_of, stacked
 from costmodels.features import DEFAULT, FAMILIES
 from costmodels.models import DEFAULT as DEFAULT_MODEL
 from costmodels.models import models
-from costmodels.pools import described, features_of, read_pools
+from costmodels.pools import features_of, read_pools
 from costmodels.registry.manifest import TrainedOn, write_model
 from costmodels.shipped import CODE_VERSION_KEY, KIND, MODEL, POOL_COLUMNS, SCHEDULES, TRIALS, VERSION_KEY
 from tunedb.ingest.pipeline import ingest
-from tunedb.records import Target, Trace
+from tunedb.records import Target, Trace, Workload
 from tunedb.store.contract import Store
 from tunedb.store.opening import open_store
 
@@ -54,7 +54,8 @@ def build(logs: Sequence[Path], out: Path, *, workers: int) -> None:
         pools = [pool for t in targets.values() for pool in read_pools(store, t, workers=workers).pools]
         pools = _with_code(store, targets, pools, workers=workers)
         pools.sort(key=lambda pool: (pool.target_id, pool.workload_id, pool.trial_ids))
-        write_trials(pools, out / TRIALS)
+        workloads = {pool.workload_id: store.workload(pool.workload_id) for pool in pools}
+        write_trials(pools, workloads, out / TRIALS)
         _write_schedules(store, pools, targets, out / SCHEDULES)
         _write_model(store, pools, out / MODEL, workers=workers)
 
@@ -75,13 +76,17 @@ def _with_code(store: Store, targets: Mapping[str, Target], pools: Sequence[Pool
     return [dataclasses.replace(pool, code=stacked([rows.get(i) for i in pool.trial_ids])) for pool in pools]
 
 
-def write_trials(pools: Sequence[Pool], path: Path) -> None:
-    """Writes pools as Parquet, one column a feature."""
+def write_trials(pools: Sequence[Pool], workloads: Mapping[str, Workload], path: Path) -> None:
+    """Writes pools as Parquet, one column a feature; `workloads` has theirs by id."""
     import pyarrow
     import pyarrow.parquet as pq
 
     dataset = dataset_of(pools)
-    of_pools = [(pool.workload_id, pool.name, *described(pool.name), pool.target_id, pool.best_secs) for pool in pools]
+    of_pools = [
+        (pool.workload_id, pool.name, row.family, row.epilogue, row.extents, pool.target_id, pool.best_secs)
+        for pool in pools
+        for row in [workloads[pool.workload_id]]
+    ]
     rows = [row for row, pool in zip(of_pools, pools, strict=True) for _ in range(len(pool))]
     columns = {
         **dict(zip(POOL_COLUMNS, map(list, zip(*rows, strict=True)), strict=True)),
@@ -102,9 +107,13 @@ def _write_schedules(store: Store, pools: Sequence[Pool], targets: Mapping[str, 
     sizes = _sizes(pools)
     keys = {(pool.target_id, pool.workload_id, pool.name) for pool in pools}
     rows = [
-        (workload_id, name, *described(name), targets[target_id].text, [_texts(trial.trace) for trial in best])
+        (
+            *(workload_id, name, workload.family, workload.epilogue, workload.extents),
+            targets[target_id].text,
+            [_texts(trial.trace) for trial in best],
+        )
         for target_id, workload_id, name in sorted(keys, key=lambda key: (-sizes[key[0]], key))
-        for best in [store.best(workload_id, target_id, _BEST_OF_EACH)]
+        for workload, best in [(store.workload(workload_id), store.best(workload_id, target_id, _BEST_OF_EACH))]
     ]
     path.write_bytes(lzma.compress(msgspec.json.encode(rows), preset=9))
 

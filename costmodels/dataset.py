@@ -111,11 +111,6 @@ def dataset_of(pools: Sequence[Pool]) -> Dataset:
     )
 
 
-def pool_family(family: str, epilogue: str) -> str:
-    """A pool's family, from the family of its workload's heaviest operator and what is fused behind it."""
-    return "+".join(part for part in (family, epilogue) if part) if family else "unknown"
-
-
 def not_among(pools: Iterable[Pool], known: Iterable[Pool]) -> list[Pool]:
     """Pools without the trials that others hold already, be it under the name of a machine that these do not know."""
     held = {trial_id for pool in known for trial_id in (*pool.trial_ids, *pool.anonymous_ids)}

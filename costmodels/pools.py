@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from costmodels.dataset import Pool, pool_family, stacked
+from costmodels.dataset import Pool, stacked
 from costmodels.extraction.cache import FeatureCache
 from costmodels.extraction.extract import Job, featurise
 from costmodels.features import DEFAULT, FAMILIES, Family, trace
@@ -20,7 +19,8 @@ from tunedb.errors import NotFoundError
 from tunedb.machine.hardware import anonymous_trial_id
 from tunedb.machine.kernels import WORKLOAD_IDS
 from tunedb.metaschedule.replay import release
-from tunedb.records import Outcome, Target, Trial
+from tunedb.program.families import fused
+from tunedb.records import DEFAULT_CONDITIONS, Outcome, Target, Trial
 from tunedb.store.contract import Store
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def read_pools(
 ) -> Reading:
     """The pools of a target, with features from the cache or from child processes.
 
+    What was measured under other than default conditions is left out: pools never mix them.
+
     Args:
         store: where the trials are.
         target: whose.
@@ -64,9 +66,9 @@ def read_pools(
         on_progress: called with trials featurised and trials in all.
     """
     excluded = frozenset(exclude_workloads) | WORKLOAD_IDS  # one schedule each: nothing to rank
-    names = {row.workload_id: row.name for row in store.workloads()}
+    workloads = {row.workload_id: row for row in store.workloads()}
     by_pool: dict[tuple[str, str], list[Trial]] = defaultdict(list)
-    for trial in store.trials(target_id=target.target_id, outcome=Outcome.OK):
+    for trial in store.trials(target_id=target.target_id, outcome=Outcome.OK, conditions=DEFAULT_CONDITIONS):
         if trial.workload_id not in excluded and trial.run_secs_median > 0:
             by_pool[trial.workload_id, trial.hardware_id].append(trial)
     chosen = {key: spread(trials, limit) if limit else trials for key, trials in by_pool.items()}
@@ -88,12 +90,13 @@ def read_pools(
         usable = sorted((t for t in chosen[key] if t.trial_id in rows), key=lambda trial: trial.trial_id)
         if len(usable) < 2:  # nothing to rank
             continue
+        workload = workloads[key[0]]
         best = min(trial.run_secs_median for trial in by_pool[key])
         pools.append(
             Pool(
                 key[0],
-                names[key[0]],
-                pool_family(*described(names[key[0]])[:2]),
+                workload.name,
+                fused(workload.family, workload.epilogue),
                 target.target_id,
                 np.stack([rows[trial.trial_id] for trial in usable]),
                 np.asarray([best / trial.run_secs_median for trial in usable]),
@@ -198,12 +201,3 @@ def spread(trials: Iterable[Trial], limit: int) -> list[Trial]:
     ranked = sorted(trials, key=lambda t: (t.run_secs_median, t.trial_id))
     ranks = np.linspace(0, len(ranked) - 1, min(limit, len(ranked))).round().astype(int)
     return [ranked[rank] for rank in ranks]
-
-
-def described(name: str) -> tuple[str, str, tuple[int, ...]]:
-    """Family, epilogue and extents from a workload's name."""
-    operator, _, rest = name.partition(" ")
-    family, _, epilogue = operator.partition("+")
-    extents = rest.split(" ", maxsplit=1)[0]
-    is_known = re.fullmatch(r"\d+(x\d+)*", extents)
-    return family, epilogue, tuple(int(extent) for extent in extents.split("x")) if is_known else ()

@@ -23,7 +23,7 @@ from tunedb.errors import MeasurementError
 from tunedb.identity import trace_id, trial_id_of
 from tunedb.metaschedule.replay import trial_from_measurement
 from tunedb.query.estimates import Estimate, estimate
-from tunedb.records import Hardware, Module, Outcome, Source, Target, Trace, Trial, Workload
+from tunedb.records import DEFAULT_CONDITIONS, Hardware, Module, Outcome, Source, Target, Trace, Trial, Workload
 from tunedb.store.contract import Store
 
 _log = logging.getLogger(__name__)
@@ -62,6 +62,7 @@ class RunRecorder:
         source: the tuning run.
         total: trials that the run may take, for the events.
         on_trial: called after each trial.
+        conditions: under which candidates are measured.
     """
 
     def __init__(
@@ -73,7 +74,9 @@ class RunRecorder:
         *,
         total: int,
         on_trial: Callable[[TrialEvent], None] | None = None,
+        conditions: str = DEFAULT_CONDITIONS,
     ) -> None:
+        self.conditions = conditions
         self.store, self.target, self.hardware, self.source, self.total = store, target, hardware, source, total
         self.tasks: list[TaskRecorder] = []
         self.num_trials = 0
@@ -294,6 +297,7 @@ class TaskRecorder:
             outcome=outcome,
             error=error,
             measured_at=datetime.now(UTC),
+            conditions=self.run.conditions,
         )
         self.trials.append(trial)
         if trial.outcome is Outcome.OK and (self._best is None or _secs(trial) < _secs(self._best)):

@@ -138,8 +138,15 @@ def tune(
     logging.getLogger("tvm.s_tir.meta_schedule").setLevel(logging.WARNING)
     stop = stop or threading.Event()
     cores = target.num_cores or 1
+    conditions = identity.conditions_of(caches="flushed" if flush_cache else None)
     recorder = RunRecorder(
-        store, target, this_machine(), _source(strategy, seed, "", flush_cache), total=trials, on_trial=on_trial
+        store,
+        target,
+        this_machine(),
+        _source(strategy, seed, "", flush_cache),
+        total=trials,
+        on_trial=on_trial,
+        conditions=conditions,
     )
     placement = place(cores)
     builder = PersistentBuilder(target, max_workers=cores, observer=recorder, cores=placement.building)
@@ -160,7 +167,7 @@ def tune(
             loaded, prior = _load_prior(store, target) if use_prior else _learned_nothing(target)
         recorder.source = _source(strategy, seed, prior, flush_cache)
         shipped = shipped_schedules(target.kind) if use_prior and model is None else ()
-        remember = partial(recall, store, target=target, shipped=shipped) if use_prior else None
+        remember = partial(recall, store, target=target, shipped=shipped, conditions=conditions) if use_prior else None
         chosen = _strategy(strategy, loaded, seed, batch_size, remember, recorder, stop)
         contexts = [
             ms.TuneContext(

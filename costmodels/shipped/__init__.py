@@ -112,7 +112,8 @@ def _trace(instructions: str, decisions: str) -> Trace:
 
 
 def _pools(table: Any) -> list[Pool]:
-    from costmodels.dataset import Pool, pool_family
+    from costmodels.dataset import Pool
+    from tunedb.program.families import fused
 
     matrix = np.column_stack([table.column(name).to_numpy() for name in DEFAULT.names()]).astype(np.float64)
     code = None
@@ -127,7 +128,7 @@ def _pools(table: Any) -> list[Pool]:
         Pool(
             workload_id,
             name,
-            pool_family(family, epilogue),
+            fused(family, epilogue),
             target_id,
             matrix[start:end],
             scores[start:end],

@@ -12,9 +12,9 @@ import pytest
 
 from costmodels.dataset import Dataset
 from costmodels.features import DEFAULT
-from tunedb.identity import content_hash
+from tunedb.identity import content_hash, program_from_graph
 from tunedb.metaschedule.replay import workload_from_module
-from tunedb.records import Hardware, Source, Target, Trace, Trial, Workload
+from tunedb.records import Hardware, Module, Source, Target, Trace, Trial
 from tunedb.store.memory import MemoryStore
 
 TARGET = Target("a" * 64, '{"keys":["cpu"],"kind":"llvm","mcpu":"znver5","num-cores":1}', "llvm", "znver5", 1)
@@ -65,7 +65,7 @@ def make_made_up_dataset() -> Callable[..., Dataset]:
 
 
 @pytest.fixture(scope="session")
-def matmul() -> tuple[Workload, list[Trial]]:
+def matmul() -> tuple[Module, list[Trial]]:
     """A matmul and 24 trials of traces sampled from its design space, with made-up run times."""
     from tunedb.metaschedule.intrinsics import register_for
 
@@ -84,7 +84,7 @@ def matmul() -> tuple[Workload, list[Trial]]:
         mod=module, target=tvm.target.Target(json.loads(TARGET.text)), space_generator="post-order-apply", num_threads=1
     )
     space = context.generate_design_space()[-1]
-    workload = workload_from_module(module)
+    _, recorded = workload_from_module(module)
     trials = []
     for i in range(24):
         sampled = Schedule(module, seed=i + 1)
@@ -94,8 +94,8 @@ def matmul() -> tuple[Workload, list[Trial]]:
         trials.append(
             Trial(
                 f"{i:064x}",
-                workload.workload_id,
-                workload.module_id,
+                recorded.workload_id,
+                recorded.module_id,
                 TARGET.target_id,
                 "h" * 64,
                 "s" * 64,
@@ -105,21 +105,23 @@ def matmul() -> tuple[Workload, list[Trial]]:
                 (1e-6 * (i + 1),),
             )
         )
-    return workload, trials
+    return recorded, trials
 
 
 @pytest.fixture
-def matmul_store(store: FolderStore, matmul: tuple[Workload, list[Trial]]) -> FolderStore:
+def matmul_store(store: FolderStore, matmul: tuple[Module, list[Trial]]) -> FolderStore:
     """The trials of `matmul` four times over, as four workloads."""
-    workload, trials = matmul
+    module, trials = matmul
     for n in range(4):
-        module_json = workload.module_json + b" " * n
+        module_json = module.module_json + b" " * n
         ids = {"workload_id": f"w{n}", "module_id": content_hash("module", module_json)}
-        like = dataclasses.replace(workload, module_json=module_json, **ids)
+        workload, _ = program_from_graph(module.module_json, module.structural_hash)
+        like = dataclasses.replace(module, module_json=module_json, **ids)
         copies = [dataclasses.replace(t, trial_id=f"{n}-{t.trial_id}", **ids) for t in trials]
         store.append(
             copies,
-            workloads=[like],
+            workloads=[dataclasses.replace(workload, workload_id=f"w{n}")],
+            modules=[like],
             targets=[TARGET],
             hardware=[Hardware("h" * 64, "test machine")],
             sources=[Source("s" * 64, "test", "test")],

@@ -6,6 +6,7 @@ import pytest
 from costmodels import pools
 from costmodels.dataset import dataset_of, not_among
 from costmodels.pools import read_pools, spread
+from tunedb.identity import program_from_graph
 from tunedb.machine.hardware import anonymous_trial_id
 from tunedb.records import Hardware, Outcome, Source, Trace, Trial
 
@@ -18,13 +19,15 @@ def trial(trial_id, secs, workload_id="w", hardware_id="h" * 64):
 @pytest.fixture
 def filled(store, target, matmul, monkeypatch):
     """Trials of two workloads on two machines, whose features are made up: all but those of "none"."""
-    workload, _ = matmul
+    module, _ = matmul
+    workload, _ = program_from_graph(module.module_json, module.structural_hash)
     failed = dataclasses.replace(trial("failed", 1.0), run_secs=(), outcome=Outcome.RUN_ERROR)
     of_w = [trial("a", 2.0), trial("b", 1.0), trial("none", 0.5), failed]
     elsewhere = [trial("c", 8.0, hardware_id="i" * 64), trial("d", 4.0, hardware_id="i" * 64)]
     store.append(
         [*of_w, *elsewhere, trial("e", 1.0, "v"), trial("f", 3.0, "v"), trial("alone", 3.0, "u")],
-        workloads=[dataclasses.replace(workload, workload_id=w, module_id=f"m{w}") for w in "uvw"],
+        workloads=[dataclasses.replace(workload, workload_id=w) for w in "uvw"],
+        modules=[dataclasses.replace(module, workload_id=w, module_id=f"m{w}") for w in "uvw"],
         targets=[target],
         hardware=[Hardware("h" * 64, "one"), Hardware("i" * 64, "other")],
         sources=[Source("s" * 64, "test", "test")],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -9,22 +10,34 @@ import pytest
 
 from tests.tunedb import graphs
 from tunedb.errors import BadInputError
-from tunedb.identity import canonical_target, program_from_graph, trace_id, trial_id, unknown_workload
+from tunedb.identity import (
+    canonical_target,
+    conditions_of,
+    identified,
+    program_from_graph,
+    trace_id,
+    trial_id,
+    unknown_workload,
+)
 from tunedb.machine.hardware import hardware_named
-from tunedb.records import Trace
+from tunedb.records import DEFAULT_CONDITIONS, Hardware, Trace, Workload
+
+
+def workload(graph: bytes) -> Workload:
+    return program_from_graph(graph, "1")[0]
 
 
 def test_old_and_new_releases_meet_in_one_workload() -> None:
-    new = program_from_graph(graphs.new_form(), "1")
-    old = program_from_graph(graphs.old_form(), "2")
-    assert new.workload_id == old.workload_id
-    assert new.signature == old.signature
+    new_workload, new = program_from_graph(graphs.new_form(), "1")
+    old_workload, old = program_from_graph(graphs.old_form(), "2")
+    assert new_workload == old_workload
+    assert new.workload_id == old.workload_id == new_workload.workload_id
     assert new.module_id != old.module_id
     assert (new.tvm_version, old.tvm_version) == ("0.27.0.post1", "0.13.dev0")
 
 
 def test_the_signature_says_what_is_computed() -> None:
-    signature = json.loads(program_from_graph(graphs.new_form(), "1").signature)
+    signature = json.loads(workload(graphs.new_form()).signature)
     assert signature == {
         "blocks": [[["S4", "S8", "R16"], "b0[v0,v1]=0.0", "b0[v0,v1]=Add(b0[v0,v1],Mul(b1[v0,v2],b2[v2,v1]))"]],
         "buffers": ["4x8 float32 param", "4x16 float32 param", "16x8 float32 param"],
@@ -32,18 +45,20 @@ def test_the_signature_says_what_is_computed() -> None:
 
 
 def test_names_and_index_types_say_nothing() -> None:
-    plain = program_from_graph(graphs.new_form(), "1").workload_id
-    assert program_from_graph(graphs.new_form(prefix="other_"), "1").workload_id == plain
-    assert program_from_graph(graphs.old_form(index_dtype="int32"), "1").workload_id == plain
+    plain = workload(graphs.new_form()).workload_id
+    assert workload(graphs.new_form(prefix="other_")).workload_id == plain
+    assert workload(graphs.old_form(index_dtype="int32")).workload_id == plain
 
 
 @pytest.mark.parametrize("other", [graphs.new_form((4, 8, 32)), graphs.new_form(operator="prim.Max")])
 def test_other_programs_are_other_workloads(other: bytes) -> None:
-    assert program_from_graph(other, "1").workload_id != program_from_graph(graphs.new_form(), "1").workload_id
+    assert workload(other).workload_id != workload(graphs.new_form()).workload_id
 
 
 def test_the_name_is_for_people() -> None:
-    assert program_from_graph(graphs.new_form((128, 64, 32)), "1").name == "matmul 128x64x32 float32"
+    found = workload(graphs.new_form((128, 64, 32)))
+    assert found.name == "matmul 128x64x32 float32"
+    assert (found.family, found.epilogue, found.extents) == ("matmul", "", (128, 64, 32))
 
 
 def _damaged() -> list[tuple[str, bytes]]:
@@ -153,6 +168,7 @@ def test_every_part_of_a_trial_counts() -> None:
         {"trace": Trace(b"[]", b"[[0,1]]")},
         {"run_secs": (0.2, 0.1)},
         {"outcome": "failed"},
+        {"conditions": conditions_of(caches="flushed")},
     ):
         assert trial_id(**{**parts, **change}) != whole
 
@@ -162,7 +178,7 @@ def test_ids_stay_what_they_are() -> None:
     assert trace_id(Trace(b'[["A",[],[],["b0"]]]', b"[]")) == "d472b3f5f065245967448ec6db34ad05"
     assert canonical_target({"kind": "llvm"}).target_id == "680d476dfa0f467eef33dd863483dcb2"
     assert hardware_named("Apple M1 Ultra").hardware_id == "502034f246cbcc03eb3849815f814fff"
-    assert program_from_graph(graphs.new_form(), "1").workload_id == "57fda81f803c5ebaa7ea90caf6396e77"
+    assert workload(graphs.new_form()).workload_id == "57fda81f803c5ebaa7ea90caf6396e77"
     assert unknown_workload(b"line", 3).workload_id == "unknown-ada5260672194329e9ee079a43a605ee"
     assert (
         trial_id(
@@ -175,3 +191,23 @@ def test_ids_stay_what_they_are() -> None:
         )
         == "62f610ded651ef38dcc57bafb68fdd81"
     )
+
+
+def test_a_field_enters_a_hash_only_when_it_is_set() -> None:
+    """So a column that is added later changes no id that a store holds already."""
+    machine = Hardware("", "AMD EPYC", "cpu", 2, 512, 32768, 1048576, None, 25769803776)
+    assert identified(machine).hardware_id == "b20bdbe95124fbed9d0430ab3284d7d1"
+    gpu = Hardware("", "NVIDIA H100", "gpu", compute_capability="9.0", num_sms=132, driver="570.1")
+    assert identified(gpu).hardware_id == "ef38fedad2ce49f8322d9463cea0032c"
+    ids = {identified(dataclasses.replace(gpu, **{name: None})).hardware_id for name in ("num_sms", "driver")}
+    assert len(ids | {identified(gpu).hardware_id}) == 3
+
+    parts: dict[str, Any] = {"workload_id": "w", "module_id": "m", "target_id": "t", "hardware_id": "h"}
+    parts |= {"trace": Trace(b"[]", b"[]"), "run_secs": (0.25,)}
+    assert trial_id(**parts, conditions="{}") == "62f610ded651ef38dcc57bafb68fdd81"
+    assert trial_id(**parts, conditions=conditions_of(caches="flushed")) == "b780dfba5fc8e21256ee05e2e693478d"
+
+
+def test_conditions_are_canonical() -> None:
+    assert conditions_of() == conditions_of(caches=None, through_rpc=False) == DEFAULT_CONDITIONS
+    assert conditions_of(clock_mhz=1980, caches="flushed") == '{"caches":"flushed","clock_mhz":1980}'

@@ -2,11 +2,11 @@ import dataclasses
 
 import pytest
 
-from costmodels.pools import described
 from costmodels.shipped import BestSchedules
 from search.bo.warm_start import failed, recall
 from tunedb.identity import canonical_target, content_hash, source
 from tunedb.machine.hardware import hardware_named
+from tunedb.program.families import parts_of_words
 from tunedb.records import Outcome, Target, Trace, Trial, Workload
 from tunedb.store.memory import MemoryStore
 
@@ -19,14 +19,14 @@ SOURCE = source("a.json", "metaschedule-json")
 
 
 def workload(name: str) -> Workload:
-    return Workload(content_hash("w", name), content_hash("m", name), "1", name, "{}", "0.27", b"{}")
+    return Workload(content_hash("w", name), name, *parts_of_words(name.split(" ")), "{}")
 
 
 def trial(of: Workload, target: Target, number: int, secs: float | None) -> Trial:
     return Trial(
         trial_id=f"{of.name} {target.target_id} {number}",
         workload_id=of.workload_id,
-        module_id=of.module_id,
+        module_id="",
         target_id=target.target_id,
         hardware_id=MACHINE.hardware_id,
         source_id=SOURCE.source_id,
@@ -97,7 +97,7 @@ def test_a_new_workload_has_relatives_only_and_an_empty_store_nothing(store: Mem
 def test_what_ships_stands_behind_the_stores_own(store: MemoryStore) -> None:
     def shipped(of: Workload, target: Target) -> BestSchedules:
         return BestSchedules(
-            of.workload_id, of.name, *described(of.name), target, (Trace(b"[]", target.arch.encode()),)
+            of.workload_id, of.name, of.family, of.epilogue, of.extents, target, (Trace(b"[]", target.arch.encode()),)
         )
 
     nearer = workload("matmul 1x128x128x130 float32")
@@ -111,7 +111,9 @@ def test_what_ships_stands_behind_the_stores_own(store: MemoryStore) -> None:
 
 
 def test_the_workloads_own_schedules_may_ship(store: MemoryStore) -> None:
-    row = BestSchedules(TUNED.workload_id, TUNED.name, *described(TUNED.name), OTHER, (Trace(b"[]", b"shipped"),))
+    row = BestSchedules(
+        TUNED.workload_id, TUNED.name, TUNED.family, TUNED.epilogue, TUNED.extents, OTHER, (Trace(b"[]", b"shipped"),)
+    )
     history = recall(store, TUNED, TARGET, [row])
 
     assert history.relatives[0].decisions == b"shipped"

@@ -64,12 +64,12 @@ class Child(Generic[Request, Reply]):
         """Describes the child; nothing is started yet.
 
         Args:
-            answer: A function at the top of a module, which the child imports by name. It goes through the requests as
+            answer: a function at the top of a module, which the child imports by name. It goes through the requests as
                 they come, and each reply is sent when it is yielded. An exception ends the child.
-            request: The type of a request, at the top of a module as well.
-            reply: The type of a reply.
-            limits: The memory and time that the child may use, set before `answer` is imported; None for no limits.
-            is_silent: Whether what the child prints, errors included, is thrown away.
+            request: the type of a request, at the top of a module as well.
+            reply: the type of a reply.
+            limits: the memory and time that the child may use, set before `answer` is imported; None for no limits.
+            is_silent: whether what the child prints, errors included, is thrown away.
         """
         bounds = None if limits is None else (limits.memory_bytes, limits.cpu_secs)
         self._call = f"_serve({_name(answer)!r}, {_name(request)!r}, {bounds})"
@@ -85,14 +85,14 @@ class Child(Generic[Request, Reply]):
         """Sends a request that has one reply, and waits for that.
 
         Args:
-            request: The question.
-            timeout_secs: The longest wait, the start of the child included; None to wait for ever.
+            request: the question.
+            timeout_secs: the longest wait, the start of the child included; None to wait for ever.
 
         Returns:
             The reply.
 
         Raises:
-            ChildDiedError: The child could not be started, ended, fell silent, answered nonsense or was closed.
+            ChildDiedError: the child could not be started, ended, fell silent, answered nonsense or was closed.
         """
         deadline = _deadline(timeout_secs)
         self._send(request, timeout_secs, deadline)
@@ -102,11 +102,11 @@ class Child(Generic[Request, Reply]):
         """Sends a request whose replies, any number of them, are then read with `receive`.
 
         Args:
-            request: The question.
-            timeout_secs: The longest wait until the child has read it; None to wait for ever.
+            request: the question.
+            timeout_secs: the longest wait until the child has read it; None to wait for ever.
 
         Raises:
-            ChildDiedError: The child could not be started, ended, fell silent or was closed.
+            ChildDiedError: the child could not be started, ended, fell silent or was closed.
         """
         self._send(request, timeout_secs, _deadline(timeout_secs))
 
@@ -114,13 +114,13 @@ class Child(Generic[Request, Reply]):
         """Waits for the next reply to what was sent.
 
         Args:
-            timeout_secs: The longest wait; None to wait for ever.
+            timeout_secs: the longest wait; None to wait for ever.
 
         Returns:
             The reply.
 
         Raises:
-            ChildDiedError: The child ended, fell silent, answered nonsense or was closed, or nothing was sent to it.
+            ChildDiedError: the child ended, fell silent, answered nonsense or was closed, or nothing was sent to it.
         """
         return self._receive(timeout_secs, _deadline(timeout_secs))
 

@@ -1,4 +1,4 @@
-"""Reads chunks of records in child processes, in order, while this one writes what they said."""
+"""The chunks of an ingest, read in child processes, in order, while this process writes what they said."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def parse_chunks(chunks: Iterator[Chunk]) -> Iterator[Parsed]:
 
 
 class ParallelParser:
-    """Parses here at first, and in children once there has been enough to parse and there is more than one core."""
+    """Parses in this process at first, and in children once there is enough to parse and more than one core."""
 
     def __init__(self) -> None:
         self._here = ChunkParser()
@@ -38,13 +38,13 @@ class ParallelParser:
         """Reads chunks.
 
         Args:
-            chunks: The chunks, read ahead of what is yielded.
+            chunks: the chunks, read ahead of what is yielded.
 
         Yields:
             What each chunk says, in their order.
 
         Raises:
-            BadInputError: What `chunks` raised, after all that came before it.
+            BadInputError: what `chunks` raised, after all that came before it.
         """
         under_way: deque[Future[Parsed]] = deque()
         damage: BadInputError | None = None

@@ -1,4 +1,4 @@
-"""Replays records in a child process, so that one that crashes TVM crashes only the child.
+"""Replay of records in a child process, so that one that crashes TVM crashes only the child.
 
 The child is started at the first question and kept: importing TVM takes a second, a replay a few milliseconds.
 """
@@ -82,13 +82,13 @@ def probe(module: Module, trace: Trace) -> str:
     """Replays a trace on its module in a child process.
 
     Args:
-        module: The module that the trace was recorded with.
-        trace: The trace, from anywhere.
+        module: the module that the trace was recorded with.
+        trace: the trace, from anywhere.
 
     Returns:
         The scheduled module as TVMScript.
 
     Raises:
-        BadInputError: It does not replay, or crashes TVM, or takes longer than a minute.
+        BadInputError: it does not replay, or crashes TVM, or takes longer than a minute.
     """
     return _PROBER.ask(module, trace)

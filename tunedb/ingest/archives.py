@@ -141,7 +141,7 @@ def decompressed(raw: BinaryIO) -> io.BufferedReader:
     """Decompresses a stream.
 
     Args:
-        raw: the stream of a file, compressed in any of the known ways, told by its first bytes, or not at all.
+        raw: the stream of a file, compressed in any of the known ways, which its first bytes say, or not at all.
 
     Returns:
         The stream of its content.

@@ -2,7 +2,7 @@
 
 A release reads only modules that it wrote itself, so an old trace replays only where the store has a module of the same
 workload from the installed release. Blocks of the two correspond in their order, as the workload's identity says.
-What still cannot be replayed is told by `replayable`, with the reason.
+`replayable` says what still cannot be replayed, and why.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The format of a file, told by its first lines; by its name only where they say nothing."""
+"""The format of a file, by its first lines; by its name only where they say nothing."""
 
 from __future__ import annotations
 

@@ -60,8 +60,8 @@ class OtherTunerReader:
     uri: str
     source_id: str
     hardware_id: str
-    add_target: Callable[[Target], None]  # told of each target once
-    add_workload: Callable[[Workload], None]  # told of each workload once
+    add_target: Callable[[Target], None]  # called with each target once
+    add_workload: Callable[[Workload], None]  # called with each workload once
     entry_of: Callable[[dict[str, Any]], Entry]  # raises BadInputError
     _targets: dict[str, str] = field(default_factory=dict)
     _workloads: dict[bytes, str] = field(default_factory=dict)

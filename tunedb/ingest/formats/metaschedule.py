@@ -66,8 +66,8 @@ class RecordReader:
     uri: str
     source_id: str
     hardware_id: str
-    add_target: Callable[[Target], None]  # told of each target once
-    add_workload: Callable[[Workload], None]  # told of each unknown workload once
+    add_target: Callable[[Target], None]  # called with each target once
+    add_workload: Callable[[Workload], None]  # called with each unknown workload once
     workloads: Sequence[tuple[str, str] | None] | None = None  # (workload_id, module_id) by index; None: not known
     head: bytes = b""  # the file's first line
     _shared: dict[bytes, tuple[str, bytes]] = field(default_factory=dict)

@@ -14,10 +14,10 @@ from tunedb.records import Trace
 
 
 def test_old_and_new_releases_meet_in_one_workload() -> None:
-    new = program_from_graph(graphs.new_form(), "1")
-    old = program_from_graph(graphs.old_form(), "2")
-    assert new.workload_id == old.workload_id
-    assert new.signature == old.signature
+    workload, new = program_from_graph(graphs.new_form(), "1")
+    same_workload, old = program_from_graph(graphs.old_form(), "2")
+    assert workload == same_workload
+    assert new.workload_id == old.workload_id == workload.workload_id
     assert new.module_id != old.module_id
     assert (new.tvm_version, old.tvm_version) == ("0.27.0.post1", "0.13.dev0")
 
@@ -73,7 +73,7 @@ def test_ids_stay_what_they_are() -> None:
     assert trace_id(Trace(b'[["A",[],[],["b0"]]]', b"[]")) == "d472b3f5f065245967448ec6db34ad05"
     assert canonical_target({"kind": "llvm"}).target_id == "680d476dfa0f467eef33dd863483dcb2"
     assert hardware_named("Apple M1 Ultra").hardware_id == "502034f246cbcc03eb3849815f814fff"
-    assert program_from_graph(graphs.new_form(), "1").workload_id == "57fda81f803c5ebaa7ea90caf6396e77"
+    assert program_from_graph(graphs.new_form(), "1")[0].workload_id == "57fda81f803c5ebaa7ea90caf6396e77"
     assert unknown_workload(b"line", 3).workload_id == "unknown-ada5260672194329e9ee079a43a605ee"
     assert (
         trial_id(

@@ -1,26 +1,12 @@
-"""Child processes that are asked over pipes: framing, time-outs, restart, and the cause of death.
-
-A child runs a function of this code base that turns requests into replies, so that what crashes or hangs costs the
-child and not its parent. It is a plain interpreter, neither forked nor multiprocessing's: a caller's script needs no
-`__main__` guard, and modules come from where the parent has them, not from the folder that it was started in. Messages
-are MessagePack, each after its length, so that neither side unpickles anything. A Ctrl-C is for the parent alone, and
-what a child prints goes to the parent's standard error or nowhere. A child that waits for a request ends when its
-parent does.
-
-TVM's own workers, which are forked, are the affair of `search.measure.zygote`.
-"""
+"""A child process in the eyes of its parent: started, asked, restarted, and its cause of death."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
-import resource
-import select
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,9 +15,9 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from tunedb.errors import ChildDiedError
+from tunedb.processes import serving
+from tunedb.processes.pipes import deadline_after, framed, read_message, write
 
-_LENGTH_BYTES = 8
-_MAX_MESSAGE_BYTES = 1 << 30  # a longer one is none: something else was written into the pipe
 _LAST_SECS = 1.0  # a process that crashed needs a moment until it has ended
 
 Request = TypeVar("Request")
@@ -72,7 +58,7 @@ class Child(Generic[Request, Reply]):
             is_silent: whether what the child prints, errors included, is thrown away.
         """
         bounds = None if limits is None else (limits.memory_bytes, limits.cpu_secs)
-        self._call = f"_serve({_name(answer)!r}, {_name(request)!r}, {bounds})"
+        self._call = f"serve({_name(answer)!r}, {_name(request)!r}, {bounds})"
         self._is_silent = is_silent
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(reply)
@@ -94,7 +80,7 @@ class Child(Generic[Request, Reply]):
         Raises:
             ChildDiedError: the child could not be started, ended, fell silent, answered nonsense or was closed.
         """
-        deadline = _deadline(timeout_secs)
+        deadline = deadline_after(timeout_secs)
         self._send(request, timeout_secs, deadline)
         return self._receive(timeout_secs, deadline)
 
@@ -108,7 +94,7 @@ class Child(Generic[Request, Reply]):
         Raises:
             ChildDiedError: the child could not be started, ended, fell silent or was closed.
         """
-        self._send(request, timeout_secs, _deadline(timeout_secs))
+        self._send(request, timeout_secs, deadline_after(timeout_secs))
 
     def receive(self, timeout_secs: float | None = None) -> Reply:
         """Waits for the next reply to what was sent.
@@ -122,7 +108,7 @@ class Child(Generic[Request, Reply]):
         Raises:
             ChildDiedError: the child ended, fell silent, answered nonsense or was closed, or nothing was sent to it.
         """
-        return self._receive(timeout_secs, _deadline(timeout_secs))
+        return self._receive(timeout_secs, deadline_after(timeout_secs))
 
     def close(self) -> None:
         """Ends the child for good, whatever it is doing; a thread that waits for it gets `ChildDiedError`."""
@@ -137,13 +123,13 @@ class Child(Generic[Request, Reply]):
             process.end()
 
     def _send(self, request: Request, timeout_secs: float | None, deadline: float | None) -> None:
-        message = _framed(self._encoder, request)
+        message = framed(self._encoder, request)
         with self._exchange(timeout_secs, starts=True) as process:
-            _write(process.requests, message, deadline)
+            write(process.requests, message, deadline)
 
     def _receive(self, timeout_secs: float | None, deadline: float | None) -> Reply:
         with self._exchange(timeout_secs, starts=False) as process:
-            return self._decoder.decode(_read_message(process.replies, deadline))
+            return self._decoder.decode(read_message(process.replies, deadline))
 
     @contextmanager
     def _exchange(self, timeout_secs: float | None, *, starts: bool) -> Iterator[_Process]:
@@ -182,9 +168,10 @@ class Child(Generic[Request, Reply]):
         process, self._process = self._process, None
         if process is not None:
             process.end()
-        program = f"import sys; sys.path[:] = {[str(path) for path in sys.path]!r}; from {__name__} import _serve; "
+        path = [str(folder) for folder in sys.path]
+        program = f"import sys; sys.path[:] = {path!r}; from {serving.__name__} import serve; {self._call}"
         try:
-            self._process = _Process(program + self._call, is_silent=self._is_silent)
+            self._process = _Process(program, is_silent=self._is_silent)
         except OSError as error:
             raise ChildDiedError(f"no process can be started: {error}") from error
 
@@ -274,83 +261,5 @@ class _Process:
         return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
-def _serve(answer_name: str, request_name: str, limits: tuple[int, int] | None) -> None:
-    """What a child does, until the pipe of requests is closed."""
-    requests, replies = int(sys.argv[1]), int(sys.argv[2])
-    for descriptor in (requests, replies):
-        os.set_inheritable(descriptor, False)  # a linker that it starts must not keep the pipes open
-    if limits is not None:
-        memory_bytes, cpu_secs = limits
-        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-        resource.setrlimit(resource.RLIMIT_CPU, (cpu_secs, cpu_secs))
-    answer = _named(answer_name)
-    decoder = msgspec.msgpack.Decoder(_named(request_name))
-    encoder = msgspec.msgpack.Encoder()
-
-    def received() -> Iterator[Any]:
-        with contextlib.suppress(EOFError):
-            while True:
-                yield decoder.decode(_read_message(requests, None))
-
-    for reply in answer(received()):
-        try:
-            _write(replies, _framed(encoder, reply), None)
-        except BrokenPipeError:  # nobody waits for it
-            return
-
-
 def _name(of: Callable[..., Any]) -> str:
     return f"{of.__module__}:{of.__qualname__}"
-
-
-def _named(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    return getattr(importlib.import_module(module), attribute)
-
-
-def _framed(encoder: msgspec.msgpack.Encoder, message: object) -> bytearray:
-    framed = bytearray(_LENGTH_BYTES)
-    encoder.encode_into(message, framed, _LENGTH_BYTES)
-    framed[:_LENGTH_BYTES] = (len(framed) - _LENGTH_BYTES).to_bytes(_LENGTH_BYTES, "little")
-    return framed
-
-
-def _read_message(descriptor: int, deadline: float | None) -> bytearray:
-    length = int.from_bytes(_read(descriptor, _LENGTH_BYTES, deadline), "little")
-    if not 0 < length <= _MAX_MESSAGE_BYTES:
-        raise msgspec.DecodeError(f"{length} bytes long")
-    return _read(descriptor, length, deadline)
-
-
-def _read(descriptor: int, length: int, deadline: float | None) -> bytearray:
-    received = bytearray(length)
-    rest = memoryview(received)
-    while rest:
-        _await(descriptor, select.POLLIN, deadline)
-        read = os.readv(descriptor, [rest])
-        if not read:
-            raise EOFError("the pipe was closed")
-        rest = rest[read:]
-    return received
-
-
-def _write(descriptor: int, message: bytearray, deadline: float | None) -> None:
-    os.set_blocking(descriptor, deadline is None)
-    rest = memoryview(message)
-    while rest:
-        _await(descriptor, select.POLLOUT, deadline)
-        rest = rest[os.write(descriptor, rest) :]
-
-
-def _deadline(timeout_secs: float | None) -> float | None:
-    return None if timeout_secs is None else time.monotonic() + timeout_secs
-
-
-def _await(descriptor: int, event: int, deadline: float | None) -> None:
-    """Returns when the pipe can be used or is broken; at once where waiting may take for ever, as the use waits too."""
-    if deadline is None:
-        return
-    poll = select.poll()
-    poll.register(descriptor, event)
-    if not poll.poll(max(0.0, 1e3 * (deadline - time.monotonic()))):
-        raise TimeoutError

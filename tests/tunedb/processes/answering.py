@@ -1,4 +1,4 @@
-"""What the child processes of tests/tunedb/test_processes.py do."""
+"""What the child processes of tests/tunedb/processes/test_child.py do."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.tunedb.answering import Done, Order, obey
+from tests.tunedb.processes.answering import Done, Order, obey
 from tunedb.errors import ChildDiedError
 from tunedb.processes import Child, Children, Limits
 
@@ -201,7 +201,7 @@ def test_no_interpreter_no_answer(child: Child[Order, Done], monkeypatch: pytest
 def test_a_script_without_a_guard_in_a_folder_with_a_trap(tmp_path: Path) -> None:
     (tmp_path / "msgspec.py").write_text("raise SystemExit('imported from the folder it was started in')")
     script = (
-        "from tests.tunedb.answering import Done, Order, obey\n"
+        "from tests.tunedb.processes.answering import Done, Order, obey\n"
         "from tunedb.processes import Child\n"
         "child = Child(obey, Order, Done)\n"
         "print(child.ask(Order('echo', content=b'well'), 60).content.decode())\n"
@@ -210,7 +210,7 @@ def test_a_script_without_a_guard_in_a_folder_with_a_trap(tmp_path: Path) -> Non
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "script.py").write_text(script)
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
     command = [sys.executable, elsewhere / "script.py"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
     well, pid = done.stdout.split()

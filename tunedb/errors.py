@@ -9,6 +9,7 @@
     |   `-- StoreSchemaError               the store was written by another schema version
     |-- ModelError (ValueError)            a saved cost model is missing a part, foreign or tampered with
     |-- FeatureError (RuntimeError)        a candidate's features cannot be computed
+    |-- ChildDiedError (ChildProcessError) a child process ended or fell silent before it had answered
     `-- MeasurementError (RuntimeError)    this machine cannot build or run candidates
 
 A failed trial is not an error but a value: see `tunedb.records.Outcome`.
@@ -49,6 +50,10 @@ class ModelError(TunedbError, ValueError):
 
 class FeatureError(TunedbError, RuntimeError):
     """A candidate's features cannot be computed."""
+
+
+class ChildDiedError(TunedbError, ChildProcessError):
+    """A child process ended, fell silent or was closed before it had answered; the message says which."""
 
 
 class MeasurementError(TunedbError, RuntimeError):

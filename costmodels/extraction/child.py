@@ -1,17 +1,12 @@
-"""The child process of `costmodels.extraction.extract`: replays traces and extracts features.
+"""What the child processes of `costmodels.extraction.extract` do: replay traces and extract features.
 
-To each request it replies once when the module is loaded, then once per trace; a module that cannot be loaded is
+To each request they reply once when the module is loaded, then once per trace; a module that cannot be loaded is
 answered by its cause alone.
-
-Run as `python -m costmodels.extraction.child FD`. It talks MessagePack over the inherited socket, so that neither
-side unpickles anything, and it ends when the parent closes the socket or dies.
 """
 
 from __future__ import annotations
 
-import os
-import sys
-from multiprocessing.connection import Connection
+from collections.abc import Iterator
 
 import msgspec
 
@@ -35,23 +30,13 @@ class Reply(msgspec.Struct, frozen=True):
     cause: str = ""
 
 
-def main(fd: int) -> None:
-    """Serves requests until the socket closes."""
-    os.dup2(2, 1)  # what TVM prints must not end up in the parent's standard output
-    decoder = msgspec.msgpack.Decoder(Request)
-    with Connection(fd) as connection:
-        while True:
-            try:
-                request = decoder.decode(connection.recv_bytes())
-                _serve(connection, request)
-            except (EOFError, OSError, KeyboardInterrupt):
-                return
+def extract_each(requests: Iterator[Request]) -> Iterator[Reply]:
+    """Extracts the features of all trials of each request, one after the other."""
+    for request in requests:
+        yield from _replies(request)
 
 
-def _serve(connection: Connection, request: Request) -> None:
-    def send(reply: Reply) -> None:
-        connection.send_bytes(msgspec.msgpack.encode(reply))
-
+def _replies(request: Request) -> Iterator[Reply]:
     try:
         from tvm.s_tir import meta_schedule as ms
 
@@ -63,25 +48,21 @@ def _serve(connection: Connection, request: Request) -> None:
         family = features.family(request.feature_version)
         context = ms.TuneContext(mod=module, target=replay.target_to_tvm(request.target), num_threads=1)
     except Exception as error:
-        send(Reply(cause=str(error).strip()[:300] or type(error).__name__))
+        yield Reply(cause=str(error).strip()[:300] or type(error).__name__)
         return
-    send(Reply())
+    yield Reply()
     if family is features.workload:  # the same for all, whether they can be replayed or not
         for row in family.extract(request.traces, context):
-            send(Reply(row=row.tobytes()) if row[0] == row[0] else Reply(cause="the workload cannot be described"))
+            yield Reply(row=row.tobytes()) if row[0] == row[0] else Reply(cause="the workload cannot be described")
         return
     for trace in request.traces:
         try:
             schedule = replay.schedule(request.module, trace, trusted=True)  # this is the child to crash
             row = family.extract([schedule], context)[0]
         except BadInputError as error:
-            send(Reply(cause=str(error)))
+            yield Reply(cause=str(error))
         except Exception as error:
-            send(Reply(cause=f"{type(error).__name__}: {error}"[:300]))
+            yield Reply(cause=f"{type(error).__name__}: {error}"[:300])
         else:
             failed = bool(row[0] != row[0])  # NaN
-            send(Reply(cause="the schedule cannot be featurised") if failed else Reply(row=row.tobytes()))
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))
+            yield Reply(cause="the schedule cannot be featurised") if failed else Reply(row=row.tobytes())

@@ -8,24 +8,19 @@ which a trace that hangs inside TVM never gives back.) The parent never imports 
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import subprocess
-import sys
-import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
-from costmodels.extraction.child import Reply, Request
+from costmodels.extraction.child import Reply, Request, extract_each
 from costmodels.features import DEFAULT, FAMILIES
+from tunedb.errors import ChildDiedError
+from tunedb.processes import Child, Children
 from tunedb.records import Module, Target, Trial
 
 if TYPE_CHECKING:
@@ -95,7 +90,7 @@ def featurise(
             on_rows({i: rows[i] for i in new if i in rows}, {i: causes[i] for i in new if i in causes})
         told.update(new)
 
-    children = _Children()
+    children = Children(lambda: Child(extract_each, Request, Reply, is_silent=True))
     executor = ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="featurise")
     try:
         for future in as_completed([executor.submit(_do_chunk, children, chunk, crashes) for chunk in chunks]):
@@ -112,14 +107,14 @@ def featurise(
                 tell()
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
-        children.kill()  # ends what is under way, so that an interrupt is answered at once
+        children.close()  # ends what is under way, so that an interrupt is answered at once
         executor.shutdown(wait=True)
         tell()
     return Featurised(rows, causes, frozenset(crashed))
 
 
 def _do_chunk(
-    children: _Children, chunk: Job, crashes: Counter[str]
+    children: Children[Request, Reply], chunk: Job, crashes: Counter[str]
 ) -> list[tuple[str, NDArray[np.float64] | str, bool]]:
     """A row, or a cause and whether the child died of it, for each trial of the chunk."""
     done: list[tuple[str, NDArray[np.float64] | str, bool]] = []
@@ -136,15 +131,15 @@ def _do_chunk(
         request = Request(chunk.module, chunk.target, traces, chunk.feature_version)
         loaded = False
         try:
-            cause = child.load(request)
-            if cause:
+            child.send(request, _LOAD_TIMEOUT_SECS)
+            if cause := child.receive(_LOAD_TIMEOUT_SECS).cause:
                 done.extend((trial.trial_id, cause, False) for trial in rest)
                 break
             loaded = True
             for trial in rest:
-                reply = child.next_reply(timeout_secs)
+                reply = child.receive(timeout_secs)
                 done.append((trial.trial_id, reply.cause or np.frombuffer(reply.row, dtype=np.float64), False))
-        except _ChildDiedError as error:
+        except ChildDiedError as error:
             if not loaded:
                 crashes[chunk.module.module_id] = _MAX_CRASHES  # no trial of this module stands a chance
                 done.extend((trial.trial_id, f"loading the module: {error}", True) for trial in rest)
@@ -154,93 +149,3 @@ def _do_chunk(
             _log.info("trial %s: %s", blamed, error)
             done.append((blamed, str(error), True))
     return done
-
-
-class _ChildDiedError(Exception):
-    """The child process ended or fell silent before it had answered."""
-
-
-class _Children:
-    """One child per worker thread."""
-
-    def __init__(self) -> None:
-        self._local = threading.local()
-        self._all: list[_Child] = []
-
-    def of_this_thread(self) -> _Child:
-        if not hasattr(self._local, "child"):
-            self._local.child = _Child()
-            self._all.append(self._local.child)
-        child: _Child = self._local.child
-        return child
-
-    def kill(self) -> None:
-        for child in self._all:
-            child.close()
-
-
-class _Child:
-    """A process that is started when first asked, and again after it died."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._connection: Connection | None = None
-        self._closed = False
-
-    def load(self, request: Request) -> str:
-        """Sends a request; returns why its module cannot be loaded, "" when it is. Raises: _ChildDiedError."""
-        connection = self._start()
-        try:
-            connection.send_bytes(msgspec.msgpack.encode(request))
-        except OSError as error:
-            raise _ChildDiedError(f"TVM ended the process ({self._stop()})") from error
-        return self.next_reply(_LOAD_TIMEOUT_SECS).cause
-
-    def next_reply(self, timeout_secs: float) -> Reply:
-        """The next reply to the request. Raises: _ChildDiedError."""
-        connection = self._start()
-        try:
-            if not connection.poll(timeout_secs):
-                self._stop()
-                raise _ChildDiedError(f"no answer within {timeout_secs:.0f} s")
-            return msgspec.msgpack.decode(connection.recv_bytes(), type=Reply)
-        except (EOFError, OSError, msgspec.MsgspecError) as error:
-            raise _ChildDiedError(f"TVM ended the process ({self._stop()})") from error
-
-    def close(self) -> None:
-        """Ends the process for good; a thread that waits for it gets `_ChildDiedError`."""
-        self._closed = True
-        process = self._process
-        if process is not None:
-            process.kill()
-
-    def _start(self) -> Connection:
-        if self._closed:
-            raise _ChildDiedError("interrupted")
-        if self._process is None or self._connection is None:
-            ours, theirs = Pipe()
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "costmodels.extraction.child", str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            theirs.close()
-            self._connection = ours
-        return self._connection
-
-    def _stop(self) -> str:
-        """Ends the process and says how it ended."""
-        process, connection = self._process, self._connection
-        self._process = self._connection = None
-        if connection is not None:
-            connection.close()
-        if process is None:
-            return "not started"
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(1.0)  # one that crashed needs a moment to be reaped
-        if process.poll() is None:
-            process.kill()
-        code = process.wait()
-        return f"signal {-code}" if code < 0 else f"exit code {code}"

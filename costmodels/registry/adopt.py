@@ -6,21 +6,21 @@ that is copied into the store, with a manifest of the bytes that were tried.
 
 from __future__ import annotations
 
-import resource
 import shutil
-import subprocess
-import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
 from costmodels.registry.manifest import MANIFEST, Manifest, file_hashes, load_verified, read_manifest, store_folder
-from tunedb.errors import ModelError
+from tunedb.errors import ChildDiedError, ModelError
+from tunedb.processes import Child, Limits
 from tunedb.store.contract import Store
 
-_MEMORY_BYTES = 4 << 30
-_CPU_SECS = 60
+_LIMITS = Limits(memory_bytes=4 << 30, cpu_secs=60)
+_TIMEOUT_SECS = 120.0
 _ROWS = 64
 
 
@@ -64,30 +64,43 @@ def adopt(store: Store, folder: Path) -> tuple[Path, Manifest]:
     return directory, manifest
 
 
-def _try_in_child(copy: Path, folder: Path) -> None:
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-        resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECS, _CPU_SECS))
+class Attempt(msgspec.Struct):
+    """A folder with a model that is to be tried."""
 
+    folder: str
+
+
+class Verdict(msgspec.Struct):
+    """How that went."""
+
+    objection: str = ""  # empty when the model loads and predicts
+
+
+def try_each(attempts: Iterator[Attempt]) -> Iterator[Verdict]:
+    """What the child does: loads each model that it is sent, and asks it for predictions."""
+    for attempt in attempts:
+        try:
+            _try(Path(attempt.folder))
+        except ModelError as error:
+            yield Verdict(str(error))
+        except Exception as error:
+            yield Verdict(f"{type(error).__name__}: {error}".splitlines()[0])
+        else:
+            yield Verdict()
+
+
+def _try_in_child(copy: Path, folder: Path) -> None:
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "costmodels.registry.adopt", str(copy)],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=2 * _CPU_SECS,
-            preexec_fn=limit,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ModelError(f"{folder}: loading it took longer than {2 * _CPU_SECS} s") from error
-    if done.returncode < 0:
-        raise ModelError(f"{folder}: loading it ended the process by signal {-done.returncode}")
-    if done.returncode > 0:
-        raise ModelError(f"{folder}: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+        with closing(Child(try_each, Attempt, Verdict, limits=_LIMITS, is_silent=True)) as child:
+            verdict = child.ask(Attempt(str(copy)), _TIMEOUT_SECS)
+    except ChildDiedError as error:
+        raise ModelError(f"{folder} was tried and refused: {error}") from error
+    if verdict.objection:
+        raise ModelError(f"{folder}: {verdict.objection}")
 
 
 def _try(folder: Path) -> None:
-    """What the child does: load, and predict rows of small numbers."""
+    """Loads a model and lets it predict rows of small numbers."""
     import numpy as np
 
     from costmodels.features import DEFAULT
@@ -97,10 +110,3 @@ def _try(folder: Path) -> None:
     predicted = model.predict(rows)
     if not (np.isfinite(predicted.mean).all() and (predicted.std > 0).all()):
         raise ModelError("its predictions are not finite")
-
-
-if __name__ == "__main__":
-    try:
-        _try(Path(sys.argv[1]))
-    except ModelError as failure:
-        sys.exit(str(failure))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import Any
 
 import pytest
@@ -20,110 +19,16 @@ from tunedb.identity import (
     unknown_workload,
 )
 from tunedb.machine.hardware import hardware_named
-from tunedb.records import DEFAULT_CONDITIONS, Hardware, Trace, Workload
-
-
-def workload(graph: bytes) -> Workload:
-    return program_from_graph(graph, "1")[0]
+from tunedb.records import DEFAULT_CONDITIONS, Hardware, Trace
 
 
 def test_old_and_new_releases_meet_in_one_workload() -> None:
-    new_workload, new = program_from_graph(graphs.new_form(), "1")
-    old_workload, old = program_from_graph(graphs.old_form(), "2")
-    assert new_workload == old_workload
-    assert new.workload_id == old.workload_id == new_workload.workload_id
+    workload, new = program_from_graph(graphs.new_form(), "1")
+    same_workload, old = program_from_graph(graphs.old_form(), "2")
+    assert workload == same_workload
+    assert new.workload_id == old.workload_id == workload.workload_id
     assert new.module_id != old.module_id
     assert (new.tvm_version, old.tvm_version) == ("0.27.0.post1", "0.13.dev0")
-
-
-def test_the_signature_says_what_is_computed() -> None:
-    signature = json.loads(workload(graphs.new_form()).signature)
-    assert signature == {
-        "blocks": [[["S4", "S8", "R16"], "b0[v0,v1]=0.0", "b0[v0,v1]=Add(b0[v0,v1],Mul(b1[v0,v2],b2[v2,v1]))"]],
-        "buffers": ["4x8 float32 param", "4x16 float32 param", "16x8 float32 param"],
-    }
-
-
-def test_names_and_index_types_say_nothing() -> None:
-    plain = workload(graphs.new_form()).workload_id
-    assert workload(graphs.new_form(prefix="other_")).workload_id == plain
-    assert workload(graphs.old_form(index_dtype="int32")).workload_id == plain
-
-
-@pytest.mark.parametrize("other", [graphs.new_form((4, 8, 32)), graphs.new_form(operator="prim.Max")])
-def test_other_programs_are_other_workloads(other: bytes) -> None:
-    assert workload(other).workload_id != workload(graphs.new_form()).workload_id
-
-
-def test_the_name_is_for_people() -> None:
-    found = workload(graphs.new_form((128, 64, 32)))
-    assert found.name == "matmul 128x64x32 float32"
-    assert (found.family, found.epilogue, found.extents) == ("matmul", "", (128, 64, 32))
-
-
-def _damaged() -> list[tuple[str, bytes]]:
-    whole = json.loads(graphs.new_form())
-    cases = [
-        ("empty", b""),
-        ("not JSON", b"{"),
-        ("null", b"null"),
-        ("no nodes", b'{"root_index": 0, "nodes": []}'),
-        ("not UTF-8", b'{"root_index": 0, "nodes": [{"type": "\xff"}]}'),
-        ("deep", b'{"root_index":0,"nodes":' + b"[" * 100_000),
-        ("no program", b'{"root_index": 0, "nodes": [{"type": "ffi.String", "data": "x"}]}'),
-    ]
-
-    def changed(label: str, change: Any) -> None:
-        graph = json.loads(json.dumps(whole))
-        change(graph)
-        cases.append((label, json.dumps(graph).encode()))
-
-    block = next(index for index, node in enumerate(whole["nodes"]) if node["type"] == "s_tir.SBlock")
-    total = next(index for index, node in enumerate(whole["nodes"]) if node["type"] == "prim.Add")
-    changed("root out of range", lambda graph: graph.update(root_index=10_000))
-    changed("negative root", lambda graph: graph.update(root_index=-5))
-    changed("no body", lambda graph: graph["nodes"][block]["data"].pop("body"))
-    changed("body out of range", lambda graph: graph["nodes"][block]["data"].update(body=99_999))
-    changed("body is text", lambda graph: graph["nodes"][block]["data"].update(body="x"))
-    changed("cycle", lambda graph: graph["nodes"][total]["data"].update(a=total))
-    changed("axes are no array", lambda graph: graph["nodes"][block]["data"].update(iter_vars=0))
-    return cases
-
-
-@pytest.mark.parametrize(("label", "graph"), _damaged(), ids=[label for label, _ in _damaged()])
-def test_damaged_graphs_are_bad_input(label: str, graph: bytes) -> None:
-    with pytest.raises(BadInputError):
-        program_from_graph(graph, "1")
-
-
-def test_shared_subexpressions_do_not_explode() -> None:
-    graph = json.loads(graphs.new_form())
-    add = next(index for index, node in enumerate(graph["nodes"]) if node["type"] == "prim.Add")
-    leaf = graph["nodes"][add]["data"]["a"]
-    for _ in range(60):  # each is the double of the one before: 2^60 leaves when written out
-        graph["nodes"].append({"type": "prim.Add", "data": {**graph["nodes"][add]["data"], "a": leaf, "b": leaf}})
-        leaf = len(graph["nodes"]) - 1
-    graph["nodes"][add]["data"]["a"] = leaf
-    with pytest.raises(BadInputError, match="large"):
-        program_from_graph(json.dumps(graph).encode(), "1")
-
-
-def test_every_single_change_to_a_graph_is_read_or_refused() -> None:
-    whole = json.loads(graphs.new_form())
-    outcomes = {"read": 0, "refused": 0}
-    for index, node in enumerate(whole["nodes"]):
-        for replacement in (None, -1, 10**9, "x", [], {}, [index], True, 1.5):
-            for key in list(node["data"]) if isinstance(node.get("data"), dict) else ["data"]:
-                graph = json.loads(json.dumps(whole))
-                holder = graph["nodes"][index]["data"] if key != "data" else graph["nodes"][index]
-                holder[key] = replacement
-                try:
-                    program_from_graph(json.dumps(graph).encode(), "1")
-                    outcomes["read"] += 1
-                except BadInputError:
-                    outcomes["refused"] += 1
-    assert outcomes["read"] > 0
-    assert outcomes["refused"] > 0
 
 
 def test_targets_are_canonical() -> None:
@@ -178,7 +83,7 @@ def test_ids_stay_what_they_are() -> None:
     assert trace_id(Trace(b'[["A",[],[],["b0"]]]', b"[]")) == "d472b3f5f065245967448ec6db34ad05"
     assert canonical_target({"kind": "llvm"}).target_id == "680d476dfa0f467eef33dd863483dcb2"
     assert hardware_named("Apple M1 Ultra").hardware_id == "502034f246cbcc03eb3849815f814fff"
-    assert workload(graphs.new_form()).workload_id == "57fda81f803c5ebaa7ea90caf6396e77"
+    assert program_from_graph(graphs.new_form(), "1")[0].workload_id == "57fda81f803c5ebaa7ea90caf6396e77"
     assert unknown_workload(b"line", 3).workload_id == "unknown-ada5260672194329e9ee079a43a605ee"
     assert (
         trial_id(

@@ -1,4 +1,4 @@
-"""Gets at the bytes of logs: files in folders, compressed ones, and members of tar archives, all as streams."""
+"""The bytes of logs as streams: files in folders, compressed ones, and members of tar archives."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import io
 import lzma
 import tarfile
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, cast
+
+from typing_extensions import override
 
 from tunedb.errors import BadInputError
 from tunedb.ingest.formats.detect import HEAD_BYTES, plain_name
@@ -34,10 +37,13 @@ class LogFile:
 
     @contextmanager
     def open(self) -> Iterator[io.BufferedReader]:
-        """The file's bytes, decompressed.
+        """Opens the file.
+
+        Yields:
+            Its bytes, decompressed.
 
         Raises:
-            BadInputError: it cannot be opened.
+            BadInputError: the file cannot be opened.
         """
         try:
             raw = self.open_raw()
@@ -53,15 +59,20 @@ class LogFile:
             raw.close()
 
 
-class Container(Protocol):
+class Container(ABC):
     """A set of files that belong together: those of a folder, or of an archive."""
 
-    @property
-    def uri(self) -> str:
-        """What the container is called."""
+    uri: str  # what it is called
 
+    @abstractmethod
     def files(self, only: Collection[str] | None = None) -> Iterator[LogFile]:
-        """Its files in a fixed order, or those whose names are in `only`. Can be asked again.
+        """Goes through the files of the container in a fixed order; may be called again.
+
+        Args:
+            only: the names of the files that are wanted; None for all.
+
+        Yields:
+            One file after the other.
 
         Raises:
             BadInputError: the container itself is damaged from here on.
@@ -69,15 +80,15 @@ class Container(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(Container):
     """Files below a folder."""
 
     uri: str
     root: Path
     paths: tuple[Path, ...]
 
+    @override
     def files(self, only: Collection[str] | None = None) -> Iterator[LogFile]:
-        """See `Container.files`."""
         for path in self.paths:
             name = plain_name(path.relative_to(self.root).as_posix())
             if only is None or name in only:
@@ -85,27 +96,27 @@ class Folder:
 
 
 @dataclass(frozen=True, slots=True)
-class Single:
+class Single(Container):
     """One file that goes by another name, such as what came by a pipe."""
 
     uri: str
     path: Path
 
+    @override
     def files(self, only: Collection[str] | None = None) -> Iterator[LogFile]:
-        """See `Container.files`."""
         if only is None or self.uri in only:
             yield LogFile(self.uri, self.uri, lambda: self.path.open("rb"))
 
 
 @dataclass(frozen=True, slots=True)
-class Tar:
+class Tar(Container):
     """Members of a tar archive, compressed or not, read in one pass."""
 
     uri: str
     path: Path
 
+    @override
     def files(self, only: Collection[str] | None = None) -> Iterator[LogFile]:
-        """See `Container.files`."""
         try:
             with self.path.open("rb") as raw, tarfile.open(fileobj=decompressed(raw), mode="r|") as archive:
                 for member in archive:
@@ -127,7 +138,14 @@ def _opener(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Callable[[], B
 
 
 def decompressed(raw: BinaryIO) -> io.BufferedReader:
-    """A stream's content, whatever compresses it; told by its first bytes."""
+    """Decompresses a stream.
+
+    Args:
+        raw: the stream of a file, compressed in any of the known ways, which its first bytes say, or not at all.
+
+    Returns:
+        The stream of its content.
+    """
     buffered: io.BufferedReader = io.BufferedReader(cast(io.RawIOBase, raw), HEAD_BYTES)
     magic = buffered.peek(6)[:6]
     opened: Any
@@ -147,7 +165,13 @@ def decompressed(raw: BinaryIO) -> io.BufferedReader:
 
 
 def numbered_lines(stream: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
-    """The lines of a stream with their numbers from 1, without their ends.
+    """Reads a stream line by line.
+
+    Args:
+        stream: the stream of a decompressed file.
+
+    Yields:
+        The number of a line, from 1, and the line without its end.
 
     Raises:
         BadInputError: the stream is damaged from here on. The lines before it were good.
@@ -169,7 +193,13 @@ def numbered_lines(stream: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
 
 
 def line_blocks(stream: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
-    """The content of a stream in blocks of whole lines, each with the number of its first line, from 1.
+    """Reads a stream in blocks of whole lines.
+
+    Args:
+        stream: the stream of a decompressed file.
+
+    Yields:
+        The number of a block's first line, from 1, and the block.
 
     Raises:
         BadInputError: the stream is damaged from here on. The lines before it were good, and given.

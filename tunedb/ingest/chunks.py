@@ -1,4 +1,4 @@
-"""Pieces of record files, a few hundred lines each, and what reading one gives: the unit of work of an ingest.
+"""The unit of work of an ingest: a piece of a record file, a few hundred lines long, and what reading it gives.
 
 A piece can be read anywhere: it brings along all that its lines refer to.
 """
@@ -58,7 +58,14 @@ class ChunkParser:
         self._parsed = Parsed()
 
     def parse(self, chunk: Chunk) -> Parsed:
-        """Reads all lines of a chunk; those that are bad are among the rejected."""
+        """Reads all lines of a chunk.
+
+        Args:
+            chunk: the chunk, of any file; the chunks of one file are best read one after the other.
+
+        Returns:
+            What its lines say; those that are bad are among the rejected.
+        """
         reader = self._reader_of(chunk.file)
         self._parsed = parsed = Parsed(num_bytes=len(chunk.content))
         lines = chunk.content.split(b"\n")

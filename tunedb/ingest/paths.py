@@ -1,4 +1,4 @@
-"""From the paths that a person gives to the containers of files that may be logs."""
+"""The containers of files that may be logs, found below the paths that a person gives."""
 
 from __future__ import annotations
 
@@ -31,10 +31,16 @@ STDIN = "<stdin>"
 
 
 def find(paths: Iterable[str | Path | BinaryIO]) -> Iterator[Found | Rejected]:
-    """The containers below some paths, and what is wrong with paths that lead to none.
+    """Finds the containers below some paths.
 
     A folder is walked recursively, in a fixed order, without following links to folders. A single file comes with
     the workload file that belongs to it. A stream goes to a temporary file first: containers are read twice.
+
+    Args:
+        paths: the paths of files, archives and folders, or streams of what a file may hold.
+
+    Yields:
+        A container, or what is wrong with a path that leads to none.
     """
     singles: dict[Path, list[Path]] = {}
     for given in paths:

@@ -1,4 +1,4 @@
-"""Reads logs into a store: files, folders and archives, in batches, whatever is wrong with some of them.
+"""The ingest: reads files, folders and archives into a store, in batches, whatever is wrong with some of them.
 
 What cannot be read is named, counted and quarantined; everything good around it is stored. A container is read twice:
 first its workload files, then its record files, because records refer to workloads by line number and an archive
@@ -47,11 +47,14 @@ def ingest(
     """Reads logs into a store. Doing it again adds nothing.
 
     Args:
-        store: where to.
-        paths: files (plain, .gz, .xz, .zst, .bz2), tar archives of them, and folders, recursively; or a stream of what
-            a file may hold, such as `sys.stdin.buffer`.
-        hardware: what the trials were measured on; unknown by default, as MetaSchedule's logs do not say.
-        on_progress: told after every batch and file.
+        store: the store that the records are added to.
+        paths: the files (plain, .gz, .xz, .zst, .bz2), tar archives of them, and folders, recursively; or a stream of
+            what a file may hold, such as `sys.stdin.buffer`.
+        hardware: the machine that the trials were measured on; unknown by default, as MetaSchedule's logs do not say.
+        on_progress: called after every batch and file with how far the ingest is.
+
+    Returns:
+        What was read, added and rejected.
 
     Raises:
         StoreError: the store cannot be written. What was committed before stays.

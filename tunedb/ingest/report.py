@@ -1,4 +1,4 @@
-"""What an ingest tells: while it runs, and at its end."""
+"""The reports of an ingest: how far it is while it runs, and what it did at its end."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class FormatReport:
 
 @dataclass(frozen=True, slots=True)
 class IngestProgress:
-    """Where an ingest stands, told after every batch and file."""
+    """Where an ingest stands after a batch or file."""
 
     uri: str
     files: int

@@ -1,4 +1,4 @@
-"""Merges stores: everything of one goes into another, with where it came from.
+"""Merging of stores: everything of one goes into another, with where it came from.
 
 All is identified by content, so what both have is there once, and merging again adds nothing.
 """
@@ -21,6 +21,10 @@ def merge(into: Store, other: Store) -> AppendReport:
 
     What trials refer to goes first, so that a merge that is interrupted leaves a sound store; do it again to finish.
     A trial that both have keeps the source that `into` gives it; the other's source is listed all the same.
+
+    Args:
+        into: the store that is added to.
+        other: the store that is read; it stays as it is.
 
     Returns:
         What was added; `rejected` is what `other` had in quarantine.

@@ -1,4 +1,4 @@
-"""Moves what is broken in a store aside, so that the rest can be used. Nothing is deleted.
+"""Repair of a store: what is broken is moved aside, so that the rest can be used. Nothing is deleted.
 
 What can be had again (a log, another store) is added again by ingesting or merging it.
 """
@@ -33,6 +33,9 @@ def repair(url: str | Path) -> list[Repaired]:
 
     Nobody else should write meanwhile. A version that is left behind cannot be read any more as far as it needs
     what was broken.
+
+    Args:
+        url: the folder of the store.
 
     Returns:
         What was done; empty when nothing was broken.

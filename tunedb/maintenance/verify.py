@@ -1,4 +1,4 @@
-"""Looks through a whole store: can all of it be read, do references lead somewhere, are contents what their ids say?
+"""Verification of a store: can all of it be read, do references lead somewhere, are contents what their ids say?
 
 Ids are hashes of content, so they are the checksums: a workload's module, a trace and a trial that were changed after
 they were written no longer have the id that they stand under.
@@ -19,9 +19,15 @@ _NAMED = 3  # examples of each kind of damage
 
 
 def verify(store: Store) -> list[str]:
-    """What is wrong with a store, for people; empty when it is sound.
+    """Looks through a whole store.
 
     A table that cannot be read hides what is behind it: repair, then verify again.
+
+    Args:
+        store: the store to read.
+
+    Returns:
+        What is wrong with it, one sentence each, for people; empty when it is sound.
     """
     found = store.problems()
     if found:

@@ -1,4 +1,4 @@
-"""To and from TVM's own objects: targets, modules, traces, measurements. TVM is imported late.
+"""Conversion to and from TVM's own objects: targets, modules, traces, measurements. TVM is imported late.
 
 Nothing here protects from a module or trace that crashes TVM: see `tunedb.metaschedule.replay`.
 """
@@ -23,10 +23,16 @@ _CACHED_MODULES = 64
 
 
 def target_from_tvm(target: object) -> Target:
-    """Our record of a `tvm.target.Target`, or of what TVM makes one of (a dict, JSON, a tag).
+    """Makes our record of a target.
+
+    Args:
+        target: a `tvm.target.Target`, or what TVM makes one of (a dict, JSON, a tag).
+
+    Returns:
+        The record.
 
     Raises:
-        BadInputError: TVM makes none of it.
+        BadInputError: TVM makes no target of it.
     """
     import tvm
 
@@ -46,7 +52,17 @@ def target_from_tvm(target: object) -> Target:
 
 
 def target_to_tvm(target: Target) -> Any:
-    """The `tvm.target.Target` of our record. Raises: BadInputError."""
+    """Makes a `tvm.target.Target`.
+
+    Args:
+        target: our record of the target.
+
+    Returns:
+        The `tvm.target.Target`.
+
+    Raises:
+        BadInputError: this TVM does not know such a target.
+    """
     import tvm
 
     try:
@@ -98,7 +114,18 @@ def _load(module_json: bytes) -> Any:
 
 
 def replay(mod: Any, decoded: Any) -> Any:
-    """Applies a validated trace to a module as stock does when it opens a record. Raises: BadInputError."""
+    """Applies a trace to a module as stock does when it opens a record.
+
+    Args:
+        mod: the IRModule.
+        decoded: the trace's JSON, validated by `tunedb.traces.validated_trace`.
+
+    Returns:
+        The `tvm.s_tir.Schedule`.
+
+    Raises:
+        BadInputError: the trace does not replay on the module.
+    """
     from tvm.s_tir.schedule import Schedule
     from tvm.s_tir.schedule import Trace as TvmTrace
 
@@ -112,7 +139,7 @@ def replay(mod: Any, decoded: Any) -> Any:
 
 
 def recorded_trace(trace: Any) -> Trace:
-    """A `tvm.s_tir.schedule.Trace` as records hold it."""
+    """Turns a `tvm.s_tir.schedule.Trace` into the form that records hold."""
     instructions, decisions = plain(trace.as_json())
     return Trace(msgspec.json.encode(instructions), msgspec.json.encode(decisions))
 
@@ -135,18 +162,18 @@ def trial_from_measurement(
     """A trial from what MetaSchedule hands to its callbacks.
 
     Args:
-        module: that the trace belongs to (`workload_from_module`).
-        target: what was compiled for.
-        hardware: what it ran on.
+        module: the module that the trace belongs to (`workload_from_module`).
+        target: the target that the candidate was compiled for.
+        hardware: the machine that it ran on.
         source: the run that measured it.
-        position: number of the trial within the source, from 0.
-        trace: a `tvm.s_tir.schedule.Trace`, with the postprocessors' part.
-        run_secs: one figure a repeat, in seconds; None or empty for a failed trial.
-        args_info: `ArgInfo.as_json()` of each argument, or the `ArgInfo`s themselves.
-        outcome: how it ended; `OK` without run times counts as `FAILED`.
-        error: the cause of failure.
-        measured_at: when.
-        conditions: of the measurement (`tunedb.identity.conditions_of`).
+        position: the number of the trial within the source, from 0.
+        trace: the `tvm.s_tir.schedule.Trace`, with the postprocessors' part.
+        run_secs: the run time of each repeat, in seconds; None or empty for a failed trial.
+        args_info: the `ArgInfo.as_json()` of each argument, or the `ArgInfo`s themselves.
+        outcome: how the measurement ended; `OK` without run times counts as `FAILED`.
+        error: the cause of failure; "" for a good trial.
+        measured_at: the time of the measurement; None where it is not known.
+        conditions: the conditions of the measurement (`tunedb.identity.conditions_of`).
     """
     recorded = recorded_trace(trace)
     secs = tuple(float(figure) for figure in run_secs or ()) if outcome is Outcome.OK else ()

@@ -1,4 +1,4 @@
-"""The store as a MetaSchedule database: what `tunedb.tvm_database` returns. Importing this imports TVM."""
+"""The store as a MetaSchedule database, which `tunedb.tvm_database` returns. Importing this module imports TVM."""
 
 from __future__ import annotations
 
@@ -50,9 +50,10 @@ def tvm_database(store: Store | str | Path, target: object = None, *, module_equ
     It answers with the records of one target only, and can be tuned into by several processes at once.
 
     Args:
-        store: a store, or the folder or URL of one.
-        target: a `tvm.target.Target`, a dict, JSON or a tag; None takes the one that is current when it is asked.
-        module_equality: which modules a query finds, as stock has it: "structural", "ignore-tensor" (constants may
+        store: the store, or its folder or URL.
+        target: the target, as a `tvm.target.Target`, a dict, JSON or a tag; None takes the one that is current when
+            the database is asked.
+        module_equality: the modules that a query finds, as stock has it: "structural", "ignore-tensor" (constants may
             differ) or "anchor-block" (only the most expensive block must be equal). What is committed, and what a
             search starts from, always belongs to the very module: a trace of another may not replay on it.
 

@@ -1,4 +1,4 @@
-"""Writes trials out as a MetaSchedule JSON database that stock TVM opens. No TVM."""
+"""Export of trials as a MetaSchedule JSON database that stock TVM opens. No TVM."""
 
 from __future__ import annotations
 
@@ -47,14 +47,17 @@ def export_metaschedule(
     """Writes `database_workload.json` and `database_tuning_record.json` into a folder, unless they would be empty.
 
     Args:
-        store: what from.
-        directory: where to; made if it is not there. It must not have a database yet.
-        workload_id: only this workload; all but those of `tunedb.machine.kernels` by default.
-        target_id: only this target.
-        top_k: only so many of the fastest of each workload and target; all by default.
+        store: the store that the trials are read from.
+        directory: the folder to write to; made if it is not there. It must not have a database yet.
+        workload_id: the only workload to write; all but those of `tunedb.machine.kernels` by default.
+        target_id: the only target to write; all by default.
+        top_k: the number of fastest trials to write of each workload and target; all by default.
         include_failed: whether to write failed trials, as run times of 1e10 seconds; `top_k` never does.
-        tvm_version: the release that is to open it, by default the one that is installed: a release opens only its
+        tvm_version: the TVM release that is to open it, by default the one that is installed: a release opens only its
             own modules, and one foreign line makes the whole file unloadable.
+
+    Returns:
+        What was written, and what could not be.
 
     Raises:
         UsageError: there is a database in the folder, or `top_k` is not positive.
@@ -152,6 +155,6 @@ class _Writer:
 
 
 def workload_line(row: Module) -> bytes:
-    """A module as a line of MetaSchedule's workload file."""
+    """Writes a module as a line of MetaSchedule's workload file."""
     framed = len(row.module_json).to_bytes(8, "little") + row.module_json
     return msgspec.json.encode([row.structural_hash, base64.b64encode(framed).decode()]) + b"\n"

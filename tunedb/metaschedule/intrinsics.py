@@ -1,10 +1,10 @@
-"""Imports only those of TVM's tensor intrinsics that a target can use.
+"""TVM's tensor intrinsics, of which only those are imported that a target can use.
 
 `tvm.s_tir.tensor_intrin` registers the intrinsics of every backend, which takes 10 to 18 CPU seconds, and
 `TuneContext` imports it, in each build worker too. A stand-in module whose `__path__` is the real folder lets the
 few that a CPU target needs be imported alone (0.15 s). GPU targets need the real one.
 
-This room knows TVM but imports it late: it must be called before any `TuneContext` is made.
+This module imports TVM late; call it before any `TuneContext` is made.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def register_for(target_kind: str, target_keys: tuple[str, ...] = ("cpu",)) -> N
     """Registers the tensor intrinsics for a kind of target; does nothing the second time.
 
     Args:
-        target_kind: TVM's target kind, such as "llvm" or "cuda".
-        target_keys: the target's keys; "arm_cpu" selects the Arm intrinsics.
+        target_kind: the kind of the target by TVM's name, such as "llvm" or "cuda".
+        target_keys: the keys of the target; "arm_cpu" selects the Arm intrinsics.
     """
     if target_kind not in ("llvm", "c"):
         stand_in = sys.modules.get(_PACKAGE)

@@ -1,4 +1,4 @@
-"""Between the store and MetaSchedule: what callers use of the files that know TVM, which is imported late.
+"""Replay of trials: the schedule, module or script of a record, from anywhere. TVM is imported late.
 
 TVM can crash on what it does not expect, not only raise. So nothing that came from elsewhere reaches it unchecked: its
 form is validated, and unless the caller vouches for it, it is first replayed in a child process.
@@ -38,21 +38,36 @@ __all__ = [
 
 
 def scheduled_module(module: Module, trial: Trial, *, trusted: bool = False) -> Any:
-    """The module that a trial measured: its trace, postprocessors' part included, applied to its module.
+    """Makes the module that a trial measured: its trace, postprocessors' part included, applied to its module.
 
     Args:
         module: the trial's own module (`Store.module(trial.module_id)`).
-        trial: the trial.
+        trial: the trial to replay.
         trusted: whether this machine's own runs wrote both; else they are first replayed in a child process.
 
+    Returns:
+        The scheduled IRModule.
+
     Raises:
-        BadInputError: they do not replay here.
+        BadInputError: the trial does not replay here.
     """
     return schedule(module, trial.trace, trusted=trusted).mod
 
 
 def schedule(module: Module, trace: Trace, *, trusted: bool = False) -> Any:
-    """As `scheduled_module`, but the whole `tvm.s_tir.Schedule`."""
+    """Replays a trace as `scheduled_module` does.
+
+    Args:
+        module: the module that the trace was recorded with.
+        trace: the trace, with the postprocessors' part or without it.
+        trusted: whether this machine's own runs wrote both; else they are first replayed in a child process.
+
+    Returns:
+        The `tvm.s_tir.Schedule`.
+
+    Raises:
+        BadInputError: the trace does not replay here.
+    """
     if module.tvm_version != release():
         load_module(module)  # says why not
     decoded = validated_trace(trace)
@@ -62,7 +77,7 @@ def schedule(module: Module, trace: Trace, *, trusted: bool = False) -> Any:
 
 
 def script(module: Module, trial: Trial) -> str:
-    """The scheduled TVMScript of a trial, made in a child process: for showing.
+    """Makes the scheduled TVMScript of a trial in a child process, for showing.
 
     Raises:
         BadInputError: the trial does not replay with this TVM.

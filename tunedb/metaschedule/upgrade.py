@@ -1,8 +1,8 @@
-"""Brings traces of older MetaSchedule releases to the form that the installed one replays. No TVM.
+"""Upgrade of traces of older MetaSchedule releases to the form that the installed one replays. No TVM.
 
 A release reads only modules that it wrote itself, so an old trace replays only where the store has a module of the same
 workload from the installed release. Blocks of the two correspond in their order, as the workload's identity says.
-What still cannot be replayed is told by `replayable`, with the reason.
+`replayable` says what still cannot be replayed, and why.
 """
 
 from __future__ import annotations
@@ -33,14 +33,17 @@ _NAMES_BLOCK = "GetSBlock"  # the instruction whose first attribute is a block's
 
 
 def upgraded(trace: Trace, block_names: Mapping[str, str] | None = None) -> Trace:
-    """The same trace in the form of the newest release. One that is in that form already comes back equal.
+    """Brings a trace to the form of the newest release. One that is in that form already comes back equal.
 
     Args:
-        trace: of any release.
-        block_names: what blocks are called where the trace is to be replayed, by what it calls them.
+        trace: the trace, of any release.
+        block_names: the names of blocks where the trace is to be replayed, by the names that it has for them.
+
+    Returns:
+        The same trace in the new form.
 
     Raises:
-        BadInputError: it is no MetaSchedule trace.
+        BadInputError: the trace is no MetaSchedule trace.
     """
     instructions, decisions = validated_trace(trace)
     names = block_names or {}
@@ -63,10 +66,17 @@ def _upgraded(instruction: list[Any], names: Mapping[str, str]) -> list[Any]:
 
 
 def block_names(old: Module, new: Module) -> dict[str, str]:
-    """What the blocks of one module are called in another module of the same workload.
+    """Finds what the blocks of one module are called in another module of the same workload.
+
+    Args:
+        old: the module whose names are known.
+        new: the module whose names are wanted.
+
+    Returns:
+        The names of blocks in `new` by their names in `old`.
 
     Raises:
-        BadInputError: they are no modules of one workload.
+        BadInputError: the two are no modules of one workload.
     """
     from tunedb.program.graph import ProgramGraph
     from tunedb.program.signature import read_signature
@@ -78,15 +88,18 @@ def block_names(old: Module, new: Module) -> dict[str, str]:
 
 
 def replayable(store: Store, trial: Trial, release: str) -> tuple[Module, Trace]:
-    """The module and the trace with which a trial is replayed by a TVM release. Nothing is replayed yet.
+    """Finds the module and the trace with which a TVM release replays a trial. Nothing is replayed yet.
 
     Args:
-        store: that the trial is from.
-        trial: the trial.
-        release: TVM's version.
+        store: the store that the trial is from.
+        trial: the trial to be replayed.
+        release: the version of TVM that is to replay it.
+
+    Returns:
+        The module, and the trace in the release's form.
 
     Raises:
-        BadInputError: there is no way, and why.
+        BadInputError: the trial cannot be replayed; the message says why.
     """
     validated_trace(trial.trace)  # a schedule of another tuner ends here
     if not trial.module_id:

@@ -15,8 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.tunedb.faults.test_kills import KILLS
-from tests.tunedb.ingest.formats.test_legacy import ansor, autotvm, autotvm_first_form
-from tests.tunedb.logfiles import record_line, workload_line
+from tests.tunedb.logfiles import ansor, autotvm, autotvm_first_form, record_line, workload_line
 from tunedb.errors import BadInputError
 from tunedb.ingest.chunks import Chunk, ChunkParser, RecordFile
 from tunedb.ingest.formats.detect import Format, detect

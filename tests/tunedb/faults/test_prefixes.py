@@ -13,8 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from tests.tunedb.ingest.formats.test_legacy import ansor, autotvm
-from tests.tunedb.logfiles import RECORD_NAME, WORKLOAD_NAME, database, record_line, workload_line
+from tests.tunedb.logfiles import RECORD_NAME, WORKLOAD_NAME, ansor, autotvm, database, record_line, workload_line
 from tunedb.ingest.pipeline import ingest
 from tunedb.store.memory import MemoryStore
 

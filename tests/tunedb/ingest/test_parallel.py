@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.tunedb.logfiles import RECORD_NAME, database, record_line
 from tunedb.ingest import parallel
 from tunedb.ingest.pipeline import ingest
+from tunedb.processes import Child
 from tunedb.store.memory import MemoryStore
 
 
@@ -40,15 +43,19 @@ def test_children_read_what_is_read_here(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_child_that_dies_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    real = parallel._Child.parse
+    real = Child._receive
 
-    def dying(child: parallel._Child, chunk: parallel.Chunk) -> parallel.Parsed:
-        asked.append(chunk)
+    def dying(child: Child[Any, Any], *times: Any) -> Any:
+        asked.append(child)
         if len(asked) == 3:
-            child.process.kill()
-        return real(child, chunk)
+            process = child._process
+            assert process is not None
+            process.kill()
+            while os.read(process.replies, 1 << 16):
+                continue  # whatever it could say before
+        return real(child, *times)
 
-    monkeypatch.setattr(parallel._Child, "parse", dying)
+    monkeypatch.setattr(Child, "_receive", dying)
     assert ingest(MemoryStore(), [_logs(tmp_path)]).added == 360
     assert len(asked) > 10
 

@@ -76,10 +76,10 @@ def filled(store: Store, mod: Any, target: object = TARGET, secs: float = 1e-3) 
 
     schedule = Schedule(mod)
     schedule.split(schedule.get_loops(schedule.get_sblock("c"))[0], [4, 8])
-    row, wanted = workload_from_module(mod), target_from_tvm(target)
+    (workload, row), wanted = workload_from_module(mod), target_from_tvm(target)
     machine, run = hardware_named("a machine"), source("tune:1", "tune")
     trial = trial_from_measurement(row, wanted, machine, run, position=0, trace=schedule.trace, run_secs=[secs])
-    store.append([trial], workloads=[row], targets=[wanted], hardware=[machine], sources=[run])
+    store.append([trial], workloads=[workload], modules=[row], targets=[wanted], hardware=[machine], sources=[run])
     return store
 
 

@@ -1,4 +1,4 @@
-"""Where things stand in a line of a log of Ansor, TVM's auto_scheduler.
+"""The lines of logs of Ansor, TVM's auto_scheduler: where things stand in one.
 
 It is `{"i": [[workload key, target, hardware parameters, ...], [stages, steps]], "r": [...], "v": "v0.6"}`. A workload
 key is the hash of a compute graph, or the name of a registered function, with arguments.
@@ -18,7 +18,17 @@ _HASH_DIGITS = 32
 
 
 def entry_of(record: dict[str, Any]) -> Entry:
-    """A record's meaning. Raises: BadInputError."""
+    """Reads a record.
+
+    Args:
+        record: a line of an Ansor log, decoded.
+
+    Returns:
+        What the line says.
+
+    Raises:
+        BadInputError: the line is not of this form, or a part of it makes no sense.
+    """
     match record.get("i"):
         case [[str(key), str(target), *rest], list(state)]:
             pass

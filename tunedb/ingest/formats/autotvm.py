@@ -1,4 +1,4 @@
-"""Where things stand in a line of an AutoTVM log, of both forms.
+"""The lines of AutoTVM logs, of both forms: where things stand in one.
 
 Since 0.2 it is `{"input": [target, task, args, kwargs], "config": {"entity": [...]}, "result": [...]}`; before it was
 `{"i": [target, task, args, kwargs, workload, {"e": [...]}], "r": [...]}`. A task is a template's name with arguments.
@@ -16,7 +16,17 @@ from tunedb.traces import AUTOTVM
 
 
 def entry_of(record: dict[str, Any]) -> Entry:
-    """A record's meaning. Raises: BadInputError."""
+    """Reads a record.
+
+    Args:
+        record: a line of an AutoTVM log, decoded.
+
+    Returns:
+        What the line says.
+
+    Raises:
+        BadInputError: the line is not of this form, or a part of it makes no sense.
+    """
     if "input" in record:
         task_input, config, result = record["input"], record.get("config"), record.get("result")
         entity = config.get("entity") if isinstance(config, dict) else None

@@ -1,4 +1,4 @@
-"""What a file is, told by its first lines; by its name only where they say nothing."""
+"""The format of a file, by its first lines; by its name only where they say nothing."""
 
 from __future__ import annotations
 
@@ -34,11 +34,14 @@ _LINE_FORMS = (
 
 
 def detect(name: str, head: bytes) -> Format:
-    """The format of a file.
+    """Tells what a file is.
 
     Args:
-        name: its name, without a compression's suffix.
-        head: its first `HEAD_BYTES` bytes, decompressed.
+        name: the name of the file, without a compression's suffix.
+        head: the first `HEAD_BYTES` bytes of the file, decompressed.
+
+    Returns:
+        The format of the file.
     """
     if head[257:262] == b"ustar":
         return Format.TAR
@@ -64,7 +67,14 @@ def plain_name(name: str) -> str:
 
 
 def partner_name(records: str) -> str:
-    """What the workload file that belongs to a record file is called, by MetaSchedule's custom; "" if there is none."""
+    """Names the workload file that belongs to a record file by MetaSchedule's custom.
+
+    Args:
+        records: the name of the record file.
+
+    Returns:
+        The name of its workload file; "" if the custom says nothing.
+    """
     path = PurePosixPath(records)
     if "tuning_record" not in path.name:
         return ""

@@ -1,4 +1,4 @@
-"""Reads the logs of tuners before MetaSchedule: what AutoTVM's and Ansor's have in common.
+"""The logs of tuners before MetaSchedule: reads what AutoTVM's and Ansor's have in common.
 
 Both write a task by name, not as a module that a schedule could be replayed on, and TVM has dropped both tuners. Their
 records tell how fast which hardware was with which tiling; `autotvm.py` and `ansor.py` say where it stands in a line.
@@ -60,8 +60,8 @@ class OtherTunerReader:
     uri: str
     source_id: str
     hardware_id: str
-    add_target: Callable[[Target], None]  # told of each target once
-    add_workload: Callable[[Workload], None]  # told of each workload once
+    add_target: Callable[[Target], None]  # called with each target once
+    add_workload: Callable[[Workload], None]  # called with each workload once
     entry_of: Callable[[dict[str, Any]], Entry]  # raises BadInputError
     _targets: dict[str, str] = field(default_factory=dict)
     _workloads: dict[bytes, str] = field(default_factory=dict)
@@ -70,8 +70,8 @@ class OtherTunerReader:
         """Appends the line's trial, or says why not; comments and blank lines are neither.
 
         Args:
-            number: of the line, from 1.
-            line: as it stands in the file.
+            number: the number of the line, from 1.
+            line: the line as it stands in the file.
             trials: the rows to append to.
         """
         if line.startswith(b"#") or not line.strip():
@@ -139,7 +139,17 @@ class OtherTunerReader:
 
 
 def target_of_text(text: str) -> Target:
-    """A target as it stood on TVM's command line ("llvm -mcpu=core-avx2"), canonical. Raises: BadInputError."""
+    """Reads a target as it stood on TVM's command line.
+
+    Args:
+        text: the target, such as "llvm -mcpu=core-avx2".
+
+    Returns:
+        The canonical target.
+
+    Raises:
+        BadInputError: the text is no target.
+    """
     if text.lstrip().startswith("{"):
         return canonical_target(text)
     try:

@@ -1,4 +1,4 @@
-"""Reads MetaSchedule's JSON databases of every age, line by line, into columns.
+"""MetaSchedule's JSON databases of every age: reads their lines, one by one, into rows of the store.
 
 A workload line is `[structural hash, base64 of (8-byte length + JSON graph)]`. A record line is
 `[workload index, [[instructions, decisions], run_secs, target, args_info]]`. Traces stay bytes: only the part that a
@@ -66,8 +66,8 @@ class RecordReader:
     uri: str
     source_id: str
     hardware_id: str
-    add_target: Callable[[Target], None]  # told of each target once
-    add_workload: Callable[[Workload], None]  # told of each unknown workload once
+    add_target: Callable[[Target], None]  # called with each target once
+    add_workload: Callable[[Workload], None]  # called with each unknown workload once
     workloads: Sequence[tuple[str, str] | None] | None = None  # (workload_id, module_id) by index; None: not known
     head: bytes = b""  # the file's first line
     _shared: dict[bytes, tuple[str, bytes]] = field(default_factory=dict)
@@ -79,8 +79,8 @@ class RecordReader:
         """Appends the line's trial, or says why not.
 
         Args:
-            number: of the line, from 1.
-            line: as it stands in the file.
+            number: the number of the line, from 1.
+            line: the line as it stands in the file.
             trials: the rows to append to.
         """
         try:

@@ -1,54 +1,16 @@
-"""Stores that were damaged: what is said of them, and what is left after a repair."""
+"""Stores that were damaged: what is left after a repair."""
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
 
-from tests.tunedb import samples
-from tests.tunedb.samples import AROUND, OTHER_TARGET, TARGET, trial
+from tests.tunedb.maintenance.damage import good, newest, problems, trials_left
+from tests.tunedb.samples import OTHER_TARGET
 from tunedb import open_store
 from tunedb.errors import NotFoundError, UsageError
 from tunedb.maintenance.repair import repair
-from tunedb.maintenance.verify import verify
-
-
-def good(number: int, target_id: str = TARGET.target_id):  # type: ignore[no-untyped-def]
-    return trial(number, target_id=target_id)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A store of two commits: trials 0 and 1, then 2 for another target."""
-    with open_store(tmp_path / "store") as store:
-        store.append([good(0), good(1)], **AROUND)
-        store.append([good(2, OTHER_TARGET.target_id)], targets=[OTHER_TARGET])
-    return tmp_path / "store"
-
-
-def problems(folder: Path) -> list[str]:
-    with open_store(folder, create=False) as store:
-        return verify(store)
-
-
-def newest(folder: Path, table: str, pattern: str = "*.parquet") -> Path:
-    return max((folder / table).rglob(pattern), key=lambda file: file.stat().st_mtime_ns)
-
-
-def trials_left(folder: Path) -> set[str]:
-    with open_store(folder, create=False) as store:
-        assert verify(store) == []
-        store.target_summaries()
-        return {row.trial_id for row in store.trials()}
-
-
-def test_a_sound_store_is_sound(folder: Path) -> None:
-    assert problems(folder) == []
-    before = sorted(folder.rglob("*"))
-    assert repair(folder) == []
-    assert sorted(folder.rglob("*")) == before
 
 
 def test_a_broken_file_is_named_and_set_aside(folder: Path) -> None:
@@ -91,18 +53,6 @@ def test_a_commit_that_was_cut_short_is_set_aside(folder: Path) -> None:
     (done,) = repair(folder)
     assert str(commit) in done.what
     assert trials_left(folder) == {good(0).trial_id, good(1).trial_id}
-
-
-def test_contents_that_were_changed_are_named(folder: Path) -> None:
-    with open_store(folder) as store:
-        store.append([dataclasses.replace(good(3), run_secs=(1e-9,))])
-        softmax = samples.workload("softmax")
-        changed = dataclasses.replace(samples.module(softmax), module_json=b"other")
-        store.append([], workloads=[softmax], modules=[changed])
-    found = problems(folder)
-    assert len(found) == 2
-    assert good(3).trial_id in found[0]
-    assert changed.module_id in found[1]
 
 
 def test_what_cannot_be_repaired_says_so(tmp_path: Path) -> None:

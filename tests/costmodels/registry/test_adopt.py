@@ -1,0 +1,54 @@
+"""Models that load, and models that do not, are tried in a process of their own."""
+
+import json
+
+import pytest
+
+from costmodels.models.lightgbm import LightGBMModel
+from costmodels.registry.adopt import adopt
+from costmodels.registry.choose import load_model
+from costmodels.registry.manifest import TrainedOn, save_model, store_folder
+from tunedb.errors import ModelError
+
+
+@pytest.fixture
+def elsewhere(store, target, make_made_up_dataset, tmp_path):
+    """A saved model's folder, outside of the store."""
+    store.append([], targets=[target])
+    model = LightGBMModel(num_trees=5, members=2)
+    model.fit(make_made_up_dataset(groups=2, size=30), seed=0)
+    saved = save_model(store, model, trained_on=TrainedOn.snapshot(target, "7", ["t"], 1, 1), seed=0)
+    return saved.rename(tmp_path / "elsewhere")
+
+
+def models(store):
+    return list((store_folder(store) / "models").iterdir())
+
+
+def test_a_model_that_predicts_is_taken(store, target, elsewhere):
+    (elsewhere / "member-0.txt").open("a").write("\n")
+
+    directory, manifest = adopt(store, elsewhere)
+
+    assert "-changed-" in manifest.name
+    assert load_model(store, target.target_id).directory == directory
+
+
+def test_a_model_that_cannot_be_read_is_refused_with_the_reason(store, elsewhere):
+    manifest = json.loads((elsewhere / "manifest.json").read_text())
+    (elsewhere / "manifest.json").write_text(json.dumps({**manifest, "feature_version": "per_store-0"}))
+
+    with pytest.raises(ModelError, match="per_store-0"):
+        adopt(store, elsewhere)
+
+    assert models(store) == []
+
+
+def test_a_model_that_crashes_the_process_is_refused(store, elsewhere):
+    member = elsewhere / "member-0.txt"
+    member.write_text(member.read_text().replace("left_child=", "left_child=2147483000 ", 1))
+
+    with pytest.raises(ModelError, match=r"refused: ended the process \(signal"):
+        adopt(store, elsewhere)
+
+    assert models(store) == []

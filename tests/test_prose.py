@@ -37,5 +37,7 @@ def test_sentences_are_short(name: str) -> None:
 
 
 def test_a_sentence_ends_where_it_ends() -> None:
-    page = "# A title\n\nOne `code with words` two. Three [four five](a_link.md).\n\n- six\n- seven, 0.5 s\n\n```sh\neight\n```\n"
+    page = (
+        "# Title\n\nOne `code with words` two. Three [four five](a.md).\n\n- six\n- seven, 0.5 s\n\n```sh\neight\n```\n"
+    )
     assert [num_words(it) for it in sentences(page) if it] == [3, 3, 1, 3]

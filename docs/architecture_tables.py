@@ -60,7 +60,9 @@ def main() -> None:
     page = PAGE.read_text(encoding="utf-8")
     wanted = filled(page)
     if "--check" in sys.argv[1:]:
-        sys.exit("ARCHITECTURE.md does not list the modules as they are: run `make architecture`" * (page != wanted))
+        if page != wanted:
+            sys.exit("ARCHITECTURE.md does not list the modules as they are: run `make architecture`")
+        return
     PAGE.write_text(wanted, encoding="utf-8")
 
 

@@ -52,3 +52,10 @@ def test_there_is_a_how_to_for_what_is_added_most() -> None:
     assert set(wanted.split(", ")) <= set(HOW_TOS)
     assert {"A condition of a measurement", "A plot", "An error", "A page", "A dependency", "A release"} <= set(HOW_TOS)
     assert sum(bool(paths) for paths in HOW_TOS.values()) >= len(HOW_TOS) - 2
+
+
+def test_architecture_s_prose_names_files_that_there_are() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    paths = set(re.findall(r"`((?:tunedb|costmodels|search|cli)/[\w./]*)`", page))
+    assert len(paths) > 40
+    assert sorted(path for path in paths if not (ROOT / path).exists()) == []

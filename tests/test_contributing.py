@@ -19,16 +19,18 @@ def how_tos() -> dict[str, list[str]]:
     return {title: re.findall(r"`([\w.-]+(?:/[\w.-]*)+)`", text) for title, _, text in parts}
 
 
-def architecture() -> set[str]:
-    """The folders and files that ARCHITECTURE's tables list."""
-    listed, folder = set(), ""
+def architecture() -> dict[str, str]:
+    """What ARCHITECTURE's tables say of each folder and file."""
+    listed, folder = {}, ""
     for line in (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").splitlines():
         if heading := re.fullmatch(r"### `([\w/]+/)`", line):
             folder = heading[1]
-            listed |= {folder, f"{folder}__init__.py"}
-        elif folder and (row := re.match(r"\| `(\w+\.py)` \|", line)):
-            listed.add(folder + row[1])
-        elif line.startswith("## "):
+            listed[folder] = listed[f"{folder}__init__.py"] = ""
+        elif folder and (row := re.fullmatch(r"\| `(\w+\.py)` \| (.*) \|", line)):
+            listed[folder + row[1]] = row[2]
+        elif folder and line and not listed[folder]:
+            listed[folder] = listed[f"{folder}__init__.py"] = line
+        elif line.startswith("<!-- end"):
             folder = ""
     return listed
 
@@ -45,6 +47,28 @@ def test_a_how_to_names_files_that_there_are(title: str) -> None:
 def test_a_how_to_s_modules_stand_in_architecture(title: str) -> None:
     listed = architecture()
     assert [path for path in HOW_TOS[title] if path.startswith(PACKAGES) and path not in listed] == []
+
+
+# What a reader looks for in the tables, who has not read the how-to.
+SOUGHT = {
+    "A column": "column",
+    "A reader of a log format": "log format",
+    "A feature family": "family of features",
+    "A cost model": "cost model",
+    "A strategy": "strateg",
+    "A device": "device",
+    "A verb": "verb",
+    "A condition of a measurement": "condition",
+    "A plot": "plot",
+    "An error": "error",
+}
+
+
+@pytest.mark.parametrize("title", SOUGHT)
+def test_the_file_to_touch_is_found_from_the_tables_alone(title: str) -> None:
+    listed = architecture()
+    found = [path for path in HOW_TOS[title] if SOUGHT[title] in listed.get(path, "").lower()]
+    assert found, {path: listed.get(path) for path in HOW_TOS[title]}
 
 
 def test_there_is_a_how_to_for_what_is_added_most() -> None:

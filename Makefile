@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 GATE := --target znver5 --split leave-operator-family-out --model second-look --own --no-shipped --limit 64
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test gate prior slow lint types layers architecture check format lock pre-commit clean
+.PHONY: help setup demo test gate prior slow lint types layers architecture docs check format lock pre-commit clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,7 +45,10 @@ layers: $(READY) ## Check that imports run one way (import-linter)
 architecture: $(READY) ## Fill ARCHITECTURE.md's tables from the modules' docstrings
 	$(BIN)/python docs/architecture_tables.py
 
-check: lint types layers test ## All checks: lint, types, layers, test
+docs: $(READY) ## Build the site of docs/ into site/; links and docstrings must be sound
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+check: lint types layers docs test ## All checks: lint, types, layers, docs, test
 
 format: $(READY) ## Format the code and fix what ruff can fix
 	$(BIN)/ruff format .
@@ -63,7 +66,7 @@ pre-commit: $(READY) ## Run lint, types and layers before each commit from now o
 	$(BIN)/pre-commit install
 
 clean: ## Remove the virtual environment, caches and the demo's store
-	rm -rf $(VENV) .gate-store build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .demo-store
+	rm -rf $(VENV) .gate-store build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .demo-store
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements.lock pyproject.toml

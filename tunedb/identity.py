@@ -1,4 +1,7 @@
-"""Hashes of content: what makes two workloads, targets, machines, traces or trials the same. Decided here alone."""
+"""Hashes of content: what makes two workloads, targets, machines, conditions, traces or trials the same.
+
+It is decided here alone.
+"""
 
 from __future__ import annotations
 

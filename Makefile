@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # What the gate evaluates: some trials of each workload, learned from these logs alone; some minutes.
-GATE := --target znver5 --split leave-operator-family-out --model second-look --own --no-shipped --limit 64
+GATE := --target znver5 --split leave-operator-family-out --model two-stage --own --no-shipped --limit 64
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test gate prior slow lint types layers architecture docs check format lock pre-commit clean
@@ -26,7 +26,7 @@ gate: $(READY) ## Check that cost models rank unseen workloads no worse than tes
 	rm -rf .gate-store && $(BIN)/tunedb ingest data/metaschedule --store .gate-store >/dev/null
 	$(BIN)/tunedb evaluate $(GATE) --store .gate-store --gate tests/accuracy-baseline.json
 
-prior: $(READY) ## Make again what ships in costmodels/shipped, of the logs in data/ (bit for bit; 40 minutes on two cores)
+prior: $(READY) ## Make the bundled prior in costmodels/shipped again, of the logs in data/ (bit for bit; 40 minutes on two cores)
 	$(BIN)/python -m costmodels.build_prior data costmodels/shipped
 
 slow: $(READY) ## Run the tests that take minutes

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 from unseen_machine import METRICS, fitted, judged, predicted
 
+from costmodels.compute import Compute
 from costmodels.dataset import Pool, dataset_of, fold_numbers
 from costmodels.features import FAMILIES
+from costmodels.kinds import of_kind
 from costmodels.pools import features_of
-from costmodels.shipped import shipped_pools
 from tunedb.ingest.pipeline import ingest
 from tunedb.store.memory import MemoryStore
 from tunedb.store.opening import open_store
@@ -39,16 +40,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "results" / "after_compiling.json")
     chosen = parser.parse_args()
     workers = len(os.sched_getaffinity(0))
-    known = shipped_pools("llvm")
+    known = of_kind("llvm").prior.pools
     with open_store(chosen.store) as store:
         target = store.resolve_target(chosen.target)
         own = [compiled(pool) for pool in known if pool.target_id == target.target_id]
         wanted = {trial_id for pool in own for trial_id in pool.trial_ids}
         trials = [trial for trial in store.trials(target_id=target.target_id) if trial.trial_id in wanted]
-        code, causes, _ = features_of(
-            store, target, trials, family=FAMILIES["machine_code"], workers=workers, on_progress=told
-        )
-    print(f"{len(code):,} trials compiled, {len(causes)} not", flush=True)
+        compute = Compute(workers, on_progress=told)
+        found = features_of(store, target, trials, FAMILIES["machine_code"], compute=compute)
+        code = found.rows
+    print(f"{len(code):,} trials compiled, {len(found.causes)} not", flush=True)
     with MemoryStore() as shown:
         ingest(shown, [HERE.parent / "data" / "metaschedule"])
         judging = {row.workload_id for row in shown.workloads()}

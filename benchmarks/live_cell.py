@@ -119,21 +119,22 @@ class Remembering:
 
 
 def model_without(operator: str, memory: Path) -> Any:
-    """The default model, learned from what ships but for the family of an operator; kept for the next run."""
+    """The default model, learned from the bundled trials but for the family of an operator; kept for the next run."""
     from costmodels.dataset import dataset_of
+    from costmodels.kinds import of_kind
     from costmodels.models.lightgbm import LightGBMModel
-    from costmodels.shipped import shipped_pools
 
     family = FAMILIES[operator]
     folder = memory.with_name(f"model-without-{family}")
     if not (folder / "ensemble.json").is_file():
-        pools = [pool for pool in shipped_pools("llvm") if family not in pool.family]
-        assert len(pools) < len(shipped_pools("llvm"))
+        pools = [pool for pool in of_kind("llvm").prior.pools if family not in pool.family]
+        assert len(pools) < len(of_kind("llvm").prior.pools)
         model = LightGBMModel()
         model.fit(dataset_of(pools), seed=0)
         folder.mkdir(parents=True, exist_ok=True)
-        model.save(folder)
-    return LightGBMModel.load(folder)
+        for name, content in model.save().items():
+            (folder / name).write_bytes(content)
+    return LightGBMModel.load({path.name: path.read_bytes() for path in folder.iterdir()})
 
 
 # What to leave out for an operator: pools whose names have this. A convolution leaves out all convolutions.

@@ -27,10 +27,11 @@ import numpy as np
 from scipy.special import erfcx, log_ndtr
 from threadpoolctl import threadpool_limits
 
+from costmodels.compute import Compute
 from costmodels.dataset import Pool, dataset_of, fold_numbers
+from costmodels.kinds import of_kind
 from costmodels.model import CostModel
 from costmodels.models import LightGBMModel, RooflineModel
-from costmodels.shipped import shipped_pools
 from search.bo import surrogate as surrogate_module
 from search.bo.acquisition import select_batch, select_batch_by
 from search.bo.surrogate import surrogate_of
@@ -204,7 +205,7 @@ def priors(pools: Sequence[Pool], kept: Path | None, workers: int) -> list[Array
     fold = dict(zip(ids, fold_numbers(np.arange(len(ids)), FOLDS, seed=0).tolist(), strict=True))
     found: list[Array] = [np.empty(0)] * len(pools)
     for number in range(FOLDS):
-        model = LightGBMModel(workers=workers)
+        model = LightGBMModel(compute=Compute(workers))
         model.fit(dataset_of([pool for pool in pools if fold[pool.workload_id] != number]), seed=0)
         for place, pool in enumerate(pools):
             if fold[pool.workload_id] == number:
@@ -249,10 +250,10 @@ def main() -> None:
     parser.add_argument("--priors", type=Path, help="file that keeps the priors from run to run (.npz)")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "search_replay.json")
     chosen = parser.parse_args()
-    shipped = list(shipped_pools("llvm"))
+    bundled = list(of_kind("llvm").prior.pools)
     pairs = [
         pair
-        for pair in zip(shipped, priors(shipped, chosen.priors, chosen.workers), strict=True)
+        for pair in zip(bundled, priors(bundled, chosen.priors, chosen.workers), strict=True)
         if len(pair[0]) >= 100
     ]
     pools = spread(pairs, chosen.pools)

@@ -13,11 +13,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+from costmodels.compute import Compute
 from costmodels.dataset import not_among
 from costmodels.evaluation.splits import SHOTS, Few, evaluate
+from costmodels.kinds import of_kind
 from costmodels.models.lightgbm import LightGBMModel
 from costmodels.pools import read_pools
-from costmodels.shipped import shipped_pools
 from tunedb.store.opening import open_store
 
 _SHRINKAGE = 40.0  # trees times learning rate, as the default has them
@@ -35,13 +36,13 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "transfer.json")
     chosen = parser.parse_args()
-    workers = len(os.sched_getaffinity(0))
+    compute = Compute(len(os.sched_getaffinity(0)))
     with open_store(chosen.store) as store:
         target = store.resolve_target(chosen.target)
-        pools = [pool for row in store.targets() for pool in read_pools(store, row, workers=workers).pools]
-    pools += not_among(shipped_pools(target.kind), pools)
+        pools = [pool for row in store.targets() for pool in read_pools(store, row, compute=compute).pools]
+    pools += not_among(of_kind(target.kind).prior.pools, pools)
     rate = _SHRINKAGE / chosen.trees
-    make = {"lightgbm": lambda: LightGBMModel(num_trees=chosen.trees, learning_rate=rate, workers=workers)}
+    make = {"lightgbm": lambda: LightGBMModel(num_trees=chosen.trees, learning_rate=rate, compute=compute)}
     rows: list[dict[str, Any]] = []
 
     def add(shots: int, way: str, split: str, few: Few, seeds: int) -> None:

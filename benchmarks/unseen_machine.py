@@ -20,12 +20,13 @@ import lightgbm
 import numpy as np
 
 from costmodels import metrics
+from costmodels.compute import Compute
 from costmodels.dataset import Pool, dataset_of
 from costmodels.features import hardware, workload
+from costmodels.kinds import of_kind
 from costmodels.models import LightGBMModel, RooflineModel
 from costmodels.models.ensemble import log_cost
 from costmodels.pools import read_pools
-from costmodels.shipped import shipped_pools
 from tunedb.ingest.pipeline import ingest
 from tunedb.machine.hardware import hardware_named
 from tunedb.metaschedule.replay import load_module
@@ -64,8 +65,8 @@ def main() -> None:
         archs = {target.target_id: target.arch for target in store.targets()}
         descriptors = {row.workload_id: described(store, row.workload_id) for row in store.workloads()}
         (unseen,) = (target for target in store.targets() if target.arch == "znver4")
-        test = [pool for pool in read_pools(store, unseen, workers=workers).pools if len(pool) >= FEWEST]
-    known = shipped_pools("llvm")
+        test = [pool for pool in read_pools(store, unseen, compute=Compute(workers)).pools if len(pool) >= FEWEST]
+    known = of_kind("llvm").prior.pools
     print(f"{len(test)} workloads of {unseen.text}\n{'way':34}", *(f"{name:>9}" for name in METRICS))
     table = {}
     for way, costs in ways(known, test, archs, descriptors, chosen.seeds, workers):
@@ -102,7 +103,7 @@ def ways(
     }
     for seed in range(seeds):
         for share in SHARES:
-            model = LightGBMModel(absolute_share=share, members=MEMBERS, judges=JUDGES, workers=workers)
+            model = LightGBMModel(absolute_share=share, members=MEMBERS, judges=JUDGES, compute=Compute(workers))
             model.fit(dataset, seed=seed)
             yield f"second regressor's share {share:g}", [model.predict(pool.features).mean for pool in test]
         for name, told in tellings.items():

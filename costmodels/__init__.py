@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from costmodels.model import CostModel, Prediction
     from costmodels.registry.choose import LoadedModel, load_model
-    from costmodels.registry.manifest import save_model
+    from costmodels.registry.saved import save_model
     from costmodels.training import TrainReport, train
 
 __all__ = ["CostModel", "LoadedModel", "Prediction", "TrainReport", "load_model", "save_model", "train"]
@@ -22,7 +22,7 @@ _HOMES = {
     "Prediction": "model",
     "TrainReport": "training",
     "load_model": "registry.choose",
-    "save_model": "registry.manifest",
+    "save_model": "registry.saved",
     "train": "training",
 }
 

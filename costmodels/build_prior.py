@@ -1,4 +1,4 @@
-"""Makes what ships of logs: `python -m costmodels.build_prior data/ costmodels/shipped`.
+"""Makes the bundled prior of logs: `python -m costmodels.build_prior data/ costmodels/shipped`.
 
 The same logs and versions of libraries give the same bytes.
 """
@@ -21,15 +21,18 @@ import msgspec
 import numpy as np
 
 from costmodels import metrics
+from costmodels.compute import Compute
 from costmodels.dataset import Pool, dataset_of, stacked
-from costmodels.features import DEFAULT, FAMILIES
-from costmodels.models import DEFAULT as DEFAULT_MODEL
-from costmodels.models import models
+from costmodels.features import FAMILIES
+from costmodels.kinds import of_kind
+from costmodels.models import make
 from costmodels.pools import features_of, read_pools
-from costmodels.registry.manifest import TrainedOn, write_model
-from costmodels.shipped import CODE_VERSION_KEY, KIND, MODEL, POOL_COLUMNS, SCHEDULES, TRIALS, VERSION_KEY
+from costmodels.registry.manifest import TrainedOn, packed
+from costmodels.registry.saved import write_folder
+from costmodels.shipped import CODE_VERSION_KEY, MODEL, POOL_COLUMNS, SCHEDULES, TRIALS, VERSION_KEY
+from costmodels.training import SPLIT
 from tunedb.ingest.pipeline import ingest
-from tunedb.records import Target, Trace, Workload
+from tunedb.records import Target, Trace, WorkloadSummary
 from tunedb.store.contract import Store
 from tunedb.store.opening import open_store
 
@@ -41,26 +44,28 @@ _log = logging.getLogger(__name__)
 _BEST_OF_EACH = 4  # schedules of a workload on a target
 _COMPILED = ("x86-64-v3", "znver5")  # targets whose trials are compiled; the others would take an hour more
 _COMPILED_OF_EACH = 100  # trials of a workload on such a target
-_CODE = FAMILIES["machine_code"]
+_KIND = "llvm"  # of the targets that were measured
+_FEATURES, _CODE = of_kind(_KIND).features, FAMILIES["machine_code"]
 _MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)  # of every build: the time of day is no part of what was learned
 
 
 def build(logs: Sequence[Path], out: Path, *, workers: int) -> None:
-    """Ingests logs into a store of their own, and writes what ships of it into a folder."""
+    """Ingests logs into a store of their own, and writes the prior that is made of it into a folder."""
     with tempfile.TemporaryDirectory() as folder, open_store(folder, create=True) as store:
         report = ingest(store, logs)
         _log.info("%s trials", report.added)
-        targets = {target.target_id: target for target in store.targets() if target.kind == KIND}
-        pools = [pool for t in targets.values() for pool in read_pools(store, t, workers=workers).pools]
-        pools = _with_code(store, targets, pools, workers=workers)
+        targets = {target.target_id: target for target in store.targets() if target.kind == _KIND}
+        compute = Compute(workers)
+        pools = [pool for t in targets.values() for pool in read_pools(store, t, compute=compute).pools]
+        pools = _with_code(store, targets, pools, compute)
         pools.sort(key=lambda pool: (pool.target_id, pool.workload_id, pool.trial_ids))
-        workloads = {pool.workload_id: store.workload(pool.workload_id) for pool in pools}
+        workloads = {row.workload_id: row for row in store.workloads()}
         write_trials(pools, workloads, out / TRIALS)
-        _write_schedules(store, pools, targets, out / SCHEDULES)
-        _write_model(store, pools, out / MODEL, workers=workers)
+        _write_schedules(store, pools, workloads, targets, out / SCHEDULES)
+        _write_model(store, pools, out / MODEL, compute)
 
 
-def _with_code(store: Store, targets: Mapping[str, Target], pools: Sequence[Pool], *, workers: int) -> list[Pool]:
+def _with_code(store: Store, targets: Mapping[str, Target], pools: Sequence[Pool], compute: Compute) -> list[Pool]:
     """The pools with the machine code of some trials of each, drawn at random."""
     of_target: dict[str, set[str]] = {}
     for pool in pools:
@@ -70,31 +75,27 @@ def _with_code(store: Store, targets: Mapping[str, Target], pools: Sequence[Pool
     rows: dict[str, NDArray[np.float64]] = {}
     for target_id, wanted in of_target.items():
         trials = [trial for trial in store.trials(target_id=target_id) if trial.trial_id in wanted]
-        found, causes, _ = features_of(store, targets[target_id], trials, family=_CODE, workers=workers)
-        _log.info("%s: %s trials compiled, %s not", targets[target_id].arch, len(found), len(causes))
-        rows.update(found)
+        found = features_of(store, targets[target_id], trials, _CODE, compute=compute)
+        _log.info("%s: %s trials compiled, %s not", targets[target_id].arch, len(found.rows), len(found.causes))
+        rows.update(found.rows)
     return [dataclasses.replace(pool, code=stacked([rows.get(i) for i in pool.trial_ids])) for pool in pools]
 
 
-def write_trials(pools: Sequence[Pool], workloads: Mapping[str, Workload], path: Path) -> None:
-    """Writes pools as Parquet, one column a feature; `workloads` has theirs by id."""
+def write_trials(pools: Sequence[Pool], workloads: Mapping[str, WorkloadSummary], path: Path) -> None:
+    """Writes pools as Parquet, one column a feature."""
     import pyarrow
     import pyarrow.parquet as pq
 
     dataset = dataset_of(pools)
-    of_pools = [
-        (pool.workload_id, pool.name, row.family, row.epilogue, row.extents, pool.target_id, pool.best_secs)
-        for pool in pools
-        for row in [workloads[pool.workload_id]]
-    ]
+    of_pools = [(*_described(workloads[pool.workload_id]), pool.target_id, pool.best_secs) for pool in pools]
     rows = [row for row, pool in zip(of_pools, pools, strict=True) for _ in range(len(pool))]
     columns = {
         **dict(zip(POOL_COLUMNS, map(list, zip(*rows, strict=True)), strict=True)),
         "trial_id": list(dataset.trial_ids),
         "score": dataset.scores.astype(np.float32),
-        **dict(zip(DEFAULT.names(), dataset.features.T.astype(np.float32), strict=True)),
+        **dict(zip(_FEATURES.names(), dataset.features.T.astype(np.float32), strict=True)),
     }
-    versions = {VERSION_KEY: DEFAULT.FEATURE_VERSION.encode()}
+    versions = {VERSION_KEY: _FEATURES.FEATURE_VERSION.encode()}
     if dataset.code is not None:
         columns.update(zip(_CODE.names(), dataset.code.T.astype(np.float32), strict=True))
         versions[CODE_VERSION_KEY] = _CODE.FEATURE_VERSION.encode()
@@ -102,20 +103,27 @@ def write_trials(pools: Sequence[Pool], workloads: Mapping[str, Workload], path:
     pq.write_table(table, path, compression="zstd", compression_level=19, row_group_size=1 << 20)
 
 
-def _write_schedules(store: Store, pools: Sequence[Pool], targets: Mapping[str, Target], path: Path) -> None:
+def _write_schedules(
+    store: Store,
+    pools: Sequence[Pool],
+    workloads: Mapping[str, WorkloadSummary],
+    targets: Mapping[str, Target],
+    path: Path,
+) -> None:
     """Writes the best schedules of each pool's workload and target as compressed JSON."""
     sizes = _sizes(pools)
-    keys = {(pool.target_id, pool.workload_id, pool.name) for pool in pools}
+    keys = {(pool.target_id, pool.workload_id) for pool in pools}
     rows = [
-        (
-            *(workload_id, name, workload.family, workload.epilogue, workload.extents),
-            targets[target_id].text,
-            [_texts(trial.trace) for trial in best],
-        )
-        for target_id, workload_id, name in sorted(keys, key=lambda key: (-sizes[key[0]], key))
-        for workload, best in [(store.workload(workload_id), store.best(workload_id, target_id, _BEST_OF_EACH))]
+        (*_described(workloads[workload_id]), targets[target_id].text, [_texts(trial.trace) for trial in best])
+        for target_id, workload_id in sorted(keys, key=lambda key: (-sizes[key[0]], key))
+        for best in [store.best(workload_id, target_id, _BEST_OF_EACH)]
     ]
     path.write_bytes(lzma.compress(msgspec.json.encode(rows), preset=9))
+
+
+def _described(workload: WorkloadSummary) -> tuple[str, str, str, str, list[int]]:
+    """A workload as both files have it."""
+    return workload.workload_id, workload.name, workload.family, workload.epilogue, list(workload.extents)
 
 
 def _texts(trace: Trace) -> tuple[str, str]:
@@ -130,27 +138,26 @@ def _sizes(pools: Sequence[Pool]) -> dict[str, int]:
     return sizes
 
 
-def _write_model(store: Store, pools: Sequence[Pool], folder: Path, *, workers: int) -> None:
+def _write_model(store: Store, pools: Sequence[Pool], folder: Path, compute: Compute) -> None:
     dataset = dataset_of(pools)
     sizes = _sizes(pools)
     largest = max(sizes, key=lambda target_id: (sizes[target_id], target_id))
     (target,) = (target for target in store.targets() if target.target_id == largest)
     workload_ids = {pool.workload_id for pool in pools if pool.target_id == largest}
-    model = models(workers)[DEFAULT_MODEL]()
+    model = make(of_kind(_KIND).model, compute=compute)
     held_out = model.fit(dataset, seed=0)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    write_model(
-        folder,
+    manifest, files = packed(
         model,
         trained_on=TrainedOn.snapshot(
             target, "data", dataset.trial_ids, sizes[largest], len(workload_ids), int(dataset.is_compiled.sum())
         ),
         seed=0,
         metrics=metrics.summary(dataset.scores, held_out.mean, dataset.groups),
-        split="workloads held out, in folds",
+        split=SPLIT,
         created_at=_MADE_AT,
     )
+    shutil.rmtree(folder, ignore_errors=True)
+    write_folder(folder, manifest, files)
 
 
 def main() -> None:

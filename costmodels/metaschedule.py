@@ -6,7 +6,6 @@ a model that was trained before, nothing is random from the first trial on.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +15,8 @@ from tvm.ir.utils import derived_object
 from tvm.s_tir import meta_schedule as ms
 
 from costmodels.dataset import Dataset
-from costmodels.features import DEFAULT
+from costmodels.features import Family
+from costmodels.kinds import of_kind
 from costmodels.model import CostModel
 from tunedb.errors import ModelError
 
@@ -45,7 +45,7 @@ class _Pretrained(ms.cost_model.PyCostModel):  # type: ignore[misc]
     def update(self, context: Any, candidates: Sequence[Any], results: Sequence[Any]) -> None:
         if not self._learn:
             return
-        rows = DEFAULT.extract([candidate.sch for candidate in candidates], context)
+        rows = _features(context).extract([candidate.sch for candidate in candidates], context)
         for row, result in zip(rows, results, strict=True):
             secs = [float(value) for value in result.run_secs or []]
             if not np.isnan(row[0]) and secs and result.error_msg is None:
@@ -57,13 +57,12 @@ class _Pretrained(ms.cost_model.PyCostModel):  # type: ignore[misc]
             ids = tuple(str(number) for number in range(len(taken)))
             dataset = Dataset(np.stack(self._rows), scores, np.zeros(len(taken), dtype=np.int64), ("this run",), ids)
             # From what was given, each time: trees upon trees would count the first batches again and again.
-            self._model = copy.copy(self._given)
-            self._model.update(dataset, seed=self._seed)
+            self._model = self._given.updated(dataset, seed=self._seed)
 
     def predict(self, context: Any, candidates: Sequence[Any]) -> np.ndarray:
         """Scores [n], larger for faster candidates; those that cannot be read come last."""
         scores = np.full(len(candidates), -math.inf)
-        rows = DEFAULT.extract([candidate.sch for candidate in candidates], context)
+        rows = _features(context).extract([candidate.sch for candidate in candidates], context)
         usable = np.flatnonzero(~np.isnan(rows[:, 0]))
         if len(usable):
             # Stock's evolutionary search wants scores that are not negative.
@@ -71,12 +70,16 @@ class _Pretrained(ms.cost_model.PyCostModel):  # type: ignore[misc]
         return np.where(np.isfinite(scores), scores, 0.0)
 
 
+def _features(context: Any) -> Family:
+    return of_kind(str(context.target.kind.name)).features
+
+
 def cost_model(model: CostModel, *, learn: bool = True, seed: int = 0) -> Any:
     """A model as MetaSchedule takes one: `ms.tune_tir(..., cost_model=cost_model(loaded.model))`.
 
     Args:
         model: fitted or loaded; it is not changed.
-        learn: whether a copy of it learns from the run's measurements, as stock's model does.
+        learn: whether another one, made of it, learns from the run's measurements, as stock's model does.
         seed: of that learning.
 
     Returns:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from costmodels.compute import ALONE, Compute
 from costmodels.dataset import Pool, stacked
 from costmodels.extraction.cache import FeatureCache
-from costmodels.extraction.extract import Job, featurise
-from costmodels.features import DEFAULT, FAMILIES, Family, trace
-from costmodels.registry.manifest import store_folder
-from costmodels.shipped import shipped_code
+from costmodels.extraction.extract import Job
+from costmodels.features import Family, Needs
+from costmodels.kinds import of_kind
 from tunedb.errors import NotFoundError
 from tunedb.machine.hardware import anonymous_trial_id
 from tunedb.machine.kernels import WORKLOAD_IDS
@@ -26,7 +26,25 @@ from tunedb.store.contract import Store
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from costmodels.cluster import Cluster
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which of a target's good trials are read, and what of them."""
+
+    exclude_workloads: frozenset[str] = frozenset()  # ids
+    limit: int | None = None  # at most so many trials of a workload, spread evenly over the ranks of their latencies
+    family: Family | None = None  # which features; None for those of the target's kind
+    conditions: str = DEFAULT_CONDITIONS  # that trials were measured under: what is learned from is never mixed
+    compiling: bool = False  # whether trials are compiled whose machine code is not known, at tenths of a second each
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Features of trials, and why some have none."""
+
+    rows: Mapping[str, NDArray[np.float64]]  # [d] by trial id
+    causes: Mapping[str, str] = field(default_factory=dict)  # by trial id, of those that have none
+    num_cached: int = 0  # how many were known
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,65 +56,43 @@ class Reading:
     skipped: dict[str, int]  # good trials left out, by cause
 
 
-def read_pools(
-    store: Store,
-    target: Target,
-    *,
-    exclude_workloads: Collection[str] = (),
-    limit: int | None = None,
-    family: Family = DEFAULT,
-    compiling: bool = False,
-    workers: int = 1,
-    cluster: Cluster | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Reading:
-    """The pools of a target, with features from the cache or from child processes.
+EVERYTHING = Selection()
 
-    What was measured under other than default conditions is left out: pools never mix them.
+
+def read_pools(store: Store, target: Target, selection: Selection = EVERYTHING, *, compute: Compute = ALONE) -> Reading:
+    """The pools of a target, with features from the store's files or computed.
 
     Args:
-        store: where the trials are.
-        target: whose.
-        exclude_workloads: workload ids that are left out.
-        limit: at most so many trials of a workload, spread evenly over the ranks of their latencies.
-        family: which features.
-        compiling: whether trials are compiled whose machine code nothing is known of yet, at tenths of a second each.
-        workers: child processes at a time.
-        cluster: computes features instead, where they are not cached.
-        on_progress: called with trials featurised and trials in all.
+        store: the store that has the trials.
+        target: the target whose trials are read.
+        selection: which trials, and what of them.
+        compute: where features are computed that are not known yet; its progress counts trials featurised.
     """
-    excluded = frozenset(exclude_workloads) | WORKLOAD_IDS  # one schedule each: nothing to rank
+    excluded = selection.exclude_workloads | WORKLOAD_IDS  # the latter have one schedule each: nothing to rank
     workloads = {row.workload_id: row for row in store.workloads()}
     by_pool: dict[tuple[str, str], list[Trial]] = defaultdict(list)
-    for trial in store.trials(target_id=target.target_id, outcome=Outcome.OK, conditions=DEFAULT_CONDITIONS):
+    for trial in store.trials(target_id=target.target_id, outcome=Outcome.OK, conditions=selection.conditions):
         if trial.workload_id not in excluded and trial.run_secs_median > 0:
             by_pool[trial.workload_id, trial.hardware_id].append(trial)
+    limit = selection.limit
     chosen = {key: spread(trials, limit) if limit else trials for key, trials in by_pool.items()}
     wanted = [trial for trials in chosen.values() for trial in trials]
-    rows, causes, num_cached = features_of(
-        store, target, wanted, family=family, workers=workers, cluster=cluster, on_progress=on_progress
-    )
-    code = _code_of(
-        store,
-        target,
-        [trial for trial in wanted if trial.trial_id in rows],
-        compiling=compiling,
-        workers=workers,
-        cluster=cluster,
-        on_progress=on_progress,
-    )
+    family = selection.family or of_kind(target.kind).features
+    found = features_of(store, target, wanted, family, compute=compute)
+    rows = found.rows
+    usable_trials = [trial for trial in wanted if trial.trial_id in rows]
+    code = _code_of(store, target, usable_trials, compiling=selection.compiling, compute=compute)
     pools = []
     for key in sorted(chosen):
         usable = sorted((t for t in chosen[key] if t.trial_id in rows), key=lambda trial: trial.trial_id)
         if len(usable) < 2:  # nothing to rank
             continue
-        workload = workloads[key[0]]
         best = min(trial.run_secs_median for trial in by_pool[key])
         pools.append(
             Pool(
                 key[0],
-                workload.name,
-                fused(workload.family, workload.epilogue),
+                workloads[key[0]].name,
+                fused(workloads[key[0]].family, workloads[key[0]].epilogue),
                 target.target_id,
                 np.stack([rows[trial.trial_id] for trial in usable]),
                 np.asarray([best / trial.run_secs_median for trial in usable]),
@@ -106,77 +102,64 @@ def read_pools(
                 code=stacked([code.get(trial.trial_id) for trial in usable]),
             )
         )
-    return Reading(pools, num_cached, dict(Counter(causes.values()).most_common()))
+    return Reading(pools, found.num_cached, dict(Counter(found.causes.values()).most_common()))
 
 
 def _code_of(
-    store: Store,
-    target: Target,
-    trials: Sequence[Trial],
-    *,
-    compiling: bool,
-    workers: int,
-    cluster: Cluster | None,
-    on_progress: Callable[[int, int], None] | None,
+    store: Store, target: Target, trials: Sequence[Trial], *, compiling: bool, compute: Compute
 ) -> Mapping[str, NDArray[np.float64]]:
-    """Features of the machine code by trial id: what ships, what is in the cache, and, if wanted, the others'."""
-    shipped = shipped_code(target.kind)
-    known = {trial.trial_id: shipped.get(trial.trial_id, shipped.get(anonymous_trial_id(trial))) for trial in trials}
+    """Features of the machine code by trial id: what is bundled, what is cached, and, if wanted, the others'."""
+    kind = of_kind(target.kind)
+    if kind.code is None:
+        return {}
+    bundled = kind.prior.code_rows
+    known = {trial.trial_id: bundled.get(trial.trial_id, bundled.get(anonymous_trial_id(trial))) for trial in trials}
     found = {trial_id: row for trial_id, row in known.items() if row is not None}
-    others, *_ = features_of(
-        store,
-        target,
-        [trial for trial in trials if trial.trial_id not in found],
-        family=FAMILIES["machine_code"],
-        computing=compiling,
-        workers=workers,
-        cluster=cluster,
-        on_progress=on_progress,
-    )
-    return {**others, **found}
+    rest = [trial for trial in trials if trial.trial_id not in found]
+    return {**features_of(store, target, rest, kind.code, computing=compiling, compute=compute).rows, **found}
 
 
 def features_of(
     store: Store,
     target: Target,
     trials: Sequence[Trial],
+    family: Family,
     *,
-    family: Family = DEFAULT,
     computing: bool = True,
-    workers: int = 1,
-    cluster: Cluster | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> tuple[Mapping[str, NDArray[np.float64]], Mapping[str, str], int]:
-    """Features of a target's trials, from the cache where they are in it.
+    compute: Compute = ALONE,
+) -> Features:
+    """Features of a target's trials, from the store's files where they are among them.
 
     Args:
-        store: where the trials are.
-        target: whose.
-        trials: of which.
+        store: the store that has the trials.
+        target: the target of the trials.
+        trials: the trials.
         family: which features.
         computing: whether those are computed that are not known.
-        workers: child processes at a time.
-        cluster: computes features instead.
-        on_progress: called with trials featurised and trials in all.
-
-    Returns:
-        Row [d] by trial id; cause by trial id for those that have none; how many were known.
+        compute: where.
     """
-    if family is FAMILIES["trace"]:  # quicker than a cache would be
-        return {trial.trial_id: trace.row(trial.trace) for trial in trials}, {}, 0
-    folder = store_folder(store)
-    cache = FeatureCache(folder, release(), family) if folder is not None else None
-    rows, causes = cache.read([t.trial_id for t in trials]) if cache is not None else ({}, {})
-    num_cached = len(rows)
+    if family.NEEDS is Needs.TRACE:  # quicker than reading them would be
+        table = family.extract([trial.trace for trial in trials], None)
+        good = {trial.trial_id: row for trial, row in zip(trials, table, strict=True) if not np.isnan(row[0])}
+        return Features(good, {trial.trial_id: "not a trace" for trial in trials if trial.trial_id not in good})
+    cache = FeatureCache(store.artifacts, release(), family)
+    rows, causes = cache.read([trial.trial_id for trial in trials])
     if not computing:
-        return rows, causes, num_cached
+        return Features(rows, causes, len(rows))
+    missing = [trial for trial in trials if trial.trial_id not in rows and trial.trial_id not in causes]
+    jobs, without_module = _jobs(store, target, missing, family)
+    new = compute.featurise(store.url, jobs, on_rows=cache.write)
+    return Features({**rows, **new.rows}, {**causes, **without_module, **new.causes}, len(rows))
 
-    missing: dict[str, list[Trial]] = defaultdict(list)
+
+def _jobs(store: Store, target: Target, trials: Sequence[Trial], family: Family) -> tuple[list[Job], dict[str, str]]:
+    """Trials by the module that they were recorded with, and causes by id for those of which this TVM has none."""
+    by_module: dict[str, list[Trial]] = defaultdict(list)
     for trial in trials:
-        if trial.trial_id not in rows and trial.trial_id not in causes:
-            missing[trial.module_id].append(trial)
-    jobs = []
-    for module_id, of_module in missing.items():
+        by_module[trial.module_id].append(trial)
+    jobs: list[Job] = []
+    causes: dict[str, str] = {}
+    for module_id, of_module in by_module.items():
         try:
             module = store.module(module_id)
         except NotFoundError:
@@ -187,13 +170,7 @@ def features_of(
             causes.update((trial.trial_id, cause) for trial in of_module)
             continue
         jobs.append(Job(module, target, of_module, family.FEATURE_VERSION))
-
-    keep = cache.write if cache is not None else None
-    if cluster is not None:
-        new = cluster.featurise(store.url, jobs, on_progress=on_progress, on_rows=keep)
-    else:
-        new = featurise(jobs, workers=workers, on_progress=on_progress, on_rows=keep)
-    return {**rows, **new.rows}, {**causes, **new.causes}, num_cached
+    return jobs, causes
 
 
 def spread(trials: Iterable[Trial], limit: int) -> list[Trial]:

@@ -33,7 +33,8 @@ def main() -> int:
 def run(url: str, trials: int, seed: int) -> None:
     """Runs the loop on the store at `url`."""
     import tunedb
-    from costmodels.training import train
+    from costmodels.compute import Compute
+    from costmodels.training import TrainOptions, train
     from search.measure.side_by_side import measure_side_by_side
     from search.networks.targets import local_target
     from search.networks.tasks import load_tasks
@@ -55,11 +56,12 @@ def run(url: str, trials: int, seed: int) -> None:
         )
 
         say("learning: replays each trial for its features, then fits; about a minute")
-        trained = train(store, seed=seed, workers=2, max_trials_per_workload=128)
+        trained = train(store, options=TrainOptions(seed=seed, max_trials_per_workload=128), compute=Compute(workers=2))
         for entry in trained.trained:
+            learned, found = entry.manifest.trained_on, entry.manifest.metrics
             say(
-                f"learned: {entry.target.arch}, {entry.num_trials} trials of {entry.num_workloads} workloads; held-out "
-                f"top-1 {entry.metrics['top1']:.2f}, top-5 {entry.metrics['top5']:.2f}"
+                f"learned: {entry.target.arch}, {learned.num_trials} trials of {learned.num_workloads} workloads; "
+                f"held-out top-1 {found['top1']:.2f}, top-5 {found['top5']:.2f}"
             )
 
         target = local_target(num_cores=1)  # as the logs in data/ were measured; and one core is steadier than all

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from costmodels.kinds import of_kind
 from costmodels.model import CostModel
-from costmodels.shipped import shipped_schedules
 from search.bo.predict import predict_best
 from search.bo.surrogate import Trust, unlearned
 from search.bo.warm_start import History, recall
@@ -166,7 +166,7 @@ def tune(
         if strategy == "bo" and model is None:
             loaded, prior = _load_prior(store, target) if use_prior else _learned_nothing(target)
         recorder.source = _source(strategy, seed, prior, flush_cache)
-        shipped = shipped_schedules(target.kind) if use_prior and model is None else ()
+        shipped = of_kind(target.kind).prior.schedules if use_prior and model is None else ()
         remember = partial(recall, store, target=target, shipped=shipped, conditions=conditions) if use_prior else None
         chosen = _strategy(strategy, loaded, seed, batch_size, remember, recorder, stop)
         contexts = [
@@ -242,7 +242,7 @@ def bayesian_optimization(
     ours = target_from_tvm(target)
     model, prior = _load_prior(store, ours) if use_prior else _learned_nothing(ours)
     recorder = RunRecorder(store, ours, this_machine(), _source("bo", seed, prior), total=0)
-    shipped = shipped_schedules(ours.kind) if use_prior else ()
+    shipped = of_kind(ours.kind).prior.schedules if use_prior else ()
     remember = partial(recall, store, target=ours, shipped=shipped) if use_prior else None
     return _strategy("bo", model, seed, batch_size, remember, recorder, None)
 

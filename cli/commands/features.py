@@ -1,10 +1,10 @@
-"""`tunedb features`: computes what cost models are told of trials, once."""
+"""`tunedb features`: computes the features that cost models learn from, once."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,29 +13,11 @@ from cli.session import session
 
 if TYPE_CHECKING:
     from cli.output import Answer
+    from costmodels.feature_report import FeatureReport
     from tunedb.records import Target
 
 SUMMARY = "Compute the features that cost models learn from"
 EXAMPLES = ("tunedb features", "tunedb features --target znver5 --family per_store --workers 4")
-
-
-class Row(NamedTuple):
-    """What was done for one target and one family."""
-
-    target: Target
-    family: str
-    version: str
-    num_trials: int
-    num_cached: int
-    num_computed: int
-    causes: dict[str, int]  # trials without features, by cause
-    secs: float
-    workers: int
-
-    @property
-    def per_second(self) -> float | None:
-        """Trials featurised in a second by one worker; None when nothing was to be done."""
-        return self.num_computed / self.secs / self.workers if self.num_computed else None
 
 
 def command(
@@ -47,7 +29,8 @@ def command(
         typer.Option(
             "--family",
             metavar="F",
-            help="loop_nest, per_store, machine_code, trace or workload; may be repeated.  [default: loop_nest]",
+            help="loop_nest, per_store, machine_code, trace or workload; may be repeated.  [default: those that models "
+            "of the target's kind learn from]",
         ),
     ] = None,
     workers: Annotated[
@@ -58,69 +41,28 @@ def command(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Replay trials in child processes and keep their features next to the store. It can be stopped and goes on where
-    it was; `tunedb train` and `evaluate` compute what is missing by themselves.
+    """Replay trials in child processes and keep their features among the store's files. It can be stopped and goes on
+    where it was; `tunedb train` and `evaluate` compute what is missing by themselves.
     """
     with session(store, as_json, debug) as run, run.open_store() as opened, run.cluster(dask) as cluster:
-        import time
-        from collections import Counter
-
         from cli.labels import target_label
-        from costmodels.features import FAMILIES
-        from costmodels.pools import features_of
-        from tunedb.errors import UsageError
-        from tunedb.records import Outcome
+        from costmodels.compute import Compute
+        from costmodels.feature_report import compute_features
 
-        chosen = family or ["loop_nest"]
-        for name in chosen:
-            if name not in FAMILIES:
-                raise UsageError(f"no features {name!r}: there are {', '.join(FAMILIES)}")
-        only = None if target is None else opened.resolve_target(target)
-        cores = workers or len(os.sched_getaffinity(0))
-        done: list[Row] = []
-        for row in [only] if only is not None else opened.targets():
-            trials = list(opened.trials(target_id=row.target_id, outcome=Outcome.OK))
-            for name in chosen:
-                label = f"{target_label(row)}: {name}"
-                started = time.perf_counter()
-                rows, causes, num_cached = features_of(
-                    opened,
-                    row,
-                    trials,
-                    family=FAMILIES[name],
-                    workers=cores,
-                    cluster=cluster,
-                    on_progress=lambda at, total, label=label: run.progress.step(at, total, label),  # type: ignore[misc]
-                )
-                secs = time.perf_counter() - started
-                at_once = 1 if name == "trace" else cores
-                version = FAMILIES[name].FEATURE_VERSION
-                counted = dict(Counter(causes.values()).most_common())
-                computed = len(rows) - num_cached
-                done.append(Row(row, name, version, len(trials), num_cached, computed, counted, secs, at_once))
-        run.show(answer(done))
+        def show(row: Target, name: str, done: int, total: int) -> None:
+            run.progress.step(done, total, f"{target_label(row)}: {name}")
+
+        targets = opened.targets() if target is None else [opened.resolve_target(target)]
+        compute = Compute(workers or len(os.sched_getaffinity(0)), cluster)
+        run.show(answer([*compute_features(opened, targets, family or (), compute=compute, on_progress=show)]))
 
 
-def answer(done: Sequence[Row]) -> Answer:
+def answer(done: Sequence[FeatureReport]) -> Answer:
     """One row a target and family."""
     from cli.labels import target_label
     from cli.output import Answer, Table
+    from costmodels.documents import features_document
 
-    documents = [
-        {
-            "target_id": row.target.target_id,
-            "target": row.target.text,
-            "family": row.family,
-            "version": row.version,
-            "trials": row.num_trials,
-            "cached": row.num_cached,
-            "computed": row.num_computed,
-            "skipped": row.causes,
-            "secs": row.secs,
-            "trials_per_second_per_core": row.per_second,
-        }
-        for row in done
-    ]
     rows = [
         [
             target_label(row.target),
@@ -139,4 +81,4 @@ def answer(done: Sequence[Row]) -> Answer:
         for row in done
         for cause, number in row.causes.items()
     ]
-    return Answer({"features": documents}, [Table(headers, rows, right=frozenset(headers[2:])), *notes])
+    return Answer(features_document(done), [Table(headers, rows, right=frozenset(headers[2:])), *notes])

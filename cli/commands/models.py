@@ -1,9 +1,9 @@
-"""`tunedb models`: the cost models in the store's folder."""
+"""`tunedb models`: the cost models that a store has."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,18 +12,18 @@ from cli.session import session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from cli.output import Answer, Table
     from costmodels.registry.manifest import Manifest
+    from costmodels.registry.saved import SavedModel
 
 SUMMARY = "List, show, promote, compare and adopt cost models"
 EXAMPLES = (
     "tunedb models",
-    "tunedb models show second-look-znver5-2026",
+    "tunedb models show two-stage-znver5-2026",
     "tunedb models promote 5b113794",
     "tunedb models diff 5b113794 77aa01c2",
-    "tunedb models adopt ~/from-a-colleague/second-look-znver5-20261120T234139690730Z-5b113794",
+    "tunedb models adopt ~/from-a-colleague/two-stage-znver5-20261120T234139690730Z-5b113794",
 )
 
 
@@ -56,7 +56,7 @@ def command(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Models are folders of text files in the store's folder; each has a manifest with what it was trained on."""
+    """Models are folders of text files among the store's own; each has a manifest with what it was trained on."""
     with session(store, as_json, debug) as run, run.open_store() as opened:
         from costmodels.registry.adopt import adopt
         from costmodels.registry.choose import find_model, promote, promoted, saved_models
@@ -73,19 +73,21 @@ def command(
         elif action is Action.LIST:
             run.show(list_answer(saved_models(opened), promoted(opened)))
         elif action is Action.DIFF:
-            run.show(diff_answer(*(find_model(opened, name)[1] for name in given)))
+            run.show(diff_answer(*(find_model(opened, name).manifest for name in given)))
         else:
             found = find_model(opened, given[0])
             if action is Action.PROMOTE:
-                promote(opened, found[1])
+                promote(opened, found.manifest)
             run.show(show_answer(found, promoted(opened)))
 
 
-def list_answer(found: Sequence[tuple[Path, Manifest]], chosen: Mapping[str, str]) -> Answer:
+def list_answer(found: Sequence[SavedModel], chosen: Mapping[str, str]) -> Answer:
     """One row a model."""
     from cli.output import Answer, Table
+    from costmodels.documents import model_document
 
-    names = list(dict.fromkeys(name for _, manifest in found for name in manifest.metrics))
+    manifests = [saved.manifest for saved in found]
+    names = list(dict.fromkeys(name for manifest in manifests for name in manifest.metrics))
     rows = [
         [
             manifest.name,
@@ -96,46 +98,35 @@ def list_answer(found: Sequence[tuple[Path, Manifest]], chosen: Mapping[str, str
             *(f"{manifest.metrics[name]:.3f}" if name in manifest.metrics else "-" for name in names),
             "promoted" if manifest.name in chosen.values() else "",
         ]
-        for _, manifest in found
+        for manifest in manifests
     ]
     headers = ["model", "target", "trials", "others'", "features", *names, ""]
     table = Table(headers, rows, right=frozenset({"trials", "others'", *names}))
     lines: list[str | Table] = [table] if rows else ["no models; `tunedb train` makes them"]
-    return Answer({"models": [_document(pair, chosen) for pair in found]}, lines)
+    return Answer({"models": [model_document(saved, chosen) for saved in found]}, lines)
 
 
-def show_answer(found: tuple[Path, Manifest], chosen: Mapping[str, str]) -> Answer:
+def show_answer(found: SavedModel, chosen: Mapping[str, str]) -> Answer:
     """A manifest, a value a line."""
     from cli.output import Answer, Table
+    from costmodels.documents import model_document
+    from costmodels.registry.manifest import flattened
 
-    document = _document(found, chosen)
-    rows = [[name, str(value)] for name, value in _flat(document)]
+    document = model_document(found, chosen)
+    rows = [[name, str(value)] for name, value in flattened(document).items()]
     return Answer(document, [Table(["", "value"], rows)])
 
 
 def diff_answer(first: Manifest, second: Manifest) -> Answer:
     """The values in which two manifests differ."""
-    import msgspec
-
     from cli.output import Answer, Table
+    from costmodels.documents import difference_document
 
-    left, right = (dict(_flat(msgspec.to_builtins(manifest))) for manifest in (first, second))
-    unlike = [name for name in dict.fromkeys([*left, *right]) if left.get(name) != right.get(name)]
-    document = {"differences": [{"what": name, "first": left.get(name), "second": right.get(name)} for name in unlike]}
-    rows = [[name, str(left.get(name, "-")), str(right.get(name, "-"))] for name in unlike]
+    document = difference_document(first, second)
+    rows = [[row["what"], _shown(row["first"]), _shown(row["second"])] for row in document["differences"]]
     lines: list[str | Table] = [Table(["", "first", "second"], rows)] if rows else ["they are the same"]
     return Answer(document, lines)
 
 
-def _document(found: tuple[Path, Manifest], chosen: Mapping[str, str]) -> dict[str, Any]:
-    import msgspec
-
-    directory, manifest = found
-    is_promoted = manifest.name in chosen.values()
-    return {**msgspec.to_builtins(manifest), "directory": str(directory), "promoted": is_promoted}
-
-
-def _flat(value: Any, name: str = "") -> list[tuple[str, Any]]:
-    if not isinstance(value, dict):
-        return [(name, value)]
-    return [pair for key, inner in value.items() for pair in _flat(inner, f"{name}.{key}" if name else str(key))]
+def _shown(value: object) -> str:
+    return "-" if value is None else str(value)

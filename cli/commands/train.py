@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,7 @@ from cli.session import session
 if TYPE_CHECKING:
     from cli.output import Answer, Table
     from cli.session import Session
-    from costmodels.training import Progress, TargetReport, TooFew, TrainReport
+    from costmodels.training import Progress, TargetReport, TrainReport
 
 SUMMARY = "Make cost models of what the store remembers"
 EXAMPLES = ("tunedb train", "tunedb train --target znver5 --workers 8")
@@ -36,6 +36,15 @@ def command(
             help="Compile trials of the target to learn from their machine code too, some a second on each core.",
         ),
     ] = False,
+    optimize: Annotated[
+        int | None,
+        typer.Option(
+            "--optimize",
+            metavar="N",
+            min=1,
+            help="Choose hyper-parameters: try N configurations, the default one first, by Bayesian optimization.",
+        ),
+    ] = None,
     again: Annotated[bool, typer.Option("--again", help="Train even where nothing is new.")] = False,
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", min=1, help="Processes at once.  [default: all cores]")
@@ -48,18 +57,21 @@ def command(
 ) -> None:
     """Train a cost model for each target in the store that has enough trials to learn from."""
     with session(store, as_json, debug) as run, run.open_store() as opened, run.cluster(dask) as cluster:
-        from costmodels.training import train
+        from costmodels.compute import Compute
+        from costmodels.training import TrainOptions, train
 
         report = train(
             opened,
-            target_id=None if target is None else opened.resolve_target(target).target_id,
-            pooled=pooled,
-            shipped=shipped,
-            compiling=compiling,
-            again=again,
-            seed=seed,
-            workers=workers or len(os.sched_getaffinity(0)),
-            cluster=cluster,
+            None if target is None else opened.resolve_target(target).target_id,
+            TrainOptions(
+                pooled=pooled,
+                bundled=shipped,
+                compiling=compiling,
+                optimize=optimize,
+                again=again,
+                seed=seed,
+            ),
+            compute=Compute(workers or len(os.sched_getaffinity(0)), cluster),
             on_progress=_Follower(run),
         )
         run.show(answer(report))
@@ -83,6 +95,11 @@ class _Follower:
         if (event.target.target_id, event.step) not in self._seen:
             self._seen.add((event.target.target_id, event.step))
             self._progress.note(f"{label} ({event.total:,})" if event.total > 1 else label)
+        if event.evaluation is not None:
+            tried = event.evaluation
+            mark = " *" if tried.is_best else ""
+            at = f"{tried.number:>{len(str(event.total))}}/{event.total}"
+            self._progress.note(f"{label} {at}  value {tried.value:.4f}  best {tried.best:.4f}{mark}")
         self._progress.step(event.done, event.total, label)
 
 
@@ -90,21 +107,18 @@ def answer(report: TrainReport) -> Answer:
     """One row a target: what it was trained on and how well it ranks workloads that it has not seen."""
     from cli.labels import target_label
     from cli.output import Answer, Table
+    from costmodels.documents import train_document
 
-    document = {
-        "models": [_model_document(row) for row in report.trained],
-        "too_few": [_too_few_document(row) for row in report.too_few],
-    }
-    names = list(dict.fromkeys(name for row in report.trained for name in row.metrics))
+    names = list(dict.fromkeys(name for row in report.trained for name in row.manifest.metrics))
     rows = [
         [
             target_label(row.target),
-            f"{row.num_trials:,}",
-            str(row.num_workloads),
-            f"{row.num_others:,}",
+            f"{row.manifest.trained_on.num_trials:,}",
+            str(row.manifest.trained_on.num_workloads),
+            f"{row.manifest.trained_on.num_others:,}",
             f"{row.feature_secs + row.fit_secs:.1f} s",
-            *(f"{row.metrics[name]:.3f}" if name in row.metrics else "-" for name in names),
-            ("" if row.is_new else "nothing new: ") + (row.directory.name if row.directory else "not saved"),
+            *(f"{row.manifest.metrics[name]:.3f}" if name in row.manifest.metrics else "-" for name in names),
+            ("" if row.is_new else "nothing new: ") + (row.manifest.name if row.location else "not saved"),
         ]
         for row in report.trained
     ]
@@ -112,7 +126,8 @@ def answer(report: TrainReport) -> Answer:
     text: list[str | Table] = []
     if rows:
         text.append(Table(headers, rows, right=frozenset({"trials", "workloads", "others'", "time", *names})))
-        text.append(f"({', '.join(names)}: {report.trained[0].split})")
+        text.append(f"({', '.join(names)}: {report.trained[0].manifest.split})")
+    text.extend(_optimized_line(row) for row in report.trained if row.manifest.optimized is not None)
     text.extend(
         f"{target_label(few.target)}: too few to learn from: {few.num_trials} trials, {few.num_workloads} workloads"
         for few in report.too_few
@@ -125,33 +140,16 @@ def answer(report: TrainReport) -> Answer:
         for target, skipped in left_out
         for cause, number in skipped.items()
     )
-    return Answer(document, text)
+    return Answer(train_document(report), text)
 
 
-def _model_document(row: TargetReport) -> dict[str, Any]:
-    return {
-        "target_id": row.target.target_id,
-        "target": row.target.text,
-        "model": row.directory.name if row.directory else None,
-        "directory": str(row.directory) if row.directory else None,
-        "trials": row.num_trials,
-        "workloads": row.num_workloads,
-        "others": row.num_others,
-        "is_new": row.is_new,
-        "cached_features": row.num_cached,
-        "skipped": row.skipped,
-        "feature_secs": row.feature_secs,
-        "fit_secs": row.fit_secs,
-        "metrics": row.metrics,
-        "split": row.split,
-    }
+def _optimized_line(row: TargetReport) -> str:
+    """What choosing hyper-parameters gave."""
+    from cli.labels import target_label
 
-
-def _too_few_document(row: TooFew) -> dict[str, Any]:
-    return {
-        "target_id": row.target.target_id,
-        "target": row.target.text,
-        "trials": row.num_trials,
-        "workloads": row.num_workloads,
-        "skipped": row.skipped,
-    }
+    found, values = row.manifest.optimized, row.manifest.hyper_parameters
+    assert found is not None
+    gain = f"{found.value:.4f}, default {found.default_value:.4f} ({found.objective})"
+    rounded = {name: round(value, 4) if isinstance(value, float) else value for name, value in values.items()}
+    chosen = ", ".join(f"{name}={value}" for name, value in rounded.items())
+    return f"{target_label(row.target)}: best of {found.evaluations} configurations: {gain}: {chosen}"

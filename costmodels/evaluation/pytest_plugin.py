@@ -81,20 +81,22 @@ def check(
     Raises:
         NotFoundError: there are no logs, or no baseline.
     """
+    from costmodels.compute import Compute
     from costmodels.evaluation.gate import falls, read_baseline, write_baseline
     from costmodels.evaluation.splits import evaluate
-    from costmodels.models import DEFAULT, models
-    from costmodels.pools import read_pools
+    from costmodels.models import DEFAULT, makers
+    from costmodels.pools import Selection, read_pools
     from tunedb.ingest.pipeline import ingest
     from tunedb.store.opening import open_store
 
     expected = None if update else read_baseline(baseline)
     with open_store(store_folder, create=True) as store:
         ingest(store, [Path(logs)])
+        selection, compute = Selection(limit=limit), Compute(workers)
         pools = [
-            pool for target in store.targets() for pool in read_pools(store, target, limit=limit, workers=workers).pools
+            pool for target in store.targets() for pool in read_pools(store, target, selection, compute=compute).pools
         ]
-    figures = evaluate(pools, {DEFAULT: models(workers)[DEFAULT]}, splits).figures
+    figures = evaluate(pools, makers([DEFAULT], compute), splits).figures
     if expected is None:
         write_baseline(baseline, figures, DEFAULT)
         return []

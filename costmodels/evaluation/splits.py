@@ -185,7 +185,7 @@ def evaluate(
                 known = [*fold.few] if few is Few.ALONE and fold.few else fold.train
                 model.fit(dataset_of([*known, *fold.few] if few is Few.REFIT else known), seed=seed)
                 if few is Few.UPDATE and fold.few:
-                    model.update(dataset_of(fold.few), seed=seed)
+                    model = model.updated(dataset_of(fold.few), seed=seed)
                 fitted.update(model.parts)
             for pool in fold.test:
                 rankings.append(Ranking(split, name, pool, model.predict_compiled(pool.features, pool.code)))

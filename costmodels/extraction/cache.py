@@ -1,22 +1,23 @@
-"""Features of trials, kept next to the store so that each trial is replayed once per feature version.
+"""Features of trials, kept among the files of a store so that each trial is replayed once per feature version.
 
-`<store>/features/<feature version>/tvm-<release>/<hash>.parquet`, one column a feature. A file is named by what it
-holds and never changes, and appears under its name only when it is whole: any number of processes may add files.
-What cannot be featurised is remembered by its cause. Lost or damaged files only cost time.
+`features/<feature version>/tvm-<release>/<hash>.parquet`, one column a feature. A file is named by what it holds and
+never changes, and appears under its name only when it is whole: any number of processes may add files. What cannot be
+featurised is kept with its cause. Lost or damaged files, and those that cannot be written, only cost time.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
-import uuid
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from costmodels.features import DEFAULT, Family
+from costmodels.features import Family
+from tunedb.errors import NotFoundError, StoreError
+from tunedb.store.artifacts import Artifacts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,13 +29,14 @@ class FeatureCache:
     """Rows of features and causes of failure by trial id.
 
     Args:
-        store_folder: the store's folder; the cache makes its own below it when first written.
+        artifacts: the files of the store that has the trials.
         tvm_version: the TVM release that computes the features; another one may lower differently.
         family: which features.
     """
 
-    def __init__(self, store_folder: Path, tvm_version: str, family: Family = DEFAULT) -> None:
-        self._folder = store_folder / "features" / family.FEATURE_VERSION / f"tvm-{tvm_version}"
+    def __init__(self, artifacts: Artifacts, tvm_version: str, family: Family) -> None:
+        self._artifacts = artifacts
+        self._folder = f"features/{family.FEATURE_VERSION}/tvm-{tvm_version}"
         self._names = family.names()
 
     def read(self, trial_ids: Collection[str]) -> tuple[dict[str, NDArray[np.float64]], dict[str, str]]:
@@ -45,15 +47,16 @@ class FeatureCache:
         wanted = set(trial_ids)
         rows: dict[str, NDArray[np.float64]] = {}
         causes: dict[str, str] = {}
-        for path in sorted(self._folder.glob("*.parquet")):
+        for name in self._artifacts.names(self._folder):
             try:
-                table = pq.read_table(path, columns=["trial_id", "cause", *self._names])
-            except (pyarrow.ArrowException, OSError, ValueError, KeyError) as error:
-                _log.warning("ignoring %s: %s", path, error)
+                content = pyarrow.BufferReader(self._artifacts.read(name))
+                table = pq.read_table(content, columns=["trial_id", "cause", *self._names])
+                ids = table.column("trial_id").to_pylist()
+                failures = table.column("cause").to_pylist()
+                matrix = np.column_stack([table.column(column).to_numpy() for column in self._names])
+            except (pyarrow.ArrowException, NotFoundError, OSError, ValueError, KeyError) as error:
+                _log.warning("ignoring %s: %s", self._artifacts.location(name), error)
                 continue
-            ids = table.column("trial_id").to_pylist()
-            failures = table.column("cause").to_pylist()
-            matrix = np.column_stack([table.column(name).to_numpy() for name in self._names])
             for trial_id, cause, row in zip(ids, failures, matrix, strict=True):
                 if trial_id not in wanted:
                     continue
@@ -75,11 +78,10 @@ class FeatureCache:
         matrix = np.stack([rows.get(trial_id, unknown) for trial_id in ids])
         columns = {"trial_id": ids, "cause": ["" if trial_id in rows else causes[trial_id] for trial_id in ids]}
         table = pyarrow.table({**columns, **dict(zip(self._names, matrix.T, strict=True))})
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{hashlib.sha256(chr(10).join(ids).encode()).hexdigest()[:32]}.parquet"
-        unfinished = path.with_name(f".{uuid.uuid4().hex}.tmp")
+        name = f"{self._folder}/{hashlib.sha256(chr(10).join(ids).encode()).hexdigest()[:32]}.parquet"
+        content = io.BytesIO()
+        pq.write_table(table, content, compression="zstd")
         try:
-            pq.write_table(table, unfinished, compression="zstd")
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+            self._artifacts.write(name, content.getvalue())
+        except StoreError as error:
+            _log.warning("these features will have to be computed again: %s", error)

@@ -51,7 +51,7 @@ def _replies(request: Request) -> Iterator[Reply]:
         yield Reply(cause=str(error).strip()[:300] or type(error).__name__)
         return
     yield Reply()
-    if family is features.workload:  # the same for all, whether they can be replayed or not
+    if family.NEEDS is features.Needs.WORKLOAD:  # the same for all, whether they can be replayed or not
         for row in family.extract(request.traces, context):
             yield Reply(row=row.tobytes()) if row[0] == row[0] else Reply(cause="the workload cannot be described")
         return

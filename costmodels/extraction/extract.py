@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from costmodels.extraction.child import Reply, Request, extract_each
-from costmodels.features import DEFAULT, FAMILIES
+from costmodels.features import family
 from tunedb.errors import ChildDiedError
 from tunedb.processes import Child, Children
 from tunedb.records import Module, Target, Trial
@@ -30,8 +30,6 @@ _log = logging.getLogger(__name__)
 
 _TELL_EVERY = 4096  # trials; a file of the cache each
 _CHUNK = 32  # trials a request: some tenths of a second, against milliseconds to load the module again
-_TRIAL_TIMEOUT_SECS = 20.0  # a trial takes 3 to 20 ms; a machine may be busy
-_COMPILE_TIMEOUT_SECS = 300.0  # tenths of a second, but many where loops are unrolled without end
 _LOAD_TIMEOUT_SECS = 120.0  # importing TVM takes 1 to 2 s, with the CUDA intrinsics 18 s; a module, milliseconds
 _MAX_CRASHES = 8  # of one module, at some 2 s each; then its other trials are not tried
 
@@ -43,7 +41,7 @@ class Job:
     module: Module
     target: Target
     trials: Sequence[Trial]
-    feature_version: str = DEFAULT.FEATURE_VERSION
+    feature_version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +117,7 @@ def _do_chunk(
     """A row, or a cause and whether the child died of it, for each trial of the chunk."""
     done: list[tuple[str, NDArray[np.float64] | str, bool]] = []
     child = children.of_this_thread()
-    is_compiled = chunk.feature_version == FAMILIES["machine_code"].FEATURE_VERSION
-    timeout_secs = _COMPILE_TIMEOUT_SECS if is_compiled else _TRIAL_TIMEOUT_SECS
+    timeout_secs = family(chunk.feature_version).TRIAL_TIMEOUT_SECS
     while len(done) < len(chunk.trials):
         rest = chunk.trials[len(done) :]
         if crashes[chunk.module.module_id] >= _MAX_CRASHES:

@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
-
 from costmodels.features import loop_nest, machine_code, per_store, trace, workload
+from costmodels.features.family import Family, Needs
 from tunedb.errors import UsageError
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-
-class Family(Protocol):
-    """What each module of features offers."""
-
-    FEATURE_VERSION: str
-    """Changes whenever `extract` gives other numbers; begins with the family's name."""
-
-    def names(self) -> tuple[str, ...]:
-        """Names of the columns of `extract`, in order."""
-
-    def extract(self, schedules: Sequence[Any], context: Any) -> NDArray[Any]:
-        """Features [n, d] of n scheduled candidates on the target of a `TuneContext`; NaN rows for what has none."""
-
+__all__ = ["FAMILIES", "Family", "Needs", "family"]
 
 FAMILIES: dict[str, Family] = {
     "loop_nest": loop_nest,
@@ -32,12 +15,14 @@ FAMILIES: dict[str, Family] = {
     "trace": trace,
     "workload": workload,
 }
-DEFAULT = FAMILIES["loop_nest"]
-"""What models learn from and the search asks them about."""
 
 
 def family(version: str) -> Family:
-    """The family of a feature version. Raises: UsageError: this release computes no such features."""
+    """Finds the family of a feature version.
+
+    Raises:
+        UsageError: this release computes no such features.
+    """
     for found in FAMILIES.values():
         if version == found.FEATURE_VERSION:
             return found

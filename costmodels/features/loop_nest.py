@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from costmodels.features.family import Needs
 from costmodels.features.loops import LINE_BYTES, PARALLEL, SET_PERIODS, VECTORIZED, Access, Nest, nests
 from costmodels.features.vectors import vector_loop
 
@@ -29,6 +30,9 @@ _log = logging.getLogger(__name__)
 FEATURE_VERSION = "loop_nest-4"
 """Changes whenever `extract` gives other numbers; saved models and cached features carry it."""
 
+NEEDS = Needs.SCHEDULE
+TRIAL_TIMEOUT_SECS = 20.0  # one takes 3 to 20 ms
+
 _CACHES = (32 * 1024, 1024 * 1024, 32 * 1024 * 1024)  # bytes: typical L1, L2 and L3 of a core
 _GROUPS = 6  # alternations of spatial and reduction loops, from the inside
 _LOOPS = 7  # loops described one by one, from the inside
@@ -38,19 +42,19 @@ _VECTOR_BITS = (("avx512f", 512), ("avx", 256))  # by LLVM feature, the widest f
 _FLAGS = ("is_", "count_", "share_")  # taken as they are; all else is a size and goes on a log2 scale
 
 
-def extract(schedules: Sequence[Any], context: Any) -> NDArray[np.float64]:
+def extract(given: Sequence[Any], context: Any) -> NDArray[np.float64]:
     """Features of scheduled candidates.
 
     Args:
-        schedules: n of `tvm.s_tir.Schedule`, after the postprocessors.
+        given: n of `tvm.s_tir.Schedule`, after the postprocessors.
         context: the `TuneContext` of their workload; its target says how wide vectors are.
 
     Returns:
         Array [n, d]. All finite, except that the row of a candidate that cannot be read is NaN throughout.
     """
-    rows = np.full((len(schedules), len(_NAMES)), np.nan)
+    rows = np.full((len(given), len(_NAMES)), np.nan)
     target = target_columns(context.target)
-    for place, schedule in enumerate(schedules):
+    for place, schedule in enumerate(given):
         try:
             rows[place] = [*describe(nests(schedule.mod), 2.0 ** target[0] / 32), *target]
         except (ValueError, TypeError, AttributeError):

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from costmodels.features.family import Needs
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -23,6 +25,9 @@ _log = logging.getLogger(__name__)
 
 FEATURE_VERSION = "machine_code-1"
 """Changes whenever `describe` gives other numbers."""
+
+NEEDS = Needs.BINARY
+TRIAL_TIMEOUT_SECS = 300.0  # one takes tenths of a second, and many where loops are unrolled without end
 
 _VECTOR_CLASSES = (  # by how the mnemonic begins after its "v", the first that fits
     (("fmadd", "fmsub", "fnmadd", "fnmsub", "pdp", "pmadd"), "fused"),
@@ -57,15 +62,21 @@ def names() -> tuple[str, ...]:
     return tuple(f"code_{name}" for name in _NAMES)
 
 
-def extract(schedules: Sequence[Any], context: Any) -> NDArray[np.float64]:
-    """Features [n, d] of scheduled candidates, each compiled for the target of a `TuneContext`.
+def extract(given: Sequence[Any], context: Any) -> NDArray[np.float64]:
+    """Compiles candidates and counts the instructions of each.
 
-    The row of a candidate that does not compile, or of another kind of processor, is NaN throughout.
+    Args:
+        given: n of `tvm.s_tir.Schedule`, after the postprocessors.
+        context: the `TuneContext` of their workload; they are compiled for its target.
+
+    Returns:
+        Features [n, d]. The row of a candidate that does not compile, or of another kind of processor, is NaN
+        throughout.
     """
     from tvm.s_tir.meta_schedule.builder.local_builder import default_build
 
-    rows = np.full((len(schedules), len(_NAMES)), np.nan)
-    for place, schedule in enumerate(schedules):
+    rows = np.full((len(given), len(_NAMES)), np.nan)
+    for place, schedule in enumerate(given):
         try:
             rows[place] = describe(default_build(schedule.mod, context.target, None).inspect_source("asm"))
         except Exception:  # whatever TVM's passes and LLVM make of it

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from costmodels.features.family import Needs
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -23,6 +25,9 @@ _log = logging.getLogger(__name__)
 
 FEATURE_VERSION = "per_store-1"
 """Changes whenever `extract` gives other numbers; saved models and cached features carry it."""
+
+NEEDS = Needs.SCHEDULE
+TRIAL_TIMEOUT_SECS = 20.0  # one takes 2 to 10 ms
 
 _BUFFERS_PER_STORE = 5
 _INTENSITY_SAMPLES = 10
@@ -82,11 +87,11 @@ def names() -> tuple[str, ...]:
     return _NAMES
 
 
-def extract(schedules: Sequence[Any], context: Any) -> NDArray[np.float64]:
+def extract(given: Sequence[Any], context: Any) -> NDArray[np.float64]:
     """Features of scheduled candidates.
 
     Args:
-        schedules: n of `tvm.s_tir.Schedule`, after the postprocessors.
+        given: n of `tvm.s_tir.Schedule`, after the postprocessors.
         context: the `TuneContext` of their workload; its target says whether they are GPU programs, its
             `num_threads` how many are done at once.
 
@@ -96,19 +101,19 @@ def extract(schedules: Sequence[Any], context: Any) -> NDArray[np.float64]:
     """
     from tvm.s_tir import meta_schedule as ms
 
-    rows = np.full((len(schedules), len(_NAMES)), np.nan)
-    if not schedules:
+    rows = np.full((len(given), len(_NAMES)), np.nan)
+    if not given:
         return rows
     extractor = ms.feature_extractor.PerStoreFeature(
         buffers_per_store=_BUFFERS_PER_STORE, arith_intensity_curve_num_samples=_INTENSITY_SAMPLES
     )
     try:
-        stores = extractor.extract_from(context, [ms.MeasureCandidate(schedule, []) for schedule in schedules])
+        stores = extractor.extract_from(context, [ms.MeasureCandidate(schedule, []) for schedule in given])
     except Exception:  # TVM throws for the whole batch what is wrong with one candidate
-        if len(schedules) == 1:
+        if len(given) == 1:
             _log.debug("a candidate cannot be lowered", exc_info=True)
             return rows
-        for i, schedule in enumerate(schedules):
+        for i, schedule in enumerate(given):
             rows[i] = extract([schedule], context)[0]
         return rows
     for i, matrix in enumerate(stores):

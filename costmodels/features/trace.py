@@ -7,12 +7,14 @@ second, from the recorded JSON. They tell apart the candidates of one design spa
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
+from costmodels.features.family import Needs
 from tunedb.records import Trace
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 FEATURE_VERSION = "trace-1"
 """Changes whenever `row` gives other numbers."""
+
+NEEDS = Needs.TRACE
+TRIAL_TIMEOUT_SECS = 20.0  # tenths of a millisecond
 
 _KINDS = (
     "SamplePerfectTile",
@@ -66,13 +71,13 @@ def names() -> tuple[str, ...]:
     return _NAMES
 
 
-def extract(schedules: Sequence[Any], context: Any) -> NDArray[np.float64]:
-    """Features [n, d] of n of `tvm.s_tir.Schedule`, from their traces; `context` is not looked at."""
+def extract(given: Sequence[Trace], context: Any) -> NDArray[np.float64]:
+    """Features [n, d] of n recorded traces, NaN for what is no trace; `context` is not looked at."""
     del context
-    rows = np.full((len(schedules), len(_NAMES)), np.nan)
-    for place, schedule in enumerate(schedules):
-        instructions, decisions = schedule.trace.as_json()
-        rows[place] = _row(instructions, dict(map(tuple, decisions)))
+    rows = np.full((len(given), len(_NAMES)), np.nan)
+    for place, recorded in enumerate(given):
+        with contextlib.suppress(ValueError):
+            rows[place] = row(recorded)
     return rows
 
 

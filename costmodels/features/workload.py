@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from costmodels.features.family import Needs
 from costmodels.features.loops import element_bytes, nests
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 FEATURE_VERSION = "workload-1"
 """Changes whenever `describe` gives other numbers."""
+
+NEEDS = Needs.WORKLOAD
+TRIAL_TIMEOUT_SECS = 20.0  # milliseconds, once for a workload
 
 KINDS = ("contraction", "reduction", "elementwise", "movement")
 """What the heaviest block does: sums over a product of reads, reduces one, computes without reducing, or copies."""
@@ -52,13 +56,13 @@ def names() -> tuple[str, ...]:
     return tuple(f"workload_{name}" for name in _NAMES)
 
 
-def extract(schedules: Sequence[Any], context: Any) -> NDArray[np.float64]:
+def extract(given: Sequence[Any], context: Any) -> NDArray[np.float64]:
     """Descriptors of the workload of a `TuneContext`, once for each candidate [n, d]; NaN where it cannot be read."""
     try:
         row = describe(context.mod)
     except (ValueError, TypeError, AttributeError):
         row = np.full(len(_NAMES), np.nan)
-    return np.tile(row, (len(schedules), 1))
+    return np.tile(row, (len(given), 1))
 
 
 def describe(module: Any) -> NDArray[np.float64]:

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
 
-from costmodels.model import CostModel
+from costmodels.compute import ALONE, Compute
+from costmodels.model import CostModel, HyperParameters
 from costmodels.models.gaussian_process import GaussianProcessModel
 from costmodels.models.lambdarank import LambdaRankModel
 from costmodels.models.lightgbm import LightGBMModel
 from costmodels.models.ridge import RidgeModel
 from costmodels.models.roofline import RooflineModel
-from costmodels.models.two_stage import SecondLookModel
+from costmodels.models.two_stage import TwoStageModel
 from costmodels.models.untrained import FlopModel, RandomModel
 from costmodels.models.xgboost import XGBoostModel
-
-if TYPE_CHECKING:
-    from costmodels.cluster import Cluster
+from tunedb.errors import UsageError
 
 KINDS: dict[str, type[CostModel]] = {
     family.kind: family
     for family in (
-        SecondLookModel,
+        TwoStageModel,
         LightGBMModel,
         LambdaRankModel,
         XGBoostModel,
@@ -32,36 +31,34 @@ KINDS: dict[str, type[CostModel]] = {
         RandomModel,
     )
 }
-DEFAULT = SecondLookModel.kind
+DEFAULT = TwoStageModel.kind
 STOCK = "stock-xgboost"
 """MetaSchedule's own: XGBoost on TVM's per-store features, for comparison. Before its first trials it knows nothing
-and ranks at random, as the floor of that name does; here it has learned from the trials of others."""
+and ranks at random, as the untrained model of that name does; here it has learned from the trials of others."""
 
 
-def stock_model(workers: int = 1) -> CostModel:
-    """The baseline `STOCK`; it wants features of the family "per_store", summed where stock sums trees over stores.
+def make(kind: str, hyper_parameters: HyperParameters | None = None, compute: Compute = ALONE) -> CostModel:
+    """Makes a model that has learned nothing yet.
 
     Args:
-        workers: members that are fitted at a time.
+        kind: its family, or `STOCK`, which wants features of the family "per_store".
+        hyper_parameters: those that are not as in the family's fixed configuration.
+        compute: what fitting may use; a cluster grows the trees of LightGBM's and XGBoost's regressors.
+
+    Raises:
+        UsageError: there is no such family, or it has no such hyper-parameter.
     """
-    return XGBoostModel(workers=workers)
+    family = XGBoostModel if kind == STOCK else KINDS.get(kind)
+    if family is None:
+        raise UsageError(f"no model {kind!r}: there are {', '.join((*KINDS, STOCK))}")
+    return family.make(hyper_parameters or {}, compute)
 
 
-def models(workers: int = 1, cluster: Cluster | None = None) -> dict[str, Callable[[], CostModel]]:
+def makers(kinds: list[str] | None = None, compute: Compute = ALONE) -> dict[str, Callable[[], CostModel]]:
     """What makes a fresh model of each family in its fixed configuration, by name.
 
     Args:
-        workers: members of an ensemble that are fitted at a time.
-        cluster: grows the trees of LightGBM's and XGBoost's regressors instead, a member after the other.
+        kinds: of which families; None for all but `STOCK`.
+        compute: as for `make`.
     """
-    return {
-        SecondLookModel.kind: lambda: SecondLookModel(workers=workers, cluster=cluster),
-        LightGBMModel.kind: lambda: LightGBMModel(workers=workers, cluster=cluster),
-        LambdaRankModel.kind: lambda: LambdaRankModel(workers=workers),
-        XGBoostModel.kind: lambda: XGBoostModel(workers=workers, cluster=cluster),
-        GaussianProcessModel.kind: GaussianProcessModel,
-        RidgeModel.kind: lambda: RidgeModel(workers=workers),
-        RooflineModel.kind: RooflineModel,
-        FlopModel.kind: FlopModel,
-        RandomModel.kind: RandomModel,
-    }
+    return {kind: partial(make, kind, None, compute) for kind in (KINDS if kinds is None else kinds)}

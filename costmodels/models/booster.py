@@ -46,7 +46,7 @@ class Booster:
         self._num_features = features.value
 
     def predict(self, features: NDArray[np.float64], **_: Any) -> NDArray[np.float64]:
-        """What the trees say [n] of features [n, d]; on one thread.
+        """What the trees predict [n] for features [n, d]; on one thread.
 
         Raises:
             ValueError: d is another number than that of `num_feature`.
@@ -91,14 +91,13 @@ class Booster:
             raise ValueError(self._library.LGBM_GetLastError().decode(errors="replace"))
 
 
-def read_booster(path: Path) -> Booster:
-    """LightGBM's text form from a file. Raises: OSError, ValueError: it is not."""
-    return Booster(path.read_text(encoding="utf-8"))
-
-
 @functools.cache
 def _library() -> Any:
-    """LightGBM's library, without its Python package. Raises: ImportError: it is not installed."""
+    """LightGBM's library, without its Python package.
+
+    Raises:
+        ImportError: it is not installed.
+    """
     found = importlib.util.find_spec("lightgbm")
     for folder in (found.submodule_search_locations or ()) if found is not None else ():
         path = Path(folder) / "lib" / _LIBRARY

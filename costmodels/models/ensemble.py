@@ -1,9 +1,10 @@
 """Ensembles of regressors on the square root of the score, which know what they do not know.
 
-Judges are trained without one k-th of the workloads each; what they get wrong on the workloads that they did not see is
-the error to expect. Members predict, by their mean; how far they disagree adds to the error. Where training draws rows
-and columns at random, members have seen all workloads, each with other draws: what was held out from a judge is missed
-when a relative of it is asked about. Where it draws nothing, the judges are the members.
+Held-out fold models are trained without one k-th of the workloads each; what they get wrong on the workloads that they
+did not see is the error to expect. Members predict, by their mean; how far they disagree adds to the error. Where
+training draws rows and columns at random, members have seen all workloads, each with other draws: what was held out
+from a fold model is missed when a similar workload is asked about. Where it draws nothing, the fold models are the
+members.
 
     score      best latency of the workload / latency, in (0, 1]
     f_j(x)     member j's estimate of sqrt(score)
@@ -17,17 +18,21 @@ when a relative of it is asked about. Where it draws nothing, the judges are the
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from abc import abstractmethod
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import msgspec
 import numpy as np
+from typing_extensions import override
 
+from costmodels.compute import ALONE, Compute
 from costmodels.dataset import Dataset, fold_numbers
-from costmodels.model import CostModel, Prediction
-from tunedb.errors import ModelError
+from costmodels.model import CostModel, HyperParameters, Prediction
+from tunedb.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,28 +59,33 @@ class Ensemble(CostModel):
     Args:
         hyper_parameters: what distinguishes two models of a family.
         members: size of the ensemble, two or more.
-        judges: where training draws, how many there are, two or more; as many as members when not given. No more are
-            fitted than there are workloads.
-        workers: members fitted at a time, one thread each; the result does not depend on it. (LightGBM's own threads
-            wait for one another in a busy loop: on a machine with other work they make it slower, not faster.)
+        judges: where training draws, how many held-out fold models there are, two or more; as many as members when not
+            given. No more are fitted than there are workloads.
+        compute: its workers say how many members are fitted at a time, one thread each. (LightGBM's own threads wait
+            for one another in a busy loop: on a machine with other work they make it slower, not faster.)
     """
 
     draws: ClassVar[bool] = False
     """Whether `train_member` gives another regressor for another seed."""
 
     def __init__(
-        self, hyper_parameters: dict[str, float | int | str], *, members: int, workers: int, judges: int | None = None
+        self,
+        hyper_parameters: dict[str, float | int | str],
+        *,
+        members: int,
+        judges: int | None = None,
+        compute: Compute = ALONE,
     ) -> None:
         judges = members if judges is None else judges
         if min(members, judges) < 2:
             raise ValueError(
-                f"an ensemble has at least two members and two judges, not {members} and {judges}: it is judged by "
-                "what each did not see"
+                f"an ensemble has at least two members and two fold models, not {members} and {judges}: its error is "
+                "what they get wrong that did not see it"
             )
         self._hyper_parameters = hyper_parameters
         self._size = members
-        self._num_judges = judges
-        self._workers = workers
+        self._num_folds = judges
+        self._compute = compute
         self._members: list[Any] = []
         self._num_features = 0
         self._residual_means = np.zeros(1)
@@ -87,61 +97,77 @@ class Ensemble(CostModel):
 
     @abstractmethod
     def train_more(self, member: Any, dataset: Dataset, seed: int) -> Any:
-        """A member that has learned from more trials; the one given may be changed."""
+        """A member that has learned from more trials; the one given is not changed."""
 
     @abstractmethod
     def ask_member(self, member: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """A member's estimate [n] of sqrt(score)."""
 
     def costs_by(self, member: Any, features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What a member says of n candidates: c_j, and c(f_j), both [n] in nats."""
+        """What a member predicts for n candidates: c_j, and c(f_j), both [n] in nats."""
         relative = log_cost(self.ask_member(member, features))
         return relative, relative
 
     @abstractmethod
-    def write_member(self, member: Any, directory: Path, number: int) -> None:
-        """Writes a member as text."""
+    def write_member(self, member: Any, number: int) -> dict[str, bytes]:
+        """A member's files, by name."""
 
     @abstractmethod
-    def read_member(self, directory: Path, number: int) -> tuple[Any, int]:
-        """A member that was written, and how many features it wants. Raises: ModelError, OSError, ValueError."""
+    def read_member(self, files: Mapping[str, bytes], number: int) -> tuple[Any, int]:
+        """Reads a member that was written.
+
+        Returns:
+            The member, and how many features it wants.
+
+        Raises:
+            KeyError: a file is missing.
+            ValueError: a file is not what was written.
+        """
+
+    @classmethod
+    @override
+    def make(cls, hyper_parameters: HyperParameters, compute: Compute = ALONE) -> Self:
+        try:
+            return cls(**hyper_parameters, compute=compute)  # type: ignore[arg-type]
+        except TypeError as error:
+            raise UsageError(f"a {cls.kind} model has not all of the hyper-parameters {[*hyper_parameters]}") from error
 
     @property
+    @override
     def hyper_parameters(self) -> dict[str, float | int | str]:
-        """The family's own, and the number of members."""
         return {**self._hyper_parameters, "members": self._size}
 
+    @override
     def fit(self, dataset: Dataset, *, seed: int) -> Prediction:
-        """See `CostModel.fit`."""
-        if len(dataset) < 2:
-            raise ValueError(f"a cost model needs at least two trials, got {len(dataset)}")
-        fold = fold_numbers(dataset.workloads, self._num_judges, seed=seed)
-        judges = int(fold.max()) + 1
-
-        def fit_member(j: int) -> Any:
-            return self.train_member(dataset.rows(fold != j) if j < judges else dataset, seed * 1000 + j)
-
-        with ThreadPoolExecutor(max_workers=max(1, self._workers)) as executor:
-            fitted = list(executor.map(fit_member, range(judges + (self._size if self.draws else 0))))
-        held_out, relative = np.empty(len(dataset)), np.empty(len(dataset))
-        for j, judge in enumerate(fitted[:judges]):
-            held_out[fold == j], relative[fold == j] = self.costs_by(judge, dataset.features[fold == j])
+        fold = self._folds(dataset, seed)
+        number = int(fold.max()) + 1
+        fitted = self._train(dataset, fold, number + (self._size if self.draws else 0), seed)
         self._members = fitted[-self._size :] if self.draws else fitted
         self._num_features = dataset.features.shape[1]
-        errors = _centred(dataset.log_costs - held_out, dataset.groups)
-        self._residual_means, self._residual_stds = _deviation_by_band(relative, errors)
+        held_out, relative, self._residual_means, self._residual_stds = self._judge(dataset, fold, fitted[:number])
         return Prediction(held_out, self._residual(relative))
 
-    def update(self, dataset: Dataset, *, seed: int) -> None:
-        """See `CostModel.update`. Deviations stay what they were."""
+    @override
+    def held_out(self, dataset: Dataset, *, seed: int) -> Prediction:
+        fold = self._folds(dataset, seed)
+        held_out, relative, means, stds = self._judge(
+            dataset, fold, self._train(dataset, fold, int(fold.max()) + 1, seed)
+        )
+        return Prediction(held_out, np.interp(relative, means, stds))
+
+    @override
+    def updated(self, dataset: Dataset, *, seed: int) -> Self:
+        # Deviations stay what they were.
         self._check(dataset.features)
+        other = copy.copy(self)
         if len(dataset):
-            self._members = [
+            other._members = [
                 self.train_more(member, dataset, seed * 1000 + j) for j, member in enumerate(self._members)
             ]
+        return other
 
+    @override
     def predict(self, features: NDArray[np.float64]) -> Prediction:
-        """See `CostModel.predict`."""
         self._check(features)
         if len(features) == 0:
             return Prediction(np.empty(0), np.empty(0))
@@ -150,10 +176,8 @@ class Ensemble(CostModel):
         residual = self._residual(np.mean([relative for _, relative in said], axis=0))
         return Prediction(costs.mean(axis=0), np.sqrt(costs.var(axis=0) + residual**2))
 
-    def save(self, directory: Path) -> None:
-        """Writes a file a member and `ensemble.json`."""
-        for number, member in enumerate(self._members):
-            self.write_member(member, directory, number)
+    @override
+    def save(self) -> dict[str, bytes]:
         state = _State(
             len(self._members),
             self._num_features,
@@ -161,29 +185,60 @@ class Ensemble(CostModel):
             self._residual_stds.tolist(),
             self._hyper_parameters,
         )
-        (directory / _STATE_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(state)) + b"\n")
+        files = {_STATE_FILE: msgspec.json.format(msgspec.json.encode(state)) + b"\n"}
+        for number, member in enumerate(self._members):
+            files |= self.write_member(member, number)
+        return files
 
     @classmethod
-    def load(cls, directory: Path) -> Self:
-        """See `CostModel.load`."""
+    @override
+    def load(cls, files: Mapping[str, bytes]) -> Self:
         try:
-            state = msgspec.json.decode((directory / _STATE_FILE).read_bytes(), type=_State)
+            state = msgspec.json.decode(files[_STATE_FILE], type=_State)
             model = cls(**state.hyper_parameters, members=state.members)  # type: ignore[arg-type]
-            read = [model.read_member(directory, number) for number in range(state.members)]
-        except (OSError, ValueError, TypeError, msgspec.MsgspecError) as error:
-            raise ModelError(f"cannot read the {cls.kind} model in {directory}: {error}") from error
+            read = [model.read_member(files, number) for number in range(state.members)]
+        except KeyError as error:
+            raise ModelError(f"cannot read the {cls.kind} model: {error.args[0]} is missing") from error
+        except (ValueError, TypeError, msgspec.MsgspecError) as error:
+            raise ModelError(f"cannot read the {cls.kind} model: {error}") from error
         if (
             not read
             or any(wanted != state.num_features for _, wanted in read)
             or len(state.residual_means) != len(state.residual_stds)
             or not state.residual_means
         ):
-            raise ModelError(f"{directory / _STATE_FILE} does not describe the members that lie next to it")
+            raise ModelError(f"{_STATE_FILE} does not describe the members that lie next to it")
         model._members = [member for member, _ in read]
         model._num_features = state.num_features
         model._residual_means = np.asarray(state.residual_means)
         model._residual_stds = np.asarray(state.residual_stds)
         return model
+
+    def _folds(self, dataset: Dataset, seed: int) -> NDArray[np.int64]:
+        """The fold [n] of each row, from which one fold model is kept."""
+        if len(dataset) < 2:
+            raise ValueError(f"a cost model needs at least two trials, got {len(dataset)}")
+        return fold_numbers(dataset.workloads, self._num_folds, seed=seed)
+
+    def _train(self, dataset: Dataset, fold: NDArray[np.int64], number: int, seed: int) -> list[Any]:
+        """So many regressors: one for each fold, without its rows, and then of all rows."""
+        folds = int(fold.max()) + 1
+
+        def fit_member(j: int) -> Any:
+            return self.train_member(dataset.rows(fold != j) if j < folds else dataset, seed * 1000 + j)
+
+        with ThreadPoolExecutor(max_workers=max(1, self._compute.workers)) as executor:
+            return list(executor.map(fit_member, range(number)))
+
+    def _judge(
+        self, dataset: Dataset, fold: NDArray[np.int64], fold_models: list[Any]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """c_j and c(f_j) [n] of each row by the model that did not see it; means and deviations [b] of error bands."""
+        held_out, relative = np.empty(len(dataset)), np.empty(len(dataset))
+        for j, model in enumerate(fold_models):
+            held_out[fold == j], relative[fold == j] = self.costs_by(model, dataset.features[fold == j])
+        errors = _centred(dataset.log_costs - held_out, dataset.groups)
+        return held_out, relative, *_deviation_by_band(relative, errors)
 
     def _check(self, features: NDArray[np.float64]) -> None:
         if not self._members:
@@ -194,6 +249,11 @@ class Ensemble(CostModel):
     def _residual(self, mean: NDArray[np.float64]) -> NDArray[np.float64]:
         """Deviation [n] that is left when all members agree that c(f) is `mean` [n]."""
         return np.asarray(np.interp(mean, self._residual_means, self._residual_stds), dtype=np.float64)
+
+
+def one_at_a_time(compute: Compute) -> Compute:
+    """For families whose trees a cluster grows: it is given one member after the other."""
+    return compute if compute.cluster is None else dataclasses.replace(compute, workers=1)
 
 
 def log_cost(root_score: NDArray[np.float64]) -> NDArray[np.float64]:

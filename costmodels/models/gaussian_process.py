@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import msgspec
 import numpy as np
+from typing_extensions import override
 
+from costmodels.compute import ALONE, Compute
 from costmodels.dataset import Dataset, fold_numbers
-from costmodels.model import CostModel, Prediction
-from tunedb.errors import ModelError
+from costmodels.model import CostModel, HyperParameters, Prediction, Range
+from tunedb.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,41 +48,63 @@ class GaussianProcessModel(CostModel):
         self._state: _State | None = None
         self._process: Any = None
 
+    @classmethod
+    @override
+    def make(cls, hyper_parameters: HyperParameters, compute: Compute = ALONE) -> Self:
+        try:
+            return cls(**hyper_parameters)  # type: ignore[arg-type]
+        except TypeError as error:
+            raise UsageError(f"a {cls.kind} model has not all of the hyper-parameters {[*hyper_parameters]}") from error
+
+    @classmethod
+    @override
+    def search_space(cls, dataset: Dataset) -> dict[str, Range]:
+        return {"length_scale": Range(0.1, 10.0, is_log=True)}
+
     @property
+    @override
     def hyper_parameters(self) -> dict[str, float | int | str]:
-        """Both arguments."""
         return {"max_trials": self._max_trials, "length_scale": self._length_scale}
 
+    @override
     def fit(self, dataset: Dataset, *, seed: int) -> Prediction:
-        """See `CostModel.fit`."""
+        held_out = self.held_out(dataset, seed=seed)
+        self._learn(dataset, seed)
+        return held_out
+
+    @override
+    def held_out(self, dataset: Dataset, *, seed: int) -> Prediction:
         if len(dataset) < 2:
             raise ValueError(f"a cost model needs at least two trials, got {len(dataset)}")
         fold = fold_numbers(dataset.workloads, _FOLDS, seed=seed)
         mean, std = np.empty(len(dataset)), np.empty(len(dataset))
         for number in sorted(set(fold.tolist())):
-            self._learn(dataset.rows(fold != number), seed)
-            held_out = self.predict(dataset.features[fold == number])
-            mean[fold == number], std[fold == number] = held_out.mean, held_out.std
-        self._learn(dataset, seed)
+            fold_model = type(self)(max_trials=self._max_trials, length_scale=self._length_scale)
+            fold_model._learn(dataset.rows(fold != number), seed)
+            predicted = fold_model.predict(dataset.features[fold == number])
+            mean[fold == number], std[fold == number] = predicted.mean, predicted.std
         return Prediction(mean, std)
 
-    def update(self, dataset: Dataset, *, seed: int) -> None:
-        """See `CostModel.update`: the trials join those that are known, which make room for them."""
+    @override
+    def updated(self, dataset: Dataset, *, seed: int) -> Self:
+        # The trials join those that are known, some of which go for them.
         state = self._fitted(dataset.features)
         rng = np.random.default_rng(seed)
         chosen = rng.permutation(len(dataset))[: self._max_trials]
         rows = (dataset.features[chosen] - np.asarray(state.centre)) / np.asarray(state.scale)
         kept = rng.permutation(len(state.rows))[: max(0, self._max_trials - len(chosen))]
-        self._set(
+        other = type(self)(max_trials=self._max_trials, length_scale=self._length_scale)
+        other._set(
             msgspec.structs.replace(
                 state,
                 rows=[*rows.tolist(), *(state.rows[place] for place in kept)],
                 costs=[*_costs(dataset)[chosen].tolist(), *(state.costs[place] for place in kept)],
             )
         )
+        return other
 
+    @override
     def predict(self, features: NDArray[np.float64]) -> Prediction:
-        """See `CostModel.predict`."""
         state = self._fitted(features)
         if not len(features):
             return Prediction(np.empty(0), np.empty(0))
@@ -88,23 +112,22 @@ class GaussianProcessModel(CostModel):
         mean, std = self._process.predict(standard, return_std=True)
         return Prediction(np.asarray(mean + np.mean(state.costs)), np.sqrt(std**2 + _NOISE))
 
-    def save(self, directory: Path) -> None:
-        """Writes the trials that it is made of."""
-        if self._state is not None:
-            (directory / _FILE).write_bytes(msgspec.json.encode(self._state))
+    @override
+    def save(self) -> dict[str, bytes]:
+        return {} if self._state is None else {_FILE: msgspec.json.encode(self._state)}
 
     @classmethod
-    def load(cls, directory: Path) -> Self:
-        """See `CostModel.load`."""
+    @override
+    def load(cls, files: Mapping[str, bytes]) -> Self:
         try:
-            state = msgspec.json.decode((directory / _FILE).read_bytes(), type=_State)
-        except (OSError, msgspec.MsgspecError) as error:
-            raise ModelError(f"cannot read the {cls.kind} model in {directory}: {error}") from error
+            state = msgspec.json.decode(files[_FILE], type=_State)
+        except (KeyError, msgspec.MsgspecError) as error:
+            raise ModelError(f"cannot read the {cls.kind} model: {_FILE}: {error}") from error
         width = len(state.centre)
         if not state.rows or len(state.costs) != len(state.rows) or len(state.scale) != width:
-            raise ModelError(f"{directory / _FILE} is not whole")
+            raise ModelError(f"{_FILE} is not whole")
         if any(len(row) != width for row in state.rows):
-            raise ModelError(f"{directory / _FILE} has rows of several lengths")
+            raise ModelError(f"{_FILE} has rows of several lengths")
         model = cls(max_trials=state.max_trials, length_scale=state.length_scale)
         model._set(state)
         return model

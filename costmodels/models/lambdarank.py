@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import msgspec
 import numpy as np
+from typing_extensions import override
 
-from costmodels.models.booster import Booster, read_booster
+from costmodels.compute import ALONE, Compute
+from costmodels.model import Range
+from costmodels.models.booster import Booster
 from costmodels.models.ensemble import Ensemble
 
 if TYPE_CHECKING:
@@ -35,8 +38,8 @@ class LambdaRankModel(Ensemble):
         num_trees: trees of each member.
         num_leaves: leaves of each tree.
         learning_rate: shrinkage.
-        members: see `Ensemble`.
-        workers: see `Ensemble`.
+        members: as for `Ensemble`.
+        compute: as for `Ensemble`.
     """
 
     kind: ClassVar[str] = "lambdarank"
@@ -49,24 +52,33 @@ class LambdaRankModel(Ensemble):
         num_leaves: int = 31,
         learning_rate: float = 0.05,
         members: int = 5,
-        workers: int = 1,
+        compute: Compute = ALONE,
     ) -> None:
         parameters: dict[str, float | int | str] = {
             "num_trees": num_trees,
             "num_leaves": num_leaves,
             "learning_rate": learning_rate,
         }
-        super().__init__(parameters, members=members, workers=workers)
+        super().__init__(parameters, members=members, compute=compute)
         self._num_trees = num_trees
         self._num_leaves = num_leaves
         self._learning_rate = learning_rate
 
+    @classmethod
+    @override
+    def search_space(cls, dataset: Dataset) -> dict[str, Range]:
+        return {
+            "num_trees": Range(100, 1000, is_log=True, is_whole=True),
+            "num_leaves": Range(7, 127, is_log=True, is_whole=True),
+            "learning_rate": Range(0.01, 0.3, is_log=True),
+        }
+
+    @override
     def train_member(self, dataset: Dataset, seed: int) -> Any:
-        """See `Ensemble.train_member`."""
         return self._boost(dataset, seed, self._num_trees, None)
 
+    @override
     def train_more(self, member: Any, dataset: Dataset, seed: int) -> Any:
-        """See `Ensemble.train_more`: some more trees, and the line as it was."""
         return _Member(self._boost(dataset, seed, _MORE_TREES, member.booster).booster, member.slope, member.offset)
 
     def _boost(self, dataset: Dataset, seed: int, num_trees: int, begun: Any) -> _Member:
@@ -102,21 +114,20 @@ class LambdaRankModel(Ensemble):
         slope, offset = np.polyfit(margins, np.sqrt(dataset.scores[order]), 1)
         return _Member(booster, float(slope), float(offset))
 
+    @override
     def ask_member(self, member: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        """See `Ensemble.ask_member`."""
         margins = np.asarray(member.booster.predict(features, num_threads=1), dtype=np.float64)
         return np.asarray(member.slope * margins + member.offset, dtype=np.float64)
 
-    def write_member(self, member: Any, directory: Path, number: int) -> None:
-        """See `Ensemble.write_member`."""
-        (directory / f"member-{number}.txt").write_text(member.booster.model_to_string(), encoding="utf-8")
+    @override
+    def write_member(self, member: Any, number: int) -> dict[str, bytes]:
         line = msgspec.json.encode({"slope": member.slope, "offset": member.offset})
-        (directory / f"line-{number}.json").write_bytes(line)
+        return {f"member-{number}.txt": member.booster.model_to_string().encode(), f"line-{number}.json": line}
 
-    def read_member(self, directory: Path, number: int) -> tuple[Any, int]:
-        """See `Ensemble.read_member`."""
-        booster = read_booster(directory / f"member-{number}.txt")
-        line = msgspec.json.decode((directory / f"line-{number}.json").read_bytes(), type=dict[str, float])
+    @override
+    def read_member(self, files: Mapping[str, bytes], number: int) -> tuple[Any, int]:
+        booster = Booster(files[f"member-{number}.txt"].decode())
+        line = msgspec.json.decode(files[f"line-{number}.json"], type=dict[str, float])
         if line.keys() != {"slope", "offset"}:
             raise ValueError("a line has a slope and an offset")
         return _Member(booster, line["slope"], line["offset"]), booster.num_feature()

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
+from typing_extensions import override
 
-from costmodels.features import DEFAULT
-from costmodels.models.booster import Booster, read_booster
-from costmodels.models.ensemble import Ensemble
+from costmodels.compute import ALONE, Compute
+from costmodels.features import loop_nest
+from costmodels.model import Range
+from costmodels.models.booster import Booster
+from costmodels.models.ensemble import Ensemble, one_at_a_time
 from costmodels.models.roofline import RooflineModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from costmodels.cluster import Cluster
     from costmodels.dataset import Dataset
 
 _MORE_TREES = 50  # of an update
@@ -41,10 +43,9 @@ class LightGBMModel(Ensemble):
         num_leaves: leaves of each tree.
         learning_rate: shrinkage.
         absolute_share: weight of the second regressor.
-        members: see `Ensemble`.
-        judges: see `Ensemble`.
-        workers: see `Ensemble`.
-        cluster: grows the trees instead.
+        members: as for `Ensemble`.
+        judges: as for `Ensemble`.
+        compute: as for `Ensemble`; a cluster grows the trees, a member after the other.
     """
 
     kind: ClassVar[str] = "lightgbm"
@@ -59,8 +60,7 @@ class LightGBMModel(Ensemble):
         absolute_share: float = 0.25,
         members: int = 6,
         judges: int = 3,
-        workers: int = 1,
-        cluster: Cluster | None = None,
+        compute: Compute = ALONE,
     ) -> None:
         parameters: dict[str, float | int | str] = {
             "num_trees": num_trees,
@@ -69,19 +69,29 @@ class LightGBMModel(Ensemble):
             "absolute_share": absolute_share,
             "judges": judges,
         }
-        super().__init__(parameters, members=members, judges=judges, workers=1 if cluster is not None else workers)
-        self._cluster = cluster
+        super().__init__(parameters, members=members, judges=judges, compute=one_at_a_time(compute))
+        self._cluster = compute.cluster
         self._num_trees = num_trees
         self._num_leaves = num_leaves
         self._learning_rate = learning_rate
         self._absolute_share = absolute_share
 
+    @classmethod
+    @override
+    def search_space(cls, dataset: Dataset) -> dict[str, Range]:
+        return {
+            "num_trees": Range(100, 1000, is_log=True, is_whole=True),
+            "num_leaves": Range(7, 127, is_log=True, is_whole=True),
+            "learning_rate": Range(0.02, 0.3, is_log=True),
+            "absolute_share": Range(0.0, 0.6),
+        }
+
+    @override
     def train_member(self, dataset: Dataset, seed: int) -> Any:
-        """See `Ensemble.train_member`."""
         return self._pair(dataset, seed, self._num_trees, self._num_trees // 2, _Member(None, None))
 
+    @override
     def train_more(self, member: Any, dataset: Dataset, seed: int) -> Any:
-        """See `Ensemble.train_more`: some more trees."""
         return self._pair(dataset, seed, _MORE_TREES, _MORE_TREES // 2, member)
 
     def _pair(self, dataset: Dataset, seed: int, relative: int, absolute: int, begun: _Member) -> _Member:
@@ -128,24 +138,23 @@ class LightGBMModel(Ensemble):
         )
         return lightgbm.train(parameters, data, num_boost_round=num_trees, init_model=begun)
 
+    @override
     def ask_member(self, member: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        """See `Ensemble.ask_member`."""
         return np.asarray(member.relative.predict(features, num_threads=1), dtype=np.float64)
 
+    @override
     def costs_by(self, member: Any, features: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """See `Ensemble.costs_by`."""
         _, relative = super().costs_by(member, features)
         absolute = member.absolute.predict(features, num_threads=1) + _roofline(features)
         return (1.0 - self._absolute_share) * relative + self._absolute_share * absolute, relative
 
-    def write_member(self, member: Any, directory: Path, number: int) -> None:
-        """See `Ensemble.write_member`."""
-        for booster, path in zip(member, _files(directory, number), strict=True):
-            path.write_text(booster.model_to_string(), encoding="utf-8")
+    @override
+    def write_member(self, member: Any, number: int) -> dict[str, bytes]:
+        return {name: booster.model_to_string().encode() for name, booster in zip(_files(number), member, strict=True)}
 
-    def read_member(self, directory: Path, number: int) -> tuple[Any, int]:
-        """See `Ensemble.read_member`."""
-        member = _Member(*map(read_booster, _files(directory, number)))
+    @override
+    def read_member(self, files: Mapping[str, bytes], number: int) -> tuple[Any, int]:
+        member = _Member(*(Booster(files[name].decode()) for name in _files(number)))
         if member.relative.num_feature() != member.absolute.num_feature():
             raise ValueError("the two regressors of a member want other features")
         return member, member.relative.num_feature()
@@ -153,8 +162,8 @@ class LightGBMModel(Ensemble):
 
 def _roofline(features: NDArray[np.float64]) -> NDArray[np.float64]:
     """Of loop-nest features [n, d], whatever columns stand behind them."""
-    return RooflineModel().costs(features[:, : len(DEFAULT.names())])
+    return RooflineModel().costs(features[:, : len(loop_nest.names())])
 
 
-def _files(directory: Path, number: int) -> tuple[Path, Path]:
-    return directory / f"member-{number}.txt", directory / f"member-{number}-absolute.txt"
+def _files(number: int) -> tuple[str, str]:
+    return f"member-{number}.txt", f"member-{number}-absolute.txt"

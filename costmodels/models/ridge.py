@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 import numpy as np
+from typing_extensions import override
 
+from costmodels.compute import ALONE, Compute
+from costmodels.model import Range
 from costmodels.models.ensemble import Ensemble
 
 if TYPE_CHECKING:
@@ -28,18 +31,23 @@ class RidgeModel(Ensemble):
 
     Args:
         alpha: strength of the penalty.
-        members: see `Ensemble`.
-        workers: see `Ensemble`.
+        members: as for `Ensemble`.
+        compute: as for `Ensemble`.
     """
 
     kind: ClassVar[str] = "ridge"
 
-    def __init__(self, *, alpha: float = 100.0, members: int = 5, workers: int = 1) -> None:
-        super().__init__({"alpha": alpha}, members=members, workers=workers)
+    def __init__(self, *, alpha: float = 100.0, members: int = 5, compute: Compute = ALONE) -> None:
+        super().__init__({"alpha": alpha}, members=members, compute=compute)
         self._alpha = alpha
 
+    @classmethod
+    @override
+    def search_space(cls, dataset: Dataset) -> dict[str, Range]:
+        return {"alpha": Range(0.1, 100_000.0, is_log=True)}
+
+    @override
     def train_member(self, dataset: Dataset, seed: int) -> Any:
-        """See `Ensemble.train_member`."""
         from sklearn.linear_model import Ridge
 
         centre, scale = dataset.features.mean(axis=0), dataset.features.std(axis=0)
@@ -48,8 +56,8 @@ class RidgeModel(Ensemble):
         fitted = Ridge(alpha=self._alpha, solver="cholesky").fit(standard, np.sqrt(dataset.scores))
         return _Member(centre.tolist(), scale.tolist(), fitted.coef_.tolist(), float(fitted.intercept_))
 
+    @override
     def train_more(self, member: Any, dataset: Dataset, seed: int) -> Any:
-        """See `Ensemble.train_more`: a ridge regression on what the member gets wrong."""
         from sklearn.linear_model import Ridge
 
         standard = (dataset.features - np.asarray(member.centre)) / np.asarray(member.scale)
@@ -58,22 +66,22 @@ class RidgeModel(Ensemble):
         weights = np.asarray(member.weights) + fitted.coef_
         return _Member(member.centre, member.scale, weights.tolist(), member.bias + float(fitted.intercept_))
 
+    @override
     def ask_member(self, member: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        """See `Ensemble.ask_member`."""
         standard = (features - np.asarray(member.centre)) / np.asarray(member.scale)
         return np.asarray(standard @ np.asarray(member.weights) + member.bias, dtype=np.float64)
 
-    def write_member(self, member: Any, directory: Path, number: int) -> None:
-        """See `Ensemble.write_member`."""
-        _file(directory, number).write_bytes(msgspec.json.encode(member))
+    @override
+    def write_member(self, member: Any, number: int) -> dict[str, bytes]:
+        return {_file(number): msgspec.json.encode(member)}
 
-    def read_member(self, directory: Path, number: int) -> tuple[Any, int]:
-        """See `Ensemble.read_member`."""
-        member = msgspec.json.decode(_file(directory, number).read_bytes(), type=_Member)
+    @override
+    def read_member(self, files: Mapping[str, bytes], number: int) -> tuple[Any, int]:
+        member = msgspec.json.decode(files[_file(number)], type=_Member)
         if len({len(member.centre), len(member.scale), len(member.weights)}) != 1:
             raise ValueError("the weights are of several lengths")
         return member, len(member.weights)
 
 
-def _file(directory: Path, number: int) -> Path:
-    return directory / f"member-{number}.json"
+def _file(number: int) -> str:
+    return f"member-{number}.json"

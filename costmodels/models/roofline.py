@@ -5,7 +5,7 @@ Cycles that the vector units, the loops and each level of cache would take, adde
 CACM 2009, and, in that the parts are added, the execution-cache-memory model of Stengel, Treibig, Hager and Wellein,
 "Quantifying performance bottlenecks of stencil computations using the ECM model", ICS 2015). The constants are round
 numbers of x86 and ARM cores of the last ten years; none is fitted to a measurement, but which effects are counted was
-tried on the trials that ship. It is where a search begins that knows nothing else, and a floor for models that learn.
+tried on the bundled trials. It is where a search begins that knows nothing else, and what models that learn must beat.
 
     work      vector instructions of a block: arithmetic and accesses
     chains    sums that are kept in registers while the innermost reduction runs
@@ -17,9 +17,10 @@ import functools
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+from typing_extensions import override
 
-from costmodels.features import DEFAULT
-from costmodels.models.untrained import Floor
+from costmodels.features import loop_nest
+from costmodels.models.untrained import UntrainedModel
 from tunedb.errors import ModelError
 
 if TYPE_CHECKING:
@@ -41,14 +42,14 @@ _MOST_DOUBLINGS = 3.0
 _WIDE_LANES, _WIDE_REGISTERS, _REGISTERS = 16.0, 32.0, 16.0
 
 
-class RooflineModel(Floor):
+class RooflineModel(UntrainedModel):
     """The logarithm of the cycles that a core is expected to take."""
 
     kind: ClassVar[str] = "roofline"
     error_std: ClassVar[float] = 0.6
 
+    @override
     def costs(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        """See `Floor.costs`: nats of cycles."""
         columns = _Columns(features)
         lanes = columns["target_vector_bits"] / 32.0
         main, second = (_block_cycles(columns, block, lanes) for block in ("main", "second"))
@@ -98,4 +99,4 @@ class _Columns:
 
 @functools.cache
 def _places() -> dict[str, int]:
-    return {name: place for place, name in enumerate(DEFAULT.names())}
+    return {name: place for place, name in enumerate(loop_nest.names())}

@@ -1,9 +1,10 @@
-"""Two looks at a candidate: at its loops, and, once it has been compiled, at what LLVM made of them.
+"""Two stages: a candidate's loops, and, once it has been compiled, what LLVM made of them.
 
 Candidates are made and sifted by the thousand, of which only the loops are known. The few that promise most are
 compiled, and whether sums stay in registers and vectors are as wide as meant is then there to be read. A first model
 knows loops alone. A second one has learned from those trials that were compiled, by loops and machine code together,
-and has the larger say on candidates that are; the first, which has learned from more trials, keeps a small one.
+and has the larger share in predictions for candidates that are; the first, which has learned from more trials, keeps a
+small one.
 """
 
 from __future__ import annotations
@@ -11,38 +12,40 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
+from typing_extensions import override
 
+from costmodels.compute import ALONE, Compute
 from costmodels.features import FAMILIES
-from costmodels.model import CostModel, Prediction
+from costmodels.model import CostModel, HyperParameters, Prediction, Range
 from costmodels.models.lightgbm import LightGBMModel
+from tunedb.errors import UsageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from costmodels.cluster import Cluster
     from costmodels.dataset import Dataset
 
-_FIRST, _SECOND = "first", FAMILIES["machine_code"].FEATURE_VERSION  # folders: what is told of other code is left out
-_FIRST_SHARE = 0.15  # of the first model in what is said of compiled candidates
-_LEAST = 64  # compiled trials, below which there is no second look
+_FIRST = "first"
+_SECOND = FAMILIES["machine_code"].FEATURE_VERSION  # folders: a model of other features of code is left out
+_FIRST_SHARE = 0.15  # of the first model in the prediction for compiled candidates
+_LEAST = 64  # compiled trials, below which there is no second model
+_SECOND_MEMBERS = 4
 
 
-class SecondLookModel(CostModel):
+class TwoStageModel(CostModel):
     """A LightGBM model of loop nests, and another one of loop nests and machine code.
 
     Args:
-        first: speaks of what has not been compiled; None is one with the usual settings.
-        second: speaks of what has been compiled, told of the features of the first and those of the machine code;
-            None is one with the usual settings and fewer members.
-        workers: members fitted at a time, of those two.
-        cluster: grows their trees instead.
+        first: predicts what has not been compiled; None is one with the usual settings.
+        second: predicts what has been compiled, from the features of the first and those of the machine code; None is
+            one with the usual settings and fewer members.
+        compute: what those two may use.
     """
 
-    kind: ClassVar[str] = "second-look"
+    kind: ClassVar[str] = "two-stage"
     reads_code: ClassVar[bool] = True
 
     def __init__(
@@ -50,79 +53,118 @@ class SecondLookModel(CostModel):
         first: LightGBMModel | None = None,
         second: LightGBMModel | None = None,
         *,
-        workers: int = 1,
-        cluster: Cluster | None = None,
+        compute: Compute = ALONE,
     ) -> None:
-        self._first = first or LightGBMModel(workers=workers, cluster=cluster)
-        self._second = second or LightGBMModel(members=4, workers=workers, cluster=cluster)
+        self._first = first or LightGBMModel(compute=compute)
+        self._second = second or LightGBMModel(members=_SECOND_MEMBERS, compute=compute)
         self._has_second = False
 
+    @classmethod
+    @override
+    def make(cls, hyper_parameters: HyperParameters, compute: Compute = ALONE) -> Self:
+        given: dict[str, dict[str, float | int | str]] = {"first": {}, "second": {"members": _SECOND_MEMBERS}}
+        for name, value in hyper_parameters.items():
+            stage, _, rest = name.partition("_")
+            if stage not in given:
+                raise UsageError(f"a {cls.kind} model has no hyper-parameter {name!r}")
+            given[stage][rest] = value
+        return cls(LightGBMModel.make(given["first"], compute), LightGBMModel.make(given["second"], compute))
+
+    @classmethod
+    @override
+    def search_space(cls, dataset: Dataset) -> dict[str, Range]:
+        stages = ("first", "second") if _learns_code(dataset) else ("first",)
+        space = LightGBMModel.search_space(dataset)
+        return {f"{stage}_{name}": values for stage in stages for name, values in space.items()}
+
     @property
+    @override
     def parts(self) -> Mapping[str, CostModel]:
-        """See `CostModel.parts`."""
         return {self._first.kind: self._first}
 
     @property
+    @override
     def hyper_parameters(self) -> dict[str, float | int | str]:
-        """Those of the two models."""
         both = ("first", self._first), ("second", self._second)
         return {f"{name}_{key}": value for name, model in both for key, value in model.hyper_parameters.items()}
 
+    @override
     def fit(self, dataset: Dataset, *, seed: int) -> Prediction:
-        """See `CostModel.fit`."""
         held_out = self._first.fit(dataset, seed=seed)
+        self._has_second = _learns_code(dataset)
+        if not self._has_second:
+            return held_out
         is_compiled = dataset.is_compiled
-        self._has_second = int(is_compiled.sum()) >= _LEAST
-        if self._has_second:
-            _look_again(held_out, is_compiled, self._second.fit(_told_of_code(dataset.rows(is_compiled)), seed=seed))
-        return held_out
+        return _corrected(held_out, is_compiled, self._second.fit(_with_code(dataset.rows(is_compiled)), seed=seed))
 
-    def update(self, dataset: Dataset, *, seed: int) -> None:
-        """See `CostModel.update`. The second model learns from what was compiled."""
-        self._first, self._second = copy.copy(self._first), copy.copy(self._second)  # a copy of this one shares them
-        self._first.update(dataset, seed=seed)
+    @override
+    def held_out(self, dataset: Dataset, *, seed: int) -> Prediction:
+        held_out = self._first.held_out(dataset, seed=seed)
+        if not _learns_code(dataset):
+            return held_out
+        is_compiled = dataset.is_compiled
+        second = self._second.held_out(_with_code(dataset.rows(is_compiled)), seed=seed)
+        return _corrected(held_out, is_compiled, second)
+
+    @override
+    def updated(self, dataset: Dataset, *, seed: int) -> Self:
+        # The second model learns from what was compiled.
+        other = copy.copy(self)
+        other._first = self._first.updated(dataset, seed=seed)
         is_compiled = dataset.is_compiled
         if self._has_second and is_compiled.any():
-            self._second.update(_told_of_code(dataset.rows(is_compiled)), seed=seed)
+            other._second = self._second.updated(_with_code(dataset.rows(is_compiled)), seed=seed)
+        return other
 
+    @override
     def predict(self, features: NDArray[np.float64]) -> Prediction:
-        """See `CostModel.predict`: by loops alone."""
         return self._first.predict(features)
 
+    @override
     def predict_compiled(self, features: NDArray[np.float64], code: NDArray[np.float64] | None) -> Prediction:
-        """See `CostModel.predict_compiled`."""
         predicted = self._first.predict(features)
         if code is None or not self._has_second:
             return predicted
         is_compiled = ~np.isnan(code[:, 0])
-        _look_again(predicted, is_compiled, self._second.predict(np.hstack([features, code])[is_compiled]))
-        return predicted
+        return _corrected(predicted, is_compiled, self._second.predict(np.hstack([features, code])[is_compiled]))
 
-    def save(self, directory: Path) -> None:
-        """Writes a folder for each of the two."""
-        for name, model in ((_FIRST, self._first), (_SECOND, self._second if self._has_second else None)):
-            if model is not None:
-                (directory / name).mkdir()
-                model.save(directory / name)
+    @override
+    def save(self) -> dict[str, bytes]:
+        stages = {_FIRST: self._first, **({_SECOND: self._second} if self._has_second else {})}
+        return {f"{stage}/{name}": text for stage, model in stages.items() for name, text in model.save().items()}
 
     @classmethod
-    def load(cls, directory: Path) -> Self:
-        """See `CostModel.load`."""
-        first = LightGBMModel.load(directory / _FIRST)
-        if not (directory / _SECOND).is_dir():
+    @override
+    def load(cls, files: Mapping[str, bytes]) -> Self:
+        first = LightGBMModel.load(_below(_FIRST, files))
+        second = _below(_SECOND, files)
+        if not second:
             return cls(first)
-        model = cls(first, LightGBMModel.load(directory / _SECOND))
+        model = cls(first, LightGBMModel.load(second))
         model._has_second = True
         return model
 
 
-def _look_again(predicted: Prediction, is_compiled: NDArray[np.bool_], second: Prediction) -> None:
-    """Corrects the first model's predictions [n] by those of the second of what is compiled."""
-    first = predicted.mean[is_compiled]
-    predicted.mean[is_compiled] = _FIRST_SHARE * first + (1.0 - _FIRST_SHARE) * second.mean
-    predicted.std[is_compiled] = second.std
+def _below(folder: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files of a folder, by their names in it."""
+    begin = f"{folder}/"
+    return {name.removeprefix(begin): content for name, content in files.items() if name.startswith(begin)}
 
 
-def _told_of_code(dataset: Dataset) -> Dataset:
+def _learns_code(dataset: Dataset) -> bool:
+    """Whether enough was compiled for a second model."""
+    return int(dataset.is_compiled.sum()) >= _LEAST
+
+
+def _corrected(predicted: Prediction, is_compiled: NDArray[np.bool_], second: Prediction) -> Prediction:
+    """The first model's predictions [n], with those of the second mixed in where something was compiled [n]."""
+    mean, std = predicted.mean.copy(), predicted.std.copy()
+    mean[is_compiled] = _FIRST_SHARE * mean[is_compiled] + (1.0 - _FIRST_SHARE) * second.mean
+    std[is_compiled] = second.std
+    return Prediction(mean, std)
+
+
+def _with_code(dataset: Dataset) -> Dataset:
+    """The features of loops and of machine code next to each other."""
     assert dataset.code is not None
     return dataclasses.replace(dataset, features=np.hstack([dataset.features, dataset.code]), code=None)

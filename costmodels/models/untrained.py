@@ -1,87 +1,108 @@
-"""What every model must beat: chance, and counting operations."""
+"""What every model must beat: chance, and counting operations. They learn nothing but how wrong they are."""
 
 from __future__ import annotations
 
+import copy
 import hashlib
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
+from typing_extensions import override
 
-from costmodels.features import DEFAULT
-from costmodels.model import CostModel, Prediction
-from tunedb.errors import ModelError
+from costmodels.compute import ALONE, Compute
+from costmodels.features import loop_nest
+from costmodels.model import CostModel, HyperParameters, Prediction
+from tunedb.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from costmodels.dataset import Dataset
 
+_FILE = "std.txt"
 
-class Floor(CostModel):
-    """Learns nothing but how wrong it is."""
+
+class UntrainedModel(CostModel):
+    """A model that predicts by a formula."""
 
     def __init__(self) -> None:
         self._std = 1.0
 
-    @property
-    def hyper_parameters(self) -> dict[str, float | int | str]:
-        """None."""
-        return {}
-
-    def fit(self, dataset: Dataset, *, seed: int) -> Prediction:
-        """See `CostModel.fit`."""
-        del seed
-        if len(dataset) < 2:
-            raise ValueError(f"a cost model needs at least two trials, got {len(dataset)}")
-        self._std = max(float(dataset.log_costs.std()), 0.01)
-        return self.predict(dataset.features)
-
-    def update(self, dataset: Dataset, *, seed: int) -> None:
-        """See `CostModel.update`: there is nothing to learn."""
-
-    def predict(self, features: NDArray[np.float64]) -> Prediction:
-        """See `CostModel.predict`."""
-        return Prediction(self.costs(features), np.full(len(features), self._std))
-
     def costs(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Costs [n] of rows [n, d]."""
+        """Costs [n] of rows [n, d], by the formula."""
         raise NotImplementedError
 
-    def save(self, directory: Path) -> None:
-        """Writes the deviation."""
-        (directory / "std.txt").write_text(repr(self._std), encoding="utf-8")
+    @classmethod
+    @override
+    def make(cls, hyper_parameters: HyperParameters, compute: Compute = ALONE) -> Self:
+        if hyper_parameters:
+            raise UsageError(f"a {cls.kind} model has no hyper-parameters")
+        return cls()
+
+    @property
+    @override
+    def hyper_parameters(self) -> dict[str, float | int | str]:
+        return {}
+
+    @override
+    def fit(self, dataset: Dataset, *, seed: int) -> Prediction:
+        self._std = _std(dataset)
+        return self.predict(dataset.features)
+
+    @override
+    def held_out(self, dataset: Dataset, *, seed: int) -> Prediction:
+        return Prediction(self.costs(dataset.features), np.full(len(dataset), _std(dataset)))
+
+    @override
+    def updated(self, dataset: Dataset, *, seed: int) -> Self:
+        return copy.copy(self)
+
+    @override
+    def predict(self, features: NDArray[np.float64]) -> Prediction:
+        return Prediction(self.costs(features), np.full(len(features), self._std))
+
+    @override
+    def save(self) -> dict[str, bytes]:
+        return {_FILE: repr(self._std).encode()}
 
     @classmethod
-    def load(cls, directory: Path) -> Self:
-        """See `CostModel.load`."""
+    @override
+    def load(cls, files: Mapping[str, bytes]) -> Self:
         model = cls()
         try:
-            model._std = float((directory / "std.txt").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ModelError(f"cannot read the {cls.kind} model in {directory}: {error}") from error
+            model._std = float(files[_FILE].decode())
+        except (KeyError, ValueError) as error:
+            raise ModelError(f"cannot read the {cls.kind} model: {_FILE}: {error}") from error
         return model
 
 
-class RandomModel(Floor):
+class RandomModel(UntrainedModel):
     """A cost that the candidate's features decide, and nothing else: chance that repeats itself."""
 
     kind: ClassVar[str] = "random"
 
+    @override
     def costs(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        """See `Floor.costs`."""
         digests = [hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in np.ascontiguousarray(features)]
         return np.asarray([int.from_bytes(digest, "little") / 2**64 for digest in digests], dtype=np.float64)
 
 
-class FlopModel(Floor):
-    """The logarithm of all arithmetic that the program does."""
+class FlopModel(UntrainedModel):
+    """The logarithm of all arithmetic that the program does, from loop-nest features."""
 
     kind: ClassVar[str] = "flop"
 
+    @override
     def costs(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        """See `Floor.costs`."""
-        names = DEFAULT.names()
+        names = loop_nest.names()
         if features.ndim != 2 or features.shape[1] != len(names):
             raise ModelError(f"the model wants features [n, {len(names)}], got {list(features.shape)}")
         return np.asarray(features[:, names.index("all_arithmetic")] * np.log(2), dtype=np.float64)
+
+
+def _std(dataset: Dataset) -> float:
+    """Deviation of log costs, nats."""
+    if len(dataset) < 2:
+        raise ValueError(f"a cost model needs at least two trials, got {len(dataset)}")
+    return max(float(dataset.log_costs.std()), 0.01)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from typing_extensions import override
 
-from costmodels.models.ensemble import Ensemble
+from costmodels.compute import ALONE, Compute
+from costmodels.model import Range
+from costmodels.models.ensemble import Ensemble, one_at_a_time
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from costmodels.cluster import Cluster
     from costmodels.dataset import Dataset
 
 _MORE_TREES = 10  # of an update
@@ -28,9 +30,8 @@ class XGBoostModel(Ensemble):
         num_trees: trees of each member.
         max_depth: of each tree.
         learning_rate: shrinkage.
-        members: see `Ensemble`.
-        workers: see `Ensemble`.
-        cluster: grows the trees instead.
+        members: as for `Ensemble`.
+        compute: as for `Ensemble`; a cluster grows the trees, a member after the other.
     """
 
     kind: ClassVar[str] = "xgboost"
@@ -42,26 +43,34 @@ class XGBoostModel(Ensemble):
         max_depth: int = 10,
         learning_rate: float = 0.2,
         members: int = 5,
-        workers: int = 1,
-        cluster: Cluster | None = None,
+        compute: Compute = ALONE,
     ) -> None:
         parameters: dict[str, float | int | str] = {
             "num_trees": num_trees,
             "max_depth": max_depth,
             "learning_rate": learning_rate,
         }
-        super().__init__(parameters, members=members, workers=1 if cluster is not None else workers)
-        self._cluster = cluster
+        super().__init__(parameters, members=members, compute=one_at_a_time(compute))
+        self._cluster = compute.cluster
         self._num_trees = num_trees
         self._max_depth = max_depth
         self._learning_rate = learning_rate
 
+    @classmethod
+    @override
+    def search_space(cls, dataset: Dataset) -> dict[str, Range]:
+        return {
+            "num_trees": Range(50, 500, is_log=True, is_whole=True),
+            "max_depth": Range(3, 12, is_whole=True),
+            "learning_rate": Range(0.02, 0.5, is_log=True),
+        }
+
+    @override
     def train_member(self, dataset: Dataset, seed: int) -> Any:
-        """See `Ensemble.train_member`."""
         return self._boost(dataset, seed, self._num_trees, None)
 
+    @override
     def train_more(self, member: Any, dataset: Dataset, seed: int) -> Any:
-        """See `Ensemble.train_more`: some more trees."""
         return self._boost(dataset, seed, _MORE_TREES, member)
 
     def _boost(self, dataset: Dataset, seed: int, num_trees: int, begun: Any) -> Any:
@@ -83,25 +92,25 @@ class XGBoostModel(Ensemble):
         matrix = xgboost.DMatrix(dataset.features, wanted, nthread=1)
         return xgboost.train(parameters, matrix, num_boost_round=num_trees, xgb_model=begun)
 
+    @override
     def ask_member(self, member: Any, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        """See `Ensemble.ask_member`."""
         return np.asarray(member.inplace_predict(features), dtype=np.float64)
 
-    def write_member(self, member: Any, directory: Path, number: int) -> None:
-        """See `Ensemble.write_member`."""
-        _file(directory, number).write_bytes(bytes(member.save_raw("json")))
+    @override
+    def write_member(self, member: Any, number: int) -> dict[str, bytes]:
+        return {_file(number): bytes(member.save_raw("json"))}
 
-    def read_member(self, directory: Path, number: int) -> tuple[Any, int]:
-        """See `Ensemble.read_member`."""
+    @override
+    def read_member(self, files: Mapping[str, bytes], number: int) -> tuple[Any, int]:
         import xgboost
 
         try:
             member = xgboost.Booster({"nthread": 1})
-            member.load_model(bytearray(_file(directory, number).read_bytes()))
+            member.load_model(bytearray(files[_file(number)]))
         except xgboost.core.XGBoostError as error:
             raise ValueError(str(error).splitlines()[0]) from error
         return member, member.num_features()
 
 
-def _file(directory: Path, number: int) -> Path:
-    return directory / f"member-{number}.json"
+def _file(number: int) -> str:
+    return f"member-{number}.json"

@@ -1,1 +1,1 @@
-"""Saved models: what a manifest promises, which model predicts for a target, taking in one from elsewhere."""
+"""Saved models: their manifests, where they are kept, which one predicts for a target, taking in one from elsewhere."""

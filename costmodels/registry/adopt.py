@@ -6,7 +6,7 @@ that is copied into the store, with a manifest of the bytes that were tried.
 
 from __future__ import annotations
 
-import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,7 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from costmodels.registry.manifest import MANIFEST, Manifest, file_hashes, load_verified, read_manifest, store_folder
+from costmodels.kinds import of_kind
+from costmodels.registry.manifest import file_hashes
+from costmodels.registry.saved import SavedModel, load_folder, read_folder, read_models, write_folder, write_model
 from tunedb.errors import ChildDiedError, ModelError
 from tunedb.processes import Child, Limits
 from tunedb.store.contract import Store
@@ -24,44 +26,34 @@ _TIMEOUT_SECS = 120.0
 _ROWS = 64
 
 
-def adopt(store: Store, folder: Path) -> tuple[Path, Manifest]:
-    """Copies a model into the store's folder, after a child process has loaded it and asked it for predictions.
+def adopt(store: Store, folder: Path) -> SavedModel:
+    """Copies a model into a store, after a child process has loaded it and asked it for predictions.
 
     Files that do not match the folder's manifest are taken nevertheless if they pass: that is what adopting is for. The
-    name says so by its hash.
+    name then says so by a suffix.
 
-    Returns:
-        The model's folder in the store, and its manifest.
+    Args:
+        store: the store that the model is to be kept in.
+        folder: the model, as a store on disk keeps one.
 
     Raises:
         ModelError: there is no manifest, it is for other features, it did not survive, or it is there already.
+        StoreError: the store cannot be written.
     """
-    root = store_folder(store)
-    if root is None:
-        raise ModelError(f"models are kept in the store's folder, and {store.url} has none on this machine")
-    given = read_manifest(folder)
-    unfinished = root / "models" / f".unfinished-{uuid.uuid4().hex}"
-    unfinished.mkdir(parents=True)
-    try:
-        for name in given.files:
-            if not (folder / name).is_file():
-                raise ModelError(f"{folder / name} is in the model's manifest and missing")
-            (unfinished / name).parent.mkdir(exist_ok=True)
-            shutil.copyfile(folder / name, unfinished / name)
-        files = file_hashes(unfinished)
-        manifest = msgspec.structs.replace(given, files=files)
-        if files != given.files:
-            manifest = msgspec.structs.replace(manifest, name=f"{given.name}-changed-{uuid.uuid4().hex[:8]}")
-        (unfinished / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
-        _try_in_child(unfinished, folder)
-        directory = unfinished.with_name(manifest.name)
-        if directory.exists():
-            raise ModelError(f"{directory}: the store has this model already")
-        unfinished.rename(directory)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
-    return directory, manifest
+    given, files = read_folder(folder)
+    if missing := [name for name in given.files if name not in files]:
+        raise ModelError(f"{folder / missing[0]} is in the model's manifest and missing")
+    files = {name: files[name] for name in given.files}
+    hashes = file_hashes(files)
+    manifest = msgspec.structs.replace(given, files=hashes)
+    if hashes != given.files:
+        manifest = msgspec.structs.replace(manifest, name=f"{given.name}-changed-{uuid.uuid4().hex[:8]}")
+    with tempfile.TemporaryDirectory(prefix="tunedb-") as copy:
+        write_folder(Path(copy), manifest, files)
+        _try_in_child(Path(copy), folder)
+    if any(saved.manifest.name == manifest.name for saved in read_models(store)[0]):
+        raise ModelError(f"{manifest.name}: the store has this model already")
+    return write_model(store, manifest, files)
 
 
 class Attempt(msgspec.Struct):
@@ -103,10 +95,8 @@ def _try(folder: Path) -> None:
     """Loads a model and lets it predict rows of small numbers."""
     import numpy as np
 
-    from costmodels.features import DEFAULT
-
-    model, _ = load_verified(folder)
-    rows = np.random.default_rng(0).uniform(-1, 30, size=(_ROWS, len(DEFAULT.names())))
-    predicted = model.predict(rows)
+    model, manifest = load_folder(folder)
+    width = len(of_kind(manifest.trained_on.target_kind).features.names())
+    predicted = model.predict(np.random.default_rng(0).uniform(-1, 30, size=(_ROWS, width)))
     if not (np.isfinite(predicted.mean).all() and (predicted.std > 0).all()):
         raise ModelError("its predictions are not finite")

@@ -1,24 +1,19 @@
-"""Which model predicts for a target: the promoted one, the newest, one of a like target, or the one that ships."""
+"""Which model predicts for a target: the promoted one, the newest, one of a similar target, or the bundled one."""
 
 from __future__ import annotations
 
-import logging
-import uuid
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
-from costmodels.features import DEFAULT
+from costmodels.kinds import of_kind
 from costmodels.model import CostModel
-from costmodels.registry.manifest import MANIFEST, Manifest, TrainedOn, load_verified, read_manifest, store_folder
-from costmodels.shipped import shipped_model_folder
+from costmodels.registry.manifest import Manifest, TrainedOn
+from costmodels.registry.saved import MODELS, SavedModel, load_folder, load_saved, read_models
 from tunedb.errors import AmbiguousPrefixError, ModelError, NotFoundError
 from tunedb.store.contract import Store
 
-_log = logging.getLogger(__name__)
-
-_PROMOTED = "promoted.json"
+_PROMOTED = f"{MODELS}/promoted.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +22,9 @@ class LoadedModel:
 
     model: CostModel
     manifest: Manifest
-    directory: Path
+    location: str  # its folder, for people: a path or URL
     target_id: str  # what was asked for
-    is_shipped: bool = False  # it came with tunedb
+    is_bundled: bool = False  # it came with tunedb
 
     @property
     def trained_on(self) -> TrainedOn:
@@ -46,42 +41,45 @@ class LoadedModel:
         on = self.trained_on
         name = on.target_arch or on.target_kind
         transfer = f", transferred from {name}" if self.transferred else f" of {name}"
-        if self.is_shipped:
-            return f"the one that ships with tunedb ({on.num_trials + on.num_others} trials)"
+        if self.is_bundled:
+            return f"the bundled prior ({on.num_trials + on.num_others} trials)"
         others = f", and {on.num_others} of other targets" if on.num_others else ""
         return f"{self.manifest.name} ({on.num_trials} trials of {on.num_workloads} workloads{transfer}{others})"
 
 
-def saved_models(store: Store) -> list[tuple[Path, Manifest]]:
-    """The models in a store's folder, oldest first; a manifest that cannot be read is left out, with a warning."""
-    return _read(store)[0]
+def saved_models(store: Store) -> list[SavedModel]:
+    """The models of a store, oldest first; a manifest that cannot be read is left out, with a warning."""
+    return read_models(store)[0]
 
 
 def promoted(store: Store) -> dict[str, str]:
-    """Names of promoted models by target id. Raises: ModelError: the file that says so cannot be read."""
-    root = store_folder(store)
-    path = root / "models" / _PROMOTED if root is not None else None
-    if path is None or not path.is_file():
+    """Names of promoted models by target id.
+
+    Raises:
+        ModelError: the file that says so cannot be read.
+    """
+    try:
+        content = store.artifacts.read(_PROMOTED)
+    except NotFoundError:
         return {}
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+        return msgspec.json.decode(content, type=dict[str, str])
     except msgspec.MsgspecError as error:
-        raise ModelError(f"{path}: {error}; delete it to go back to the newest models") from error
+        where = store.artifacts.location(_PROMOTED)
+        raise ModelError(f"{where}: {error}; delete it to go back to the newest models") from error
 
 
 def promote(store: Store, manifest: Manifest) -> None:
-    """Makes a model the one that predicts for its target, newer ones or not."""
-    root = store_folder(store)
-    if root is None:
-        raise ModelError(f"{store.url} has no folder on this machine, and so no models")
-    path = root / "models" / _PROMOTED
-    unfinished = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    """Makes a model the one that predicts for its target, newer ones or not.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
     chosen = {**promoted(store), manifest.trained_on.target_id: manifest.name}
-    unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(chosen)) + b"\n")
-    unfinished.replace(path)
+    store.artifacts.write(_PROMOTED, msgspec.json.format(msgspec.json.encode(chosen)) + b"\n")
 
 
-def find_model(store: Store, text: str) -> tuple[Path, Manifest]:
+def find_model(store: Store, text: str) -> SavedModel:
     """The model whose name contains a text.
 
     Raises:
@@ -89,19 +87,20 @@ def find_model(store: Store, text: str) -> tuple[Path, Manifest]:
         AmbiguousPrefixError: there are several.
     """
     every = saved_models(store)
-    found = [pair for pair in every if pair[1].name == text] or [pair for pair in every if text in pair[1].name]
+    found = [saved for saved in every if saved.manifest.name == text]
+    found = found or [saved for saved in every if text in saved.manifest.name]
     if not found:
         raise NotFoundError(f"no model {text!r} in {store.url}; `tunedb models` lists them")
     if len(found) > 1:
-        raise AmbiguousPrefixError(f"{text!r} may be any of {', '.join(manifest.name for _, manifest in found)}")
+        raise AmbiguousPrefixError(f"{text!r} may be any of {', '.join(saved.manifest.name for saved in found)}")
     return found[0]
 
 
-def newest_manifest(store: Store, target_id: str) -> tuple[Path, Manifest] | None:
+def newest_model(store: Store, target_id: str) -> SavedModel | None:
     """The newest model that was trained for a target."""
     return max(
-        (pair for pair in saved_models(store) if pair[1].trained_on.target_id == target_id),
-        key=lambda pair: pair[1].created_at,
+        (saved for saved in saved_models(store) if saved.manifest.trained_on.target_id == target_id),
+        key=lambda saved: saved.manifest.created_at,
         default=None,
     )
 
@@ -110,10 +109,10 @@ def load_model(store: Store, target_id: str, *, kind: str | None = None) -> Load
     """The model that predicts for a target.
 
     It is the promoted one of the target, else the newest, else that of another target of its kind that learned from the
-    most trials, else the one that ships with tunedb.
+    most trials, else the bundled one.
 
     Args:
-        store: where to look.
+        store: the store whose models are looked at first.
         target_id: the target to predict for.
         kind: its kind ("llvm"), needed only when the store does not know the target yet.
 
@@ -125,42 +124,30 @@ def load_model(store: Store, target_id: str, *, kind: str | None = None) -> Load
             there are only manifests that cannot be read.
     """
     kind = kind or next((t.kind for t in store.targets() if t.target_id == target_id), None)
-    found, unreadable = _read(store)
+    found, unreadable = read_models(store)
     chosen = promoted(store).get(target_id)
+    wanted = of_kind(kind).features.FEATURE_VERSION
     suitable = [
         (
-            manifest.name == chosen,
+            saved.manifest.name == chosen,
             same,
-            0 if same else manifest.trained_on.num_trials,
-            manifest.created_at,
-            directory,
+            0 if same else saved.manifest.trained_on.num_trials,
+            saved.manifest.created_at,
+            saved.folder,
+            saved,
         )
-        for directory, manifest in found
-        for same in [manifest.trained_on.target_id == target_id]
-        if same or manifest.trained_on.target_kind == kind
-        if manifest.feature_version == DEFAULT.FEATURE_VERSION or manifest.name == chosen
+        for saved in found
+        for same in [saved.manifest.trained_on.target_id == target_id]
+        if same or saved.manifest.trained_on.target_kind == kind
+        if saved.manifest.feature_version == wanted or saved.manifest.name == chosen
     ]
     if suitable:
-        directory = max(suitable)[-1]
-        model, manifest = load_verified(directory)
-        return LoadedModel(model, manifest, directory, target_id)
+        saved = max(suitable, key=lambda row: row[:-1])[-1]
+        return LoadedModel(load_saved(store, saved), saved.manifest, saved.location, target_id)
     if unreadable:
         raise unreadable[0]
-    shipped = shipped_model_folder(kind)
-    if shipped is None:
+    bundled = of_kind(kind).prior.model_folder
+    if bundled is None:
         return None
-    model, manifest = load_verified(shipped)
-    return LoadedModel(model, manifest, shipped, target_id, is_shipped=True)
-
-
-def _read(store: Store) -> tuple[list[tuple[Path, Manifest]], list[ModelError]]:
-    found: list[tuple[Path, Manifest]] = []
-    unreadable: list[ModelError] = []
-    root = store_folder(store)
-    for path in sorted((root / "models").glob(f"[!.]*/{MANIFEST}")) if root is not None else []:
-        try:
-            found.append((path.parent, read_manifest(path.parent)))
-        except ModelError as error:
-            _log.warning("%s", error)
-            unreadable.append(error)
-    return sorted(found, key=lambda pair: pair[1].created_at), unreadable
+    model, manifest = load_folder(bundled)
+    return LoadedModel(model, manifest, str(bundled), target_id, is_bundled=True)

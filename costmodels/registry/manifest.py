@@ -1,8 +1,8 @@
 """What a saved model is, and what must hold before one is loaded.
 
-`<store>/models/<name>/` holds the model's own files and `manifest.json`: what it is, what it was trained on, how well
-it did, and the SHA-256 of each file. A changed byte in LightGBM's text can crash the process, so nothing is parsed
-that does not match its manifest. A folder appears under its name only when it is whole.
+A saved model is the files that the model gives, and `manifest.json`: what it is, what it was trained on, how well it
+did, and the SHA-256 of each file. A changed byte in LightGBM's text can crash the process, so nothing is parsed that
+does not match its manifest. Where the files are kept is no matter of this module: see `costmodels.registry.saved`.
 """
 
 from __future__ import annotations
@@ -10,25 +10,22 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import re
-import shutil
-import uuid
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from datetime import datetime
+from typing import Any
 
 import msgspec
 
-from costmodels.features import DEFAULT
+from costmodels.kinds import of_kind
 from costmodels.model import CostModel
 from costmodels.models import KINDS
 from tunedb.errors import ModelError
 from tunedb.records import Target
-from tunedb.store.contract import Store
 
 MANIFEST = "manifest.json"
 _PLAIN_PATH = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,99}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _LIBRARIES = ("apache-tvm", "lightgbm", "numpy", "scikit-learn", "tunedb", "xgboost")
+_RENAMED = {"second-look": "two-stage"}  # kinds of models of other names before the first release
 
 
 class TrainedOn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,7 +69,17 @@ class TrainedOn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Optimized(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a model's hyper-parameters were chosen."""
+
+    evaluations: int  # configurations that were tried, the default one among them
+    seed: int
+    objective: str  # what was made as large as it would become
+    value: float  # the objective of the configuration that was chosen
+    default_value: float  # the objective of the default configuration
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """`manifest.json`."""
 
     name: str
@@ -86,154 +93,152 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     libraries: dict[str, str]
     created_at: datetime
     files: dict[str, str]  # SHA-256 in hex by name, which may have one folder
+    optimized: Optimized | None = None  # None where the hyper-parameters are the default ones
 
-    def learned_the_same(self, trained_on: TrainedOn, seed: int) -> bool:
-        """Whether a training on a snapshot would give this model again, as far as it tells."""
+    def is_repeated_by(self, kind: str, trained_on: TrainedOn, seed: int, evaluations: int | None) -> bool:
+        """Whether a training would give this model again, as far as it tells.
+
+        Args:
+            kind: the family that would be trained.
+            trained_on: what it would learn from.
+            seed: of the training.
+            evaluations: how many configurations would be tried; None if none were to be chosen, which leaves a model
+                alone whose hyper-parameters were chosen before.
+        """
         return (
-            self.trained_on.trial_ids_sha256 == trained_on.trial_ids_sha256
+            self.kind == kind
+            and self.trained_on.trial_ids_sha256 == trained_on.trial_ids_sha256
             and self.trained_on.num_compiled == trained_on.num_compiled
             and self.trained_on.target_id == trained_on.target_id
             and self.seed == seed
-            and self.feature_version == DEFAULT.FEATURE_VERSION
+            and self.feature_version == of_kind(trained_on.target_kind).features.FEATURE_VERSION
             and self.libraries == _libraries()
+            and (evaluations is None or (self.optimized is not None and self.optimized.evaluations == evaluations))
         )
 
-
-def store_folder(store: Store) -> Path | None:
-    """The store's folder on this machine; None when it has none (in memory, object storage)."""
-    parts = urlsplit(store.url)
-    if parts.scheme == "file":
-        return Path(unquote(parts.path))
-    return None if parts.scheme or not store.url or store.url.startswith(":") else Path(store.url)
+    def encoded(self) -> bytes:
+        """The content of the file."""
+        return msgspec.json.format(msgspec.json.encode(self)) + b"\n"
 
 
-def save_model(
-    store: Store,
+def packed(
     model: CostModel,
     *,
     trained_on: TrainedOn,
     seed: int,
+    created_at: datetime,
     metrics: Mapping[str, float] | None = None,
     split: str = "",
-) -> Path:
-    """Writes a fitted model and its manifest into the store's folder.
+    optimized: Optimized | None = None,
+) -> tuple[Manifest, dict[str, bytes]]:
+    """Makes files of a fitted model; the same arguments give the same bytes.
+
+    Args:
+        model: what is to be saved.
+        trained_on: the snapshot that it learned from.
+        seed: of its training.
+        created_at: when; a part of its name.
+        metrics: how good it is, by name.
+        split: how those were had.
+        optimized: how its hyper-parameters were chosen, if they were.
 
     Returns:
-        The model's folder.
-
-    Raises:
-        ModelError: the store has no folder on this machine.
+        The manifest, and the content of the model's own files by name.
     """
-    root = store_folder(store)
-    if root is None:
-        raise ModelError(f"models are kept in the store's folder, and {store.url} has none on this machine")
-    unfinished = root / "models" / f".unfinished-{uuid.uuid4().hex}"
-    unfinished.mkdir(parents=True)
-    try:
-        manifest = write_model(
-            unfinished,
-            model,
-            trained_on=trained_on,
-            seed=seed,
-            metrics=metrics or {},
-            split=split,
-            created_at=datetime.now(UTC),
-        )
-        directory = unfinished.with_name(manifest.name)
-        unfinished.rename(directory)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
-    return directory
-
-
-def write_model(
-    directory: Path,
-    model: CostModel,
-    *,
-    trained_on: TrainedOn,
-    seed: int,
-    metrics: Mapping[str, float],
-    split: str,
-    created_at: datetime,
-) -> Manifest:
-    """Writes a fitted model and its manifest into an empty folder; the same arguments give the same bytes."""
-    model.save(directory)
-    files = file_hashes(directory)
-    content = hashlib.sha256("".join(files.values()).encode()).hexdigest()
+    files = model.save()
+    hashes = file_hashes(files)
+    content = hashlib.sha256("".join(hashes.values()).encode()).hexdigest()
     arch = re.sub(r"[^A-Za-z0-9._-]", "", trained_on.target_arch or trained_on.target_kind)[:40]
     manifest = Manifest(
         name=f"{model.kind}-{arch}-{created_at:%Y%m%dT%H%M%S%fZ}-{content[:8]}",
         kind=model.kind,
         hyper_parameters=model.hyper_parameters,
         seed=seed,
-        feature_version=DEFAULT.FEATURE_VERSION,
+        feature_version=of_kind(trained_on.target_kind).features.FEATURE_VERSION,
         trained_on=trained_on,
-        metrics=dict(metrics),
+        metrics=dict(metrics or {}),
         split=split,
         libraries=_libraries(),
         created_at=created_at,
-        files=files,
+        files=hashes,
+        optimized=optimized,
     )
-    (directory / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
+    return manifest, files
+
+
+def file_hashes(files: Mapping[str, bytes]) -> dict[str, str]:
+    """SHA-256 in hex of each of a model's files, by name."""
+    return {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}
+
+
+def read_manifest(content: bytes, where: str) -> Manifest:
+    """Reads a manifest.
+
+    Args:
+        content: of the file.
+        where: the file, for error messages.
+
+    Raises:
+        ModelError: it cannot be read, or names files that are not plain.
+    """
+    try:
+        manifest = msgspec.json.decode(content, type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise ModelError(f"{where}: {error}") from error
+    for name in manifest.files:
+        if not _PLAIN_PATH.fullmatch(name) or name == MANIFEST:
+            raise ModelError(f"{where}: {name!r} is not a plain file name")
     return manifest
 
 
-def load_verified(directory: Path) -> tuple[CostModel, Manifest]:
+def unpacked(manifest: Manifest, files: Mapping[str, bytes], where: str) -> CostModel:
     """Loads a model after every file was checked against its manifest.
+
+    Args:
+        manifest: what the files must match.
+        files: all that lies with the manifest, by name.
+        where: their folder, for error messages.
 
     Raises:
         ModelError: naming the file and the expected and actual hash, or whatever else does not match.
     """
-    manifest = read_manifest(directory)
-    if manifest.feature_version != DEFAULT.FEATURE_VERSION:
+    wanted = of_kind(manifest.trained_on.target_kind).features.FEATURE_VERSION
+    if manifest.feature_version != wanted:
+        raise ModelError(f"{where}: made for features {manifest.feature_version}, not {wanted}; train again")
+    if manifest.kind in _RENAMED:
         raise ModelError(
-            f"{directory}: made for features {manifest.feature_version}, not {DEFAULT.FEATURE_VERSION}; train again"
+            f"{where}: a {manifest.kind} model, of before they became {_RENAMED[manifest.kind]} models: "
+            "train again (`tunedb train`)"
         )
     if manifest.kind not in KINDS:
-        raise ModelError(f"{directory / MANIFEST}: unknown kind of model {manifest.kind!r}")
-    present = {name for name, _ in _files_of(directory)}
-    if stray := sorted(present - set(manifest.files)):
-        raise ModelError(f"{directory / stray[0]} is not in the model's manifest")
-    for name, expected in manifest.files.items():
-        if name not in present:
-            raise ModelError(f"{directory / name} is in the model's manifest and missing")
-        actual = _sha256(directory / name)
+        raise ModelError(f"{where}/{MANIFEST}: unknown kind of model {manifest.kind!r}")
+    if stray := sorted(files.keys() - manifest.files.keys()):
+        raise ModelError(f"{where}/{stray[0]} is not in the model's manifest")
+    if missing := [name for name in manifest.files if name not in files]:
+        raise ModelError(f"{where}/{missing[0]} is in the model's manifest and missing")
+    for name, actual in file_hashes(files).items():
+        expected = manifest.files[name]
         if actual != expected:
-            raise ModelError(f"{directory / name} does not match the model's manifest: {expected=} {actual=} (SHA-256)")
-    return KINDS[manifest.kind].load(directory), manifest
-
-
-def file_hashes(directory: Path) -> dict[str, str]:
-    """SHA-256 in hex of each file of a model's folder but its manifest."""
-    return {name: _sha256(path) for name, path in _files_of(directory)}
-
-
-def read_manifest(directory: Path) -> Manifest:
-    """The manifest of a model's folder. Raises: ModelError when it cannot be read or names paths."""
-    path = directory / MANIFEST
+            raise ModelError(f"{where}/{name} does not match the model's manifest: {expected=} {actual=} (SHA-256)")
     try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise ModelError(f"{path}: {error}") from error
-    for name in manifest.files:
-        if not _PLAIN_PATH.fullmatch(name) or name == MANIFEST:
-            raise ModelError(f"{path}: {name!r} is not a plain file name")
-    return manifest
+        return KINDS[manifest.kind].load(files)
+    except ModelError as error:
+        raise ModelError(f"{where}: {error}") from error
 
 
-def _files_of(directory: Path) -> list[tuple[str, Path]]:
-    """Names below a model's folder, and paths, of all that lies there but its manifest; folders are no files."""
-    paths = sorted(path for path in directory.rglob("*") if not path.is_dir() or path.is_symlink())
-    named = [(path.relative_to(directory).as_posix(), path) for path in paths]
-    return [(name, path) for name, path in named if name != MANIFEST]
+def differences(first: Manifest, second: Manifest) -> list[tuple[str, Any, Any]]:
+    """The values in which two manifests differ: name ("trained_on.num_trials"), first and second, None for none."""
+    left, right = (flattened(msgspec.to_builtins(manifest)) for manifest in (first, second))
+    names = [name for name in dict.fromkeys([*left, *right]) if left.get(name) != right.get(name)]
+    return [(name, left.get(name), right.get(name)) for name in names]
 
 
-def _sha256(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise ModelError(f"{path}: {error}") from error
+def flattened(value: Any, name: str = "") -> dict[str, Any]:
+    """The values of nested dictionaries by dotted name."""
+    if not isinstance(value, dict):
+        return {name: value}
+    parts = [flattened(inner, f"{name}.{key}" if name else str(key)) for key, inner in value.items()]
+    return {key: inner for part in parts for key, inner in part.items()}
 
 
 def _libraries() -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from costmodels.features import DEFAULT
+from costmodels.kinds import of_kind
 from costmodels.model import CostModel
 from search.bo.acquisition import lower_confidence_bound
 from search.bo.screening import Screen
@@ -247,7 +247,8 @@ class Proposer:
         """Candidates with features and prior means; without those that have no features."""
         if not candidates:
             return EMPTY
-        features = DEFAULT.extract([c.schedule for c in candidates], self._context)
+        family = of_kind(str(self._context.target.kind.name)).features
+        features = family.extract([c.schedule for c in candidates], self._context)
         usable = np.flatnonzero(np.isfinite(features).all(axis=1))
         features = features[usable]
         if not len(usable):

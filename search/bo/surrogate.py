@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from costmodels.kinds import of_kind
 from costmodels.metrics import spearman
 from costmodels.model import CostModel
-from costmodels.models.roofline import RooflineModel
 from search.bo.feasibility import log_feasibility
 from search.bo.gaussian_process import GaussianProcess, Standardisation
 
@@ -276,7 +276,8 @@ class Surrogate:
 
 def unlearned(target_kind: str) -> CostModel | None:
     """A cost model of what is known of a kind of target in general; None where there is none."""
-    return RooflineModel() if target_kind == "llvm" else None
+    untrained = of_kind(target_kind).untrained
+    return None if untrained is None else untrained.make({})
 
 
 def surrogate_of(model: CostModel | None, target_kind: str, prior_std: float | None = None) -> Surrogate:
@@ -289,5 +290,6 @@ def surrogate_of(model: CostModel | None, target_kind: str, prior_std: float | N
     """
     if model is None:
         return Surrogate(has_prior=False)
-    opinion = None if isinstance(model, RooflineModel) else unlearned(target_kind)
+    untrained = unlearned(target_kind)
+    opinion = None if type(model) is type(untrained) else untrained
     return Surrogate(has_prior=True, prior_std=prior_std or model.error_std, opinion=opinion)

@@ -51,9 +51,34 @@ def test_nothing_new_is_not_trained_again(run_json, trained):
     assert len(run_json("models", "--store", trained)["models"]) == 2
 
 
+def test_hyper_parameters_are_chosen(run, run_json, trained, tmp_path):
+    folder = tmp_path / "store"
+    shutil.copytree(trained, folder)
+    options = ["train", "--target", "znver5", "--no-shipped", "--optimize", 3, "--store", folder]
+    done = run(*options)
+    assert done.exit_code == 0, done.stderr
+    values = [line for line in done.stderr.splitlines() if ": optimize " in line and "/3  value " in line]
+    assert len(values) == 3
+    assert values[0].endswith("*")
+    assert "best of 3 configurations: " in done.stdout
+    (row,) = run_json(*options)["models"]
+    assert not row["is_new"]
+    found = row["optimized"]
+    assert (found["evaluations"], found["seed"]) == (3, 0)
+    assert "top1, top5 and pairwise" in found["objective"]
+    assert found["value"] >= found["default_value"]
+    assert f"{found['value']:.4f}, default {found['default_value']:.4f}" in done.stdout
+    objective = sum(row["metrics"][name] for name in ("top1", "top5", "pairwise")) / 3
+    assert objective == pytest.approx(found["value"])
+    shown = run_json("models", "show", row["model"], "--store", folder)
+    assert shown["optimized"] == found
+    assert shown["hyper_parameters"] == row["hyper_parameters"]
+
+
 def test_models_are_listed_shown_compared_and_promoted(run, run_json, trained):
     first, second = run_json("models", "--store", trained)["models"]
     assert first["created_at"] < second["created_at"]
+    assert (first["optimized"], first["kind"]) == (None, "two-stage")
     shown = run_json("models", "show", first["name"], "--store", trained)
     assert shown["trained_on"]["target_arch"] == "znver5"
     assert shown["files"].keys() == first["files"].keys()
@@ -93,7 +118,7 @@ def test_evaluate_prints_tidy_rows_and_gates(run, run_json, trained, tmp_path):
         "--target",
         "znver5",
         "--model",
-        "second-look",
+        "two-stage",
         "--model",
         "stock-xgboost",
         "--model",
@@ -104,12 +129,12 @@ def test_evaluate_prints_tidy_rows_and_gates(run, run_json, trained, tmp_path):
     options += ["--split", "leave-one-workload-out", "--limit", 16, "--store", trained]
     baseline = tmp_path / "baseline.json"
     found = run_json(*options, "--gate", baseline, "--update-baseline")
-    assert found["model"] == "second-look"
+    assert found["model"] == "two-stage"
     means = {(row["model"], row["metric"]): row for row in found["results"] if row["workload"] is None}
     assert {metric for _, metric in means} == {
         *("top1", "top5", "top16", "peak1", "peak5", "pairwise", "spearman", "rmse", "coverage90")
     }
-    assert means["second-look", "pairwise"]["low"] <= means["second-look", "pairwise"]["value"]
+    assert means["two-stage", "pairwise"]["low"] <= means["two-stage", "pairwise"]["value"]
     assert {row["split"] for row in found["results"]} == {"leave-one-workload-out"}
     assert run(*options, "--gate", baseline).exit_code == 0
 
@@ -118,7 +143,7 @@ def test_evaluate_prints_tidy_rows_and_gates(run, run_json, trained, tmp_path):
     baseline.write_text(json.dumps(rows))
     worse = run(*options, "--gate", baseline)
     assert worse.exit_code == 1
-    assert "worse than the baseline: leave-one-workload-out, second-look" in worse.stdout
+    assert "worse than the baseline: leave-one-workload-out, two-stage" in worse.stdout
 
 
 def test_the_stock_model_alone_has_a_report_and_needs_no_features_of_ours(run, trained, tmp_path):

@@ -1,4 +1,4 @@
-"""Made-up datasets, a store in memory that has a folder, and trials of a small matmul."""
+"""Made-up datasets, a store in memory whose files are in a folder, and trials of a small matmul."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typing_extensions import override
 
 from costmodels.dataset import Dataset
-from costmodels.features import DEFAULT
+from costmodels.features import loop_nest
 from tunedb.identity import content_hash, program_from_graph
 from tunedb.metaschedule.replay import workload_from_module
 from tunedb.records import Hardware, Module, Source, Target, Trace, Trial
+from tunedb.store.artifacts import Artifacts, FolderArtifacts
 from tunedb.store.memory import MemoryStore
 
 TARGET = Target("a" * 64, '{"keys":["cpu"],"kind":"llvm","mcpu":"znver5","num-cores":1}', "llvm", "znver5", 1)
@@ -25,11 +27,12 @@ class FolderStore(MemoryStore):
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
-        self._folder = folder
+        self._folder = FolderArtifacts(folder)
 
     @property
-    def url(self) -> str:
-        return str(self._folder)
+    @override
+    def artifacts(self) -> Artifacts:
+        return self._folder
 
 
 @pytest.fixture
@@ -47,7 +50,7 @@ def make_made_up_dataset() -> Callable[..., Dataset]:
     def make(groups: int = 6, size: int = 60, seed: int = 0) -> Dataset:
         """Log cost is linear in three of ten features, with an offset per workload; the other features are zero."""
         rng = np.random.default_rng(seed)
-        features = np.zeros((groups * size, len(DEFAULT.names())))
+        features = np.zeros((groups * size, len(loop_nest.names())))
         features[:, :100:10] = rng.normal(size=features[:, :100:10].shape)
         costs = features[:, 0] + 0.5 * features[:, 70] + 0.25 * np.abs(features[:, 90])
         group = np.repeat(np.arange(groups), size)

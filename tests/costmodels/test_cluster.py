@@ -15,11 +15,13 @@ import pytest
 import tunedb
 from costmodels import cluster as cluster_module
 from costmodels.cluster import Cluster
+from costmodels.compute import Compute
 from costmodels.extraction.extract import Job, featurise
+from costmodels.features import loop_nest
 from costmodels.models.lightgbm import LightGBMModel
 from costmodels.models.xgboost import XGBoostModel
 from costmodels.pools import features_of
-from costmodels.training import train
+from costmodels.training import TrainOptions, train
 from tunedb.errors import UsageError
 from tunedb.ingest.pipeline import ingest
 from tunedb.records import Outcome
@@ -66,14 +68,19 @@ def test_features_are_the_same_bit_for_bit(opened: Store, cluster: Cluster) -> N
     trials = list(opened.trials(target_id=target.target_id, outcome=Outcome.OK))[::8]
     modules = {trial.module_id for trial in trials}
     alone = featurise(
-        [Job(opened.module(m), target, [t for t in trials if t.module_id == m]) for m in modules], workers=2
+        [
+            Job(opened.module(m), target, [t for t in trials if t.module_id == m], loop_nest.FEATURE_VERSION)
+            for m in modules
+        ],
+        workers=2,
     )
-    rows, causes, num_cached = features_of(opened, target, trials, cluster=cluster)
-    assert num_cached == 0
-    assert not causes
-    assert rows.keys() == alone.rows.keys()
-    assert all(np.array_equal(rows[key], alone.rows[key]) for key in rows)
-    assert features_of(opened, target, trials)[2] == len(trials), "the cluster's rows are not in the cache"
+    found = features_of(opened, target, trials, loop_nest, compute=Compute(cluster=cluster))
+    assert found.num_cached == 0
+    assert not found.causes
+    assert found.rows.keys() == alone.rows.keys()
+    assert all(np.array_equal(found.rows[key], alone.rows[key]) for key in found.rows)
+    again = features_of(opened, target, trials, loop_nest)
+    assert again.num_cached == len(trials), "the cluster's rows are not in the cache"
 
 
 @pytest.mark.tvm
@@ -90,31 +97,30 @@ def test_a_killed_worker_loses_nothing(
             killed.append(next(iter(scheduler.workers.values())).pid)
             os.kill(killed[0], signal.SIGKILL)
 
-    rows, causes, _ = features_of(opened, target, trials, cluster=cluster, on_progress=kill)
+    found = features_of(opened, target, trials, loop_nest, compute=Compute(cluster=cluster, on_progress=kill))
     assert killed
-    assert not causes
-    assert len(rows) == len(trials)
+    assert not found.causes
+    assert len(found.rows) == len(trials)
 
 
 @pytest.mark.tvm
 def test_trains_on_a_cluster(opened: Store, cluster: Cluster) -> None:
-    (alone,) = train(opened, shipped=False, save=False, max_trials_per_workload=48).trained
-    (together,) = train(opened, shipped=False, save=False, max_trials_per_workload=48, cluster=cluster).trained
-    assert together.num_trials == alone.num_trials
-    assert together.metrics["pairwise"] == pytest.approx(alone.metrics["pairwise"], abs=0.1)
+    options = TrainOptions(bundled=False, save=False, max_trials_per_workload=48)
+    (alone,) = train(opened, options=options).trained
+    (together,) = train(opened, options=options, compute=Compute(cluster=cluster)).trained
+    assert together.manifest.trained_on == alone.manifest.trained_on
+    expected = pytest.approx(alone.manifest.metrics["pairwise"], abs=0.1)
+    assert together.manifest.metrics["pairwise"] == expected
 
 
 @pytest.mark.parametrize("family", [LightGBMModel, XGBoostModel])
-def test_trees_of_a_cluster_are_as_accurate(
-    family: Any, make_made_up_dataset: Any, cluster: Cluster, tmp_path: Path
-) -> None:
+def test_trees_of_a_cluster_are_as_accurate(family: Any, make_made_up_dataset: Any, cluster: Cluster) -> None:
     dataset = make_made_up_dataset(groups=6, size=80)
     errors = []
     for where in (None, cluster):
-        model = family(num_trees=60, members=2, cluster=where)
+        model = family(num_trees=60, members=2, compute=Compute(cluster=where))
         held_out = model.fit(dataset, seed=0)
         errors.append(np.corrcoef(held_out.mean, dataset.log_costs)[0, 1])
     assert errors[1] == pytest.approx(errors[0], abs=0.05)
-    model.save(tmp_path)
-    again = family.load(tmp_path).predict(dataset.features[:5]).mean
+    again = family.load(model.save()).predict(dataset.features[:5]).mean
     assert np.allclose(again, model.predict(dataset.features[:5]).mean)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from costmodels.dataset import Dataset
-from costmodels.features import DEFAULT
+from costmodels.features import loop_nest
 from costmodels.models import RidgeModel
 
 pytestmark = pytest.mark.tvm
@@ -44,8 +44,8 @@ def candidates(context):
 @pytest.fixture
 def model(context, candidates):
     """One that has learned that many loops are slow."""
-    rows = DEFAULT.extract([candidate.sch for candidate in candidates], context)
-    costs = rows[:, DEFAULT.names().index("main_group0_size")] / 4
+    rows = loop_nest.extract([candidate.sch for candidate in candidates], context)
+    costs = rows[:, loop_nest.names().index("main_group0_size")] / 4
     scores = np.exp(-(costs - costs.min()))
     fitted = RidgeModel(alpha=1.0, members=2)
     fitted.fit(Dataset(rows, scores, np.repeat([0, 1], 16), ("a", "b"), tuple(map(str, range(32)))), seed=0)
@@ -57,7 +57,7 @@ def test_scores_follow_the_model_from_the_first_trial(context, candidates, model
 
     scores = cost_model(model).predict(context, candidates)
 
-    rows = DEFAULT.extract([candidate.sch for candidate in candidates], context)
+    rows = loop_nest.extract([candidate.sch for candidate in candidates], context)
     assert np.argsort(-scores, kind="stable").tolist() == np.argsort(model.predict(rows).mean, kind="stable").tolist()
     assert len(np.unique(scores)) > 8
 
@@ -67,7 +67,7 @@ def test_learns_from_the_run_and_leaves_the_given_model_alone(context, candidate
 
     from costmodels.metaschedule import cost_model
 
-    rows = DEFAULT.extract([candidate.sch for candidate in candidates], context)
+    rows = loop_nest.extract([candidate.sch for candidate in candidates], context)
     before = model.predict(rows).mean
     # The opposite of what it believes.
     results = [ms.runner.RunnerResult([float(np.exp(-cost))], None) for cost in before]

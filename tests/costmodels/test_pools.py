@@ -1,11 +1,13 @@
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from costmodels import pools
 from costmodels.dataset import dataset_of, not_among
-from costmodels.pools import read_pools, spread
+from costmodels.kinds import KINDS
+from costmodels.pools import Features, Selection, read_pools, spread
 from tunedb.identity import program_from_graph
 from tunedb.machine.hardware import anonymous_trial_id
 from tunedb.records import Hardware, Outcome, Source, Trace, Trial
@@ -33,9 +35,9 @@ def filled(store, target, matmul, monkeypatch):
         sources=[Source("s" * 64, "test", "test")],
     )
 
-    def features_of(store, target, trials, **_):
+    def features_of(store, target, trials, family, **_):
         rows = {t.trial_id: np.full(3, float(n)) for n, t in enumerate(trials) if t.trial_id != "none"}
-        return rows, {"none": "crashed"}, 1
+        return Features(rows, {"none": "crashed"}, 1)
 
     monkeypatch.setattr(pools, "features_of", features_of)
     return store
@@ -51,9 +53,9 @@ def test_scores_are_relative_to_the_best_on_the_same_machine(filled, target):
 
 
 def test_workloads_are_excluded_and_trials_limited(filled, target):
-    (pool,) = read_pools(filled, target, exclude_workloads=["w"]).pools
+    (pool,) = read_pools(filled, target, Selection(exclude_workloads=frozenset("w"))).pools
     assert pool.workload_id == "v"
-    assert {len(p) for p in read_pools(filled, target, limit=2).pools} == {2}
+    assert {len(p) for p in read_pools(filled, target, Selection(limit=2)).pools} == {2}
 
 
 def test_pools_make_a_dataset(filled, target):
@@ -77,30 +79,30 @@ def test_a_pool_without_some_trials(filled, target):
 def test_a_trial_is_known_under_the_name_of_its_machine_too(filled, target):
     (known, *_) = read_pools(filled, target).pools  # "e" and "f", on a machine with a name
     without_names = [anonymous_trial_id(trial) for trial in filled.trials() if trial.trial_id in known.trial_ids]
-    shipped = dataclasses.replace(known, trial_ids=tuple(without_names), anonymous_ids=())
+    bundled = dataclasses.replace(known, trial_ids=tuple(without_names), anonymous_ids=())
     other = dataclasses.replace(known, trial_ids=("e", "elsewhere"), anonymous_ids=("x", "elsewhere"))
 
-    assert not_among([shipped], [known]) == []
+    assert not_among([bundled], [known]) == []
     assert [pool.trial_ids for pool in not_among([other], [known])] == [("elsewhere",)]
-    assert not_among([other], [shipped]) == [other]
+    assert not_among([other], [bundled]) == [other]
 
 
-def test_machine_code_that_ships_is_known_under_either_name(filled, target, monkeypatch):
+def test_bundled_machine_code_is_known_under_either_name(filled, target, monkeypatch):
     asked = []
 
-    def features_of(store, target, trials, *, family, computing=True, **_):
+    def features_of(store, target, trials, family, *, computing=True, **_):
         if family.FEATURE_VERSION.startswith("loop_nest"):
-            return {t.trial_id: np.zeros(3) for t in trials}, {}, 0
+            return Features({t.trial_id: np.zeros(3) for t in trials})
         asked.append((sorted(t.trial_id for t in trials), computing))
-        return {"f": np.full(2, 5.0)} if computing else {}, {}, 0
+        return Features({"f": np.full(2, 5.0)} if computing else {})
 
     monkeypatch.setattr(pools, "features_of", features_of)
     (e,) = (t for t in filled.trials() if t.trial_id == "e")
-    shipped = {"a": np.full(2, 7.0), anonymous_trial_id(e): np.full(2, 8.0)}
-    monkeypatch.setattr(pools, "shipped_code", lambda kind: shipped)
+    bundled = SimpleNamespace(code_rows={"a": np.full(2, 7.0), anonymous_trial_id(e): np.full(2, 8.0)})
+    monkeypatch.setitem(KINDS, "llvm", dataclasses.replace(KINDS["llvm"], prior=bundled))
 
     of_v = read_pools(filled, target).pools[0].code
-    compiled = {pool.workload_id: pool.code for pool in read_pools(filled, target, compiling=True).pools}
+    compiled = {pool.workload_id: pool.code for pool in read_pools(filled, target, Selection(compiling=True)).pools}
 
     assert [computing for _, computing in asked] == [False, True]
     assert not {"a", "e"} & set(asked[1][0])

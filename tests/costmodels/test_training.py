@@ -2,18 +2,22 @@ import dataclasses
 
 import pytest
 
-from costmodels import pools
+from costmodels.extraction import extract
 from costmodels.features import machine_code
-from costmodels.registry.choose import load_model
-from costmodels.training import train
+from costmodels.optimize import mean_of
+from costmodels.pools import Selection, read_pools
+from costmodels.registry.choose import load_model, saved_models
+from costmodels.training import TrainOptions, train
 from tunedb.errors import NotFoundError
 from tunedb.records import Trace
+
+OPTIONS = TrainOptions(bundled=False, seed=1)
 
 
 def test_too_few_trials_are_said_and_not_learned_from(store, target):
     store.append([], targets=[target])
 
-    report = train(store, shipped=False)
+    report = train(store, options=TrainOptions(bundled=False))
 
     assert report.trained == ()
     assert report.too_few[0].num_trials == 0
@@ -28,59 +32,85 @@ def test_trains_saves_and_uses_the_cache_the_second_time(matmul_store, matmul, t
         trials[0],
         trial_id="broken",
         workload_id="w0",
-        module_id="m0",
+        module_id=matmul_store.modules("w0")[0].module_id,
         trace=Trace(b'[["Foo",[],[],[]]]', b"[]"),
     )
     matmul_store.append([crash])
     steps = []
 
-    (first,) = train(matmul_store, seed=1, shipped=False, on_progress=steps.append).trained
+    (first,) = train(matmul_store, options=OPTIONS, on_progress=steps.append).trained
 
-    assert (first.num_trials, first.num_workloads, first.num_cached) == (96, 4, 0)
+    learned = first.manifest.trained_on
+    assert (learned.num_trials, learned.num_workloads, first.num_cached) == (96, 4, 0)
     assert list(first.skipped.values()) == [1]
     assert {step.step for step in steps} == {"features", "fit"}
-    assert set(first.metrics) == {"top1", "top5", "top16", "pairwise", "spearman"}
+    assert set(first.manifest.metrics) == {"top1", "top5", "top16", "pairwise", "spearman"}
     loaded = load_model(matmul_store, target.target_id)
-    assert loaded.directory == first.directory
+    assert loaded.location == first.location
     assert loaded.trained_on.num_trials == 96
 
-    monkeypatch.setattr(pools, "featurise", lambda jobs, **_: pytest.fail("replayed") if jobs else _nothing())
-    (again,) = train(matmul_store, seed=1, shipped=False, again=True).trained
+    monkeypatch.setattr(extract, "featurise", lambda jobs, **_: pytest.fail("replayed") if jobs else _nothing())
+    (again,) = train(matmul_store, options=dataclasses.replace(OPTIONS, again=True)).trained
     assert again.num_cached == 96
-    assert again.metrics == first.metrics
+    assert again.manifest.metrics == first.manifest.metrics
     assert again.skipped == first.skipped
-    files = [
-        {p.name: p.read_bytes() for p in d.rglob("*") if p.is_file() and p.name != "manifest.json"}
-        for d in (first.directory, again.directory)
-    ]
-    assert files[0] == files[1]
+    assert first.manifest.files == again.manifest.files
+    assert first.manifest.name != again.manifest.name
 
 
 @pytest.mark.tvm
 def test_what_is_compiled_is_learned_from_too_and_counts_as_new(matmul_store):
-    (by_loops,) = train(matmul_store, seed=1, shipped=False).trained
+    (by_loops,) = train(matmul_store, options=OPTIONS).trained
 
-    (by_code,) = train(matmul_store, seed=1, shipped=False, compiling=True).trained
-    (again,) = train(matmul_store, seed=1, shipped=False).trained
+    (by_code,) = train(matmul_store, options=dataclasses.replace(OPTIONS, compiling=True)).trained
+    (again,) = train(matmul_store, options=OPTIONS).trained
 
-    assert {path.name for path in by_loops.directory.iterdir()} == {"first", "manifest.json"}
-    assert {path.name for path in by_code.directory.iterdir()} == {
-        "first",
-        machine_code.FEATURE_VERSION,
-        "manifest.json",
-    }
+    assert {name.split("/")[0] for name in by_loops.manifest.files} == {"first"}
+    assert {name.split("/")[0] for name in by_code.manifest.files} == {"first", machine_code.FEATURE_VERSION}
     assert (by_code.is_new, again.is_new) == (True, False)  # what was compiled once is known
-    assert again.directory == by_code.directory
+    assert again.manifest == by_code.manifest
+
+
+@pytest.mark.tvm
+def test_hyper_parameters_are_chosen_and_kept(matmul_store, target):
+    steps = []
+    options = dataclasses.replace(OPTIONS, optimize=4)
+
+    (default,) = train(matmul_store, options=OPTIONS).trained
+    (chosen,) = train(matmul_store, options=options, on_progress=steps.append).trained
+    (again,) = train(matmul_store, options=options).trained
+    (plain,) = train(matmul_store, options=OPTIONS).trained
+    (repeated,) = train(matmul_store, options=dataclasses.replace(options, again=True)).trained
+
+    tried = [step.evaluation for step in steps if step.step == "optimize" and step.evaluation is not None]
+    assert [evaluation.number for evaluation in tried] == [1, 2, 3, 4]
+    optimized = chosen.manifest.optimized
+    assert (optimized.evaluations, optimized.seed) == (4, 1)
+    assert optimized.value == max(evaluation.value for evaluation in tried)
+    assert optimized.default_value == tried[0].value == pytest.approx(mean_of(default.manifest.metrics))
+    assert optimized.value == pytest.approx(mean_of(chosen.manifest.metrics))
+    assert optimized.value >= optimized.default_value
+    winner = max(tried, key=lambda evaluation: evaluation.value)
+    assert winner.hyper_parameters.items() <= chosen.manifest.hyper_parameters.items()
+    assert (default.manifest.optimized, again.is_new, plain.is_new) == (None, False, False)
+    assert plain.manifest == chosen.manifest
+    assert (repeated.manifest.files, repeated.manifest.optimized) == (chosen.manifest.files, optimized)
+    loaded = load_model(matmul_store, target.target_id)
+    assert loaded.manifest == repeated.manifest
+    assert loaded.model.hyper_parameters == loaded.manifest.hyper_parameters
+    (pool,) = read_pools(matmul_store, target, Selection(exclude_workloads=frozenset({"w1", "w2", "w3"}))).pools
+    expected = chosen.model.predict(pool.features)
+    assert (loaded.model.predict(pool.features).mean == expected.mean).all()
 
 
 @pytest.mark.tvm
 def test_excluded_workloads_are_not_seen(matmul_store):
-    (report,) = train(
-        matmul_store, exclude_workloads=["w1"], max_trials_per_workload=22, shipped=False, save=False
-    ).trained
+    options = TrainOptions(exclude_workloads=frozenset(["w1"]), max_trials_per_workload=22, bundled=False, save=False)
+    (report,) = train(matmul_store, options=options).trained
 
-    assert (report.num_workloads, report.num_trials) == (3, 66)
-    assert report.directory is None
+    assert (report.manifest.trained_on.num_workloads, report.manifest.trained_on.num_trials) == (3, 66)
+    assert report.location is None
+    assert saved_models(matmul_store) == []
 
 
 def _nothing():

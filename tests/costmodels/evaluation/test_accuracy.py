@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from costmodels import metrics
+from costmodels.compute import Compute
 from costmodels.dataset import Dataset, dataset_of
 from costmodels.models.lightgbm import LightGBMModel
-from costmodels.pools import read_pools
+from costmodels.pools import Selection, read_pools
 from tunedb.ingest.pipeline import ingest
 from tunedb.store.memory import MemoryStore
 
@@ -25,7 +26,7 @@ def dataset() -> Dataset:
     store = MemoryStore()
     ingest(store, [LOGS])
     (target,) = store.targets()
-    reading = read_pools(store, target, limit=48, workers=2)
+    reading = read_pools(store, target, Selection(limit=48), compute=Compute(2))
     assert not reading.skipped
     return dataset_of(reading.pools)
 

@@ -12,12 +12,12 @@ from costmodels.dataset import Pool
 from costmodels.evaluation.gate import falls, read_baseline, write_baseline
 from costmodels.evaluation.report import write_report
 from costmodels.evaluation.splits import SPLITS, Few, Figure, evaluate, folds, judged, learning_curve, means
-from costmodels.features import DEFAULT
+from costmodels.features import loop_nest
 from costmodels.model import Prediction
-from costmodels.models import FlopModel, LightGBMModel, RandomModel, RidgeModel, SecondLookModel
+from costmodels.models import FlopModel, LightGBMModel, RandomModel, RidgeModel, TwoStageModel
 from tunedb.errors import BadInputError, NotFoundError, UsageError
 
-WIDTH = len(DEFAULT.names())
+WIDTH = len(loop_nest.names())
 
 
 def pool(workload: str, target: str = "t", *, shuffled: bool = False) -> Pool:
@@ -92,11 +92,11 @@ def test_a_part_of_a_model_is_not_fitted_again() -> None:
     def never() -> LightGBMModel:
         raise AssertionError("it has been fitted already")
 
-    fitted = SecondLookModel(LightGBMModel(num_trees=5, members=2))
-    evaluation = evaluate(POOLS, {"second-look": lambda: fitted, "lightgbm": never}, SPLITS[:1], target_ids=["t"])
+    fitted = TwoStageModel(LightGBMModel(num_trees=5, members=2))
+    evaluation = evaluate(POOLS, {"two-stage": lambda: fitted, "lightgbm": never}, SPLITS[:1], target_ids=["t"])
 
     values = {(row.model, row.metric): row.value for row in evaluation.figures if row.workload_id is None}
-    assert values["lightgbm", "pairwise"] == values["second-look", "pairwise"]  # nothing was compiled
+    assert values["lightgbm", "pairwise"] == values["two-stage", "pairwise"]  # nothing was compiled
 
 
 def test_a_perfect_prediction() -> None:

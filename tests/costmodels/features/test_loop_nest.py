@@ -137,8 +137,8 @@ def test_rows_of_real_candidates_are_finite_and_differ(matmul):
 
     from tunedb.metaschedule.replay import schedule
 
-    workload, trials = matmul
-    schedules = [schedule(workload, trial.trace, trusted=True) for trial in trials]
+    module, trials = matmul
+    schedules = [schedule(module, trial.trace, trusted=True) for trial in trials]
     target = tvm.target.Target(json.loads(json.dumps(TARGET)))
     context = ms.TuneContext(mod=schedules[0].mod, target=target, num_threads=1)
 

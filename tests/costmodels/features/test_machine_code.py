@@ -91,10 +91,10 @@ def test_real_candidates_have_finite_rows_that_differ(matmul):
 
     from tunedb.metaschedule.replay import load_module, schedule
 
-    workload, trials = matmul
-    candidates = [schedule(workload, trial.trace, trusted=True) for trial in trials[:6]]
+    module, trials = matmul
+    candidates = [schedule(module, trial.trace, trusted=True) for trial in trials[:6]]
     target = tvm.target.Target(json.loads('{"kind":"llvm","mcpu":"znver5","num-cores":1}'))
-    context = ms.TuneContext(mod=load_module(workload), target=target, num_threads=1)
+    context = ms.TuneContext(mod=load_module(module), target=target, num_threads=1)
 
     rows = machine_code.extract(candidates, context)
 
@@ -113,10 +113,10 @@ def test_an_arm_target_has_no_features(matmul):
 
     from tunedb.metaschedule.replay import load_module, schedule
 
-    workload, trials = matmul
+    module, trials = matmul
     target = tvm.target.Target({"kind": "llvm", "mtriple": "aarch64-linux-gnu", "num-cores": 1})
-    context = ms.TuneContext(mod=load_module(workload), target=target, num_threads=1)
+    context = ms.TuneContext(mod=load_module(module), target=target, num_threads=1)
 
-    rows = machine_code.extract([schedule(workload, trials[0].trace, trusted=True)], context)
+    rows = machine_code.extract([schedule(module, trials[0].trace, trusted=True)], context)
 
     assert np.isnan(rows).all()

@@ -25,8 +25,8 @@ def test_aggregates_over_stores_and_bounds_infinities():
 def candidates(matmul):
     from tunedb.metaschedule.replay import schedule
 
-    workload, trials = matmul
-    return [schedule(workload, trial.trace, trusted=True) for trial in trials[:6]]
+    module, trials = matmul
+    return [schedule(module, trial.trace, trusted=True) for trial in trials[:6]]
 
 
 @pytest.fixture(scope="module")

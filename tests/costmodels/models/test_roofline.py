@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 
 from costmodels import metrics
-from costmodels.features import DEFAULT
+from costmodels.features import loop_nest
+from costmodels.kinds import of_kind
 from costmodels.models import FlopModel, RooflineModel
-from costmodels.shipped import shipped_pools
 from tunedb.errors import ModelError
 
 
 @pytest.fixture(scope="module")
 def pools():
-    return [pool for pool in shipped_pools("llvm") if len(pool) >= 30]
+    return [pool for pool in of_kind("llvm").prior.pools if len(pool) >= 30]
 
 
 def mean_over(pools, metric, model):
@@ -35,7 +35,7 @@ def test_its_error_is_about_what_searches_take_it_for(pools):
 
 
 def test_scattered_accesses_and_spilled_sums_cost(pools):
-    names = DEFAULT.names()
+    names = loop_nest.names()
     row = max(pools, key=len).features[:1]
 
     def changed(name, value):

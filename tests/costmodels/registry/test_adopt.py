@@ -1,13 +1,15 @@
 """Models that load, and models that do not, are tried in a process of their own."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from costmodels.models.lightgbm import LightGBMModel
 from costmodels.registry.adopt import adopt
-from costmodels.registry.choose import load_model
-from costmodels.registry.manifest import TrainedOn, save_model, store_folder
+from costmodels.registry.choose import load_model, saved_models
+from costmodels.registry.manifest import TrainedOn
+from costmodels.registry.saved import save_model
 from tunedb.errors import ModelError
 
 
@@ -18,20 +20,16 @@ def elsewhere(store, target, make_made_up_dataset, tmp_path):
     model = LightGBMModel(num_trees=5, members=2)
     model.fit(make_made_up_dataset(groups=2, size=30), seed=0)
     saved = save_model(store, model, trained_on=TrainedOn.snapshot(target, "7", ["t"], 1, 1), seed=0)
-    return saved.rename(tmp_path / "elsewhere")
-
-
-def models(store):
-    return list((store_folder(store) / "models").iterdir())
+    return Path(saved.location).rename(tmp_path / "elsewhere")
 
 
 def test_a_model_that_predicts_is_taken(store, target, elsewhere):
     (elsewhere / "member-0.txt").open("a").write("\n")
 
-    directory, manifest = adopt(store, elsewhere)
+    adopted = adopt(store, elsewhere)
 
-    assert "-changed-" in manifest.name
-    assert load_model(store, target.target_id).directory == directory
+    assert "-changed-" in adopted.manifest.name
+    assert load_model(store, target.target_id).location == adopted.location
 
 
 def test_a_model_that_cannot_be_read_is_refused_with_the_reason(store, elsewhere):
@@ -41,7 +39,8 @@ def test_a_model_that_cannot_be_read_is_refused_with_the_reason(store, elsewhere
     with pytest.raises(ModelError, match="per_store-0"):
         adopt(store, elsewhere)
 
-    assert models(store) == []
+    assert saved_models(store) == []
+    assert store.artifacts.names("models") == []
 
 
 def test_a_model_that_crashes_the_process_is_refused(store, elsewhere):
@@ -51,4 +50,5 @@ def test_a_model_that_crashes_the_process_is_refused(store, elsewhere):
     with pytest.raises(ModelError, match=r"refused: ended the process \(signal"):
         adopt(store, elsewhere)
 
-    assert models(store) == []
+    assert saved_models(store) == []
+    assert store.artifacts.names("models") == []

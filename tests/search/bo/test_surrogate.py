@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from costmodels.kinds import of_kind
 from costmodels.metrics import spearman
 from costmodels.models import LightGBMModel, RooflineModel
-from costmodels.shipped import shipped_pools
 from search.bo.gaussian_process import Standardisation
 from search.bo.surrogate import PriorMean, Surrogate, prior_weight, surrogate_of
 
@@ -122,7 +122,7 @@ def test_a_prior_that_is_wrong_about_the_bad_is_found_out() -> None:
 
 @pytest.mark.parametrize("is_good", [True, False])
 def test_what_has_learned_nothing_is_asked_when_the_prior_misleads(is_good: bool, rng: np.random.Generator) -> None:
-    pool = max(shipped_pools("llvm"), key=len)
+    pool = max(of_kind("llvm").prior.pools, key=len)
     features = pool.features[rng.permutation(len(pool))[:200]]
     roofline = RooflineModel().predict(features).mean
     learned = np.random.default_rng(1).normal(scale=float(roofline.std()), size=200)

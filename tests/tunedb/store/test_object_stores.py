@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tunedb.conftest import Bucket
+from tests.conftest import Bucket
 from tests.tunedb.logfiles import database, record_line
 from tests.tunedb.samples import AROUND, TARGET, WORKLOAD, trial
 from tunedb import open_store

@@ -27,7 +27,7 @@ from typing import Any
 from tunedb import identity, open_store
 from tunedb.ingest.pipeline import ingest
 from tunedb.machine.hardware import this_machine
-from tunedb.records import Source, Trial, Workload
+from tunedb.records import Module, Source, Trial
 
 ROOT = Path(__file__).resolve().parents[1]
 ARCHIVE = ROOT / "data/metaschedule/znver5-1core.tar.xz"
@@ -172,6 +172,7 @@ def multiply(url: str, times: int) -> None:
             batches[-1].append(trial)
             if len(batches[-1]) == 16_384:
                 batches.append([])
+        workloads = {row.workload_id: store.workload(row.workload_id) for row in store.workloads()}
         for number in range(1, times):
             known = {
                 row.module_id: replace(
@@ -181,18 +182,23 @@ def multiply(url: str, times: int) -> None:
                 )
                 for row in modules.values()
             }
+            around = [
+                replace(row, workload_id=identity.content_hash(row.workload_id, str(number)))
+                for row in workloads.values()
+            ]
             for batch in batches:
-                store.append([varied(trial, known[trial.module_id], rng) for trial in batch], workloads=known.values())
+                trials = [varied(trial, known[trial.module_id], rng) for trial in batch]
+                store.append(trials, workloads=around, modules=list(known.values()))
 
 
-def varied(trial: Trial, workload: Workload, rng: random.Random) -> Trial:
+def varied(trial: Trial, module: Module, rng: random.Random) -> Trial:
     """The trial as if it had been of another workload."""
     run_secs = (trial.run_secs[0] * rng.uniform(0.9, 1.1),)
     trial_id = identity.trial_id_of_parts(
-        workload.workload_id, workload.module_id, trial.target_id, trial.hardware_id, trial.trial_id, run_secs, "ok"
+        module.workload_id, module.module_id, trial.target_id, trial.hardware_id, trial.trial_id, run_secs, "ok"
     )
     return replace(
-        trial, trial_id=trial_id, workload_id=workload.workload_id, module_id=workload.module_id, run_secs=run_secs
+        trial, trial_id=trial_id, workload_id=module.workload_id, module_id=module.module_id, run_secs=run_secs
     )
 
 

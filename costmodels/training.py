@@ -1,8 +1,8 @@
 """Training: from the store's good trials to a saved model per target.
 
 A model learns from its target's trials and from those of other targets of its kind, the bundled ones among them: what
-makes a schedule slow is much the same on all CPUs, and a column of the features says how wide vectors are. What a
-model is worth is told by its held-out predictions for its own target.
+makes a schedule slow is much the same on all CPUs, and a column of the features gives the width of vectors. What a
+model is worth is measured by its held-out predictions for its target.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class TargetReport:
-    """What was learned of one target; the manifest says from what, how and how well."""
+    """What was learned of one target; the manifest has from what, how and how well."""
 
     target: Target
     num_cached: int  # trials whose features were there already

@@ -114,7 +114,8 @@ def train(
         store: the store that has the trials; models and features are kept among its files.
         target_id: train for this target only; others of its kind are learned from nevertheless.
         options: what is learned from, how, and what becomes of it.
-        compute: where; a cluster's workers must be able to open the store. Its own progress is not called.
+        compute: where features are computed and models fitted; a cluster's workers must be able to open the store. Its
+            own progress is not called.
         on_progress: called from this thread now and then.
 
     Raises:

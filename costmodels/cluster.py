@@ -1,6 +1,6 @@
 """Features and training on a Dask cluster, for stores that one machine would take too long over.
 
-Workers read the store's tables in place: they are told its URL and which trials, and must be able to open it (a shared
+Workers read the store's tables in place: they are given its URL and which trials, and must be able to open it (a shared
 file system, an object store) and have tunedb installed. Each chunk of trials is featurised as on one machine, in a
 child process of the worker, so that a bad module cannot take the worker down, and its rows are kept as soon as they are
 back. Trees are grown by LightGBM's and XGBoost's own Dask training.
@@ -30,7 +30,7 @@ _CHUNK = 512  # trials a task: some seconds, against one to start a child proces
 _CONNECT_SECS = 10.0
 _RETRIES = 3  # of a task whose worker was lost
 
-Told = tuple[list[str], bytes, dict[str, str], list[str]]  # ids of rows, rows, causes, ids of those that crashed
+Answer = tuple[list[str], bytes, dict[str, str], list[str]]  # ids of rows, rows, causes, ids of those that crashed
 
 
 class Cluster:
@@ -149,15 +149,15 @@ class Cluster:
         return [array.from_array(features, chunks=(size, -1)), *(array.from_array(c, chunks=size) for c in columns)]
 
 
-def _decoded(told: Told) -> tuple[dict[str, NDArray[np.float64]], dict[str, str], set[str]]:
-    ids, raw, causes, crashed = told
+def _decoded(answer: Answer) -> tuple[dict[str, NDArray[np.float64]], dict[str, str], set[str]]:
+    ids, raw, causes, crashed = answer
     matrix = np.frombuffer(raw, dtype=np.float64).reshape(len(ids), -1) if ids else np.empty((0, 0))
     return dict(zip(ids, matrix, strict=True)), causes, set(crashed)
 
 
 def _chunk_features(
     url: str, workload_id: str, module_id: str, target_id: str, trial_ids: list[str], feature_version: str
-) -> Told:
+) -> Answer:
     """What runs on a worker: reads trials from the store, and featurises them in a child process."""
     store = _opened(url)
     target = next(row for row in store.targets() if row.target_id == target_id)

@@ -99,7 +99,11 @@ class Dataset:
 
 
 def dataset_of(pools: Sequence[Pool]) -> Dataset:
-    """Pools as what a model is fitted to. Raises: ValueError: there is none."""
+    """Pools as what a model is fitted to.
+
+    Raises:
+        ValueError: there is none.
+    """
     return Dataset(
         np.concatenate([pool.features for pool in pools]),
         np.concatenate([pool.scores for pool in pools]),

@@ -51,7 +51,7 @@ def compute_features(
         store: the store that has the trials.
         targets: the targets whose trials are looked at.
         families: of `costmodels.features.FAMILIES`; none for what models of the target's kind learn from.
-        compute: where. Its own progress is not called.
+        compute: where features are computed; its own progress is not called.
         on_progress: called with target, family, trials featurised and trials in all.
 
     Yields:

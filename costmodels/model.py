@@ -88,7 +88,7 @@ class CostModel(ABC):
 
     @classmethod
     def search_space(cls, dataset: Dataset) -> dict[str, Range]:
-        """The hyper-parameters that are worth choosing for a dataset, by name; none unless the family says so."""
+        """The hyper-parameters that are worth choosing for a dataset, by name; none by default."""
         del dataset
         return {}
 
@@ -141,7 +141,7 @@ class CostModel(ABC):
         """
 
     def predict_compiled(self, features: NDArray[np.float64], code: NDArray[np.float64] | None) -> Prediction:
-        """Predicts n candidates of which some have been compiled; most models look at their loops alone.
+        """Predicts n candidates of which some have been compiled; most models use the features of their loops alone.
 
         Args:
             features: [n, d], as `predict` takes them.

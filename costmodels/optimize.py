@@ -7,7 +7,7 @@ when two candidates change places, so that pairwise accuracy, which counts all p
 of a perfect ranking, 1 at best.
 
 The default configuration is judged first, and kept when nothing is better: what is chosen is never worse by the
-objective. By how much it is better is told by the very folds that it was chosen by, and therefore flatters it.
+objective. By how much it is better is measured by the very folds that it was chosen by, and therefore flatters it.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ def features_of(
         trials: the trials.
         family: which features.
         computing: whether those are computed that are not known.
-        compute: where.
+        compute: where those are computed.
     """
     if family.NEEDS is Needs.TRACE:  # quicker than reading them would be
         table = family.extract([trial.trace for trial in trials], None)

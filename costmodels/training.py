@@ -1,8 +1,8 @@
 """Training: from the store's good trials to a saved model per target.
 
 A model learns from its target's trials and from those of other targets of its kind, the bundled ones among them: what
-makes a schedule slow is much the same on all CPUs, and a column of the features says how wide vectors are. What a
-model is worth is told by its held-out predictions for its own target.
+makes a schedule slow is much the same on all CPUs, and a column of the features gives the width of vectors. What a
+model is worth is measured by its held-out predictions for its target.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class TargetReport:
-    """What was learned of one target; the manifest says from what, how and how well."""
+    """What was learned of one target; the manifest has from what, how and how well."""
 
     target: Target
     num_cached: int  # trials whose features were there already
@@ -114,7 +114,8 @@ def train(
         store: the store that has the trials; models and features are kept among its files.
         target_id: train for this target only; others of its kind are learned from nevertheless.
         options: what is learned from, how, and what becomes of it.
-        compute: where; a cluster's workers must be able to open the store. Its own progress is not called.
+        compute: where features are computed and models fitted; a cluster's workers must be able to open the store. Its
+            own progress is not called.
         on_progress: called from this thread now and then.
 
     Raises:

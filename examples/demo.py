@@ -33,8 +33,7 @@ def main() -> int:
 def run(url: str, trials: int, seed: int) -> None:
     """Runs the loop on the store at `url`."""
     import tunedb
-    from costmodels.compute import Compute
-    from costmodels.training import TrainOptions, train
+    from costmodels import Compute, TrainOptions, train
     from search.measure.side_by_side import measure_side_by_side
     from search.networks.targets import local_target
     from search.networks.tasks import load_tasks

@@ -22,7 +22,7 @@ from tunedb.records import Target
 from tunedb.store.contract import Store
 
 _Makers = Mapping[str, Callable[[], CostModel]]
-_Told = Callable[[int, int, str], None]
+_OnProgress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,14 @@ def evaluate_store(
     options: EvaluateOptions,
     *,
     compute: Compute = ALONE,
-    on_progress: _Told | None = None,
+    on_progress: _OnProgress | None = None,
 ) -> StoreEvaluation:
     """Fits models on some of a store's workloads and targets, and judges how they rank the candidates of others.
 
     Args:
         store: the store that has the trials.
         options: what is evaluated, how, and what becomes of it.
-        compute: where. Its own progress is not called.
+        compute: where models are fitted and features computed; its own progress is not called.
         on_progress: called with steps done, steps in all, and what they are.
 
     Raises:
@@ -94,7 +94,7 @@ def evaluate_store(
 class _OfStore:
     """One call of `evaluate_store`. Targets of each kind are evaluated by themselves, as their features differ."""
 
-    def __init__(self, store: Store, options: EvaluateOptions, compute: Compute, on_progress: _Told) -> None:
+    def __init__(self, store: Store, options: EvaluateOptions, compute: Compute, on_progress: _OnProgress) -> None:
         self._store = store
         self._options = options
         self._compute = compute

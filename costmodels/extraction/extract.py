@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_TELL_EVERY = 4096  # trials; a file of the cache each
+_REPORT_EVERY = 4096  # trials; a file of the cache each
 _CHUNK = 32  # trials a request: some tenths of a second, against milliseconds to load the module again
 _LOAD_TIMEOUT_SECS = 120.0  # importing TVM takes 1 to 2 s, with the CUDA intrinsics 18 s; a module, milliseconds
 _MAX_CRASHES = 8  # of one module, at some 2 s each; then its other trials are not tried
@@ -80,13 +80,13 @@ def featurise(
     causes: dict[str, str] = {}
     crashed: set[str] = set()
     crashes: Counter[str] = Counter()
-    told: set[str] = set()
+    reported: set[str] = set()
 
-    def tell() -> None:
-        new = [trial_id for trial_id in (*rows, *causes) if trial_id not in told and trial_id not in crashed]
+    def report() -> None:
+        new = [trial_id for trial_id in (*rows, *causes) if trial_id not in reported and trial_id not in crashed]
         if on_rows is not None and new:
             on_rows({i: rows[i] for i in new if i in rows}, {i: causes[i] for i in new if i in causes})
-        told.update(new)
+        reported.update(new)
 
     children = Children(lambda: Child(extract_each, Request, Reply, is_silent=True))
     executor = ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="featurise")
@@ -101,13 +101,13 @@ def featurise(
                     rows[trial_id] = outcome
             if on_progress is not None:
                 on_progress(len(rows) + len(causes), total)
-            if len(rows) + len(causes) - len(told) >= _TELL_EVERY:
-                tell()
+            if len(rows) + len(causes) - len(reported) >= _REPORT_EVERY:
+                report()
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
         children.close()  # ends what is under way, so that an interrupt is answered at once
         executor.shutdown(wait=True)
-        tell()
+        report()
     return Featurised(rows, causes, frozenset(crashed))
 
 

@@ -47,7 +47,7 @@ def extract(given: Sequence[Any], context: Any) -> NDArray[np.float64]:
 
     Args:
         given: n of `tvm.s_tir.Schedule`, after the postprocessors.
-        context: the `TuneContext` of their workload; its target says how wide vectors are.
+        context: the `TuneContext` of their workload; its target gives the width of vectors.
 
     Returns:
         Array [n, d]. All finite, except that the row of a candidate that cannot be read is NaN throughout.
@@ -68,11 +68,11 @@ def names() -> tuple[str, ...]:
 
 
 def target_columns(target: Any) -> list[float]:
-    """What a `tvm.target.Target` says of the machine: log2 of vector bits and of cores."""
+    """What a `tvm.target.Target` gives of the machine: log2 of vector bits and of cores."""
     from tvm.target import codegen
 
     bits = 0
-    if target.kind.name == "llvm":  # llvm_get_vector_width says 512 of every x86
+    if target.kind.name == "llvm":  # llvm_get_vector_width gives 512 for every x86
         bits = next((wide for name, wide in _VECTOR_BITS if codegen.target_has_features(name, target)), 128)
     return [float(np.log2(max(bits, 1))), float(np.log2(max(int(target.attrs.get("num-cores", 1)), 1)))]
 
@@ -110,7 +110,7 @@ def _block(nest: Nest, lanes: float) -> dict[str, float]:
     touched = sum((a.elements * a.element_bytes for a in accesses), np.zeros(depths))
     lines = sum((a.lines * LINE_BYTES for a in accesses), np.zeros(depths))
     pages = sum((a.pages for a in accesses), np.zeros(depths))
-    crowding = sum((a.crowding for a in accesses), np.zeros((len(SET_PERIODS), depths)))
+    conflicts = sum((a.set_conflicts for a in accesses), np.zeros((len(SET_PERIODS), depths)))
     reads = [a for a in accesses if not a.writes]
     writes = [a for a in accesses if a.writes]
 
@@ -157,7 +157,7 @@ def _block(nest: Nest, lanes: float) -> dict[str, float]:
         numbers[f"group{place}_lines"] = float(lines[depth])
         numbers[f"group{place}_pages"] = float(pages[depth])
         for level in range(len(SET_PERIODS)):
-            numbers[f"group{place}_crowding{level}"] = float(crowding[level, depth])
+            numbers[f"group{place}_crowding{level}"] = float(conflicts[level, depth])
         numbers[f"group{place}_intensity"] = float(inside[depth] * nest.ops / max(touched[depth], 1.0))
     tile_depth = borders[0][0] if borders else 0
     is_in_tile = of_vector is not None and of_vector < tile_depth

@@ -42,7 +42,7 @@ class Access:
     run: NDArray[np.float64]  # [d + 1] of them, how many lie next to one another
     lines: NDArray[np.float64]  # [d + 1] cache lines
     pages: NDArray[np.float64]  # [d + 1] pages of 4 KiB
-    crowding: NDArray[np.float64]  # [caches, d + 1] cache lines that share a set, for sets that repeat as `SET_PERIODS`
+    set_conflicts: NDArray[np.float64]  # [caches, d + 1] lines that share a set, for sets that repeat as `SET_PERIODS`
     strides: NDArray[np.float64]  # [d] elements between what two successive iterations of each loop touch
 
 
@@ -266,9 +266,9 @@ def _touched(
     runs = elements / run
     lines = runs * np.ceil(run * size / LINE_BYTES)
     pages = runs * np.ceil(run * size / PAGE_BYTES)
-    crowding = np.stack([lines / _sets(widths, shape, size, lines / runs, period) for period in SET_PERIODS])
+    conflicts = np.stack([lines / _sets(widths, shape, size, lines / runs, period) for period in SET_PERIODS])
     strides = address[1:] - address[0]
-    return Access(writes, size, elements, run, lines, np.minimum(pages, lines), crowding, strides)
+    return Access(writes, size, elements, run, lines, np.minimum(pages, lines), conflicts, strides)
 
 
 def element_bytes(buffer: Any) -> int:

@@ -1,4 +1,4 @@
-"""Features of the machine code that LLVM makes of a candidate: what no look at its loops foretells.
+"""Features of the machine code that LLVM makes of a candidate: what its loops alone do not foretell.
 
 Whether vectors are as wide as the registers, whether sums stay in registers or are spilled to the stack, how much is
 shuffled and computed number by number: counts of instructions by class, over the whole function and in its hot loop,

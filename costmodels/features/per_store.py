@@ -92,8 +92,8 @@ def extract(given: Sequence[Any], context: Any) -> NDArray[np.float64]:
 
     Args:
         given: n of `tvm.s_tir.Schedule`, after the postprocessors.
-        context: the `TuneContext` of their workload; its target says whether they are GPU programs, its
-            `num_threads` how many are done at once.
+        context: the `TuneContext` of their workload; by its target they are GPU programs or not, and `num_threads` of
+            them are done at once.
 
     Returns:
         Array [n, d], signed log1p of the aggregated numbers. All finite, except that the row of a candidate that

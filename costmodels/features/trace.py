@@ -2,7 +2,7 @@
 
 A fixed number of slots, in the order of the trace: tile factors on a log2 scale, one slot a level, so that neighbours
 are neighbours; the values chosen of categories; where blocks are computed; what was annotated. Thousands of traces a
-second, from the recorded JSON. They tell apart the candidates of one design space; of the program they say little.
+second, from the recorded JSON. They tell the candidates of one design space apart, and hold little about the program.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which loop of a nest becomes vectors: the one that the schedule says, or one that LLVM chooses by itself.
+"""Which loop of a nest becomes vectors: the one that the schedule names, or one that LLVM chooses by itself.
 
 A third of the candidates that MetaSchedule samples have no vectorised loop, and a sixth of the best ones: LLVM makes
 vectors of the innermost loop that is left when short ones within are unrolled, and of straight code.

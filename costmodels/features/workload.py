@@ -1,6 +1,6 @@
 """Workload descriptors: what is computed, whatever the schedule, so that workloads can be compared.
 
-The kind of operator is told by what its heaviest block does, not by its name: a contraction sums over a product of
+The kind of operator follows from what its heaviest block does, not from its name: a contraction sums over a product of
 several reads, a window reads the same elements again and again from shifted places (convolutions, pooling, stencils).
 FLOP and bytes are the algorithm's, each argument moved once: their ratio is the arithmetic intensity of the roofline
 (Williams, Waterman and Patterson, CACM 2009, section 3). The same row for all candidates of a workload.

@@ -61,7 +61,7 @@ class Ensemble(CostModel):
         members: size of the ensemble, two or more.
         judges: where training draws, how many held-out fold models there are, two or more; as many as members when not
             given. No more are fitted than there are workloads.
-        compute: its workers say how many members are fitted at a time, one thread each. (LightGBM's own threads wait
+        compute: its workers are the members that are fitted at a time, one thread each. (LightGBM's own threads wait
             for one another in a busy loop: on a machine with other work they make it slower, not faster.)
     """
 
@@ -171,9 +171,9 @@ class Ensemble(CostModel):
         self._check(features)
         if len(features) == 0:
             return Prediction(np.empty(0), np.empty(0))
-        said = [self.costs_by(member, features) for member in self._members]
-        costs = np.stack([cost for cost, _ in said])
-        residual = self._residual(np.mean([relative for _, relative in said], axis=0))
+        predicted = [self.costs_by(member, features) for member in self._members]
+        costs = np.stack([cost for cost, _ in predicted])
+        residual = self._residual(np.mean([relative for _, relative in predicted], axis=0))
         return Prediction(costs.mean(axis=0), np.sqrt(costs.var(axis=0) + residual**2))
 
     @override

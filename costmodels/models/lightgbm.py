@@ -26,7 +26,7 @@ _LEAST_SCORE = 0.02  # to which weights fall
 
 class _Member(NamedTuple):
     relative: Any  # regresses sqrt(score)
-    absolute: Any  # regresses log latency less what the roofline says
+    absolute: Any  # regresses log latency less the roofline's
 
 
 class LightGBMModel(Ensemble):
@@ -35,7 +35,7 @@ class LightGBMModel(Ensemble):
     A member is a pair. The one regresses the square root of the score, which tells what is good for its workload; near
     the best it saturates. The other regresses by what factor a program is slower than its roofline
     (`costmodels.models.roofline`), the good ones weighted more: all workloads and machines are on one scale there,
-    whatever the best is that was found for each, and what no tree has seen is told by the manual. The mixture puts
+    whatever the best is that was found for each, and for what no tree has seen the roofline is left. The mixture puts
     a little more pairs in order than either (benchmarks/unseen_machine.py).
 
     Args:

@@ -1,4 +1,4 @@
-"""What a processor's manual says of a program: a cost model that has learned nothing.
+"""What a processor's manual predicts for a program: a cost model that has learned nothing.
 
 Cycles that the vector units, the loops and each level of cache would take, added up, from the loop-nest features alone
 (after Williams, Waterman and Patterson, "Roofline: an insightful visual performance model for multicore architectures",

@@ -1,10 +1,10 @@
 """Two stages: a candidate's loops, and, once it has been compiled, what LLVM made of them.
 
-Candidates are made and sifted by the thousand, of which only the loops are known. The few that promise most are
-compiled, and whether sums stay in registers and vectors are as wide as meant is then there to be read. A first model
-knows loops alone. A second one has learned from those trials that were compiled, by loops and machine code together,
-and has the larger share in predictions for candidates that are; the first, which has learned from more trials, keeps a
-small one.
+Candidates are made and sifted by the thousand, of which only the loops are known. The few that are predicted to be
+fastest are compiled, and whether sums stay in registers and vectors are as wide as meant is then there to be read. A
+first model knows loops alone. A second one has learned from those trials that were compiled, by loops and machine code
+together. It has the larger share in predictions for candidates that are; the first, which has learned from more
+trials, keeps a small one.
 """
 
 from __future__ import annotations

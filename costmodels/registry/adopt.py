@@ -30,7 +30,7 @@ def adopt(store: Store, folder: Path) -> SavedModel:
     """Copies a model into a store, after a child process has loaded it and asked it for predictions.
 
     Files that do not match the folder's manifest are taken nevertheless if they pass: that is what adopting is for. The
-    name then says so by a suffix.
+    name then has a suffix.
 
     Args:
         store: the store that the model is to be kept in.

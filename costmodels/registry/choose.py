@@ -56,7 +56,7 @@ def promoted(store: Store) -> dict[str, str]:
     """Names of promoted models by target id.
 
     Raises:
-        ModelError: the file that says so cannot be read.
+        ModelError: the file that holds them cannot be read.
     """
     try:
         content = store.artifacts.read(_PROMOTED)
@@ -117,7 +117,7 @@ def load_model(store: Store, target_id: str, *, kind: str | None = None) -> Load
         kind: its kind ("llvm"), needed only when the store does not know the target yet.
 
     Returns:
-        The verified model (`transferred` says that it was trained for another target), or None when there is none.
+        The verified model (`transferred` when it was trained for another target), or None when there is none.
 
     Raises:
         ModelError: the model that would be taken does not match its manifest or was made for other features, or

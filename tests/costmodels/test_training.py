@@ -10,6 +10,8 @@ from costmodels.registry.choose import load_model, saved_models
 from costmodels.training import TrainOptions, train
 from tunedb.errors import NotFoundError
 from tunedb.records import Trace
+from tunedb.store.memory import MemoryStore
+from tunedb.store.opening import open_store
 
 OPTIONS = TrainOptions(bundled=False, seed=1)
 
@@ -101,6 +103,36 @@ def test_hyper_parameters_are_chosen_and_kept(matmul_store, target):
     (pool,) = read_pools(matmul_store, target, Selection(exclude_workloads=frozenset({"w1", "w2", "w3"}))).pools
     expected = chosen.model.predict(pool.features)
     assert (loaded.model.predict(pool.features).mean == expected.mean).all()
+
+
+@pytest.mark.tvm
+@pytest.mark.parametrize("kind", ["memory", "bucket"])
+def test_a_store_without_a_folder_carries_models_and_features(kind, matmul_store, target, request):
+    def open_like():
+        """The store as another process sees it; in memory there is one only."""
+        bucket = request.getfixturevalue("bucket")
+        return open_store(bucket.url, create=True, storage_options=bucket.options)
+
+    store = MemoryStore() if kind == "memory" else open_like()
+    store.append(
+        list(matmul_store.trials()),
+        workloads=[matmul_store.workload(f"w{n}") for n in range(4)],
+        modules=[module for n in range(4) for module in matmul_store.modules(f"w{n}")],
+        targets=[target],
+        hardware=matmul_store.hardware(),
+        sources=matmul_store.sources(),
+    )
+
+    (trained,) = train(store, options=OPTIONS).trained
+    again = store if kind == "memory" else open_like()
+    loaded = load_model(again, target.target_id)
+    (repeated,) = train(again, options=OPTIONS).trained
+
+    assert loaded.manifest == trained.manifest
+    assert trained.location.startswith("memory:models/" if kind == "memory" else "s3://")
+    assert (trained.num_cached, repeated.num_cached, repeated.is_new) == (0, 96, False)
+    (pool,) = read_pools(again, target, Selection(exclude_workloads=frozenset({"w1", "w2", "w3"}))).pools
+    assert (loaded.model.predict(pool.features).mean == trained.model.predict(pool.features).mean).all()
 
 
 @pytest.mark.tvm

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from costmodels.extraction import extract as room
+from costmodels.extraction import extract
 from costmodels.extraction.extract import Job, featurise
 from costmodels.features import loop_nest
 from costmodels.features import workload as descriptors
@@ -63,7 +63,7 @@ def test_a_workload_is_described_whatever_became_of_its_trials(matmul, target):
 
 
 def test_a_workload_that_keeps_crashing_is_given_up(matmul, target, monkeypatch):
-    monkeypatch.setattr(room, "_MAX_CRASHES", 2)
+    monkeypatch.setattr(extract, "_MAX_CRASHES", 2)
     module, trials = matmul
     crashes = [with_decision(trials[0], f"crash{i}", [0, 0, 0, 0]) for i in range(4)]
 

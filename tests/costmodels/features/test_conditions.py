@@ -52,7 +52,7 @@ def test_odd_steps_of_the_loop_outside_leave_it_open():
     assert (decided.skipped, decided.taken) == (0.0, 0.0)
 
 
-def test_a_condition_within_a_vector_is_told():
+def test_a_condition_within_a_vector_is_recognised():
     assert upsampled(8, vectorize_i=True).decided.is_by_lane
 
 

@@ -5,7 +5,7 @@ from tunedb.machine.hardware import hardware_named, this_machine
 from tunedb.query.calibration import Calibration
 
 
-def test_a_machine_is_told_by_its_caches_and_by_what_a_core_does():
+def test_a_machine_is_described_by_its_caches_and_by_what_a_core_does():
     found = dict(zip(hardware.names(), hardware.describe(this_machine(), Calibration(2.0**38, 2.0**36)), strict=True))
 
     assert found["hardware_flop_per_sec"] == 38

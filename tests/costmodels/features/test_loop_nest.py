@@ -114,7 +114,7 @@ def test_so_does_the_one_round_a_short_loop_that_is_unrolled():
     assert vector_of("ijk", k=512) == [1, 0, 0]
 
 
-def test_straight_code_is_told_apart():
+def test_straight_code_is_recognised():
     assert vector_of("ikj", annotated=64) == [64, 1, 1]
 
 
@@ -123,7 +123,7 @@ def test_what_is_scattered_or_calls_functions_stays_as_it_is():
     assert vector_of("ikj", call=True) == [1, 0, 0]
 
 
-def test_a_wider_target_is_told_from_a_narrower_one(tiled, context):
+def test_a_wider_target_has_other_features_than_a_narrower_one(tiled, context):
     import tvm
 
     narrow = tvm.target.Target({**TARGET, "mcpu": "x86-64-v3"})

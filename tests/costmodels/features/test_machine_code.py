@@ -65,7 +65,7 @@ def test_the_whole_function_is_counted(row):
     assert row["code_all_shuffled_per_operation"] == 1 / 2
 
 
-def test_numbers_one_by_one_are_told_from_vectors():
+def test_numbers_one_by_one_are_counted_apart_from_vectors():
     one_by_one = dict(
         zip(
             machine_code.names(),

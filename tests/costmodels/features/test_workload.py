@@ -42,7 +42,7 @@ def test_a_matrix_product_in_numbers():
         ("transpose", [64, 128], "movement", False),
     ],
 )
-def test_operators_are_told_by_what_they_do(operator, sizes, kind, is_windowed):
+def test_operators_are_classified_by_what_they_do(operator, sizes, kind, is_windowed):
     row = described(operator, sizes)
 
     assert [name for name in workload.KINDS if row[f"workload_is_{name}"]] == [kind]

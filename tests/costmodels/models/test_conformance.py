@@ -1,4 +1,4 @@
-"""What every family of cost models promises: one suite for all of them."""
+"""The conformance suite of all families of cost models."""
 
 from __future__ import annotations
 

@@ -52,3 +52,21 @@ def test_a_model_that_crashes_the_process_is_refused(store, elsewhere):
 
     assert saved_models(store) == []
     assert store.artifacts.names("models") == []
+
+
+def test_a_model_is_adopted_by_any_store(any_store, target, saved):
+    adopted = adopt(any_store, Path(saved.location))
+
+    assert adopted.manifest == saved.manifest
+    assert load_model(any_store, target.target_id).manifest == saved.manifest
+    with pytest.raises(ModelError, match="has this model already"):
+        adopt(any_store, Path(saved.location))
+
+
+def test_a_foreign_model_that_cannot_be_loaded_is_not_adopted(any_store, saved, tmp_path):
+    bad = Path(saved.location) / "member-0.txt"
+    bad.write_text("no trees")
+
+    with pytest.raises(ModelError, match="odel"):
+        adopt(any_store, Path(saved.location))
+    assert saved_models(any_store) == []

@@ -29,6 +29,7 @@ class Session:
 
     def __init__(self, store_url: str | None, *, as_json: bool) -> None:
         self.store_url = store_url or default_store()
+        self.as_json = as_json
         self.output: Output = JsonOutput() if as_json else TextOutput()
         self.progress = Progress(sys.stderr)
         self.stop = threading.Event()

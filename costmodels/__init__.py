@@ -5,8 +5,9 @@ Importing this package is cheap: its modules, and LightGBM and TVM behind them, 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tunedb.lazy import imported_late
 
 if TYPE_CHECKING:
     from costmodels.model import CostModel, Prediction
@@ -16,18 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = ["CostModel", "LoadedModel", "Prediction", "TrainReport", "load_model", "save_model", "train"]
 
-_HOMES = {
-    "CostModel": "model",
-    "LoadedModel": "registry.choose",
-    "Prediction": "model",
-    "TrainReport": "training",
-    "load_model": "registry.choose",
-    "save_model": "registry.saved",
-    "train": "training",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = imported_late(
+    __name__,
+    {
+        "CostModel": "costmodels.model",
+        "LoadedModel": "costmodels.registry.choose",
+        "Prediction": "costmodels.model",
+        "TrainReport": "costmodels.training",
+        "load_model": "costmodels.registry.choose",
+        "save_model": "costmodels.registry.saved",
+        "train": "costmodels.training",
+    },
+)

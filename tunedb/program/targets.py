@@ -1,4 +1,4 @@
-"""Near-equal targets: of one kind and architecture, with other flags. Listed together, never mixed."""
+"""What targets are called, and which are near-equal: of one kind and architecture, with other flags. Never mixed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import json
 from collections.abc import Sequence
 
 from tunedb.records import Target
+
+
+def target_label(target: Target) -> str:
+    """A target's name for people, its kind, architecture and cores: "llvm znver5 8 cores"."""
+    cores = "" if target.num_cores is None else f"{target.num_cores} core{'' if target.num_cores == 1 else 's'}"
+    return " ".join(part for part in (target.kind, target.arch, cores) if part)
 
 
 def family(target: Target) -> str:

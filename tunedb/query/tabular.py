@@ -73,7 +73,11 @@ def to_arrow(
 def to_pandas(
     store: StoreReader, workload_id: str | None = None, target_id: str | None = None, top_k: int | None = None
 ) -> pd.DataFrame:
-    """The table as a pandas data frame; see `record_batches`. Raises: UsageError: pandas is not installed."""
+    """The table as a pandas data frame, of what `record_batches` gives.
+
+    Raises:
+        UsageError: pandas is not installed.
+    """
     try:
         import pandas as pd
     except ImportError as error:
@@ -86,7 +90,11 @@ def to_pandas(
 def to_polars(
     store: StoreReader, workload_id: str | None = None, target_id: str | None = None, top_k: int | None = None
 ) -> pl.DataFrame:
-    """The table as a Polars data frame; see `record_batches`. Raises: UsageError: Polars is not installed."""
+    """The table as a Polars data frame, of what `record_batches` gives.
+
+    Raises:
+        UsageError: Polars is not installed.
+    """
     try:
         import polars as pl
     except ImportError as error:

@@ -111,4 +111,4 @@ def _latency(ranked: Ranked) -> list[str]:
     found, runs = ranked.estimate, ranked.trial.run_secs
     interval = f"{duration(found.low_secs)} - {duration(found.high_secs)}"
     spread = [duration(secs) for secs in (ranked.trial.run_secs_median, min(runs), max(runs))]
-    return [duration(found.secs), interval, str(found.num_passes), *spread]
+    return [duration(found.secs), interval, str(found.num_rounds), *spread]

@@ -52,7 +52,7 @@ def _best(row: Best) -> Document:
         "estimate_secs": row.ranked.estimate.secs,
         "low_secs": row.ranked.estimate.low_secs,
         "high_secs": row.ranked.estimate.high_secs,
-        "passes": row.ranked.estimate.num_passes,
+        "passes": row.ranked.estimate.num_rounds,
         "tied": row.ranked.tied,
     }
     return document if row.script is None else {**document, "script": row.script}

@@ -20,7 +20,12 @@ def family(target: Target) -> str:
 
 
 def near(targets: Sequence[Target], target: Target) -> list[Target]:
-    """Those of some targets that are near-equal to another, itself left out; those that differ least first."""
+    """The targets that are near-equal to another, those that differ least first.
+
+    Args:
+        targets: the targets to choose from.
+        target: the target that they are like; it is left out.
+    """
     alike = [row for row in targets if family(row) == family(target) and row.target_id != target.target_id]
     return sorted(alike, key=lambda row: (len(differences(target, row)), row.target_id))
 
@@ -33,7 +38,15 @@ def differences(one: Target, other: Target) -> dict[str, tuple[object, object]]:
 
 
 def described(target: Target, among: Sequence[Target]) -> str:
-    """In what a target differs from those that are near-equal to it: its own values of those fields; "" alone."""
+    """In what a target differs from those that are near-equal to it: "num-cores=8".
+
+    Args:
+        target: the target to be described.
+        among: all targets that there are.
+
+    Returns:
+        The target's own values of the fields in which they differ; "" where none is near-equal.
+    """
     names = {name for other in near(among, target) for name in differences(target, other)}
     fields = json.loads(target.text)
     return " ".join(f"{name}={_brief(fields.get(name))}" for name in sorted(names))

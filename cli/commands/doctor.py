@@ -82,9 +82,9 @@ def check_measuring() -> Check:
     """Compiles and measures small kernels for this CPU."""
     from cli.labels import target_label
     from cli.units import duration
+    from search.measure.local import PATIENT, LocalCpu
     from search.measure.reference_kernels import check_measuring as measure
     from search.networks.targets import local_target
-    from tunedb.machine.hardware import this_machine
     from tunedb.machine.kernels import ARITHMETIC
 
     advice = "see that g++ works, and that the temporary folder (TMPDIR) has space and lets programs run"
@@ -92,7 +92,8 @@ def check_measuring() -> Check:
         target = local_target()
     except Exception as error:  # whatever TVM or LLVM says about this CPU is the answer
         return Check("measuring", False, f"TVM: {error}", "install tunedb again", ExitCode.CANNOT_MEASURE)
-    report = measure(target, this_machine())
+    with LocalCpu(target, PATIENT) as device:
+        report = measure(device)
     if report.ok and report.run_secs:
         speed = f"{ARITHMETIC.work / report.run_secs / 1e9:.0f} GFLOP/s a core"
         took = f"compiled in {duration(report.compile_secs)}, ran in {duration(report.run_secs)} ({speed})"

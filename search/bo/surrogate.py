@@ -20,6 +20,7 @@ from costmodels.metrics import spearman
 from costmodels.model import CostModel
 from search.bo.feasibility import log_feasibility
 from search.bo.gaussian_process import GaussianProcess, Standardisation
+from search.contract import Trust
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -27,13 +28,10 @@ _COLD_STD = 1.0  # nats: how far anything is from anything else, where no cost m
 _LENGTH_SCALE = 1.0  # in standardised distance
 _NOISE_STD = 0.1  # nats: one measurement on a shared machine is 3 to 16% off
 _TARGET_STD = 0.3  # nats: by which a schedule's rank on another CPU misses its rank here
-_FEWEST_ELSEWHERE = 4
+_FEWEST_OF_TARGET = 4
 _FINE = 0.5  # nats: within so much of the best prediction, which is right is anybody's guess
 _FINE_RIDGE = 4.0  # as if so many earlier measurements had spoken for a slope of 1
 _WEIGHT_STD = 0.5  # by which the weight of a prior may be expected to miss 1, and that of a second opinion 0
-_FIRST_BATCH = 8  # measurements, before which nothing is said against the prior
-_POOR_CORRELATION = 0.1
-_POOR_WEIGHT = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +45,6 @@ class Posterior:
     def std(self) -> FloatArray:
         """Marginal standard deviations [n], nats."""
         return np.sqrt(np.clip(np.diag(self.covariance), 0.0, None))
-
-
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """How far a run's measurements bear the prior out."""
-
-    num_measured: int
-    rank_correlation: float  # of predicted and measured latency (Spearman); NaN while it is undefined
-    weight: float  # of the prior mean in the posterior: 1 is as it came, 0 is not listened to
-    stand_in: str = ""  # the kind of model that takes the prior's place when it misleads; empty for none
-
-    @property
-    def is_misleading(self) -> bool:
-        """Whether the prior says less than it seemed to, and the search has turned from it."""
-        poor = self.rank_correlation < _POOR_CORRELATION and self.weight < _POOR_WEIGHT
-        return poor and self.num_measured >= _FIRST_BATCH
-
-    def __str__(self) -> str:
-        """What came of a prior that misleads."""
-        told = f"rank correlation {self.rank_correlation:.2f} with {self.num_measured} measurements"
-        return (
-            f"{told}; a {self.stand_in} took its place" if self.stand_in else f"{told}; its weight is {self.weight:.2f}"
-        )
 
 
 def prior_weight(prior: FloatArray, log_secs: FloatArray, std: float = CostModel.error_std) -> tuple[float, float]:
@@ -167,7 +142,7 @@ class Surrogate:
         self._features: list[FloatArray] = []
         self._prior: FloatArray = np.empty(0)
         self._log_secs: FloatArray = np.empty(0)
-        self._elsewhere: list[tuple[FloatArray, FloatArray, FloatArray]] = []
+        self._other_targets: list[tuple[FloatArray, FloatArray, FloatArray]] = []
         self._failed: list[FloatArray] = []
         self._process: GaussianProcess | None = None
         self._mean = PriorMean()
@@ -195,14 +170,14 @@ class Surrogate:
         self._log_secs = np.concatenate([self._log_secs, np.log(run_secs)])
         self._process = None
 
-    def observe_elsewhere(self, features: FloatArray, prior: FloatArray, run_secs: FloatArray) -> None:
+    def observe_other_target(self, features: FloatArray, prior: FloatArray, run_secs: FloatArray) -> None:
         """Adds what another target measured of the same workload, as `observe` takes it.
 
         It tells which candidates are fast, not how fast they are here: a constant is taken out, and the deviation of
         each is that of targets from one another.
         """
-        if len(run_secs) >= _FEWEST_ELSEWHERE:
-            self._elsewhere.append((features, prior, np.log(run_secs)))
+        if len(run_secs) >= _FEWEST_OF_TARGET:
+            self._other_targets.append((features, prior, np.log(run_secs)))
             self._process = None
 
     def observe_failures(self, features: FloatArray) -> None:
@@ -262,12 +237,12 @@ class Surrogate:
             )
             residuals.append(self._log_secs - self._mean(prior, opinion))
             noise.append(np.full(self.num_measured, self.noise))
-        for there, prior, log_secs in self._elsewhere:
-            apart = log_secs - self._mean_of(there, prior)
+        for features_there, prior, log_secs in self._other_targets:
+            apart = log_secs - self._mean_of(features_there, prior)
             residuals.append(apart - apart.mean())
             noise.append(np.full(len(apart), _TARGET_STD**2))
         process = GaussianProcess(variance=std**2, length_scale=_LENGTH_SCALE, nu=2.5)
-        observed = [*self._features, *(features for features, _, _ in self._elsewhere)]
+        observed = [*self._features, *(features for features, _, _ in self._other_targets)]
         if observed:
             process.fit(self._standardised(np.vstack(observed)), np.concatenate(residuals), np.concatenate(noise))
         self._process = process

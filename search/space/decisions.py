@@ -41,7 +41,7 @@ def read_decisions(trace: Trace) -> Decided | None:
         return None
     names = [name for name, *_ in instructions]
     before = instructions[: names.index(POSTPROC)] if POSTPROC in names else instructions
-    # Numbers are extents, which differ among relatives; lists are not: the stages of a pipeline, say.
+    # Numbers are extents, which differ among similar workloads; lists are not: the stages of a pipeline, say.
     form = tuple(
         (name, *(str(what) for what in inputs if isinstance(what, str | list))) for name, inputs, _, _ in before
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from search.contract import TunerFactory
+from search.measure.device import Timing
 from tunedb.errors import UsageError
-from tunedb.identity import conditions_of
 
 STRATEGIES = ("bo", "evolutionary", "random")
 
@@ -53,7 +53,7 @@ class TuneOptions:
     @property
     def conditions(self) -> str:
         """The conditions of measurement, as trials have them."""
-        return conditions_of(caches="flushed" if self.flush_cache else None)
+        return Timing(flush_cache=self.flush_cache).conditions
 
     @property
     def strategy_name(self) -> str:

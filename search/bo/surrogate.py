@@ -55,9 +55,12 @@ def prior_weight(prior: FloatArray, log_secs: FloatArray, std: float = CostModel
     far their predictions are apart.
 
     Args:
-        prior: predictions [n] of the cost model, nats.
-        log_secs: measured log latencies [n].
-        std: deviation of the prior's own error, nats.
+        prior: Predictions [n] of the cost model, nats.
+        log_secs: Measured log latencies [n].
+        std: The deviation of the prior's own error, nats.
+
+    Returns:
+        Offset and weight.
     """
     centred = prior - prior.mean()
     ridge = (std / _WEIGHT_STD) ** 2
@@ -72,7 +75,7 @@ class PriorMean:
 
     Below the knee all is predicted to be about equally good. What tells such candidates apart is mostly the model's
     error, so that a batch or two may take that slope away. What is predicted to be bad is bad all the same: of it the
-    run measures little, and hears of the other slope only from what it does measure.
+    run measures little, and learns the other slope only from what it does measure.
 
     To that is added `second * o`, where `o` is a second opinion that has learned nothing and so cannot have learned
     what is wrong here: its slope is 0 until measurements ask for more.
@@ -112,16 +115,16 @@ class PriorMean:
 
 
 class Surrogate:
-    """The posterior of one tuning run; `observe` tells it what was measured, `posterior` asks it.
+    """The posterior of one tuning run, conditioned by `observe`.
 
     Features are standardised by the first candidates asked about, so that one call compares with the next. The
     kernel's parameters are fixed: a batch or two of measurements cannot tell them, and fitting them to so few was
     worse on recorded pools than any constant that was tried.
 
     Args:
-        has_prior: whether prior means come from a cost model.
-        prior_std: by how many nats its predictions are off before anything was measured.
-        opinion: a cost model that has learned nothing, and so nothing that is wrong here. Measurements may ask for a
+        has_prior: Whether prior means come from a cost model.
+        prior_std: By how many nats its predictions are off before anything was measured.
+        opinion: A cost model that has learned nothing, and so nothing that is wrong here. Measurements may ask for a
             share of it, and once the prior misleads it stands in the prior's place. None is none.
     """
 
@@ -259,9 +262,9 @@ def surrogate_of(model: CostModel | None, target_kind: str, prior_std: float | N
     """What is believed before a run, with a cost model's predictions as prior means or without any.
 
     Args:
-        model: the cost model.
-        target_kind: of the target.
-        prior_std: of the model's error, in nats; None is what the model says of it.
+        model: The cost model; None is none.
+        target_kind: The kind of target.
+        prior_std: The deviation of the model's error, in nats; None is what the model itself states.
     """
     if model is None:
         return Surrogate(has_prior=False)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tunedb.identity import conditions_of
 from tunedb.records import Hardware, Outcome, Target
 
 
@@ -38,6 +39,11 @@ class Timing:
     repeat: int = 3  # run times taken
     min_repeat_ms: int = 10  # least length of one of them: short kernels are looped until it is reached
     flush_cache: bool = False  # whether each run is one call that begins with caches that hold nothing of its inputs
+
+    @property
+    def conditions(self) -> str:
+        """The conditions of measurement, as trials have them."""
+        return conditions_of(caches="flushed" if self.flush_cache else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,9 +58,9 @@ class DesignSpaces:
     """All design spaces of one task.
 
     Args:
-        context: the task's tune context; its space generator gives postprocessors and mutators.
-        schedules: the design spaces as MetaSchedule generated them.
-        rng: source of all randomness here.
+        context: The task's tune context; its space generator gives postprocessors and mutators.
+        schedules: The design spaces as MetaSchedule generated them.
+        rng: The source of all randomness here.
     """
 
     def __init__(self, context: Any, schedules: Sequence[Any], rng: np.random.Generator) -> None:
@@ -107,9 +107,9 @@ class DesignSpaces:
         These change annotations too, such as how far loops are parallel.
 
         Args:
-            parents: whom to change.
-            number: how many changes to try.
-            weights: probability [len(parents)] of each parent; equal when not given.
+            parents: The candidates to change.
+            number: How many changes to try.
+            weights: The probability [len(parents)] of each parent; equal when not given.
         """
         if not parents or not self._mutators:
             return []
@@ -129,9 +129,9 @@ class DesignSpaces:
         """So many changes of parents' decisions, each with its design space; nothing is replayed.
 
         Args:
-            parents: whom to change; two of one design space are crossed now and then.
-            number: how many.
-            weights: probability [len(parents)] of each parent; equal when not given.
+            parents: The candidates to change; two of one design space are crossed now and then.
+            number: How many changes.
+            weights: The probability [len(parents)] of each parent; equal when not given.
         """
         if not parents:
             return []

@@ -26,9 +26,9 @@ def run_checks(store_url: str, on_step: Callable[[str], None] | None = None) -> 
 
 def check_measuring() -> Check:
     """Compiles and measures two small kernels for this CPU."""
+    from search.measure.local import PATIENT, LocalCpu
     from search.measure.reference_kernels import check_measuring as measure
     from search.networks.targets import local_target
-    from tunedb.machine.hardware import this_machine
     from tunedb.machine.kernels import ARITHMETIC
     from tunedb.program.targets import target_label
     from tunedb.units import duration
@@ -37,7 +37,8 @@ def check_measuring() -> Check:
         target = local_target()
     except Exception as error:  # whatever TVM or LLVM says about this CPU is the answer
         return Check("measuring", Part.MACHINE, False, f"TVM: {error}", "install tunedb again")
-    report = measure(target, this_machine())
+    with LocalCpu(target, PATIENT) as device:
+        report = measure(device)
     if report.ok and report.run_secs:
         speed = f"{ARITHMETIC.work / report.run_secs / 1e9:.0f} GFLOP/s a core"
         took = f"compiled in {duration(report.compile_secs)}, ran in {duration(report.run_secs)} ({speed})"

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from search.corpus.collect import CollectReport, Step
-from search.tune import TaskReport, TuneReport
+from search.report import TaskReport, TuneReport
 from tunedb.documents.answers import Document, record
 from tunedb.records import Target
 

@@ -14,7 +14,7 @@ from cli.verb import verb
 if TYPE_CHECKING:
     from cli.output import Answer, Table
     from cli.session import Session
-    from search.tune import TaskReport, TuneReport
+    from search.report import TaskReport, TuneReport
 
 SUMMARY = "Measure new schedules of a workload here"
 EXAMPLES = (

@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def ours(task: Task, arm: str, operator: str, memory: Path, trials: int, seed: int) -> dict[str, Any]:
-    """All arms that measure with our builder and runner."""
+    """All arms that measure on our device."""
     target = local_target(num_cores=1)
     workload_id = workload_from_module(task.mod).workload_id
     options: dict[str, Any] = {"strategy": "bo"}
@@ -74,7 +74,7 @@ def ours(task: Task, arm: str, operator: str, memory: Path, trials: int, seed: i
         assert loaded is not None
         options = {"strategy": "evolutionary", "model": loaded.model}
     else:
-        options["strategy"] = {"es": "evolutionary", "es-1000": "evolutionary"}.get(arm, arm)
+        options["strategy"] = strategy_of(arm)
     secs: list[float] = []
     report = tune(
         [task],
@@ -91,7 +91,7 @@ def ours(task: Task, arm: str, operator: str, memory: Path, trials: int, seed: i
         trace = json.loads(found.predicted.to_json())
         return {"trials": [{"at": time.time() - STARTED, "secs": None, "trace": trace}]}
     measured = store.tuned if isinstance(store, Remembering) else list(store.trials())
-    measured = [trial for trial in measured if trial.workload_id == workload_id]  # without the canaries'
+    measured = [trial for trial in measured if trial.workload_id == workload_id]  # without the reference kernels'
     rows = [
         {
             "at": at,
@@ -101,6 +101,19 @@ def ours(task: Task, arm: str, operator: str, memory: Path, trials: int, seed: i
         for at, trial in zip(secs, sorted(measured, key=lambda trial: trial.position), strict=True)
     ]
     return {"trials": rows, "strategy_secs": report.strategy_secs, "drift": report.drift}
+
+
+def strategy_of(arm: str) -> Any:
+    """A name of tunedb's, or a baseline."""
+    if arm == "tpe":
+        from baselines.tpe import Tpe
+
+        return Tpe
+    if arm == "index-bo":
+        from baselines.index_bo import IndexBayesianOptimization
+
+        return IndexBayesianOptimization
+    return {"es": "evolutionary", "es-1000": "evolutionary"}.get(arm, arm)
 
 
 class Remembering:

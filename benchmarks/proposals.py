@@ -100,7 +100,7 @@ def first_proposals(
         rand_state=1,
     )
     spaces = DesignSpaces(context, context.generate_design_space(), np.random.default_rng(seed))
-    proposer = Proposer(spaces, context, model, replace(budget, pool=10_000))  # all are kept, to be counted
+    proposer = Proposer(spaces, model, replace(budget, pool=10_000))  # all are kept, to be counted
     started = time.perf_counter()
     pool = proposer.propose(Surrogate(has_prior=True), beta=1.0, at_once=True)
     secs = time.perf_counter() - started

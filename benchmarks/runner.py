@@ -1,6 +1,6 @@
 """How near an estimate of latency is for the seconds spent: `python benchmarks/runner.py --core 1`.
 
-Random schedules of a matrix product are built once. Each is measured in many passes, far apart, whose median stands for
+Random schedules of a matrix product are built once. Each is measured in many rounds, far apart, whose median stands for
 the truth; then every way of measuring takes its turn on every schedule, several times, interleaved. Error is the
 absolute deviation of the estimate from the truth; a rank error is a pair of neighbours put in the wrong order.
 """
@@ -12,7 +12,7 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 
 from search.corpus import operators
-from search.measure import workers
-from search.measure.local import PersistentBuilder, PersistentRunner
+from search.measure.device import Timing
+from search.measure.local import LocalCpu
+from search.measure.programs import program_of
 from search.networks.targets import local_target
 from search.space.spaces import DesignSpaces
 from tunedb.machine.hardware import this_machine
@@ -29,7 +30,7 @@ from tunedb.metaschedule import intrinsics
 from tunedb.metaschedule.replay import target_to_tvm
 from tunedb.query.estimates import estimate
 
-PASSES = 20
+ROUNDS = 20
 TURNS = 5
 
 
@@ -44,21 +45,16 @@ def main() -> None:
         os.sched_setaffinity(0, {chosen.core})
     target = local_target(num_cores=1)
     intrinsics.register_for(target.kind, target.keys)
-    builder, runner = PersistentBuilder(target, max_workers=1), PersistentRunner(target)
-    built = []
-    for candidate in sampled("batch_matmul_nkkm", [1, 128, 128, 128], target, chosen.schedules):
-        args = tuple(info.as_json() for info in candidate.measure_candidate().args_info)
-        built.append((builder.build_one(candidate.schedule.mod, target_to_tvm(target)), args))
+    device = LocalCpu(target)
+    candidates = sampled("batch_matmul_nkkm", [1, 128, 128, 128], target, chosen.schedules)
+    built = device.build([program_of(candidate.schedule.mod) for candidate in candidates], keep=True)
 
-    def run(which: int, repeat: int, min_repeat_ms: int, stop_above: float = float("inf")) -> list[float]:
-        path, args = built[which]
-        job = runner.pool.submit(
-            workers.run, path, workers.device_type("llvm"), args, repeat, min_repeat_ms, stop_above
-        )
-        figures: list[float] = job.result()
-        return figures
+    def run(which: int, repeat: int, min_repeat_ms: int, stop_above: float = float("inf")) -> Sequence[float]:
+        timing = Timing(repeat=repeat, min_repeat_ms=min_repeat_ms)
+        (measured,) = device.run([built[which].number], timing=timing, enough_secs=lambda: stop_above)
+        return measured.run_secs
 
-    truth = [[run(which, 1, 20)[0] for which in range(len(built))] for _ in range(PASSES)]
+    truth = [[run(which, 1, 20)[0] for which in range(len(built))] for _ in range(ROUNDS)]
     secs = [statistics.median(row[which] for row in truth) for which in range(len(built))]
     fastest = min(secs)
     ways: dict[str, Callable[[int], float]] = {
@@ -76,8 +72,7 @@ def main() -> None:
             rows[name]["secs"].append((time.perf_counter() - started) / len(built))
             rows[name]["error"] += [abs(one - true) / true for one, true in zip(found, secs, strict=True)]
             rows[name]["wrong"].append(float(np.mean([found[a] > found[b] for a, b in pairwise(order)])))
-    builder.close()
-    runner.close()
+    device.close()
     print(f"{this_machine().name}: {len(built)} schedules, {TURNS} turns")
     print(f"{'way':42}{'median error':>14}{'p90 error':>12}{'wrong pairs':>13}{'secs each':>11}")
     document: dict[str, Any] = {"cpu": this_machine().name, "ways": {}}

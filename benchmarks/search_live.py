@@ -7,7 +7,7 @@ unpacked in another WORK, they are gone on from there, or reported anew.
 
 The prior of "warm" is what ships with tunedb and the trials in data/, which hold none of the workloads; "family-out"
 has a prior without the workload's operator family, and no store; "cold" has nothing. "es" is MetaSchedule's
-evolutionary search with its XGBoost model, measured by our builder and runner as all others are; "stock" is
+evolutionary search with its XGBoost model, measured on our device as all others are; "stock" is
 MetaSchedule as it comes, for the wall-clock. "warm-16" is "warm" with batches twice as large, for the time that the
 strategy takes itself; "es-1000" is "es" with a thousand trials.
 """
@@ -54,7 +54,7 @@ ARMS = {
     "stock": 128,
 }
 AFTER = (1, 8, 16, 24, 32, 64, 128, 1000)
-PASSES = 10
+ROUNDS = 10
 
 
 def main() -> None:
@@ -148,7 +148,7 @@ def remeasure(work: Path, operator: str, sizes: list[int], seed: int) -> None:
         return
     workload = workload_from_module(tvm.IRModule({"main": operators.prim_func(operator, sizes)}))
     traces = [Trace(*(json.dumps(part).encode() for part in trace)) for trace in wanted.values()]
-    again = measure_side_by_side(workload, traces, local_target(num_cores=1), PASSES)
+    again = measure_side_by_side(workload, traces, local_target(num_cores=1), ROUNDS)
     figures = {key: one.median_secs for key, one in zip(wanted, again, strict=True)}
     path.write_text(json.dumps(figures))
 
@@ -158,21 +158,17 @@ def measure_core(work: Path, workloads: list[tuple[str, list[int]]]) -> None:
     from tvm import IRModule
     from tvm.s_tir.analysis import estimate_tir_flops
 
-    from search.measure.local import PersistentBuilder, PersistentRunner
-    from search.measure.reference_kernels import Canaries
+    from search.measure.drift import Drift
+    from search.measure.local import LocalCpu
+    from search.measure.reference_kernels import ReferenceKernels
 
-    target = local_target(num_cores=1)
-    builder, runner = PersistentBuilder(target, max_workers=1), PersistentRunner(target)
-    try:
-        canaries = Canaries(target, builder, runner)
-        for _ in range(PASSES):
-            canaries.measure(this_machine(), source("search_live", "tune", {}))
-    finally:
-        builder.close()
-        runner.close()
+    with LocalCpu(local_target(num_cores=1)) as device:
+        drift = Drift(ReferenceKernels(device), source("search_live", "tune", {}))
+        for _ in range(ROUNDS):
+            drift.measure()
     mods = {(op, tuple(sizes)): IRModule({"main": operators.prim_func(op, sizes)}) for op, sizes in workloads}
     flop = {f"{op}-{'x'.join(map(str, sizes))}": estimate_tir_flops(mod) for (op, sizes), mod in mods.items()}
-    core = {"flop_per_sec": ARITHMETIC.work / canaries.arithmetic_secs, "flop": flop}
+    core = {"flop_per_sec": ARITHMETIC.work / drift.best_secs, "flop": flop}
     (work / "core.json").write_text(json.dumps(core))
 
 

@@ -1,1 +1,1 @@
-"""tunedb's cli."""
+"""The command: verbs, what surrounds them, and how results, progress and errors are shown."""

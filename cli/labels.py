@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tunedb.records import Hardware, Target
+from tunedb.program.targets import target_label
+from tunedb.records import Hardware
+
+__all__ = ["SHORT_HASH", "hardware_label", "short", "target_label"]
 
 SHORT_HASH = 12
 """Digits of a hash in text output: enough to be unique in practice, and any unique prefix is understood."""
@@ -11,12 +14,6 @@ SHORT_HASH = 12
 def short(identity: str) -> str:
     """The start of a hash."""
     return identity[:SHORT_HASH]
-
-
-def target_label(target: Target) -> str:
-    """Kind, architecture and cores: "llvm znver5 8 cores"."""
-    cores = "" if target.num_cores is None else f"{target.num_cores} core{'' if target.num_cores == 1 else 's'}"
-    return " ".join(part for part in (target.kind, target.arch, cores) if part)
 
 
 def hardware_label(hardware: Hardware | None) -> str:

@@ -10,7 +10,7 @@ import shutil
 import time
 from typing import TYPE_CHECKING, TextIO
 
-from cli.units import duration, elapsed
+from tunedb.units import duration, elapsed
 
 if TYPE_CHECKING:
     from search.recorder import TrialEvent

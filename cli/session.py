@@ -29,6 +29,7 @@ class Session:
 
     def __init__(self, store_url: str | None, *, as_json: bool) -> None:
         self.store_url = store_url or default_store()
+        self.as_json = as_json
         self.output: Output = JsonOutput() if as_json else TextOutput()
         self.progress = Progress(sys.stderr)
         self.stop = threading.Event()
@@ -37,7 +38,15 @@ class Session:
 
     @contextmanager
     def open_store(self, *, create: bool = False, as_of: str | None = None) -> Iterator[Store]:
-        """The store, now or as it was, closed at the end. Raises: NotFoundError when there is none."""
+        """The store, closed at the end.
+
+        Args:
+            create: whether to make the store if it is not there.
+            as_of: a version or a time, to see the store as it was; None for now.
+
+        Raises:
+            NotFoundError: there is no store, or it has no such version.
+        """
         import tunedb
         from tunedb.errors import NotFoundError
 
@@ -46,13 +55,15 @@ class Session:
         except NotFoundError as error:
             if as_of is not None:
                 raise
-            raise NotFoundError(f"{error} (`tunedb ingest PATH` makes one)") from error
+            raise NotFoundError(
+                f"{error} (`tunedb ingest PATH` makes one)", kind=error.kind, asked=error.asked
+            ) from error
         with store:
             yield store
 
     @contextmanager
     def cluster(self, address: str | None) -> Iterator[Cluster | None]:
-        """The Dask cluster at an address, let go of at the end; None without address."""
+        """The Dask cluster at an address, disconnected from at the end; None without address."""
         if address is None:
             yield None
             return
@@ -80,6 +91,11 @@ class Session:
 @contextmanager
 def session(store_url: str | None, as_json: bool, debug: bool) -> Iterator[Session]:
     """Runs a command's body: its errors become one line on stderr and an exit status.
+
+    Args:
+        store_url: the folder or URL of the store; None takes the user's own.
+        as_json: whether the result is printed as JSON.
+        debug: whether an error's traceback is shown.
 
     Raises:
         typer.Exit: with the exit status, when it is not 0.

@@ -5,8 +5,9 @@ Importing this package is cheap: its modules, and LightGBM and TVM behind them, 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tunedb.lazy import imported_late
 
 if TYPE_CHECKING:
     from costmodels.compute import Compute
@@ -27,20 +28,17 @@ __all__ = [
     "train",
 ]
 
-_MODULES = {
-    "Compute": "compute",
-    "CostModel": "model",
-    "LoadedModel": "registry.choose",
-    "Prediction": "model",
-    "TrainOptions": "training",
-    "TrainReport": "training",
-    "load_model": "registry.choose",
-    "save_model": "registry.saved",
-    "train": "training",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = imported_late(
+    __name__,
+    {
+        "Compute": "costmodels.compute",
+        "CostModel": "costmodels.model",
+        "LoadedModel": "costmodels.registry.choose",
+        "Prediction": "costmodels.model",
+        "TrainOptions": "costmodels.training",
+        "TrainReport": "costmodels.training",
+        "load_model": "costmodels.registry.choose",
+        "save_model": "costmodels.registry.saved",
+        "train": "costmodels.training",
+    },
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ from costmodels.feature_report import FeatureReport
 from costmodels.registry.manifest import Manifest, differences
 from costmodels.registry.saved import SavedModel
 from costmodels.training import TargetReport, TooFew, TrainReport
-from tunedb.records import Target
+from tunedb.program.targets import target_label
 
 
 def model_document(saved: SavedModel, promoted: Mapping[str, str]) -> dict[str, Any]:
@@ -76,14 +76,9 @@ def _too_few_document(row: TooFew) -> dict[str, Any]:
     }
 
 
-def evaluation_document(done: StoreEvaluation, label: Callable[[Target], str]) -> dict[str, Any]:
-    """Every figure of an evaluation.
-
-    Args:
-        done: the evaluation.
-        label: gives a target's short name.
-    """
-    labels = {target.target_id: label(target) for target in done.targets}
+def evaluation_document(done: StoreEvaluation) -> dict[str, Any]:
+    """Every figure of an evaluation."""
+    labels = {target.target_id: target_label(target) for target in done.targets}
     return {
         "model": done.default,
         "results": [

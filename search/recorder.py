@@ -1,13 +1,12 @@
-"""Tells the store of each trial as it is measured, and the caller of its progress.
+"""Makes trials of what a run measures: for the store at once, for progress displays as events, for the report.
 
-A `RunRecorder` belongs to a tuning run and hands a `TaskRecorder` to each of its tasks. A task's recorder hears of a
-batch from the strategy and once more at its end; in between the pools report each build and run to the run's recorder.
-What they did not report (a stock builder or runner) is recorded at the batch's end.
+A `Recorder` belongs to a run and hands a `TaskRecorder` to each of its tasks. A task's recorder is given the candidates
+of a batch before they are built; measurements then name the numbers that the device gave them. What was not reported
+one by one (a stock builder or runner) is recorded when the batch has ended.
 """
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -15,21 +14,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from search.bo.surrogate import Trust
-from search.measure.correctness import NumbersCheck
-from search.measure.observer import INTERRUPTED
-from search.measure.reference_kernels import Canaries
-from tunedb.errors import MeasurementError
+from search.measure.device import Measurement
+from search.trial_writer import TrialWriter
 from tunedb.identity import trace_id, trial_id_of
 from tunedb.metaschedule.replay import trial_from_measurement
 from tunedb.query.estimates import Estimate, estimate
-from tunedb.records import DEFAULT_CONDITIONS, Hardware, Module, Outcome, Source, Target, Trace, Trial, Workload
+from tunedb.records import DEFAULT_CONDITIONS, Hardware, Module, Outcome, Source, Target, Trial, Workload
 from tunedb.store.contract import Store
 
-_log = logging.getLogger(__name__)
-
 _HOPELESS = 1.5  # times the best: measurements of the same program differ by a sixth at most
-_FLUSH_SECS = 1.0  # at most so much finished work is lost to a kill; an append takes about 10 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +41,34 @@ class TrialEvent:
     trial_id: str
 
 
-def _secs(trial: Trial) -> float:
-    return estimate([trial.run_secs]).secs
+@dataclass(frozen=True, slots=True, eq=False)
+class Scheduled:
+    """A candidate that is to be measured: what its trial will tell of it."""
+
+    trace: Any  # tvm.s_tir.schedule.Trace, postprocessors' part included
+    args_info: tuple[Any, ...]  # kind, dtype and shape of each argument, as MetaSchedule writes them in JSON
 
 
-class RunRecorder:
-    """Turns a run's measurements into trials and appends them to the store.
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A schedule: its fastest trial, and what all its measurements say together."""
+
+    trial: Trial
+    estimate: Estimate
+
+
+class Recorder:
+    """Turns a run's measurements into trials and appends them to the store, each within a second.
 
     Args:
-        store: where to; None keeps the trials here only.
-        target: what is tuned for.
-        hardware: on which machine.
-        source: the tuning run.
-        total: trials that the run may take, for the events.
-        on_trial: called after each trial.
-        conditions: under which candidates are measured.
+        store: The store that trials are appended to; None keeps them here only.
+        target: The target that is tuned for.
+        hardware: The hardware that candidates run on.
+        source: The tuning run.
+        total: Trials that the run may take; 0 where that is not known.
+        on_trial: Called after each trial.
+        conditions: The conditions of measurement (`tunedb.identity.conditions_of`).
+        started: When the run began, by `time.monotonic`; None is now.
     """
 
     def __init__(
@@ -75,90 +81,90 @@ class RunRecorder:
         total: int,
         on_trial: Callable[[TrialEvent], None] | None = None,
         conditions: str = DEFAULT_CONDITIONS,
+        started: float | None = None,
     ) -> None:
+        self.target, self.hardware, self.source, self.total = target, hardware, source, total
         self.conditions = conditions
-        self.store, self.target, self.hardware, self.source, self.total = store, target, hardware, source, total
         self.tasks: list[TaskRecorder] = []
         self.num_trials = 0
-        self.num_passes = 0
+        self._num_repeats = 0
         self._on_trial = on_trial
         self._current: TaskRecorder | None = None
-        self._pending: list[Trial] = []
-        self._pending_programs: dict[str, tuple[Workload, Module]] = {}
-        self._canaries: Canaries | None = None
-        self._own_kernels: list[
-            tuple[list[tuple[Workload, Module]], list[Trial]]
-        ] = []  # the canaries', to be stored with the next
-        self._started = self._flushed = time.monotonic()
+        self._writer = TrialWriter(store, target, hardware, source)
+        self._started = time.monotonic() if started is None else started
 
     @property
     def elapsed_secs(self) -> float:
         """Seconds since the run began."""
         return time.monotonic() - self._started
 
-    def for_task(self, program: tuple[Workload, Module], name: str) -> TaskRecorder:
-        """The recorder of one of the run's tasks."""
-        recorder = TaskRecorder(self, *program, name)
+    @property
+    def share_left(self) -> float:
+        """The share of the run's trials that is left, from 1 to 0; 0 where there are none."""
+        return (self.total - self.num_trials) / self.total if self.total else 0.0
+
+    def begin_task(self, workload: Workload, module: Module, name: str) -> TaskRecorder:
+        """The recorder of one of the run's tasks.
+
+        Args:
+            workload: The task's workload.
+            module: The module that its traces schedule.
+            name: The task's name, for events and reports.
+        """
+        recorder = TaskRecorder(self, workload, module, name)
         self.tasks.append(recorder)
         return recorder
 
-    def use_canaries(self, canaries: Canaries) -> None:
-        """Measures a machine's own kernels now, and again with each batch.
-
-        Raises:
-            MeasurementError: this machine cannot run code for the target.
-        """
-        self._canaries = canaries
-        self._add_canaries()
-
-    def measure_canaries(self) -> None:
-        """A batch is about to be measured."""
-        try:
-            self._add_canaries()
-        except MeasurementError as error:  # the batch will tell
-            _log.info("%s", error)
-
-    @property
-    def drift(self) -> float:
-        """How much slower than at its best the machine is in this batch; 1 for not at all."""
-        return self._canaries.drift if self._canaries is not None else 1.0
-
-    @property
-    def worst_drift(self) -> float:
-        """The largest `drift` so far."""
-        return self._canaries.worst_drift if self._canaries is not None else 1.0
-
-    def _add_canaries(self) -> None:
-        if self._canaries is not None:
-            programs, trials = self._canaries.measure(self.hardware, self.source)
-            self._own_kernels.append((programs, trials))
-
     def begin_batch(self, task: TaskRecorder) -> None:
-        """What the pools report from now on is `task`'s."""
+        """From now on, `numbered` and `measured` are about a task's batch."""
         self._current = task
 
-    def built(self, index: int, artifact_path: str | None, outcome: Outcome, error: str) -> None:
-        """See `search.measure.observer.MeasureObserver`."""
+    def numbered(self, numbers: Sequence[int]) -> None:
+        """The device gave the candidates of the current batch these numbers, in their order."""
         if self._current is not None:
-            self._current.built(index, artifact_path, outcome, error)
+            self._current.numbered(numbers)
 
-    def ran(self, artifact_path: str, run_secs: list[float] | None, outcome: Outcome, error: str) -> None:
-        """See `search.measure.observer.MeasureObserver`."""
+    def measured(self, measurement: Measurement) -> None:
+        """A candidate of the current batch was measured, or failed."""
         if self._current is not None:
-            self._current.ran(artifact_path, run_secs, outcome, error)
+            self._current.measured(measurement)
 
-    def stop_above(self) -> float:
-        """Seconds above which a candidate of the current task needs no second run: no noise makes it the best."""
+    def enough_secs(self, drift: float = 1.0) -> float:
+        """Run time above which a candidate of the current task needs no second run: no noise makes it the best.
+
+        Args:
+            drift: How many times slower than at its best the machine is now.
+
+        Returns:
+            Seconds; infinite while the task has no best.
+        """
         best = self._current.best if self._current is not None else None
-        return float("inf") if best is None else _HOPELESS * self.drift * _secs(best)
+        return float("inf") if best is None else _HOPELESS * drift * _secs(best)
+
+    def attach(self, trials: Sequence[Trial], modules: Sequence[tuple[Workload, Module]]) -> None:
+        """Takes trials of reference kernels, which are stored with the next trial and never without one."""
+        self._writer.attach(trials, modules)
+
+    def flush(self) -> None:
+        """Appends what is waiting to the store.
+
+        Raises:
+            StoreError: The store cannot be written.
+        """
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Appends what is waiting; nothing is recorded afterwards.
+
+        Raises:
+            StoreError: The store cannot be written.
+        """
+        self._writer.close()
 
     def add(self, task: TaskRecorder, trial: Trial) -> None:
         """A finished trial of a task."""
         self.num_trials += 1
-        self._pending.append(trial)
-        self._pending_programs[task.module.module_id] = (task.workload, task.module)
-        if time.monotonic() - self._flushed > _FLUSH_SECS:
-            self.flush()
+        self._writer.add(trial, task.workload, task.module)
         if self._on_trial is not None:
             best = task.best
             self._on_trial(
@@ -176,54 +182,28 @@ class RunRecorder:
                 )
             )
 
-    def add_pass(self, task: TaskRecorder, trial: Trial) -> None:
-        """A further measurement of one of a task's schedules."""
-        self.num_passes += 1
-        self._pending.append(trial)
-        self._pending_programs[task.module.module_id] = (task.workload, task.module)
+    def add_repeat(self, task: TaskRecorder, trial: Trial) -> None:
+        """A further measurement of one of a task's schedules, which is no trial of the search."""
+        self._num_repeats += 1
+        self._writer.add(trial, task.workload, task.module)
 
-    def flush(self) -> None:
-        """Appends what is pending to the store."""
-        self._flushed = time.monotonic()
-        if self._pending and self.store is not None:
-            kernels, self._own_kernels = self._own_kernels, []  # never without a trial: they say how it was measured
-            for programs, trials in kernels:
-                self._pending += trials
-                self._pending_programs |= {program[1].module_id: program for program in programs}
-            self.store.append(
-                self._pending,
-                workloads=[workload for workload, _ in self._pending_programs.values()],
-                modules=[module for _, module in self._pending_programs.values()],
-                targets=[self.target],
-                hardware=[self.hardware],
-                sources=[self.source],
-            )
-        self._pending, self._pending_programs = [], {}
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A schedule: its fastest trial, and what all its measurements say together."""
-
-    trial: Trial
-    estimate: Estimate
+    @property
+    def position(self) -> int:
+        """The position of the next trial or repeat within the run."""
+        return self.num_trials + self._num_repeats
 
 
 class TaskRecorder:
-    """The trials of one task; made by `RunRecorder.for_task`."""
+    """The trials of one task; made by `Recorder.begin_task`."""
 
-    def __init__(self, run: RunRecorder, workload: Workload, module: Module, name: str) -> None:
+    def __init__(self, run: Recorder, workload: Workload, module: Module, name: str) -> None:
         self.run, self.workload, self.module, self.name = run, workload, module, name
         self.trials: list[Trial] = []
-        self.passes: list[Trial] = []  # further measurements of their schedules
-        self.trust: Trust | None = None  # in the cost model, after the last batch
-        self.strategy_secs = 0.0  # spent choosing what to measure
-        self.numbers: NumbersCheck | None = None
-        self.predicted: Trace | None = None  # what a search that measures nothing believes to be the best
+        self.repeats: list[Trial] = []  # further measurements of their schedules
         self._best: Trial | None = None
-        self._batch: Sequence[Any] = ()
+        self._batch: Sequence[Scheduled] = ()
         self._recorded: set[int] = set()
-        self._index_of_artifact: dict[str, int] = {}
+        self._place: dict[int, int] = {}  # in the batch, by the device's number
 
     @property
     def best(self) -> Trial | None:
@@ -233,7 +213,7 @@ class TaskRecorder:
     def schedules(self) -> list[Measured]:
         """What was measured of each schedule that runs, the fastest first, pooled as the store pools it."""
         of_schedule: dict[str, list[Trial]] = defaultdict(list)
-        for trial in (*self.trials, *self.passes):
+        for trial in (*self.trials, *self.repeats):
             if trial.outcome is Outcome.OK:
                 of_schedule[trace_id(trial.trace)].append(trial)
         found = [
@@ -242,60 +222,62 @@ class TaskRecorder:
         ]
         return sorted(found, key=lambda one: (one.estimate.secs, one.trial.trial_id))
 
-    def add_pass(self, trial: Trial, run_secs: Sequence[float], measured_at: datetime) -> None:
-        """A schedule of the run was measured once more: it counts for the schedule, and as no trial of the search."""
-        position = self.run.num_trials + self.run.num_passes
-        again = replace(trial, run_secs=tuple(run_secs), position=position, measured_at=measured_at)
+    def add_repeat(self, trial: Trial, run_secs: Sequence[float], measured_at: datetime) -> None:
+        """Records that a schedule of the run was measured once more; `best` takes it into account.
+
+        Args:
+            trial: A trial of the schedule.
+            run_secs: The new run times, in seconds.
+            measured_at: When they were taken.
+        """
+        again = replace(trial, run_secs=tuple(run_secs), position=self.run.position, measured_at=measured_at)
         again = replace(again, trial_id=trial_id_of(again))
-        self.passes.append(again)
-        self.run.add_pass(self, again)
+        self.repeats.append(again)
+        self.run.add_repeat(self, again)
         self._best = self.schedules()[0].trial
 
-    def begin_batch(self, candidates: Sequence[Any]) -> None:
-        """The strategy hands these measure candidates to the builder."""
+    def begin_batch(self, candidates: Sequence[Scheduled]) -> None:
+        """These candidates are about to be built and run."""
         self._batch = candidates
         self._recorded.clear()
-        self._index_of_artifact.clear()
+        self._place.clear()
         self.run.begin_batch(self)
 
-    def built(self, index: int, artifact_path: str | None, outcome: Outcome, error: str) -> None:
-        """The batch's candidate `index` was built, or failed to."""
-        if artifact_path is None:
-            self._record(index, None, outcome, error)
-        else:
-            self._index_of_artifact[artifact_path] = index
+    def numbered(self, numbers: Sequence[int]) -> None:
+        """The device gave the batch's candidates these numbers, in their order."""
+        self._place = {number: place for place, number in enumerate(numbers)}
 
-    def ran(self, artifact_path: str, run_secs: list[float] | None, outcome: Outcome, error: str) -> None:
-        """The candidate built at `artifact_path` was run, or failed to."""
-        index = self._index_of_artifact.get(artifact_path)
-        if index is not None:
-            self._record(index, run_secs, outcome, error)
+    def measured(self, measurement: Measurement) -> None:
+        """A candidate of the batch was measured, or failed."""
+        place = self._place.get(measurement.number)
+        if place is not None and place not in self._recorded:
+            self._record(place, measurement)
 
-    def end_batch(self, results: Sequence[Any]) -> None:
-        """The batch's runner results, in order; records what was not reported one by one."""
-        for index, result in enumerate(results):
-            error = str(result.error_msg or "")
-            if index in self._recorded or error == INTERRUPTED:
-                continue  # known already, or never run and so nothing to remember
-            run_secs = [float(secs) for secs in result.run_secs or ()]
-            good = bool(run_secs) and not error
-            self._record(index, run_secs if good else None, Outcome.OK if good else Outcome.FAILED, error)
+    def end_batch(self, measurements: Sequence[Measurement | None]) -> None:
+        """Records what was not reported one by one, and takes the batch to the store.
+
+        Args:
+            measurements: What came of each candidate, in their order; None for those that were never run.
+        """
+        for place, measurement in enumerate(measurements):
+            if place not in self._recorded and measurement is not None:
+                self._record(place, measurement)
         self.run.flush()
 
-    def _record(self, index: int, run_secs: list[float] | None, outcome: Outcome, error: str) -> None:
-        self._recorded.add(index)
-        candidate = self._batch[index]
+    def _record(self, place: int, measurement: Measurement) -> None:
+        self._recorded.add(place)
+        candidate = self._batch[place]
         trial = trial_from_measurement(
             self.module,
             self.run.target,
             self.run.hardware,
             self.run.source,
             position=self.run.num_trials,
-            trace=candidate.sch.trace,
-            args_info=[info.as_json() for info in candidate.args_info],
-            run_secs=run_secs,
-            outcome=outcome,
-            error=error,
+            trace=candidate.trace,
+            args_info=candidate.args_info,
+            run_secs=measurement.run_secs,
+            outcome=measurement.outcome,
+            error=measurement.error,
             measured_at=datetime.now(UTC),
             conditions=self.run.conditions,
         )
@@ -303,3 +285,7 @@ class TaskRecorder:
         if trial.outcome is Outcome.OK and (self._best is None or _secs(trial) < _secs(self._best)):
             self._best = trial
         self.run.add(self, trial)
+
+
+def _secs(trial: Trial) -> float:
+    return estimate([trial.run_secs]).secs

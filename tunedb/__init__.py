@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
+from tunedb.lazy import imported_late
 from tunedb.store.contract import Store
 from tunedb.store.opening import open_store
 
@@ -13,11 +13,5 @@ if TYPE_CHECKING:
 
 __all__ = ["Store", "open_store", "tvm_database"]
 
-# Imported when first asked for: `import tunedb` pays neither for TVM nor for Arrow.
-_LATE = {"tvm_database": "tunedb.metaschedule.database"}
-
-
-def __getattr__(name: str) -> object:
-    if name in _LATE:
-        return getattr(importlib.import_module(_LATE[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# `import tunedb` pays neither for TVM nor for Arrow.
+__getattr__ = imported_late(__name__, {"tvm_database": "tunedb.metaschedule.database"})

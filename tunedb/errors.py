@@ -12,8 +12,15 @@
     |-- ChildDiedError (ChildProcessError) a child process ended or fell silent before it had answered
     `-- MeasurementError (RuntimeError)    this machine cannot build or run candidates
 
-A failed trial is not an error but a value: see `tunedb.records.Outcome`.
+A failed trial is not an error but a value: see `tunedb.records.Outcome`. What a service would else have to read out of
+an error's text stands in typed attributes beside it.
 """
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_LONGEST_LINE = 500  # of characters: a line of a compiler's may hold a whole program
 
 
 class TunedbError(Exception):
@@ -25,11 +32,34 @@ class UsageError(TunedbError, ValueError):
 
 
 class NotFoundError(TunedbError, LookupError):
-    """There is no such workload, target, trial, model or store."""
+    """There is no such workload, target, trial, model or store.
+
+    Args:
+        text: the message for the user.
+        kind: what kind of thing was asked for: "workload", "target", "record", "module", "model", "store", "version",
+            "table", "file"; "" where none is named.
+        asked: what was asked for, as the caller wrote it; "" where there is no such text.
+    """
+
+    def __init__(self, text: str = "", *, kind: str = "", asked: str = "") -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.asked = asked
 
 
 class AmbiguousPrefixError(NotFoundError):
-    """A hash prefix fits more than one thing; the message lists them."""
+    """A hash prefix fits more than one thing; the message lists some of them.
+
+    Args:
+        text: the message for the user.
+        kind: what kind of thing was asked for, as in `NotFoundError`.
+        asked: the prefix, as the caller wrote it.
+        matches: the whole ids (of models the names) of what it fits, as many as the search for them looked at.
+    """
+
+    def __init__(self, text: str = "", *, kind: str = "", asked: str = "", matches: Sequence[str] = ()) -> None:
+        super().__init__(text, kind=kind, asked=asked)
+        self.matches = tuple(matches)
 
 
 class BadInputError(TunedbError, ValueError):
@@ -41,7 +71,18 @@ class StoreError(TunedbError, OSError):
 
 
 class StoreSchemaError(StoreError):
-    """The store was written by another schema version of tunedb."""
+    """The store was written by another schema version of tunedb.
+
+    Args:
+        text: the message for the user.
+        found: the schema version that the store has; None where it is no store of tunedb's.
+        expected: the schema version that this tunedb reads.
+    """
+
+    def __init__(self, text: str = "", *, found: int | None = None, expected: int | None = None) -> None:
+        super().__init__(text)
+        self.found = found
+        self.expected = expected
 
 
 class ModelError(TunedbError, ValueError):
@@ -58,3 +99,17 @@ class ChildDiedError(TunedbError, ChildProcessError):
 
 class MeasurementError(TunedbError, RuntimeError):
     """This machine cannot build or run candidates."""
+
+
+def first_line(error: BaseException) -> str:
+    """What went wrong in one line, of errors that say it first and then how they came to it: DuckDB's, Delta Lake's."""
+    return _lines(error)[0]
+
+
+def last_line(error: BaseException) -> str:
+    """What went wrong in one line, of errors that say it last, after a stack trace or a program: TVM's, a worker's."""
+    return _lines(error)[-1][:_LONGEST_LINE]
+
+
+def _lines(error: BaseException) -> list[str]:
+    return [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]

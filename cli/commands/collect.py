@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import AsJson, Debug, StoreUrl
-from cli.session import session
+from cli.verb import store_verb
 
 if TYPE_CHECKING:
     from cli.output import Answer
+    from cli.session import Session
     from search.corpus.collect import CollectReport, Step
     from search.recorder import TrialEvent
     from tunedb.records import Target
+    from tunedb.store.contract import Store
 
 SUMMARY = "Measure many workloads for cost models to learn from"
 EXAMPLES = (
@@ -24,7 +25,10 @@ EXAMPLES = (
 )
 
 
+@store_verb(create=True)
 def command(
+    run: Session,
+    store: Store,
     spec: Annotated[Path, typer.Argument(metavar="SPEC", help="What to measure, in TOML: see docs/collecting.md.")],
     target: Annotated[
         str | None, typer.Option("--target", metavar="T", help="Target as JSON.  [default: this CPU, one core]")
@@ -33,76 +37,56 @@ def command(
         int | None, typer.Option("--core", metavar="N", min=0, help="Build and run on this core only.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is left to be measured, and stop.")] = False,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Measure what SPEC lists and the store has not yet from this machine. It can be stopped and goes on where it
     was; other work belongs on other cores.
     """
-    with session(store, as_json, debug) as run, run.open_store(create=True) as opened:
-        from cli.units import count
-        from search.corpus.collect import collect, plan, read_spec
-        from search.networks.targets import local_target, parse_target
-        from tunedb.errors import UsageError
+    from search.corpus.collect import collect, plan, read_spec
+    from search.networks.targets import local_target, parse_target
+    from tunedb.errors import UsageError
+    from tunedb.units import count
 
-        wanted = read_spec(spec)
-        if core is not None:
-            try:
-                os.sched_setaffinity(0, {core})
-            except OSError as error:
-                raise UsageError(f"this process may not run on core {core}: {error.strerror}") from error
-        chosen = local_target(1) if target is None else parse_target(target)
-        steps = plan(wanted, opened, chosen)
-        left = sum(step.wanted for step in steps)
-        run.progress.note(f"{count(left, 'trial')} left in {count(len(steps), 'step')}")
-        if dry_run:
-            run.show(plan_answer(steps, chosen))
-            return
-        run.finishes_on_signal = True
-        done = 0
+    wanted = read_spec(spec)
+    if core is not None:
+        try:
+            os.sched_setaffinity(0, {core})
+        except OSError as error:
+            raise UsageError(f"this process may not run on core {core}: {error.strerror}") from error
+    chosen = local_target(1) if target is None else parse_target(target)
+    steps = plan(wanted, store, chosen)
+    left = sum(step.wanted for step in steps)
+    run.progress.note(f"{count(left, 'trial')} left in {count(len(steps), 'step')}")
+    if dry_run:
+        run.show(plan_answer(steps, chosen))
+        return
+    run.finishes_on_signal = True
+    done = 0
 
-        def tell(step: Step, event: TrialEvent) -> None:
-            nonlocal done
-            done += 1
-            run.progress.step(done, left, f"trials  {step.strategy} {event.task_name}")
+    def tell(step: Step, event: TrialEvent) -> None:
+        nonlocal done
+        done += 1
+        run.progress.step(done, left, f"trials  {step.strategy} {event.task_name}")
 
-        run.show(answer(collect(steps, opened, chosen, on_trial=tell, stop=run.stop), chosen))
+    run.show(answer(collect(steps, store, chosen, on_trial=tell, stop=run.stop), chosen))
 
 
 def plan_answer(steps: list[Step], target: Target) -> Answer:
     """What is left."""
     from cli.output import Answer, Table
+    from search import documents
 
-    documents = [
-        {
-            "name": step.task.name,
-            "workload_hash": step.workload_id,
-            "strategy": step.strategy,
-            "wanted": step.wanted,
-            "done": step.done,
-        }
-        for step in steps
-    ]
     rows = [[step.workload_id[:12], step.task.name, step.strategy, str(step.wanted), str(step.done)] for step in steps]
     headers = ["workload", "name", "strategy", "wanted", "done"]
     table = Table(headers, rows, right=frozenset({"wanted", "done"}))
-    return Answer({"target": target.text, "left": sum(step.wanted for step in steps), "steps": documents}, [table])
+    return Answer(documents.planned(steps, target), [table])
 
 
 def answer(report: CollectReport, target: Target) -> Answer:
     """What was measured."""
     from cli.output import Answer
-    from cli.units import count
+    from search import documents
+    from tunedb.units import count
 
-    document = {
-        "target": target.text,
-        "steps": report.steps,
-        "measured": report.measured,
-        "failed": report.failed,
-        "skipped": report.skipped,
-        "interrupted": report.interrupted,
-    }
     lines = [f"{count(report.measured, 'trial')} measured in {count(report.steps, 'step')}, {report.failed:,} failed"]
     lines += [f"skipped {name}: {why}" for name, why in report.skipped.items()]
-    return Answer(document, [*lines])
+    return Answer(documents.collected(report, target), [*lines])

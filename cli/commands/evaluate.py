@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.exit_codes import ExitCode
-from cli.options import AsJson, AsOf, Debug, StoreUrl
-from cli.session import session
+from cli.verb import store_verb
 
 if TYPE_CHECKING:
     from cli.output import Answer
+    from cli.session import Session
     from costmodels.evaluation.evaluate import StoreEvaluation
     from costmodels.evaluation.splits import Figure
+    from tunedb.store.contract import Store
 
 SUMMARY = "Say how good cost models are on what they have not seen"
 EXAMPLES = (
@@ -24,7 +25,10 @@ EXAMPLES = (
 )
 
 
+@store_verb(as_of=True)
 def command(
+    run: Session,
+    store: Store,
     target: Annotated[
         str | None,
         typer.Option(
@@ -76,37 +80,32 @@ def command(
         int | None, typer.Option("--workers", metavar="N", min=1, help="Processes at once.  [default: all cores]")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Seed of all randomness.")] = 0,
-    store: StoreUrl = None,
-    as_of: AsOf = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Fit models on some of the store's workloads and targets, and judge how they rank the candidates of others."""
-    with session(store, as_json, debug) as run, run.open_store(as_of=as_of) as opened:
-        from costmodels.compute import Compute
-        from costmodels.evaluation.evaluate import EvaluateOptions, evaluate_store
-        from costmodels.evaluation.splits import SPLITS
+    from costmodels.compute import Compute
+    from costmodels.evaluation.evaluate import EvaluateOptions, evaluate_store
+    from costmodels.evaluation.splits import SPLITS
 
-        options = EvaluateOptions(
-            target=None if target is None else opened.resolve_target(target),
-            splits=tuple(split or SPLITS),
-            models=None if model is None else tuple(model),
-            pooled=pooled,
-            bundled=shipped,
-            compiling=compiling,
-            limit=limit,
-            seed=seed,
-            gate=gate,
-            update_baseline=update_baseline,
-            report=report,
-        )
-        compute = Compute(workers or len(os.sched_getaffinity(0)))
-        done = evaluate_store(opened, options, compute=compute, on_progress=run.progress.step)
-        if report is not None:
-            run.progress.note(f"{report} written")
-        run.show(answer(done))
-        if done.falls:
-            run.exit_code = ExitCode.FAILED
+    options = EvaluateOptions(
+        target=None if target is None else store.resolve_target(target),
+        splits=tuple(split or SPLITS),
+        models=None if model is None else tuple(model),
+        pooled=pooled,
+        bundled=shipped,
+        compiling=compiling,
+        limit=limit,
+        seed=seed,
+        gate=gate,
+        update_baseline=update_baseline,
+        report=report,
+    )
+    compute = Compute(workers or len(os.sched_getaffinity(0)))
+    done = evaluate_store(store, options, compute=compute, on_progress=run.progress.step)
+    if report is not None:
+        run.progress.note(f"{report} written")
+    run.show(answer(done))
+    if done.falls:
+        run.exit_code = ExitCode.FAILED
 
 
 def answer(done: StoreEvaluation) -> Answer:
@@ -131,7 +130,7 @@ def answer(done: StoreEvaluation) -> Answer:
             text += [f"{split}, {labels[target_id]}, {number} workloads", Table(["model", *metrics], rows), ""]
     text.append("means over workloads, with their 90% bootstrap intervals")
     text += [f"worse than the baseline: {fall}" for fall in fallen]
-    return Answer(evaluation_document(done, target_label), text)
+    return Answer(evaluation_document(done), text)
 
 
 def _figure(row: Figure | None) -> str:

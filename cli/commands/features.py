@@ -8,19 +8,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import AsJson, Dask, Debug, StoreUrl
-from cli.session import session
+from cli.options import Dask
+from cli.verb import store_verb
 
 if TYPE_CHECKING:
     from cli.output import Answer
+    from cli.session import Session
     from costmodels.feature_report import FeatureReport
     from tunedb.records import Target
+    from tunedb.store.contract import Store
 
 SUMMARY = "Compute the features that cost models learn from"
 EXAMPLES = ("tunedb features", "tunedb features --target znver5 --family per_store --workers 4")
 
 
+@store_verb()
 def command(
+    run: Session,
+    store: Store,
     target: Annotated[
         str | None, typer.Option("--target", metavar="T", help="Only this target: id prefix, arch or JSON.")
     ] = None,
@@ -37,14 +42,11 @@ def command(
         int | None, typer.Option("--workers", metavar="N", min=1, help="Processes at once.  [default: all cores]")
     ] = None,
     dask: Dask = None,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Replay trials in child processes and keep their features among the store's files. It can be stopped and goes on
     where it was; `tunedb train` and `evaluate` compute what is missing by themselves.
     """
-    with session(store, as_json, debug) as run, run.open_store() as opened, run.cluster(dask) as cluster:
+    with run.cluster(dask) as cluster:
         from cli.labels import target_label
         from costmodels.compute import Compute
         from costmodels.feature_report import compute_features
@@ -52,9 +54,9 @@ def command(
         def show(row: Target, name: str, done: int, total: int) -> None:
             run.progress.step(done, total, f"{target_label(row)}: {name}")
 
-        targets = opened.targets() if target is None else [opened.resolve_target(target)]
+        targets = store.targets() if target is None else [store.resolve_target(target)]
         compute = Compute(workers or len(os.sched_getaffinity(0)), cluster)
-        run.show(answer([*compute_features(opened, targets, family or (), compute=compute, on_progress=show)]))
+        run.show(answer([*compute_features(store, targets, family or (), compute=compute, on_progress=show)]))
 
 
 def answer(done: Sequence[FeatureReport]) -> Answer:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import AsJson, AsOf, Debug, StoreUrl
-from cli.session import session
+from cli.verb import store_verb
 
 if TYPE_CHECKING:
     from cli.output import Answer
-    from tunedb.query.convergence import History
-    from tunedb.records import Hardware, Target, WorkloadSummary
+    from cli.session import Session
+    from tunedb.query.convergence import Convergence
+    from tunedb.store.contract import Store
 
 SUMMARY = "Show how a workload's best fell, source by source"
 EXAMPLES = ("tunedb history 5f3a", "tunedb history 5f3a --target znver5 --json")
@@ -21,72 +20,44 @@ EXAMPLES = ("tunedb history 5f3a", "tunedb history 5f3a --target znver5 --json")
 _AFTER = (1, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
+@store_verb(as_of=True)
 def command(
+    run: Session,
+    store: Store,
     workload: Annotated[str, typer.Argument(metavar="HASH", help="Prefix of a workload's hash, ours or TVM's.")],
     target: Annotated[
         str | None, typer.Option("--target", metavar="T", help="Only this target: id prefix, arch or JSON.")
     ] = None,
-    store: StoreUrl = None,
-    as_of: AsOf = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Show the best latency so far against the number of trials, for each log and tuning run."""
-    with session(store, as_json, debug) as run, run.open_store(as_of=as_of) as opened:
-        from tunedb.query.convergence import histories
+    from tunedb.query.convergence import convergence
 
-        summary = opened.resolve_workload(workload)
-        target_id = None if target is None else opened.resolve_target(target).target_id
-        sources = {source.source_id: source for source in opened.sources()}
-        found = histories(opened.trials(summary.workload_id, target_id), sources)
-        targets = {row.target_id: row for row in opened.targets()}
-        hardware = {row.hardware_id: row for row in opened.hardware()}
-        run.show(answer(summary, found, targets, hardware))
+    run.show(answer(convergence(store, workload, target)))
 
 
-def answer(
-    summary: WorkloadSummary,
-    found: Sequence[History],
-    targets: Mapping[str, Target],
-    hardware: Mapping[str, Hardware],
-) -> Answer:
+def answer(found: Convergence) -> Answer:
     """One row a source; the JSON form has every improvement."""
     from cli.labels import hardware_label, short, target_label
     from cli.output import Answer, Table
-    from cli.units import duration
+    from tunedb.documents import answers
+    from tunedb.units import duration
 
-    documents = [
-        {
-            "source": row.source.uri,
-            "format": row.source.format,
-            "target": targets[row.target_id].text,
-            "target_id": row.target_id,
-            "hardware": hardware[row.hardware_id].name,
-            "trials": row.num_trials,
-            "failed": row.num_failed,
-            "improvements": [
-                {"trial": step.number, "run_secs_median": step.secs, "record_id": step.trial_id}
-                for step in row.improvements
-            ],
-        }
-        for row in found
-    ]
-    longest = max((row.num_trials for row in found), default=0)
+    longest = max((row.num_trials for row in found.histories), default=0)
     columns = [number for number in _AFTER if number <= longest]
     rows = [
         [
             row.source.uri,
-            target_label(targets[row.target_id]),
-            hardware_label(hardware[row.hardware_id]),
+            target_label(row.target),
+            hardware_label(row.hardware),
             f"{row.num_trials:,}",
             f"{row.num_failed:,}",
             *(duration(row.best_after(number) if number <= row.num_trials else None) for number in columns),
             duration(row.best_after(row.num_trials)),
         ]
-        for row in found
+        for row in found.histories
     ]
     after = [f"@{number}" for number in columns]
     headers = ["source", "target", "hardware", "trials", "failed", *after, "best"]
     table = Table(headers, rows, right=frozenset({"trials", "failed", "best", *after}))
-    document = {"workload_hash": summary.workload_id, "name": summary.name, "sources": documents}
-    return Answer(document, [f"workload {short(summary.workload_id)}  {summary.name}", "", table])
+    heading = f"workload {short(found.workload.workload_id)}  {found.workload.name}"
+    return Answer(answers.convergence(found), [heading, "", table])

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.exit_codes import ExitCode
-from cli.options import AsJson, Debug, StoreUrl
-from cli.session import session
+from cli.verb import verb
 
 if TYPE_CHECKING:
     from cli.output import Answer, Table
+    from cli.session import Session
     from tunedb.ingest.pipeline import IngestReport
     from tunedb.records import Rejected
 
@@ -25,40 +25,39 @@ _NAMED_REJECTIONS = 20
 _STDIN = Path("-")
 
 
+@verb
 def command(
+    run: Session,
     paths: Annotated[
         list[Path], typer.Argument(metavar="PATH...", help="Log files and folders, searched through; - is stdin.")
     ],
     hardware: Annotated[
         str | None, typer.Option("--hardware", metavar="NAME", help="The machine that the logs were measured on.")
     ] = None,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Read logs of MetaSchedule, AutoTVM and Ansor into the store; what is there already is not added again."""
-    with session(store, as_json, debug) as run:
-        from tunedb.errors import NotFoundError
+    from tunedb.errors import NotFoundError
 
-        missing = [path for path in paths if path != _STDIN and not path.exists()]
-        if missing:
-            raise NotFoundError(f"no such file or folder: {', '.join(map(str, missing))}")
-        with run.open_store(create=True) as opened:
-            from tunedb.ingest.pipeline import ingest
-            from tunedb.machine.hardware import hardware_named
+    missing = [str(path) for path in paths if path != _STDIN and not path.exists()]
+    if missing:
+        named = ", ".join(missing)
+        raise NotFoundError(f"no such file or folder: {named}", kind="file", asked=named)
+    with run.open_store(create=True) as store:
+        from tunedb.ingest.pipeline import ingest
+        from tunedb.machine.hardware import hardware_named
 
-            machine = None if hardware is None else hardware_named(hardware)
-            report = ingest(
-                opened,
-                [sys.stdin.buffer if path == _STDIN else path for path in paths],
-                hardware=machine,
-                on_progress=lambda event: run.progress.step(event.records, None, f"records  {event.uri}"),
-            )
-            for line in rejection_lines(report.rejected, report.num_rejected):
-                run.progress.note(line)
-            run.show(answer(report, opened.url))
-            if report.num_rejected:
-                run.exit_code = ExitCode.BAD_INPUT
+        machine = None if hardware is None else hardware_named(hardware)
+        report = ingest(
+            store,
+            [sys.stdin.buffer if path == _STDIN else path for path in paths],
+            hardware=machine,
+            on_progress=lambda event: run.progress.step(event.records, None, f"records  {event.uri}"),
+        )
+        for line in rejection_lines(report.rejected, report.num_rejected):
+            run.progress.note(line)
+        run.show(answer(report, store.url))
+        if report.num_rejected:
+            run.exit_code = ExitCode.BAD_INPUT
 
 
 def rejection_lines(rejected: Sequence[Rejected], total: int) -> list[str]:
@@ -74,42 +73,9 @@ def rejection_lines(rejected: Sequence[Rejected], total: int) -> list[str]:
 def answer(report: IngestReport, store_url: str) -> Answer:
     """One row for each file with records or with something wrong, and the totals."""
     from cli.output import Answer, Table
-    from cli.units import count
+    from tunedb.documents import reports
+    from tunedb.units import count
 
-    document = {
-        "store": store_url,
-        "added": report.added,
-        "duplicates": report.duplicates,
-        "failed": report.failed_trials,
-        "rejected": report.num_rejected,
-        "skipped_files": report.skipped_files,
-        "formats": [
-            {
-                "format": row.format,
-                "files": row.files,
-                "records": row.records,
-                "added": row.added,
-                "duplicates": row.duplicates,
-                "failed": row.failed_trials,
-                "rejected": row.rejected,
-            }
-            for row in report.formats()
-        ],
-        "files": [
-            {
-                "uri": file.uri,
-                "format": file.format,
-                "records": file.records,
-                "added": file.added,
-                "duplicates": file.duplicates,
-                "failed": file.failed_trials,
-                "rejected": file.rejected,
-                "workloads": file.workloads,
-            }
-            for file in report.files
-        ],
-        "rejections": [{"uri": piece.uri, "line": piece.line, "reason": piece.reason} for piece in report.rejected],
-    }
     shown = [file for file in report.files if file.records or file.rejected]
     rows = [
         [file.uri, *(f"{number:,}" for number in (file.records, file.added, file.duplicates, file.rejected))]
@@ -130,4 +96,4 @@ def answer(report: IngestReport, store_url: str) -> Answer:
     if len(shown) > 1:
         by_format = Table(["format", "files", *counts], sums, right=frozenset(["files", *counts]))
         text = [*text[:-1], by_format, "", text[-1]]
-    return Answer(document, text)
+    return Answer(reports.ingested(report, store_url), text)

@@ -7,53 +7,43 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import AsJson, Debug, StoreUrl
-from cli.session import session
+from cli.verb import verb
 
 if TYPE_CHECKING:
     from cli.output import Answer
+    from cli.session import Session
     from tunedb.records import AppendReport
 
 SUMMARY = "Merge other stores into this one"
 EXAMPLES = ("tunedb merge /mnt/lab/store", "tunedb merge a b --store all")
 
 
+@verb
 def command(
+    run: Session,
     others: Annotated[list[str], typer.Argument(metavar="FROM...", help="Folders or URLs of stores; unchanged.")],
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Add all of other stores to this one, sources included. Doing it again adds nothing."""
-    with session(store, as_json, debug) as run:
-        import tunedb
-        from tunedb.maintenance.merge import merge
+    import tunedb
+    from tunedb.maintenance.merge import merge
 
-        for url in others:  # before anything is made or written
-            tunedb.open_store(url, create=False).close()
-        with run.open_store(create=True) as into:
-            reports = []
-            for url in others:
-                with tunedb.open_store(url, create=False) as other:
-                    reports.append(merge(into, other))
-            run.show(answer(into.url, others, reports))
+    for url in others:  # before anything is made or written
+        tunedb.open_store(url, create=False).close()
+    with run.open_store(create=True) as into:
+        merged = []
+        for url in others:
+            with tunedb.open_store(url, create=False) as other:
+                merged.append((url, merge(into, other)))
+        run.show(answer(into.url, merged))
 
 
-def answer(store_url: str, others: Sequence[str], reports: Sequence[AppendReport]) -> Answer:
+def answer(store_url: str, merged: Sequence[tuple[str, AppendReport]]) -> Answer:
     """One row a store that was merged."""
     from cli.output import Answer, Table
-    from cli.units import count
+    from tunedb.documents import reports
+    from tunedb.units import count
 
-    added = sum(report.added for report in reports)
-    document = {
-        "store": store_url,
-        "added": added,
-        "duplicates": sum(report.duplicates for report in reports),
-        "merged": [
-            {"store": url, "added": report.added, "duplicates": report.duplicates}
-            for url, report in zip(others, reports, strict=True)
-        ],
-    }
-    rows = [[url, f"{report.added:,}", f"{report.duplicates:,}"] for url, report in zip(others, reports, strict=True)]
+    added = sum(report.added for _, report in merged)
+    rows = [[url, f"{report.added:,}", f"{report.duplicates:,}"] for url, report in merged]
     table = Table(["store", "added", "known"], rows, right=frozenset({"added", "known"}))
-    return Answer(document, [table, "", f"{count(added, 'trial')} added to {store_url}"])
+    return Answer(reports.merged(store_url, merged), [table, "", f"{count(added, 'trial')} added to {store_url}"])

@@ -5,37 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cli.options import AsJson, Debug, StoreUrl
-from cli.session import session
+from cli.verb import verb
 
 if TYPE_CHECKING:
     from cli.output import Answer
+    from cli.session import Session
     from tunedb.maintenance.migrate import MigratedTable
 
 SUMMARY = "Bring a store that an earlier tunedb wrote to the present schema version"
 EXAMPLES = ("tunedb migrate", "tunedb migrate --store s3://bucket/store")
 
 
-def command(store: StoreUrl = None, as_json: AsJson = False, debug: Debug = False) -> None:
+@verb
+def command(run: Session) -> None:
     """Rewrite the tables of an older store. Nothing is lost, and it may be interrupted and done again at any moment.
 
     Nobody else should write meanwhile.
     """
-    with session(store, as_json, debug) as run:
-        from tunedb.maintenance.migrate import migrate
+    from tunedb.maintenance.migrate import migrate
 
-        run.show(answer(migrate(run.store_url)))
+    run.show(answer(migrate(run.store_url)))
 
 
 def answer(migrated: Sequence[MigratedTable]) -> Answer:
     """What was rewritten."""
     from cli.output import Answer, Table
+    from tunedb.documents import reports
     from tunedb.store.schema import SCHEMA_VERSION
 
-    document = {
-        "schema_version": SCHEMA_VERSION,
-        "tables": [{"table": row.table, "rows": row.rows} for row in migrated],
-    }
+    document = reports.migrated(migrated)
     if not migrated:
         return Answer(document, [f"the store has schema version {SCHEMA_VERSION} already"])
     rows = [[row.table, f"{row.rows:,}"] for row in migrated]

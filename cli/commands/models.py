@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import AsJson, Debug, StoreUrl
-from cli.session import session
+from cli.verb import store_verb
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cli.output import Answer, Table
+    from cli.session import Session
     from costmodels.registry.manifest import Manifest
     from costmodels.registry.saved import SavedModel
+    from tunedb.store.contract import Store
 
 SUMMARY = "List, show, promote, compare and adopt cost models"
 EXAMPLES = (
@@ -40,7 +41,10 @@ class Action(StrEnum):
 _WANTED = {Action.LIST: 0, Action.SHOW: 1, Action.PROMOTE: 1, Action.DIFF: 2, Action.ADOPT: 1}
 
 
+@store_verb()
 def command(
+    run: Session,
+    store: Store,
     action: Annotated[
         Action,
         typer.Argument(
@@ -52,33 +56,29 @@ def command(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[MODEL]...", help="A model, by any part of its name; or a folder.")
     ] = None,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Models are folders of text files among the store's own; each has a manifest with what it was trained on."""
-    with session(store, as_json, debug) as run, run.open_store() as opened:
-        from costmodels.registry.adopt import adopt
-        from costmodels.registry.choose import find_model, promote, promoted, saved_models
-        from tunedb.errors import UsageError
+    from costmodels.registry.adopt import adopt
+    from costmodels.registry.choose import find_model, promote, promoted, saved_models
+    from tunedb.errors import UsageError
 
-        given = names or []
-        if len(given) != _WANTED[action]:
-            raise UsageError(f"`tunedb models {action}` wants {_WANTED[action]} names, not {len(given)}")
-        if action is Action.ADOPT:
-            from pathlib import Path
+    given = names or []
+    if len(given) != _WANTED[action]:
+        raise UsageError(f"`tunedb models {action}` wants {_WANTED[action]} names, not {len(given)}")
+    if action is Action.ADOPT:
+        from pathlib import Path
 
-            adopted = adopt(opened, Path(given[0]).expanduser())
-            run.show(list_answer([adopted], promoted(opened)))
-        elif action is Action.LIST:
-            run.show(list_answer(saved_models(opened), promoted(opened)))
-        elif action is Action.DIFF:
-            run.show(diff_answer(*(find_model(opened, name).manifest for name in given)))
-        else:
-            found = find_model(opened, given[0])
-            if action is Action.PROMOTE:
-                promote(opened, found.manifest)
-            run.show(show_answer(found, promoted(opened)))
+        adopted = adopt(store, Path(given[0]).expanduser())
+        run.show(list_answer([adopted], promoted(store)))
+    elif action is Action.LIST:
+        run.show(list_answer(saved_models(store), promoted(store)))
+    elif action is Action.DIFF:
+        run.show(diff_answer(*(find_model(store, name).manifest for name in given)))
+    else:
+        found = find_model(store, given[0])
+        if action is Action.PROMOTE:
+            promote(store, found.manifest)
+        run.show(show_answer(found, promoted(store)))
 
 
 def list_answer(found: Sequence[SavedModel], chosen: Mapping[str, str]) -> Answer:

@@ -7,19 +7,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import AsJson, Dask, Debug, StoreUrl
-from cli.session import session
+from cli.options import Dask
+from cli.verb import store_verb
 
 if TYPE_CHECKING:
     from cli.output import Answer, Table
     from cli.session import Session
     from costmodels.training import Progress, TargetReport, TrainReport
+    from tunedb.store.contract import Store
 
 SUMMARY = "Make cost models of what the store remembers"
 EXAMPLES = ("tunedb train", "tunedb train --target znver5 --workers 8")
 
 
+@store_verb()
 def command(
+    run: Session,
+    store: Store,
     target: Annotated[
         str | None, typer.Option("--target", metavar="T", help="Only this target: id prefix, arch or JSON.")
     ] = None,
@@ -51,18 +55,15 @@ def command(
     ] = None,
     dask: Dask = None,
     seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Seed of all randomness.")] = 0,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Train a cost model for each target in the store that has enough trials to learn from."""
-    with session(store, as_json, debug) as run, run.open_store() as opened, run.cluster(dask) as cluster:
+    with run.cluster(dask) as cluster:
         from costmodels.compute import Compute
         from costmodels.training import TrainOptions, train
 
         report = train(
-            opened,
-            None if target is None else opened.resolve_target(target).target_id,
+            store,
+            None if target is None else store.resolve_target(target).target_id,
             TrainOptions(
                 pooled=pooled,
                 bundled=shipped,

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import math
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.exit_codes import ExitCode
-from cli.options import AsJson, Debug, StoreUrl
-from cli.session import session
+from cli.verb import verb
 
 if TYPE_CHECKING:
     from cli.output import Answer, Table
-    from search.tune import TaskReport, TuneReport
-    from tunedb.records import Target
+    from cli.session import Session
+    from search.report import TaskReport, TuneReport
 
 SUMMARY = "Measure new schedules of a workload here"
 EXAMPLES = (
@@ -38,7 +35,9 @@ class Strategy(StrEnum):
     RANDOM = "random"
 
 
+@verb
 def command(
+    run: Session,
     spec: Annotated[
         str, typer.Argument(metavar="SPEC", help="An ONNX file, path.py:name, or a workload's hash in the store.")
     ],
@@ -68,70 +67,47 @@ def command(
     flush_cache: Annotated[
         bool, typer.Option("--flush-cache", help="Measure with cold caches: each run is then one call of the kernel.")
     ] = False,
-    store: StoreUrl = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
 ) -> None:
     """Measure new schedules of a workload on this machine and store every trial as it is measured."""
-    with session(store, as_json, debug) as run:
-        from search.measure import zygote
+    from search.measure import zygote
 
-        zygote.prepare()  # a store has threads, after which it would be too late
-        with run.open_store(create=True) as opened:
-            from cli.labels import target_label
-            from cli.units import count
-            from search.networks.targets import local_target, parse_target
-            from search.networks.tasks import load_tasks
-            from search.tune import tune
+    zygote.prepare()  # a store has threads, after which it would be too late
+    with run.open_store(create=True) as store:
+        from cli.labels import target_label
+        from search.networks.targets import local_target, parse_target
+        from search.networks.tasks import load_tasks
+        from search.tune import tune
+        from tunedb.units import count
 
-            chosen = local_target() if target is None else parse_target(target)
-            tasks = load_tasks(spec, opened, chosen)
-            what = spec if len(tasks) == 1 else f"{spec} ({len(tasks)} tasks)"
-            run.progress.note(
-                f"tuning {what} for {target_label(chosen)}: {count(trials, 'trial')}, strategy {strategy}"
-            )
-            run.finishes_on_signal = True
-            report = tune(
-                tasks,
-                store=opened,
-                target=chosen,
-                trials=trials,
-                strategy=strategy.value,
-                seed=seed,
-                check=check,
-                flush_cache=flush_cache,
-                on_trial=partial(run.progress.trial, with_task=len(tasks) > 1),
-                stop=run.stop,
-            )
-            run.show(answer(report))
-            if any(task.numbers is not None and task.numbers.agrees is False for task in report.tasks):
-                run.exit_code = ExitCode.FAILED
+        chosen = local_target() if target is None else parse_target(target)
+        tasks = load_tasks(spec, store, chosen)
+        what = spec if len(tasks) == 1 else f"{spec} ({len(tasks)} tasks)"
+        run.progress.note(f"tuning {what} for {target_label(chosen)}: {count(trials, 'trial')}, strategy {strategy}")
+        run.finishes_on_signal = True
+        report = tune(
+            tasks,
+            store=store,
+            target=chosen,
+            trials=trials,
+            strategy=strategy.value,
+            seed=seed,
+            check=check,
+            flush_cache=flush_cache,
+            on_trial=partial(run.progress.trial, with_task=len(tasks) > 1),
+            stop=run.stop,
+        )
+        run.show(answer(report))
+        if any(task.numbers is not None and task.numbers.agrees is False for task in report.tasks):
+            run.exit_code = ExitCode.FAILED
 
 
 def answer(report: TuneReport) -> Answer:
     """What the run found, the heaviest task's keys at the top of the JSON form."""
     from cli.labels import target_label
     from cli.output import Answer
-    from cli.units import count, elapsed
+    from search import documents
+    from tunedb.units import count, elapsed
 
-    tasks = [_task_document(task, report.target) for task in report.tasks]
-    empty = dict.fromkeys(("name", "workload_hash", "run_secs_median", "record_id", "trace"))
-    document = {
-        **empty,
-        **(tasks[0] if tasks else {}),
-        "target": report.target.text,
-        "target_id": report.target.target_id,
-        "trials": report.trials,
-        "failed": report.failed,
-        "elapsed_secs": report.elapsed_secs,
-        "strategy_secs": report.strategy_secs,
-        "strategy": report.strategy,
-        "seed": report.seed,
-        "prior": report.prior,
-        "drift": report.drift,
-        "interrupted": report.interrupted,
-        "tasks": tasks,
-    }
     text: list[str | Table] = [
         f"{count(report.trials, 'trial')} in {elapsed(report.elapsed_secs)}, {report.failed} failed; "
         f"strategy {report.strategy}, seed {report.seed}, cost model: {report.prior}",
@@ -146,7 +122,7 @@ def answer(report: TuneReport) -> Answer:
         "",
         *_text(report),
     ]
-    return Answer(document, text)
+    return Answer(documents.tuned(report), text)
 
 
 def _drift_lines(report: TuneReport) -> list[str]:
@@ -171,37 +147,11 @@ def _numbers_line(task: TaskReport) -> str:
     return f"{task.name}: WRONG NUMBERS: deviates from the untuned program by {found.deviation:.0e}; do not use it"
 
 
-def _task_document(task: TaskReport, target: Target) -> dict[str, Any]:
-    from cli.commands.best import record_document
-
-    found: dict[str, Any] = {"run_secs_median": None, "record_id": None, "trace": None}
-    if task.best is not None:
-        found = record_document(task.best, target)
-    elif task.predicted is not None:
-        found["trace"] = json.loads(task.predicted.to_json())
-    return {
-        "name": task.name,
-        **found,
-        "workload_hash": task.workload_hash,
-        "trials": task.trials,
-        "failed": task.failed,
-        "passes": task.passes,
-        "prior_rank_correlation": _number(task.trust.rank_correlation) if task.trust else None,
-        "prior_weight": task.trust.weight if task.trust else None,
-        "numbers_agree": task.numbers.agrees if task.numbers else None,
-        "numbers_deviation": task.numbers.deviation if task.numbers else None,
-    }
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value  # NaN has no JSON
-
-
 def _text(report: TuneReport) -> list[str | Table]:
     from cli.labels import short
     from cli.output import Table
     from cli.trace_text import trace_lines
-    from cli.units import duration
+    from tunedb.units import duration
 
     rows = [
         [

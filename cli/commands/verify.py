@@ -6,32 +6,34 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cli.exit_codes import ExitCode
-from cli.options import AsJson, Debug, StoreUrl
-from cli.session import session
+from cli.verb import store_verb
 
 if TYPE_CHECKING:
     from cli.output import Answer
+    from cli.session import Session
+    from tunedb.store.contract import Store
 
 SUMMARY = "Check the store: files, references, contents"
 EXAMPLES = ("tunedb verify",)
 
 
-def command(store: StoreUrl = None, as_json: AsJson = False, debug: Debug = False) -> None:
+@store_verb()
+def command(run: Session, store: Store) -> None:
     """Read the whole store and name what is broken; exit status 1 if anything is."""
-    with session(store, as_json, debug) as run, run.open_store() as opened:
-        from tunedb.maintenance.verify import verify
+    from tunedb.maintenance.verify import verify
 
-        run.progress.note("reading the whole store ...")
-        found = verify(opened)
-        run.show(answer(opened.url, found))
-        if found:
-            run.exit_code = ExitCode.FAILED
+    run.progress.note("reading the whole store ...")
+    found = verify(store)
+    run.show(answer(store.url, found))
+    if found:
+        run.exit_code = ExitCode.FAILED
 
 
 def answer(store_url: str, problems: Sequence[str]) -> Answer:
     """A line for each thing that is broken."""
     from cli.output import Answer
+    from tunedb.documents import reports
 
     advice = ["`tunedb repair` moves broken files aside; the rest stays usable"] if problems else []
     text = [f"broken: {problem}" for problem in problems] or [f"{store_url} is sound"]
-    return Answer({"store": store_url, "ok": not problems, "problems": list(problems)}, [*text, *advice])
+    return Answer(reports.verified(store_url, problems), [*text, *advice])

@@ -90,9 +90,12 @@ def find_model(store: Store, text: str) -> SavedModel:
     found = [saved for saved in every if saved.manifest.name == text]
     found = found or [saved for saved in every if text in saved.manifest.name]
     if not found:
-        raise NotFoundError(f"no model {text!r} in {store.url}; `tunedb models` lists them")
+        raise NotFoundError(f"no model {text!r} in {store.url}; `tunedb models` lists them", kind="model", asked=text)
     if len(found) > 1:
-        raise AmbiguousPrefixError(f"{text!r} may be any of {', '.join(saved.manifest.name for saved in found)}")
+        names = [saved.manifest.name for saved in found]
+        raise AmbiguousPrefixError(
+            f"{text!r} may be any of {', '.join(names)}", kind="model", asked=text, matches=names
+        )
     return found[0]
 
 

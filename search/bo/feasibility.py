@@ -1,7 +1,7 @@
 """How likely a candidate is to build and run, from those of this run that did and did not.
 
-A kernel-weighted vote of what was tried nearby, on top of a few imagined successes: with no failure it says nothing,
-and a region of failures is left. (On a CPU few candidates fail; on a GPU most random ones do.)
+A kernel-weighted vote of what was tried nearby, on top of a few imagined successes: with no failure all are
+equally likely to work, and a region of failures is left. (On a CPU few candidates fail; on a GPU most random ones do.)
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ def log_feasibility(features: FloatArray, tried: FloatArray, worked: npt.NDArray
     """Log probability [n] that candidates with standardised features [n, d] work.
 
     Args:
-        features: of the candidates.
-        tried: standardised features [m, d] of what was measured.
-        worked: which of these succeeded [m].
+        features: Standardised features [n, d] of the candidates.
+        tried: Standardised features [m, d] of what was measured.
+        worked: Which of these succeeded [m].
+
+    Returns:
+        Log probabilities [n].
     """
     if not len(worked) or worked.all():
         return np.zeros(len(features))

@@ -25,9 +25,9 @@ class GaussianProcess:
     """A zero-mean Gaussian process.
 
     Args:
-        variance: of the process, prior to any observation.
-        length_scale: of the kernel, in the unit of the inputs.
-        nu: smoothness of the kernel, 1.5 or 2.5.
+        variance: The variance of the process, prior to any observation.
+        length_scale: The length scale of the kernel, in the unit of the inputs.
+        nu: The smoothness of the kernel, 1.5 or 2.5.
     """
 
     def __init__(self, *, variance: float = 1.0, length_scale: float, nu: float) -> None:

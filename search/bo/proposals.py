@@ -1,7 +1,8 @@
-"""Candidates worth a thought: fresh samples, and changes of what is measured or predicted to be good.
+"""The pool that the acquisition chooses from: fresh samples, and changes of what is measured or predicted to be good.
 
-Replaying and featurising a candidate takes milliseconds and is what a strategy's own time goes into, so only those are
-replayed whose decisions promise something, each once, kept in the pool while it is promising and never proposed twice.
+Replaying and featurising a candidate takes milliseconds and is what a strategy's own time goes into. So only those
+decisions are replayed that screening scores best, each once; a candidate is kept in the pool while its score is good,
+and never proposed twice.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from costmodels.kinds import of_kind
 from costmodels.model import CostModel
 from search.bo.acquisition import lower_confidence_bound
+from search.bo.pool import EMPTY, Pool
 from search.bo.screening import Screen
 from search.bo.surrogate import Surrogate
 from search.bo.warm_start import History, failed
@@ -41,59 +43,24 @@ class Budget:
     samples: int = 4  # fresh ones before each later batch: other design spaces stay in sight
     generations: int = 2
     screened: int = 512  # changes of parents that are looked at in a generation
-    replayed: int = 20  # of those: the most promising
+    replayed: int = 20  # of those: the best scored
     mutations: int = 2  # by MetaSchedule's own mutators
     parents: int = 32
     pool: int = 384  # kept from batch to batch
-    polished: int = 1  # of the best measured, whose neighbours are all looked at in the end
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """n candidates with their features [n, d] and prior means [n] (nats of log latency)."""
-
-    candidates: tuple[Candidate, ...]
-    features: FloatArray
-    prior: FloatArray
-
-    def __len__(self) -> int:
-        return len(self.candidates)
-
-    def take(self, indices: Sequence[int] | npt.NDArray[np.int64]) -> Pool:
-        """The candidates at `indices`, in that order."""
-        chosen = np.asarray(indices, dtype=np.int64)
-        return Pool(tuple(self.candidates[i] for i in chosen), self.features[chosen], self.prior[chosen])
-
-    def join(self, other: Pool) -> Pool:
-        """This pool followed by another."""
-        if not len(self):
-            return other
-        if not len(other):
-            return self
-        return Pool(
-            self.candidates + other.candidates,
-            np.vstack([self.features, other.features]),
-            np.concatenate([self.prior, other.prior]),
-        )
-
-
-EMPTY = Pool((), np.empty((0, 0)), np.empty(0))
+    refined: int = 1  # of the best measured, whose neighbours are all looked at in the end
 
 
 class Proposer:
     """Keeps the pool of one task's candidates.
 
     Args:
-        spaces: where candidates come from.
-        context: the task's tune context, for the feature extractor.
-        model: gives prior means; None gives 0.
-        budget: how many candidates a batch looks at.
+        spaces: The design spaces that candidates come from.
+        model: The cost model whose predictions are prior means; None gives 0.
+        budget: How many candidates a batch looks at.
     """
 
-    def __init__(
-        self, spaces: DesignSpaces, context: Any, model: CostModel | None, budget: Budget | None = None
-    ) -> None:
-        self._spaces, self._context, self._model = spaces, context, model
+    def __init__(self, spaces: DesignSpaces, model: CostModel | None, budget: Budget | None = None) -> None:
+        self._spaces, self._model = spaces, model
         self._budget = budget or Budget()
         self._seen: set[int] = set()
         self._tried: set[Any] = set()
@@ -103,51 +70,53 @@ class Proposer:
         self._first = True
         self._owed = (0, 0)  # samples and generations that were put off
 
-    def remember(self, history: History, surrogate: Surrogate) -> int:
-        """Begins with what a store knows of the task; returns how many of its own trials count as measured.
+    def warm_start(self, history: History, surrogate: Surrogate) -> int:
+        """Begins with what a store knows of the task.
 
-        Own trials are never proposed again, those of other targets tell the surrogate something, and the schedules of
-        relatives stand in the pool next to fresh samples.
+        The task's earlier trials are never proposed again, those of other targets tell the surrogate which candidates
+        are fast, and the schedules of similar workloads stand in the pool next to fresh samples.
+
+        Args:
+            history: What is known.
+            surrogate: The posterior that observes it.
+
+        Returns:
+            How many of the task's earlier trials count as measured.
         """
-        revived = self._spaces.revive([trial.trace for trial in history.own])
-        self._seen.update(candidate.key for candidate in revived if candidate is not None)
-        good = [
-            (candidate, min(trial.run_secs))
-            for candidate, trial in zip(revived, history.own, strict=True)
-            if candidate is not None and not failed(trial)
-        ]
-        pool, run_secs = self._described_with(good)
+        replayed = self._spaces.replay_recorded([trial.trace for trial in history.trials])
+        self._seen.update(candidate.key for candidate in replayed if candidate is not None)
+        pairs = [(c, trial) for c, trial in zip(replayed, history.trials, strict=True) if c is not None]
+        pool, run_secs = self._described_with([(c, min(trial.run_secs)) for c, trial in pairs if not failed(trial)])
         surrogate.observe(pool.features, pool.prior, run_secs)
         self.learn(pool, run_secs)
-        bad = [c for c, trial in zip(revived, history.own, strict=True) if c is not None and failed(trial)]
-        surrogate.observe_failures(self._described(bad).features)
-        revived = self._spaces.revive([trial.trace for trial in history.elsewhere])
-        there: dict[str, list[tuple[Candidate, float]]] = defaultdict(list)
-        for candidate, trial in zip(revived, history.elsewhere, strict=True):
+        surrogate.observe_failures(self._described([c for c, trial in pairs if failed(trial)]).features)
+        replayed = self._spaces.replay_recorded([trial.trace for trial in history.other_targets])
+        of_target: dict[str, list[tuple[Candidate, float]]] = defaultdict(list)
+        for candidate, trial in zip(replayed, history.other_targets, strict=True):
             if candidate is not None:
-                there[trial.target_id].append((candidate, min(trial.run_secs)))
-        for pairs in there.values():
-            elsewhere, secs = self._described_with(pairs)
-            surrogate.observe_elsewhere(elsewhere.features, elsewhere.prior, secs)
-            self._add(elsewhere.candidates)
-        relatives = [candidate for candidate in self._spaces.revive(history.relatives) if candidate is not None]
-        self._add(relatives)
+                of_target[trial.target_id].append((candidate, min(trial.run_secs)))
+        for measured in of_target.values():
+            others, secs = self._described_with(measured)
+            surrogate.observe_other_target(others.features, others.prior, secs)
+            self._add(others.candidates)
+        similar = [candidate for candidate in self._spaces.replay_recorded(history.similar) if candidate is not None]
+        self._add(similar)
         _log.info(
-            "from the store: %d own trials, %d of other targets, %d schedules of relatives",
+            "from the store: %d earlier trials, %d of other targets, %d schedules of similar workloads",
             len(pool),
-            sum(map(len, there.values())),
-            len(relatives),
+            sum(map(len, of_target.values())),
+            len(similar),
         )
         return len(pool)
 
     def propose(self, surrogate: Surrogate, beta: float, *, at_once: bool = False) -> Pool:
-        """The pool that the acquisition chooses from: new candidates joined to the most promising of the old.
+        """The pool that the acquisition chooses from: new candidates joined to the best scored of the old.
 
         Args:
-            surrogate: what is believed.
-            beta: weight of the standard deviation in what a candidate promises, as in the acquisition, to which kin
+            surrogate: The posterior.
+            beta: The weight of the standard deviation in a candidate's score, as in the acquisition, to which changes
                 of the best alone would leave nothing else to choose from.
-            at_once: whether nothing is put off until the first batch is measured.
+            at_once: Whether nothing is put off until the first batch is measured.
         """
         budget = self._budget
         first, self._first = self._first, False
@@ -170,19 +139,28 @@ class Proposer:
         return self._pool
 
     def choose(self, pick: Callable[[Pool], Sequence[int]]) -> Pool:
-        """What `pick` wants of the pool, settled: asked again while some turn out to be other programs.
+        """What `pick` wants of the pool, verified: asked again while some turn out to be other programs.
 
         Args:
-            pick: gives places in the pool that it is given.
+            pick: Gives places in the pool that it is given.
         """
         while True:
             places = pick(self._pool)
-            if self._settle(self._pool.take(places).candidates):
+            if self._verify(self._pool.take(places).candidates):
                 return self._pool.take(places)
 
-    def polish(self) -> None:
+    def withdraw(self, batch: Pool) -> None:
+        """Takes candidates that are about to be measured out of the pool."""
+        keys = {candidate.key for candidate in batch.candidates}
+        self._pool = self._pool.take([i for i, c in enumerate(self._pool.candidates) if c.key not in keys])
+
+    def give_back(self, batch: Pool) -> None:
+        """Puts candidates that were withdrawn, and never measured, back into the pool."""
+        self._pool = self._pool.join(batch)
+
+    def refine(self) -> None:
         """Adds all that is one step away from the best measured candidates: the next `propose` may choose from it."""
-        best = np.argsort(self._measured_log_secs, kind="stable")[: self._budget.polished]
+        best = np.argsort(self._measured_log_secs, kind="stable")[: self._budget.refined]
         near = {
             (space, decision_key(decisions)): (space, decisions)
             for place in best
@@ -190,7 +168,7 @@ class Proposer:
         }
         new = {key: wanted for key, wanted in near.items() if key not in self._tried}
         self._tried.update(new)
-        self._add([candidate for candidate in self._spaces.sketch(new.values()) if candidate is not None])
+        self._add([candidate for candidate in self._spaces.replay_fast(new.values()) if candidate is not None])
 
     def believed_best(self, surrogate: Surrogate, number: int) -> Sequence[Candidate]:
         """The candidates with the lowest posterior means, measured ones among them; the best first."""
@@ -200,13 +178,17 @@ class Proposer:
             if not len(everything):
                 return ()
             best = np.argsort(_bounds(surrogate, everything, 0.0), kind="stable")[:number]
-            if self._settle(everything.take(best).candidates):
+            if self._verify(everything.take(best).candidates):
                 return self._pool.join(self._measured).take(best).candidates
 
     def learn(self, batch: Pool, run_secs: FloatArray) -> None:
-        """Takes a measured batch out of the pool; the good ones become parents. `run_secs` [n], inf for failures."""
-        keys = {candidate.key for candidate in batch.candidates}
-        self._pool = self._pool.take([i for i, c in enumerate(self._pool.candidates) if c.key not in keys])
+        """Takes a measured batch out of the pool; the good ones become parents.
+
+        Args:
+            batch: n measured candidates.
+            run_secs: Their latencies [n] in seconds, infinite for failures.
+        """
+        self.withdraw(batch)
         good = np.flatnonzero(np.isfinite(run_secs))
         self._measured = self._measured.join(batch.take(good))
         self._measured_log_secs = np.concatenate([self._measured_log_secs, np.log(run_secs[good])])
@@ -223,15 +205,15 @@ class Proposer:
         self._seen.update(fresh)
         self._pool = self._pool.join(self._described(list(fresh.values())))
 
-    def _settle(self, candidates: Sequence[Candidate]) -> bool:
+    def _verify(self, candidates: Sequence[Candidate]) -> bool:
         """Replays candidates of the pool TVM's way; whether all are the programs that they seemed to be.
 
         The pool then has what they are in their place, in the same order, or without those that are not.
         """
-        sketched = [candidate for candidate in candidates if not candidate.is_settled]
-        if not sketched:
+        unverified = [candidate for candidate in candidates if not candidate.is_verified]
+        if not unverified:
             return True
-        made = dict(zip((candidate.key for candidate in sketched), self._spaces.settled(sketched), strict=True))
+        made = dict(zip((candidate.key for candidate in unverified), self._spaces.verified(unverified), strict=True))
         now = [made.get(candidate.key, candidate) for candidate in self._pool.candidates]
         same = [
             (place, candidate)
@@ -247,8 +229,8 @@ class Proposer:
         """Candidates with features and prior means; without those that have no features."""
         if not candidates:
             return EMPTY
-        family = of_kind(str(self._context.target.kind.name)).features
-        features = family.extract([c.schedule for c in candidates], self._context)
+        family = of_kind(self._spaces.target_kind).features
+        features = family.extract([c.schedule for c in candidates], self._spaces.context)
         usable = np.flatnonzero(np.isfinite(features).all(axis=1))
         features = features[usable]
         if not len(usable):
@@ -263,7 +245,7 @@ class Proposer:
         return pool, np.array([secs[id(candidate)] for candidate in pool.candidates])
 
     def _generation(self, surrogate: Surrogate, beta: float) -> list[Candidate]:
-        """Changes of the parents, of which those are replayed whose decisions promise most."""
+        """Changes of the parents, of which the best scored are replayed."""
         budget = self._budget
         parents, weights = self._parents(surrogate, beta)
         new: dict[Any, tuple[int, Decisions]] = {}
@@ -272,19 +254,21 @@ class Proposer:
             if key not in self._tried:
                 new[key] = (space, decisions)
         keys = list(new)
-        promises = self._promises(surrogate, list(new.values()), beta)
-        chosen = [keys[int(i)] for i in np.argsort(promises, kind="stable")[: budget.replayed]]
+        scores = self._scores(surrogate, list(new.values()), beta)
+        chosen = [keys[int(i)] for i in np.argsort(scores, kind="stable")[: budget.replayed]]
         self._tried.update(chosen)
-        made = [candidate for candidate in self._spaces.sketch(new[key] for key in chosen) if candidate is not None]
+        made = [
+            candidate for candidate in self._spaces.replay_fast(new[key] for key in chosen) if candidate is not None
+        ]
         return made + self._spaces.mutate(parents, budget.mutations, weights)
 
-    def _promises(self, surrogate: Surrogate, wanted: Sequence[tuple[int, Decisions]], beta: float) -> FloatArray:
-        """What decisions promise [n], lower is better; as they come where too little is known of a design space."""
+    def _scores(self, surrogate: Surrogate, wanted: Sequence[tuple[int, Decisions]], beta: float) -> FloatArray:
+        """Acquisition scores [n] of decisions, lower is better; all equal where too little is known of a space."""
         if not wanted:
             return np.empty(0)
         known = self._pool.join(self._measured)
         bounds = _bounds(surrogate, known, beta)
-        promises = np.full(len(wanted), float(bounds.min()))  # where nothing is known, everything may be
+        scores = np.full(len(wanted), float(bounds.min()))  # where nothing is known, everything may be
         for space in sorted({space for space, _ in wanted}):
             here = [i for i, candidate in enumerate(known.candidates) if candidate.space == space]
             if not here:
@@ -292,23 +276,23 @@ class Proposer:
             screen = Screen(np.stack([known.candidates[i].encoding for i in here]), bounds[here])
             places = [i for i, (its, _) in enumerate(wanted) if its == space]
             if screen.is_ready:
-                promises[places] = screen.guess(np.stack([encoded(wanted[i][1]) for i in places]))
-        return promises
+                scores[places] = screen.guess(np.stack([encoded(wanted[i][1]) for i in places]))
+        return scores
 
     def _parents(self, surrogate: Surrogate, beta: float) -> tuple[list[Candidate], FloatArray]:
-        """Half of the parents are the best measured, half the most promising; better ones are drawn more often."""
+        """Half of the parents are the best measured, half the best scored; better ones are drawn more often."""
         half = self._budget.parents // 2
         elite = np.argsort(self._measured_log_secs, kind="stable")[:half]
         bounds = _bounds(surrogate, self._pool, beta)
-        promising = np.argsort(bounds, kind="stable")[: self._budget.parents - len(elite)]
-        parents = [self._measured.candidates[i] for i in elite] + [self._pool.candidates[i] for i in promising]
-        ranks = np.concatenate([np.arange(len(elite)), np.arange(len(promising))])
+        scored = np.argsort(bounds, kind="stable")[: self._budget.parents - len(elite)]
+        parents = [self._measured.candidates[i] for i in elite] + [self._pool.candidates[i] for i in scored]
+        ranks = np.concatenate([np.arange(len(elite)), np.arange(len(scored))])
         weights = 1.0 / (1.0 + ranks)
         return parents, weights / weights.sum()
 
 
 def _bounds(surrogate: Surrogate, pool: Pool, beta: float) -> FloatArray:
-    """What the candidates of a pool promise [n], in nats of log latency."""
+    """Lower confidence bounds [n] of the candidates of a pool, in nats of log latency."""
     if not len(pool):  # nor has it features, by which the surrogate could tell how many there are
         return np.empty(0)
     return lower_confidence_bound(*surrogate.marginals(pool.features, pool.prior), beta)

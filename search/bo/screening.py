@@ -1,4 +1,4 @@
-"""What decisions alone promise: a look at hundreds of candidates for the price of replaying one.
+"""Scores hundreds of candidates by their decisions alone, in the time that replaying one takes.
 
 To replay a candidate and describe its loops takes 3 to 12 milliseconds; to guess from its decisions, given what a few
 hundred replayed ones were thought worth, some microseconds. So a generation is made large, screened, and only the best

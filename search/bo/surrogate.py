@@ -20,6 +20,7 @@ from costmodels.metrics import spearman
 from costmodels.model import CostModel
 from search.bo.feasibility import log_feasibility
 from search.bo.gaussian_process import GaussianProcess, Standardisation
+from search.contract import Trust
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -27,13 +28,10 @@ _COLD_STD = 1.0  # nats: how far anything is from anything else, where no cost m
 _LENGTH_SCALE = 1.0  # in standardised distance
 _NOISE_STD = 0.1  # nats: one measurement on a shared machine is 3 to 16% off
 _TARGET_STD = 0.3  # nats: by which a schedule's rank on another CPU misses its rank here
-_FEWEST_ELSEWHERE = 4
+_FEWEST_OF_TARGET = 4
 _FINE = 0.5  # nats: within so much of the best prediction, which is right is anybody's guess
 _FINE_RIDGE = 4.0  # as if so many earlier measurements had spoken for a slope of 1
 _WEIGHT_STD = 0.5  # by which the weight of a prior may be expected to miss 1, and that of a second opinion 0
-_FIRST_BATCH = 8  # measurements, before which nothing is said against the prior
-_POOR_CORRELATION = 0.1
-_POOR_WEIGHT = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +47,6 @@ class Posterior:
         return np.sqrt(np.clip(np.diag(self.covariance), 0.0, None))
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """How far a run's measurements bear the prior out."""
-
-    num_measured: int
-    rank_correlation: float  # of predicted and measured latency (Spearman); NaN while it is undefined
-    weight: float  # of the prior mean in the posterior: 1 is as it came, 0 is not listened to
-    stand_in: str = ""  # the kind of model that takes the prior's place when it misleads; empty for none
-
-    @property
-    def is_misleading(self) -> bool:
-        """Whether the prior says less than it seemed to, and the search has turned from it."""
-        poor = self.rank_correlation < _POOR_CORRELATION and self.weight < _POOR_WEIGHT
-        return poor and self.num_measured >= _FIRST_BATCH
-
-    def __str__(self) -> str:
-        """What came of a prior that misleads."""
-        told = f"rank correlation {self.rank_correlation:.2f} with {self.num_measured} measurements"
-        return (
-            f"{told}; a {self.stand_in} took its place" if self.stand_in else f"{told}; its weight is {self.weight:.2f}"
-        )
-
-
 def prior_weight(prior: FloatArray, log_secs: FloatArray, std: float = CostModel.error_std) -> tuple[float, float]:
     """Offset `a` and weight `w` of the prior mean that fit the measurements, `w` held to [0, 1.5].
 
@@ -80,9 +55,12 @@ def prior_weight(prior: FloatArray, log_secs: FloatArray, std: float = CostModel
     far their predictions are apart.
 
     Args:
-        prior: predictions [n] of the cost model, nats.
-        log_secs: measured log latencies [n].
-        std: deviation of the prior's own error, nats.
+        prior: Predictions [n] of the cost model, nats.
+        log_secs: Measured log latencies [n].
+        std: The deviation of the prior's own error, nats.
+
+    Returns:
+        Offset and weight.
     """
     centred = prior - prior.mean()
     ridge = (std / _WEIGHT_STD) ** 2
@@ -97,7 +75,7 @@ class PriorMean:
 
     Below the knee all is predicted to be about equally good. What tells such candidates apart is mostly the model's
     error, so that a batch or two may take that slope away. What is predicted to be bad is bad all the same: of it the
-    run measures little, and hears of the other slope only from what it does measure.
+    run measures little, and learns the other slope only from what it does measure.
 
     To that is added `second * o`, where `o` is a second opinion that has learned nothing and so cannot have learned
     what is wrong here: its slope is 0 until measurements ask for more.
@@ -137,16 +115,16 @@ class PriorMean:
 
 
 class Surrogate:
-    """The posterior of one tuning run; `observe` tells it what was measured, `posterior` asks it.
+    """The posterior of one tuning run, conditioned by `observe`.
 
     Features are standardised by the first candidates asked about, so that one call compares with the next. The
     kernel's parameters are fixed: a batch or two of measurements cannot tell them, and fitting them to so few was
     worse on recorded pools than any constant that was tried.
 
     Args:
-        has_prior: whether prior means come from a cost model.
-        prior_std: by how many nats its predictions are off before anything was measured.
-        opinion: a cost model that has learned nothing, and so nothing that is wrong here. Measurements may ask for a
+        has_prior: Whether prior means come from a cost model.
+        prior_std: By how many nats its predictions are off before anything was measured.
+        opinion: A cost model that has learned nothing, and so nothing that is wrong here. Measurements may ask for a
             share of it, and once the prior misleads it stands in the prior's place. None is none.
     """
 
@@ -167,7 +145,7 @@ class Surrogate:
         self._features: list[FloatArray] = []
         self._prior: FloatArray = np.empty(0)
         self._log_secs: FloatArray = np.empty(0)
-        self._elsewhere: list[tuple[FloatArray, FloatArray, FloatArray]] = []
+        self._other_targets: list[tuple[FloatArray, FloatArray, FloatArray]] = []
         self._failed: list[FloatArray] = []
         self._process: GaussianProcess | None = None
         self._mean = PriorMean()
@@ -195,14 +173,14 @@ class Surrogate:
         self._log_secs = np.concatenate([self._log_secs, np.log(run_secs)])
         self._process = None
 
-    def observe_elsewhere(self, features: FloatArray, prior: FloatArray, run_secs: FloatArray) -> None:
+    def observe_other_target(self, features: FloatArray, prior: FloatArray, run_secs: FloatArray) -> None:
         """Adds what another target measured of the same workload, as `observe` takes it.
 
         It tells which candidates are fast, not how fast they are here: a constant is taken out, and the deviation of
         each is that of targets from one another.
         """
-        if len(run_secs) >= _FEWEST_ELSEWHERE:
-            self._elsewhere.append((features, prior, np.log(run_secs)))
+        if len(run_secs) >= _FEWEST_OF_TARGET:
+            self._other_targets.append((features, prior, np.log(run_secs)))
             self._process = None
 
     def observe_failures(self, features: FloatArray) -> None:
@@ -262,12 +240,12 @@ class Surrogate:
             )
             residuals.append(self._log_secs - self._mean(prior, opinion))
             noise.append(np.full(self.num_measured, self.noise))
-        for there, prior, log_secs in self._elsewhere:
-            apart = log_secs - self._mean_of(there, prior)
+        for features_there, prior, log_secs in self._other_targets:
+            apart = log_secs - self._mean_of(features_there, prior)
             residuals.append(apart - apart.mean())
             noise.append(np.full(len(apart), _TARGET_STD**2))
         process = GaussianProcess(variance=std**2, length_scale=_LENGTH_SCALE, nu=2.5)
-        observed = [*self._features, *(features for features, _, _ in self._elsewhere)]
+        observed = [*self._features, *(features for features, _, _ in self._other_targets)]
         if observed:
             process.fit(self._standardised(np.vstack(observed)), np.concatenate(residuals), np.concatenate(noise))
         self._process = process
@@ -284,9 +262,9 @@ def surrogate_of(model: CostModel | None, target_kind: str, prior_std: float | N
     """What is believed before a run, with a cost model's predictions as prior means or without any.
 
     Args:
-        model: the cost model.
-        target_kind: of the target.
-        prior_std: of the model's error, in nats; None is what the model says of it.
+        model: The cost model; None is none.
+        target_kind: The kind of target.
+        prior_std: The deviation of the model's error, in nats; None is what the model itself states.
     """
     if model is None:
         return Surrogate(has_prior=False)

@@ -1,4 +1,4 @@
-"""What is remembered that bears on a task: its own trials, those on other targets, the best of its relatives."""
+"""What a store knows of a task: its earlier trials, those on other targets, the best of similar workloads."""
 
 from __future__ import annotations
 
@@ -7,48 +7,33 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from costmodels.shipped import BestSchedules
 from tunedb.errors import NotFoundError
 from tunedb.program.targets import family
-from tunedb.records import DEFAULT_CONDITIONS, Outcome, Target, Trace, Trial, Workload
-from tunedb.store.contract import Store
+from tunedb.records import DEFAULT_CONDITIONS, Outcome, Target, Trace, Trial, Workload, WorkloadSummary
+from tunedb.store.contract import StoreReader
 
-_MOST_OWN = 512  # each is replayed, at some milliseconds
-_MOST_ELSEWHERE = 64
-_RELATIVES = 12  # workloads
+_MOST_TRIALS = 512  # each is replayed, at some milliseconds
+_MOST_OF_OTHER_TARGETS = 64
+_SIMILAR = 12  # workloads
 _BEST_OF_EACH = 4  # schedules
-
-
-class Described(Protocol):
-    """Whatever says what a workload computes, and how large it is."""
-
-    @property
-    def family(self) -> str:
-        """The operator."""
-
-    @property
-    def extents(self) -> tuple[int, ...]:
-        """Of its axes; () where they are not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class History:
     """What a search begins with."""
 
-    own: tuple[
-        Trial, ...
-    ] = ()  # of this workload on this target, failures too, the fastest first: never measured again
-    elsewhere: tuple[Trial, ...] = ()  # of this workload on other targets of the kind, the best
-    relatives: tuple[Trace, ...] = ()  # best schedules of workloads like this one, the nearest first
+    trials: tuple[Trial, ...] = ()  # of this workload and target, failures too, the fastest first: not measured again
+    other_targets: tuple[Trial, ...] = ()  # the best of this workload on other targets of the kind
+    similar: tuple[Trace, ...] = ()  # the best schedules of similar workloads, the nearest first
 
     def __len__(self) -> int:
-        return len(self.own) + len(self.elsewhere) + len(self.relatives)
+        return len(self.trials) + len(self.other_targets) + len(self.similar)
 
 
 def recall(
-    store: Store,
+    store: StoreReader,
     workload: Workload,
     target: Target,
     shipped: Sequence[BestSchedules] = (),
@@ -57,36 +42,38 @@ def recall(
     """What is known of a workload, and of workloads that compute the same thing in other sizes.
 
     Args:
-        store: what was measured here.
-        workload: what is to be tuned.
-        target: what it is tuned for.
-        shipped: schedules from elsewhere, which the store's own are put before.
-        conditions: under which the search measures: latencies under others tell it nothing.
+        store: The store that trials are read from.
+        workload: The workload that is to be tuned.
+        target: The target that it is tuned for.
+        shipped: Bundled schedules, before which the store's own are put.
+        conditions: The conditions of measurement: latencies under others say nothing here.
+
+    Returns:
+        What a search can begin with.
     """
     others = [other for other in store.targets() if other.kind == target.kind and other.target_id != target.target_id]
     others.sort(key=lambda other: family(other) != family(target))
-    own: list[Trial] = []
-    elsewhere: list[Trial] = []
+    trials: list[Trial] = []
+    other_targets: list[Trial] = []
     known = store.workloads()
     if any(row.workload_id == workload.workload_id for row in known):
         every = list(store.trials(workload.workload_id, target.target_id, conditions=conditions))
-        own = sorted(every, key=lambda trial: (trial.run_secs_median, trial.trial_id))[:_MOST_OWN]
+        trials = sorted(every, key=lambda trial: (trial.run_secs_median, trial.trial_id))[:_MOST_TRIALS]
         for other in others:
-            limit = _MOST_ELSEWHERE // len(others) or 1
-            elsewhere += store.best(workload.workload_id, other.target_id, limit, conditions=conditions)
-    from_elsewhere: dict[str, list[BestSchedules]] = defaultdict(list)
+            share = _MOST_OF_OTHER_TARGETS // len(others) or 1
+            other_targets += store.best(workload.workload_id, other.target_id, share, conditions=conditions)
+    bundled: dict[str, list[BestSchedules]] = defaultdict(list)
     for row in shipped:
-        from_elsewhere[row.workload_id].append(row)
-    others_known: dict[str, Described] = {row.workload_id: row for row in shipped}
-    others_known |= {row.workload_id: row for row in known if row.workload_id != workload.workload_id}
-    distances = {key: _distance(workload, row) for key, row in others_known.items()}
-    nearest = sorted((key for key in distances if math.isfinite(distances[key])), key=lambda key: (distances[key], key))
-    relatives: list[Trace] = []
-    for workload_id in nearest[:_RELATIVES]:
-        mine = [] if workload_id == workload.workload_id else _best(store, workload_id, target, others, conditions)
-        best = [trial.trace for trial in mine] + _best_of(from_elsewhere[workload_id], target)
-        relatives += best[:_BEST_OF_EACH]
-    return History(tuple(own), tuple(elsewhere), tuple(relatives))
+        bundled[row.workload_id].append(row)
+    distances = {row.workload_id: _distance(workload, row) for row in shipped}
+    distances |= {row.workload_id: _distance(workload, row) for row in known if row.workload_id != workload.workload_id}
+    near = sorted((distance, key) for key, distance in distances.items() if math.isfinite(distance))
+    similar: list[Trace] = []
+    for _, workload_id in near[:_SIMILAR]:
+        mine = [] if workload_id == workload.workload_id else _best(store, workload_id, (target, *others), conditions)
+        best = [trial.trace for trial in mine] + _best_of(bundled[workload_id], target)
+        similar += best[:_BEST_OF_EACH]
+    return History(tuple(trials), tuple(other_targets), tuple(similar))
 
 
 def failed(trial: Trial) -> bool:
@@ -94,11 +81,11 @@ def failed(trial: Trial) -> bool:
     return trial.outcome is not Outcome.OK
 
 
-def _best(store: Store, workload_id: str, target: Target, others: list[Target], conditions: str) -> list[Trial]:
-    """The best schedules on the nearest target that has any; measured under other conditions if need be."""
-    for candidate, under in itertools.product((target, *others), dict.fromkeys((conditions, DEFAULT_CONDITIONS))):
+def _best(store: StoreReader, workload_id: str, targets: Sequence[Target], conditions: str) -> list[Trial]:
+    """The best schedules on the first target that has any; measured under other conditions if need be."""
+    for target, under in itertools.product(targets, dict.fromkeys((conditions, DEFAULT_CONDITIONS))):
         try:
-            found = store.best(workload_id, candidate.target_id, _BEST_OF_EACH, conditions=under)
+            found = store.best(workload_id, target.target_id, _BEST_OF_EACH, conditions=under)
         except NotFoundError:
             continue
         if found:
@@ -117,11 +104,8 @@ def _best_of(shipped: Sequence[BestSchedules], target: Target) -> list[Trace]:
     return list(min(shipped, key=unlike).traces)
 
 
-def _distance(one: Described, other: Described) -> float:
-    """How far apart two workloads' extents are, in nats a dimension; infinite for other operators.
-
-    What is fused behind the operator does not count: it decides only whose schedules are looked at first.
-    """
+def _distance(one: Workload, other: WorkloadSummary | BestSchedules) -> float:
+    """How far apart the extents of two workloads are, in nats a dimension; infinite for other operators."""
     if one.family != other.family or len(one.extents) != len(other.extents) or not one.extents:
         return math.inf
     pairs = zip(one.extents, other.extents, strict=True)

@@ -47,7 +47,7 @@ class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trials: int = 160  # of each workload
     random_share: float = 0.5
     seed: int = 0
-    guided_by_prior: bool = False  # whether guided trials start from the store's cost model, or the one that ships
+    guided_by_prior: bool = False  # whether guided trials start from the store's cost model, or the bundled one
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +141,17 @@ def collect(
     """Measures what a plan says. A workload that cannot be measured is named, and the next one is begun.
 
     Args:
-        steps: from `plan`.
-        store: learns of every trial.
-        target: what to compile for.
-        on_trial: called after each trial.
-        stop: when set, the trial that is being measured is the last.
+        steps: The steps of a `plan`.
+        store: The store that is given every trial.
+        target: The target to compile for.
+        on_trial: Called after each trial.
+        stop: When set, the trial that is being measured is the last.
+
+    Returns:
+        What was measured, and what could not be.
 
     Raises:
-        StoreError: the store cannot be written.
+        StoreError: The store cannot be written.
     """
     stop = stop or threading.Event()
     begun = measured = failed = 0
@@ -169,7 +172,7 @@ def collect(
                 seed=step.seed,
                 use_prior=step.use_prior,
                 check=False,
-                on_trial=None if on_trial is None else _told(on_trial, step),
+                on_trial=None if on_trial is None else _for_step(on_trial, step),
                 stop=stop,
             )
         except MeasurementError as error:
@@ -181,7 +184,7 @@ def collect(
     return CollectReport(begun, measured, failed, skipped, stop.is_set())
 
 
-def _told(on_trial: Callable[[Step, TrialEvent], None], step: Step) -> Callable[[TrialEvent], None]:
+def _for_step(on_trial: Callable[[Step, TrialEvent], None], step: Step) -> Callable[[TrialEvent], None]:
     return lambda event: on_trial(step, event)
 
 

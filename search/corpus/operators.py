@@ -130,7 +130,11 @@ def names() -> list[str]:
 
 
 def family(operator: str) -> str:
-    """The family of an operator. Raises: BadInputError: there is no such operator."""
+    """The family of an operator.
+
+    Raises:
+        BadInputError: There is no such operator.
+    """
     _check(operator)
     return _OWN[operator][0] if operator in _OWN else _TE_WORKLOADS[operator]
 
@@ -139,9 +143,9 @@ def prim_func(operator: str, sizes: Sequence[int], dtype: str = "") -> Any:
     """An operator of some size as a PrimFunc.
 
     Args:
-        operator: one of `names()`.
-        sizes: its arguments, in the order of TVM's function: extents, kernel, stride, padding and so on.
-        dtype: of the inputs, where the operator leaves a choice ("int8" accumulates in int32); "" is float32.
+        operator: One of `names()`.
+        sizes: Its arguments, in the order of TVM's function: extents, kernel, stride, padding and so on.
+        dtype: The type of the inputs, where the operator leaves a choice ("int8" accumulates in int32); "" is float32.
 
     Raises:
         BadInputError: there is no such operator, or it takes no such arguments.

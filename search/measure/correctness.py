@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from search.measure import workers
-from search.measure.local import cause
-from tunedb.metaschedule.replay import replay, target_to_tvm
-from tunedb.records import Target, Trace
-from tunedb.traces import validated_trace
+from search.measure.device import Device
+from search.measure.programs import program_of, scheduled_program
+from tunedb.errors import last_line
+from tunedb.records import Outcome, Trace
 
 TOLERANCE = {"float16": 2e-2, "bfloat16": 5e-2, "float32": 1e-3, "float64": 1e-9}  # sums are taken in another order
 _SEED = 0
@@ -17,32 +16,37 @@ _SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class NumbersCheck:
-    """What came of it."""
+    """Whether a schedule computes what the untuned program does."""
 
     agrees: bool | None  # None when it could not be found out
     deviation: float | None = None  # of an element, relative to the largest magnitude of its tensor
     problem: str = ""  # why it could not be found out
 
 
-def check_numbers(mod: Any, trace: Trace, target: Target, builder: Any, runner: Any) -> NumbersCheck:
+def check_numbers(mod: Any, trace: Trace, device: Device) -> NumbersCheck:
     """Compares a schedule of this run with the program that it schedules.
 
     Args:
-        mod: the task's module.
-        trace: of the schedule.
-        target: what both are built for.
-        builder: a `PersistentBuilder`.
-        runner: a `PersistentRunner`.
-    """
-    from tvm.s_tir import meta_schedule as ms
+        mod: The task's module.
+        trace: The trace of the schedule.
+        device: The device that builds and runs both.
 
+    Returns:
+        Whether they agree, or why that could not be found out.
+    """
+    numbers: list[int] = []
     try:
-        scheduled = replay(mod, validated_trace(trace)).mod
-        args = tuple(info.as_json() for info in ms.arg_info.ArgInfo.from_entry_func(scheduled, remove_preproc=True))
-        paths = [builder.build_one(one, target_to_tvm(target)) for one in (scheduled, mod)]
-        device = workers.device_type(target.kind)
-        deviation = float(runner.pool.submit(workers.deviation, *paths, device, args, _SEED).result())
-    except Exception as error:  # an untuned program may take longer than anybody waits
-        return NumbersCheck(None, problem=cause(error) if str(error) else "it takes too long untuned")
-    allowed = max((TOLERANCE.get(str(dtype), 0.0) for _, dtype, _ in args), default=0.0)
+        scheduled = scheduled_program(mod, trace)
+        builds = device.build([scheduled, program_of(mod)], keep=True)
+        numbers = [build.number for build in builds]
+        for build in builds:
+            if build.outcome is not Outcome.OK:  # an untuned program may take longer than anybody waits
+                too_long = build.outcome is Outcome.COMPILE_TIMEOUT
+                return NumbersCheck(None, problem="it takes too long untuned" if too_long else build.error)
+        deviation = device.compare_outputs(numbers[0], numbers[1], _SEED)
+    except Exception as error:  # a trace may not replay, a program not run: that is the answer
+        return NumbersCheck(None, problem=last_line(error))
+    finally:
+        device.release(numbers)
+    allowed = max((TOLERANCE.get(str(dtype), 0.0) for _, dtype, _ in scheduled.args_info), default=0.0)
     return NumbersCheck(deviation <= allowed, deviation)

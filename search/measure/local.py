@@ -1,36 +1,44 @@
-"""A builder and a runner whose worker processes live as long as the tuning run.
+"""This machine's CPU as a device, with worker processes that live as long as it does.
 
 Stock's `LocalBuilder` restarts its workers for each batch, and each of them imports every tensor intrinsic: 10 to 18
-CPU seconds a worker and batch. These import what the target needs, once. Each result is reported to an observer the
-moment it is there, so that progress is live and an interrupted batch loses only the trial it was in.
+CPU seconds a worker and batch. These import what the target needs, once.
 """
 
 from __future__ import annotations
 
+import functools
 import re
+import shutil
 import statistics
 import tempfile
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from tvm.ir import save_json
-from tvm.ir.utils import derived_object
-from tvm.s_tir.meta_schedule.builder import BuilderInput, BuilderResult, PyBuilder
-from tvm.s_tir.meta_schedule.runner import PyRunner, PyRunnerFuture, RunnerInput, RunnerResult
 from tvm.support.tar import tar
+from typing_extensions import override
 
 from search.measure import workers
-from search.measure.observer import INTERRUPTED, MeasureObserver
+from search.measure.device import Build, Device, Measurement, Program, Timing
+from search.measure.placement import Placement
 from search.measure.zygote import ForkedPool
-from tunedb.records import Outcome, Target
+from tunedb.errors import BadInputError, MeasurementError, UsageError, last_line
+from tunedb.machine.hardware import this_machine
+from tunedb.metaschedule import intrinsics
+from tunedb.metaschedule.replay import target_to_tvm
+from tunedb.records import Hardware, Outcome, Target
 
 _USES_BEFORE_RESTART = 200  # workers leak some memory with each module
 _TYPICAL_BUILDS = 8  # of which the usual time is taken
 _LONG_BUILD = 25.0  # times the usual: what takes so long is unrolled without end, and no faster than others
 _SHORTEST_LIMIT_SECS = 4.0
+_PROBE = Timing(repeat=3, min_repeat_ms=5)
+_BUSY_SECS = 0.25  # longer than the probe takes
+_LEAST_DISTURBANCE = 1.03
 # What LLVM calls the C library for, number by number. Code that was linked gets there by one jump more than code that
 # was compiled just in time, which ran softmax a tenth faster than a user would.
 _LIBRARY_CALL = re.compile(
@@ -38,221 +46,258 @@ _LIBRARY_CALL = re.compile(
 )
 
 
-def _pool(target: Target, max_workers: int, timeout_secs: float, cores: tuple[int, ...]) -> ForkedPool:
-    return ForkedPool(
-        max_workers=max_workers,
-        timeout=timeout_secs,
-        initializer=workers.start_worker,
-        initargs=(target.kind, target.keys, target.num_cores or 1, cores),
-        maximum_process_uses=_USES_BEFORE_RESTART,
-    )
+class Plan(Enum):
+    """When the programs of a batch are built and run."""
+
+    TOGETHER = "together"  # all are built, several at once, before the first is run
+    PIPELINED = "pipelined"  # one is run on its cores while the next are built on others
+    IN_TURN = "in turn"  # each is built when it is to be run: nothing would be built at the same time
+    JUST_IN_TIME = "just in time"  # the same, compiled by the process that runs it, unless it calls a library
 
 
-def cause(error: BaseException) -> str:
-    """The last line of a worker's traceback: what went wrong, without the way there."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1][:500] if lines else type(error).__name__
+@dataclass(frozen=True, slots=True)
+class LocalOptions:
+    """How this machine's CPU builds and runs."""
+
+    build_workers: int = 1
+    build_timeout_secs: float = 15.0  # a longer one is a COMPILE_TIMEOUT; less once it is known what builds take
+    run_timeout_secs: float = 20.0  # a longer measurement is a RUN_TIMEOUT
+    timing: Timing = field(default_factory=Timing)
+    placement: Placement = field(default_factory=Placement)  # of the worker processes
+    plan: Plan | None = None  # None: TOGETHER, until `calibrate` has chosen
 
 
-@derived_object
-class PersistentBuilder(PyBuilder):
-    """Builds candidates in persistent worker processes.
+PATIENT = LocalOptions(build_timeout_secs=60.0, run_timeout_secs=60.0)
+"""For a few programs that must not fail because the machine is slow."""
+
+
+@dataclass(slots=True, eq=False)
+class _Built:
+    """A program that was handed over."""
+
+    number: int
+    program: Program
+    is_kept: bool
+    archive: str | None = None  # None: there is none, as it is compiled by the process that runs it
+    building: Future[float] | None = None
+    build: Build | None = None  # once it is built
+
+
+class LocalCpu(Device):
+    """Builds and runs in worker processes of this machine.
 
     Args:
-        target: what to build for.
-        max_workers: how many builds at once.
-        timeout_secs: longest build; a longer one is a `COMPILE_TIMEOUT`. Once it is known what builds take, many times
-            that is the limit.
-        observer: hears of each result.
-        cores: that workers are bound to; none for any.
+        target: What to build for; a target with n cores is run on so many.
+        options: How.
     """
 
-    def __init__(
-        self,
-        target: Target,
-        *,
-        max_workers: int,
-        timeout_secs: float = 15.0,
-        observer: MeasureObserver | None = None,
-        cores: tuple[int, ...] = (),
-    ) -> None:
-        super().__init__()
-        self.is_pipelined = False
-        """Whether `build` returns at once and `finish` waits: the runner measures while the next ones are built."""
-        self.is_in_turn = False
-        """Whether `build` only takes note and `finish` builds: the first one is measured before the next is built."""
-        self.compiles_in: ForkedPool | None = None
-        """The pool of one process that runs what is built in turn: it is compiled there, just in time, and no archive
-        is written, unless it calls a library. None: it is built as all else is."""
-        self.pool = _pool(target, max_workers, timeout_secs, cores)
-        self.timeout_secs = timeout_secs
-        self.observer = observer
-        self.pool.submit(workers.ready)  # starts a process now, so that others need not wait for it later
+    def __init__(self, target: Target, options: LocalOptions | None = None) -> None:
+        self._target, self._options = target, options or LocalOptions()
+        self._plan = self._options.plan or Plan.TOGETHER
+        placement = self._options.placement
+        self._builders = self._pool(self._options.build_workers, self._options.build_timeout_secs, placement.building)
+        self._runner = self._pool(1, self._options.run_timeout_secs, placement.measuring)
+        for pool in (self._builders, self._runner):
+            pool.submit(workers.ready)  # starts a process now, so that others need not wait for it later
         self._folder = tempfile.TemporaryDirectory(prefix="tunedb-build-", ignore_cleanup_errors=True)
         self._build_secs: list[float] = []
-        self._building: dict[str, tuple[int, BuilderInput, Future[float] | None]] = {}
+        self._num_programs = 0
+        self._known: dict[int, _Built] = {}
+        self._is_closed = False
 
-    def build_one(self, mod: Any, target: Any) -> str:
-        """Builds one module and returns the path of its archive, which lives as long as the builder.
+    @property
+    @override
+    def target(self) -> Target:
+        return self._target
 
-        Raises:
-            Exception: whatever the worker raised.
-        """
-        path = self._new_path()
-        self._begin(mod, target, path).result()
-        return path
+    @property
+    @override
+    def hardware(self) -> Hardware:
+        return this_machine()
 
-    def build(self, build_inputs: list[BuilderInput]) -> list[BuilderResult]:
-        """Builds all inputs, in order; only begins to when it is pipelined, and takes note of them when in turn."""
-        paths = [self._new_path() for _ in build_inputs]
-        for index, (path, item) in enumerate(zip(paths, build_inputs, strict=True)):
-            begun = None if self.is_in_turn else self._begin(item.mod, item.target, path)
-            self._building[path] = index, item, begun
-        if self.is_pipelined or self.is_in_turn:
-            return [BuilderResult(path, None) for path in paths]
-        errors = [self.finish(path) for path in paths]
-        return [
-            BuilderResult(None if error else path, error or None) for path, error in zip(paths, errors, strict=True)
-        ]
+    @property
+    def plan(self) -> Plan:
+        """When the programs of a batch are built and run."""
+        return self._plan
 
-    def finish(self, path: str) -> str:
-        """Waits for an archive that `build` promised; returns why it is not there, empty when it is."""
-        if path not in self._building:
-            return ""
-        index, item, building = self._building.pop(path)
-        outcome, error = Outcome.OK, ""
+    @override
+    def check(self) -> None:
+        intrinsics.register_for(self._target.kind, self._target.keys)
         try:
-            self._took((building or self._begin(item.mod, item.target, path, in_turn=True)).result())
-        except TimeoutError:
-            outcome, error = Outcome.COMPILE_TIMEOUT, f"build took longer than {self.pool.timeout_secs:g} s"
-        except Exception as problem:  # whatever the candidate did: it is the trial's cause of failure
-            outcome, error = Outcome.COMPILE_ERROR, cause(problem)
-        if self.observer is not None:
-            self.observer.built(index, None if error else path, outcome, error)
-        return error
+            self._builders.submit(workers.ready).result()
+            assert self._target_json
+        except BadInputError as error:
+            raise MeasurementError(str(error)) from error
+        except Exception as error:  # whatever is wrong with this machine is the answer
+            raise MeasurementError(f"this machine cannot start a worker process: {last_line(error)}") from error
 
+    @override
+    def build(self, programs: Sequence[Program], *, keep: bool = False) -> list[Build]:
+        if self._is_closed:
+            raise MeasurementError("the device is closed")
+        taken = [self._take(program, keep) for program in programs]
+        if keep or self._plan in (Plan.TOGETHER, Plan.PIPELINED):
+            for built in taken:
+                self._begin(built)
+        if keep or self._plan is Plan.TOGETHER:
+            return [self._finish(built) for built in taken]
+        return [Build(built.number) for built in taken]
+
+    @override
+    def run(
+        self, numbers: Sequence[int], *, timing: Timing | None = None, enough_secs: Callable[[], float] | None = None
+    ) -> Iterator[Measurement]:
+        for number in numbers:
+            built = self._find(number)
+            build = self._finish(built)
+            if build.outcome is Outcome.OK:
+                enough = float("inf") if enough_secs is None else enough_secs()
+                measured = self._measure(built, timing or self._options.timing, enough)
+            else:
+                measured = Measurement(number, (), build.outcome, build.error)
+            if not built.is_kept:
+                self.release([number])
+            yield measured
+
+    @override
+    def compare_outputs(self, number: int, untuned: int, seed: int = 0) -> float:
+        pair = [self._find(number), self._find(untuned)]
+        if not all(built.is_kept for built in pair):
+            raise UsageError("only programs that are kept can be compared")
+        for built in pair:
+            if (build := self._finish(built)).outcome is not Outcome.OK:
+                raise MeasurementError(build.error)
+        archives = [built.archive for built in pair]
+        device, args_info = workers.device_type(self._target.kind), pair[0].program.args_info
+        try:
+            return float(self._runner.submit(workers.deviation, *archives, device, args_info, seed).result())
+        except TimeoutError as error:
+            raise MeasurementError("it takes too long untuned") from error
+        except Exception as error:  # whatever the programs did
+            raise MeasurementError(last_line(error)) from error
+
+    @override
+    def release(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            built = self._known.pop(number, None)
+            if built is None:
+                continue
+            if built.building is not None:
+                built.building.cancel()
+            if built.archive is not None:
+                shutil.rmtree(Path(built.archive).parent, ignore_errors=True)
+
+    @override
+    def calibrate(self, number: int) -> None:
+        if self._options.plan is not None:
+            return
+        cores = self._target.num_cores or 1
+        if self._options.placement.is_apart and not self._is_disturbed(number):
+            self._plan = Plan.PIPELINED
+        elif cores == 1:
+            self._plan = Plan.JUST_IN_TIME if self._target.kind == "llvm" else Plan.IN_TURN
+
+    @override
     def close(self) -> None:
-        """Ends the workers and removes what they built."""
-        for _, _, building in self._building.values():
-            if building is not None:
-                building.cancel()
-        self.pool.shutdown(wait=False)
+        self._is_closed = True
+        for built in self._known.values():
+            if built.building is not None:
+                built.building.cancel()
+        self._known.clear()
+        for pool in (self._builders, self._runner):
+            pool.shutdown(wait=False)
         self._folder.cleanup()
 
-    def _took(self, secs: float) -> None:
+    def _pool(self, max_workers: int, timeout_secs: float, cores: tuple[int, ...]) -> ForkedPool:
+        target = self._target
+        return ForkedPool(
+            max_workers=max_workers,
+            timeout=timeout_secs,
+            initializer=workers.start_worker,
+            initargs=(target.kind, target.keys, target.num_cores or 1, cores),
+            maximum_process_uses=_USES_BEFORE_RESTART,
+        )
+
+    @functools.cached_property
+    def _target_json(self) -> str:
+        return str(target_to_tvm(self._target))
+
+    def _take(self, program: Program, keep: bool) -> _Built:
+        built = _Built(self._num_programs, program, keep)
+        self._num_programs += 1
+        self._known[built.number] = built
+        return built
+
+    def _find(self, number: int) -> _Built:
+        if number not in self._known:
+            raise UsageError(f"there is no program {number}: it was never built, was released, or has run")
+        return self._known[number]
+
+    def _begin(self, built: _Built) -> None:
+        job = save_json(built.program.mod), self._target_json
+        is_just_in_time = self._plan is Plan.JUST_IN_TIME and not built.is_kept and not _LIBRARY_CALL.search(job[0])
+        if is_just_in_time:
+            limit = self._builders.timeout_secs or self._options.build_timeout_secs
+            built.building = self._runner.submit_before(limit, workers.build_here, *job, built.number)
+        else:
+            folder = Path(self._folder.name) / str(built.number)
+            folder.mkdir()  # of its own: what it is linked to lands beside it
+            built.archive = str(folder / f"candidate.{tar.output_format}")
+            built.building = self._builders.submit(workers.build, *job, built.archive)
+
+    def _finish(self, built: _Built) -> Build:
+        """Waits for a build; begins it, if that was put off."""
+        if built.build is not None:
+            return built.build
+        if built.building is None:
+            self._begin(built)
+        assert built.building is not None
+        outcome, error = Outcome.OK, ""
+        try:
+            secs = built.building.result()
+            if not built.is_kept:  # programs of other kinds than candidates take another time
+                self._learn_limit(secs)
+        except TimeoutError:
+            outcome, error = Outcome.COMPILE_TIMEOUT, f"build took longer than {self._builders.timeout_secs:g} s"
+        except Exception as problem:  # whatever the candidate did: it is the trial's cause of failure
+            outcome, error = Outcome.COMPILE_ERROR, last_line(problem)
+        built.build = Build(built.number, outcome, error)
+        return built.build
+
+    def _learn_limit(self, secs: float) -> None:
         self._build_secs.append(secs)
         if len(self._build_secs) >= _TYPICAL_BUILDS:
             many_times = _LONG_BUILD * statistics.median(self._build_secs)
-            self.pool.timeout_secs = min(self.timeout_secs, round(max(many_times, _SHORTEST_LIMIT_SECS), 1))
+            limit = round(max(many_times, _SHORTEST_LIMIT_SECS), 1)
+            self._builders.timeout_secs = min(self._options.build_timeout_secs, limit)
 
-    def _new_path(self) -> str:
-        return str(Path(tempfile.mkdtemp(dir=self._folder.name)) / f"candidate.{tar.output_format}")
-
-    def _begin(self, mod: Any, target: Any, path: str, *, in_turn: bool = False) -> Future[float]:
-        job = save_json(mod), str(target), path
-        if in_turn and self.compiles_in is not None and not _LIBRARY_CALL.search(job[0]):
-            limit = self.pool.timeout_secs or self.timeout_secs
-            return self.compiles_in.submit_before(limit, workers.build_here, *job)
-        building: Future[float] = self.pool.submit(workers.build, *job)
-        return building
-
-
-@derived_object
-class _Done(PyRunnerFuture):
-    def __init__(self, run_secs: list[float] | None, error: str | None) -> None:
-        super().__init__()
-        self.run_secs, self.error = run_secs, error
-
-    def done(self) -> bool:
-        return True
-
-    def result(self) -> RunnerResult:
-        return RunnerResult(self.run_secs, self.error)
-
-
-@derived_object
-class PersistentRunner(PyRunner):
-    """Runs candidates one after another in a persistent worker process.
-
-    Args:
-        target: what the candidates were built for.
-        repeat: run times taken of each candidate.
-        min_repeat_ms: least length of one of them; short kernels are looped until it is reached.
-        timeout_secs: longest measurement of one candidate; a longer one is a `RUN_TIMEOUT`.
-        observer: hears of each result.
-        stop: when set, candidates not yet run are given back unmeasured.
-        stop_above: asked before each candidate for the run time above which one run of it is enough, in seconds.
-        before_batch: called before each batch.
-        builder: is asked whether each input is built by now.
-        cores: that the worker is bound to; none for any.
-        flush_cache: whether each run begins with caches that hold nothing of its inputs but the first; a run is then
-            one call of the kernel.
-    """
-
-    def __init__(
-        self,
-        target: Target,
-        *,
-        repeat: int = 3,
-        min_repeat_ms: int = 10,
-        timeout_secs: float = 20.0,
-        observer: MeasureObserver | None = None,
-        stop: threading.Event | None = None,
-        stop_above: Callable[[], float] | None = None,
-        before_batch: Callable[[], None] | None = None,
-        flush_cache: bool = False,
-        builder: PersistentBuilder | None = None,
-        cores: tuple[int, ...] = (),
-    ) -> None:
-        super().__init__()
-        self.builder = builder
-        self.before_batch, self.flush_cache = before_batch, flush_cache
-        self.stop_above = stop_above
-        self.pool = _pool(target, 1, timeout_secs, cores)
-        self.pool.submit(workers.ready)
-        self.timeout_secs = timeout_secs
-        self.repeat, self.min_repeat_ms = repeat, min_repeat_ms
-        self.observer, self.stop = observer, stop
-
-    def run(self, runner_inputs: list[RunnerInput]) -> list[Any]:
-        """Runs all inputs, in order."""
-        if self.before_batch is not None:
-            self.before_batch()
-        return [self._run_one(item) for item in runner_inputs]
-
-    def _run_one(self, item: RunnerInput) -> Any:
-        if self.stop is not None and self.stop.is_set():
-            return _Done(None, INTERRUPTED)
-        path = str(item.artifact_path)
-        if self.builder is not None and (missing := self.builder.finish(path)):
-            return _Done(None, missing)
-        run_secs, outcome, error = None, Outcome.OK, ""
-        args_info = tuple(info.as_json() for info in item.args_info)
-        enough = float("inf") if self.stop_above is None else self.stop_above()
+    def _measure(self, built: _Built, timing: Timing, enough_secs: float) -> Measurement:
+        artifact: int | str = built.number if built.archive is None else built.archive
+        device, args_info = workers.device_type(self._target.kind), built.program.args_info
+        job: tuple[Any, ...] = (artifact, device, args_info, timing.repeat, timing.min_repeat_ms, enough_secs)
+        submit = self._runner.submit_next if built.archive is None else self._runner.submit
         try:
-            run_secs = self.measure(path, str(item.device_type), args_info, enough)
+            run_secs = tuple(submit(workers.run, *job, timing.flush_cache).result())
         except TimeoutError:
-            outcome, error = Outcome.RUN_TIMEOUT, f"run took longer than {self.timeout_secs:g} s"
+            error = f"run took longer than {self._options.run_timeout_secs:g} s"
+            return Measurement(built.number, (), Outcome.RUN_TIMEOUT, error)
         except Exception as problem:  # whatever the candidate did: it is the trial's cause of failure
-            outcome, error = Outcome.RUN_ERROR, cause(problem)
-        if self.observer is not None:
-            self.observer.ran(path, run_secs, outcome, error)
-        return _Done(run_secs, error or None)
+            return Measurement(built.number, (), Outcome.RUN_ERROR, last_line(problem))
+        return Measurement(built.number, run_secs)
 
-    def measure(
-        self, path: str, device: str, args_info: tuple[Any, ...], enough_secs: float = float("inf")
-    ) -> list[float]:
-        """Run times of a built candidate in seconds, `repeat` of them; one where it is above `enough_secs`.
+    def _is_disturbed(self, number: int) -> bool:
+        """Whether a program runs slower while a build worker is busy."""
+        built = self._find(number)
 
-        Raises:
-            Exception: whatever the candidate did, or TimeoutError.
-        """
-        job = (path, device, args_info, self.repeat, self.min_repeat_ms, enough_secs, self.flush_cache)
-        is_compiled_here = self.builder is not None and self.builder.compiles_in is self.pool
-        submit = self.pool.submit_next if is_compiled_here else self.pool.submit
-        run_secs: list[float] = submit(workers.run, *job).result()
-        return run_secs
+        def secs() -> float:
+            measured = self._measure(built, _PROBE, float("inf"))
+            if measured.outcome is not Outcome.OK:
+                raise MeasurementError(f"this machine cannot run code for {self._target.text}: {measured.error}")
+            return min(measured.run_secs)
 
-    def close(self) -> None:
-        """Ends the worker."""
-        self.pool.shutdown(wait=False)
+        secs()
+        alone = secs()
+        busy = self._builders.submit(workers.spin, _BUSY_SECS)
+        beside = secs()
+        busy.result()
+        return beside > _LEAST_DISTURBANCE * alone

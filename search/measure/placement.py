@@ -1,8 +1,8 @@
 """Which cores measure and which build: apart, if there are enough and they do not disturb each other.
 
 While a candidate is measured, the next ones are built on another core. Two "cores" of one machine may be threads of one
-physical core, though, and what is built then slows down what is measured. So it is tried: the arithmetic canary runs
-alone, and again while the building cores are busy.
+physical core, though, and what is built then slows down what is measured. So it is tried: the arithmetic reference
+kernel runs alone, and again while the building cores are busy (`search.measure.local`).
 """
 
 from __future__ import annotations
@@ -27,8 +27,12 @@ class Placement:
 def place(num_cores: int) -> Placement:
     """Cores for candidates that run on so many, of those that this process may use.
 
-    Runs that begin at the same time on a large machine take different ones. As many are needed to build on, or building
-    would be slower than on all of them.
+    Args:
+        num_cores: The number of cores that a candidate runs on.
+
+    Returns:
+        Cores for each, or none where there are not enough. Runs that begin at the same time on a large machine take
+        different ones. As many are needed to build on, or building would be slower than on all of them.
     """
     available = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if len(available) < 2 * num_cores:

@@ -1,13 +1,12 @@
-"""Two kernels whose speed is the machine's own: one bound by arithmetic, one by memory.
+"""Two kernels whose speed is the device's own: one bound by arithmetic, one by memory.
 
-Both run before the first trial, the first again with every batch. They are stored next to the batch's trials, as trials
-of two workloads of their own (`tunedb.machine.kernels` knows these by their hashes). What they are for:
+Both run before the first trial, the first again with every batch (`search.measure.drift`). They are stored next to the
+batch's trials, as trials of two workloads of their own (`tunedb.machine.kernels` knows these by their hashes). They are
 
 - *a check*: a machine without a linker, or one that cannot run the target's instructions, fails every candidate; found
   out before the first trial, it is an error and not a store full of failures that say nothing about the candidates;
-- *calibration*: a core's FLOP/s and bytes/s, the best of all their runs on a machine;
-- *drift*: a batch with which the first runs slower than before was measured on a slower machine (another clock, a
-  neighbour on the core), and its latencies are too long by as much.
+- *a calibration*: a core's FLOP/s and bytes/s, the best of all their runs on a machine;
+- *a measure of drift*.
 """
 
 from __future__ import annotations
@@ -20,26 +19,23 @@ from datetime import UTC, datetime
 from typing import Any
 
 from costmodels.features.loop_nest import target_columns
-from search.measure import workers
-from search.measure.local import PersistentBuilder, PersistentRunner, cause
+from search.measure.device import Device, Timing
+from search.measure.programs import program_of
 from tunedb import identity
-from tunedb.errors import BadInputError, MeasurementError
+from tunedb.errors import BadInputError, MeasurementError, last_line
 from tunedb.machine.kernels import ARITHMETIC, MEMORY
 from tunedb.metaschedule import intrinsics
 from tunedb.metaschedule.replay import target_to_tvm, trial_from_measurement, workload_from_module
 from tunedb.query.estimates import estimate
-from tunedb.records import Hardware, Module, Source, Target, Trial, Workload
+from tunedb.records import Module, Outcome, Source, Target, Trial, Workload
 
-_RUNS, _MIN_REPEAT_MS = 3, 5
-_SMALLEST_DRIFT = 1.05  # noise alone makes as much of it
+_TIMING = Timing(repeat=3, min_repeat_ms=5)
 _TILE_VECTORS = 2  # of six rows each: twelve registers are summed in, and all x86 CPUs with AVX have sixteen
-_BUSY_SECS = 0.25  # longer than the kernel is measured
-_LEAST_DISTURBANCE = 1.03
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuringReport:
-    """Whether building and measuring work on this machine; `error` says what failed."""
+    """Whether building and measuring work on a device; `error` says what failed."""
 
     ok: bool
     compile_secs: float | None = None
@@ -53,121 +49,108 @@ class _Kernel:
     module: Module
     schedule: Any  # tvm.s_tir.Schedule
     args_info: tuple[Any, ...]
-    path: str  # of what was built
+    number: int  # of its build
 
 
-class Canaries:
-    """The kernels, built for a target, and what came of them.
+class ReferenceKernels:
+    """The kernels, built by a device.
 
     Args:
-        target: what they are built for.
-        builder: a `PersistentBuilder`.
-        runner: a `PersistentRunner`.
+        device: The device that builds and runs them; they stay with it until it is closed.
 
     Raises:
-        MeasurementError: this machine cannot build code for the target.
+        MeasurementError: The device does not work, or cannot build code for its target.
     """
 
-    def __init__(self, target: Target, builder: Any, runner: Any) -> None:
-        self._target, self._runner = target, runner
+    def __init__(self, device: Device) -> None:
+        self._device = device
         self._num_measured = 0
-        self.arithmetic_secs = float("inf")
-        """The shortest run of the arithmetic kernel."""
-        self.drift = 1.0
-        """How much slower than at its best the machine was, when it ran last; 1 where noise may explain it."""
-        self.worst_drift = 1.0
-        with _explained(target, "start a worker process"):
-            builder.pool.submit(workers.ready).result()
+        device.check()
         started = time.monotonic()
-        with _explained(target, "build"):
-            tvm_target = target_to_tvm(target)
+        with _explained(device.target, "build"):
+            tvm_target = target_to_tvm(device.target)
             lanes = max(1, round(2.0 ** target_columns(tvm_target)[0]) // 32)
-            self._kernels = [_built(*made, builder, tvm_target) for made in (_arithmetic(lanes), _memory(lanes))]
+            self._kernels = [self._built(*made) for made in (_arithmetic(lanes), _memory(lanes))]
         self.compile_secs = time.monotonic() - started
 
-    def measure(self, hardware: Hardware, source: Source) -> tuple[list[tuple[Workload, Module]], list[Trial]]:
-        """Runs both the first time, and the arithmetic one after that; `drift` says what was found.
+    @property
+    def arithmetic(self) -> int:
+        """The number of the arithmetic kernel's build."""
+        return self._kernels[0].number
+
+    @property
+    def modules(self) -> list[tuple[Workload, Module]]:
+        """The workload and module of each, the arithmetic one first."""
+        return [(kernel.workload, kernel.module) for kernel in self._kernels]
+
+    def measure(self, source: Source) -> list[Trial]:
+        """Runs both the first time, and the arithmetic one after that.
+
+        Args:
+            source: The run that measures them.
 
         Returns:
-            Their programs and their trials of now, for the store.
+            Their trials, for the store, the arithmetic kernel's first.
 
         Raises:
-            MeasurementError: this machine cannot run code for the target.
+            MeasurementError: The device cannot run code for its target.
         """
         kernels = self._kernels if self._num_measured == 0 else self._kernels[:1]
-        trials = [self._measured(kernel, hardware, source) for kernel in kernels]
-        secs = estimate([trials[0].run_secs]).secs
-        self.arithmetic_secs = min(secs, self.arithmetic_secs)
-        drift = secs / self.arithmetic_secs
-        self.drift = drift if drift > _SMALLEST_DRIFT else 1.0
-        self.worst_drift = max(self.worst_drift, self.drift)
-        return [(kernel.workload, kernel.module) for kernel in kernels], trials
+        return [self._measured(kernel, source) for kernel in kernels]
 
-    def is_disturbed(self, builder: Any) -> bool:
-        """Whether what is measured runs slower while a worker of the builder is busy."""
-        self._run(self._kernels[0])
-        alone = min(self._run(self._kernels[0]))
-        busy = builder.pool.submit(workers.spin, _BUSY_SECS)
-        beside = min(self._run(self._kernels[0]))
-        busy.result()
-        return beside > _LEAST_DISTURBANCE * alone
-
-    def _run(self, kernel: _Kernel) -> list[float]:
-        device = workers.device_type(self._target.kind)
-        job = (kernel.path, device, kernel.args_info, _RUNS, _MIN_REPEAT_MS)
-        with _explained(self._target, "run"):
-            run_secs: list[float] = self._runner.pool.submit(workers.run, *job).result()
-        return run_secs
-
-    def _measured(self, kernel: _Kernel, hardware: Hardware, source: Source) -> Trial:
-        run_secs = self._run(kernel)
+    def _measured(self, kernel: _Kernel, source: Source) -> Trial:
+        with _explained(self._device.target, "run"):
+            (measured,) = self._device.run([kernel.number], timing=_TIMING)
+            if measured.outcome is not Outcome.OK:
+                raise MeasurementError(measured.error)
         self._num_measured += 1
         return trial_from_measurement(
             kernel.module,
-            self._target,
-            hardware,
+            self._device.target,
+            self._device.hardware,
             source,
             position=self._num_measured - 1,
             trace=kernel.schedule.trace,
             args_info=kernel.args_info,
-            run_secs=run_secs,
+            run_secs=measured.run_secs,
             measured_at=datetime.now(UTC),
         )
 
+    def _built(self, mod: Any, schedule: Any) -> _Kernel:
+        program = program_of(schedule.mod)
+        (build,) = self._device.build([program], keep=True)
+        if build.outcome is not Outcome.OK:
+            raise MeasurementError(build.error)
+        return _Kernel(*workload_from_module(mod), schedule, program.args_info, build.number)
 
-def check_measuring(target: Target, hardware: Hardware, timeout_secs: float = 60.0) -> MeasuringReport:
-    """Builds and runs the kernels in fresh worker processes."""
-    intrinsics.register_for(target.kind, target.keys)
-    builder = PersistentBuilder(target, max_workers=1, timeout_secs=timeout_secs)
-    runner = PersistentRunner(target, timeout_secs=timeout_secs)
+
+def check_measuring(device: Device) -> MeasuringReport:
+    """Builds and runs the kernels on a device.
+
+    Args:
+        device: The device to try.
+
+    Returns:
+        How long it took, or what failed.
+    """
+    intrinsics.register_for(device.target.kind, device.target.keys)
     try:
-        found = Canaries(target, builder, runner)
-        found.measure(hardware, identity.source("check", "tune", {}))
-        return MeasuringReport(True, found.compile_secs, found.arithmetic_secs)
+        kernels = ReferenceKernels(device)
+        arithmetic, *_ = kernels.measure(identity.source("check", "tune", {}))
+        return MeasuringReport(True, kernels.compile_secs, estimate([arithmetic.run_secs]).secs)
     except MeasurementError as error:
         return MeasuringReport(False, error=str(error))
-    finally:
-        builder.close()
-        runner.close()
 
 
 @contextmanager
 def _explained(target: Target, step: str) -> Iterator[None]:
-    """Whatever is wrong with this machine is the answer."""
+    """Whatever is wrong with the machine is the answer."""
     try:
         yield
     except BadInputError as error:
         raise MeasurementError(str(error)) from error
     except Exception as error:
-        raise MeasurementError(f"this machine cannot {step} code for {target.text}: {cause(error)}") from error
-
-
-def _built(mod: Any, schedule: Any, builder: Any, tvm_target: Any) -> _Kernel:
-    from tvm.s_tir import meta_schedule as ms
-
-    args = ms.arg_info.ArgInfo.from_entry_func(schedule.mod, remove_preproc=True)
-    path = builder.build_one(schedule.mod, tvm_target)
-    return _Kernel(*workload_from_module(mod), schedule, tuple(info.as_json() for info in args), path)
+        raise MeasurementError(f"this machine cannot {step} code for {target.text}: {last_line(error)}") from error
 
 
 def _arithmetic(lanes: int) -> tuple[Any, Any]:

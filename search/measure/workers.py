@@ -12,7 +12,7 @@ from typing import Any
 
 from tunedb.metaschedule import intrinsics
 
-_compiled: dict[str, Any] = {}  # by path: what this process has compiled to run it itself
+_compiled: dict[int, Any] = {}  # by number: the program that this process has compiled to run it itself
 
 
 def start_worker(target_kind: str, target_keys: tuple[str, ...], num_threads: int, cores: tuple[int, ...]) -> None:
@@ -53,8 +53,13 @@ def build(mod_json: str, target_json: str, path: str) -> float:
     return time.monotonic() - started
 
 
-def build_here(mod_json: str, target_json: str, path: str) -> float:
-    """Compiles one candidate just in time, for `run` in this process to find by a path where there is no file.
+def build_here(mod_json: str, target_json: str, number: int) -> float:
+    """Compiles one candidate just in time, for `run` in this process to find by its number.
+
+    Args:
+        mod_json: The module as JSON.
+        target_json: The target as JSON.
+        number: The candidate's.
 
     Returns:
         The seconds it took.
@@ -63,7 +68,7 @@ def build_here(mod_json: str, target_json: str, path: str) -> float:
     _compiled.clear()
     module = _module(mod_json, target_json)
     module.get_function(module.entry_name)  # machine code is made when a function is first asked for
-    _compiled[path] = module
+    _compiled[number] = module
     return time.monotonic() - started
 
 
@@ -77,7 +82,7 @@ def _module(mod_json: str, target_json: str) -> Any:
 
 
 def run(
-    artifact_path: str,
+    artifact: int | str,
     device_type: str,
     args_info: tuple[Any, ...],
     repeat: int,
@@ -85,7 +90,16 @@ def run(
     stop_above_secs: float = float("inf"),
     flush_cache: bool = False,
 ) -> list[float]:
-    """Measures one candidate: what `build_here` compiled last, or what `build` wrote.
+    """Measures one candidate.
+
+    Args:
+        artifact: The number of what `build_here` compiled last in this process, or the path of what `build` wrote.
+        device_type: The kind of device that it runs on, as TVM's runtime names it.
+        args_info: Kind, dtype and shape of each argument.
+        repeat: How many run times are taken.
+        min_repeat_ms: The least length of one of them.
+        stop_above_secs: The run time above which one is enough.
+        flush_cache: Whether each run is one call that begins with cold caches.
 
     Returns:
         `repeat` run times in seconds; only the first when it is above `stop_above_secs`.
@@ -94,7 +108,7 @@ def run(
     from tvm.s_tir.meta_schedule.runner.config import EvaluatorConfig
     from tvm.s_tir.meta_schedule.runner.local_runner import default_alloc_argument, default_run_evaluator
 
-    module = _compiled.pop(artifact_path, None) or tvm.runtime.load_module(artifact_path)
+    module = _compiled.pop(artifact) if isinstance(artifact, int) else tvm.runtime.load_module(artifact)
     device = tvm.runtime.device(device_type, 0)
     arguments = default_alloc_argument(device, list(args_info), 1)
 

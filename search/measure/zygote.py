@@ -130,7 +130,11 @@ class _Forked:
         return 0 if self._has_ended(0.0) else None
 
     def wait(self, timeout: float | None = None) -> int:
-        """Waits for its end. Raises: subprocess.TimeoutExpired."""
+        """Waits for its end.
+
+        Raises:
+            subprocess.TimeoutExpired: It has not ended in time.
+        """
         if not self._has_ended(timeout):
             raise subprocess.TimeoutExpired("worker", timeout or 0.0)
         return 0

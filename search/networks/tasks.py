@@ -29,9 +29,9 @@ def load_tasks(spec: str, store: Store | None, target: Target) -> list[Task]:
     """The tasks of what `spec` names.
 
     Args:
-        spec: an ONNX file; `path.py:name`, a function that returns a PrimFunc or IRModule (or such a value itself);
+        spec: An ONNX file; `path.py:name`, a function that returns a PrimFunc or IRModule (or such a value itself);
             or a prefix of a workload's hash.
-        store: where hashes are looked up; None knows none.
+        store: The store that hashes are looked up in; None knows none.
         target: what models are lowered for.
 
     Raises:

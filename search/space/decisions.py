@@ -41,7 +41,7 @@ def read_decisions(trace: Trace) -> Decided | None:
         return None
     names = [name for name, *_ in instructions]
     before = instructions[: names.index(POSTPROC)] if POSTPROC in names else instructions
-    # Numbers are extents, which differ among relatives; lists are not: the stages of a pipeline, say.
+    # Numbers are extents, which differ among similar workloads; lists are not: the stages of a pipeline, say.
     form = tuple(
         (name, *(str(what) for what in inputs if isinstance(what, str | list))) for name, inputs, _, _ in before
     )
@@ -68,9 +68,9 @@ def carried_over(decided: Decisions, like: Decisions, limits: Mapping[int, int])
     """Decisions fitted to another program of the same design space; None when their kinds differ.
 
     Args:
-        decided: decisions by place.
-        like: any decisions of the other program by place: they say which extents its tiles divide.
-        limits: largest innermost factor by place, of tiles.
+        decided: The decisions, by place.
+        like: Any decisions of the other program by place: they say which extents its tiles divide.
+        limits: The largest innermost factor by place, of tiles.
     """
     if decided.keys() != like.keys():
         return None
@@ -93,9 +93,9 @@ def factorisations(extent: int, parts: int, max_innermost: int = 0) -> tuple[tup
     """All ways to write an extent as a product of so many factors, in lexical order.
 
     Args:
-        extent: what to divide.
-        parts: number of factors, the outermost first.
-        max_innermost: largest last factor; 0 sets no limit.
+        extent: The number to divide.
+        parts: The number of factors, the outermost first.
+        max_innermost: The largest last factor; 0 sets no limit.
     """
     if parts == 1:
         return ((extent,),) if not max_innermost or extent <= max_innermost else ()

@@ -1,9 +1,9 @@
-"""A shorter way to replay a trace of which everything is decided.
+"""A faster way to replay a trace of which everything is decided.
 
 The costliest step of a replay is often `SampleComputeLocation`, which tries every loop of the consumers before it takes
 the one that was decided. Here the block goes there at once. TVM puts a location that it would
 not have drawn in the place of another; this does not see that, so that a candidate is replayed TVM's way before it is
-measured (`DesignSpaces.settled`).
+measured (`DesignSpaces.verified`).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _KNOWN = frozenset({_LOCATION, "ComputeAt", "GetProducers", "Unannotate"})
 _AT_ROOT, _INLINE = -1, -2  # decisions that are no loop's number
 
 
-class Shortcut:
-    """The shorter way through one design space.
+class FastReplay:
+    """The faster way through one design space.
 
     Args:
-        trace: the design space, with open decisions.
+        trace: The design space's trace, with open decisions.
     """
 
     def __init__(self, trace: Any) -> None:
@@ -33,12 +33,17 @@ class Shortcut:
         self._first = kinds.index(_LOCATION) if _LOCATION in kinds else len(kinds)
         self._kinds = kinds
         self.exists = self._first < len(kinds) and set(kinds[self._first :]) <= _KNOWN
-        """Whether this design space has one: from the first location on, there are only steps that it knows."""
+        """Whether this design space has such a way: from the first location on, there are only steps that it knows."""
 
     def schedule(self, mod: Any, decisions: Decisions) -> Any | None:
-        """The schedule of a module with these decisions, by place; its own trace is not the design space's.
+        """The schedule of a module with these decisions; its own trace is not the design space's.
 
-        None when a primitive refuses them: TVM may know what to put in their place.
+        Args:
+            mod: The module to schedule.
+            decisions: All decisions of the design space, by place.
+
+        Returns:
+            The schedule; None when a primitive refuses the decisions: TVM may know what to put in their place.
         """
         schedule = Schedule(mod, seed=1, debug_mask=0, error_render_level="none")
         insts = self._insts[: self._first]

@@ -22,10 +22,10 @@ def varied(
     """A parent with one decision changed, now and then more.
 
     Args:
-        parent: decisions by place.
-        choices: values that a decision which is a number may take, by place.
-        limits: largest innermost factor by place, of tiles.
-        rng: source of randomness.
+        parent: The decisions to change, by place.
+        choices: Values that a decision which is a number may take, by place.
+        limits: The largest innermost factor by place, of tiles.
+        rng: The source of randomness.
     """
     child = copied(parent)
     places = [
@@ -55,9 +55,9 @@ def neighbours(parent: Decisions, choices: Mapping[int, Sequence[int]], limits: 
     """All that differ from a parent in one decision, by the smallest step: a tile by one prime factor that moves.
 
     Args:
-        parent: decisions by place.
-        choices: values that a decision which is a number may take, by place.
-        limits: largest innermost factor by place, of tiles.
+        parent: The decisions to change, by place.
+        choices: Values that a decision which is a number may take, by place.
+        limits: The largest innermost factor by place, of tiles.
     """
     for place, decided in sorted(parent.items()):
         if not isinstance(decided, list):

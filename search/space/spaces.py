@@ -22,7 +22,7 @@ from tvm.s_tir.meta_schedule import _ffi_api
 from tvm.s_tir.schedule import Trace
 
 from search.space.decisions import CATEGORICAL, TILE, Decisions, carried_over, encoded, read_decisions
-from search.space.fast_replay import Shortcut
+from search.space.fast_replay import FastReplay
 from search.space.mutation import crossed, neighbours, varied
 from tunedb import records
 from tunedb.metaschedule.replay import recorded_trace
@@ -40,7 +40,7 @@ class Candidate:
     key: int  # structural hash of the scheduled module: equal programs have equal keys
     space: int = 0  # number of its design space
     decisions: Decisions = field(default_factory=dict)  # by the place of their instruction
-    is_settled: bool = True  # it is what TVM makes of these decisions; not known of what came by a shortcut
+    is_verified: bool = True  # TVM itself made it of these decisions; not yet known after a fast replay
 
     @property
     def encoding(self) -> np.ndarray:
@@ -58,17 +58,18 @@ class DesignSpaces:
     """All design spaces of one task.
 
     Args:
-        context: the task's tune context; its space generator gives postprocessors and mutators.
-        schedules: the design spaces as MetaSchedule generated them.
-        rng: source of all randomness here.
+        context: The task's tune context; its space generator gives postprocessors and mutators.
+        schedules: The design spaces as MetaSchedule generated them.
+        rng: The source of all randomness here.
     """
 
     def __init__(self, context: Any, schedules: Sequence[Any], rng: np.random.Generator) -> None:
+        self.context = context
         self._mod = context.mod
         self._rng = rng
         self._threads = ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0)))
         self.traces: list[Any] = [schedule.trace.simplified(True) for schedule in schedules]
-        self._shortcuts = [Shortcut(trace) for trace in self.traces]
+        self._fast = [FastReplay(trace) for trace in self.traces]
         self._forms = [_form(trace) for trace in self.traces]
         self._limits = [_innermost_limits(trace) for trace in self.traces]
         self._choices = [_categories(trace) for trace in self.traces]
@@ -86,6 +87,11 @@ class DesignSpaces:
     def __len__(self) -> int:
         return len(self.traces)
 
+    @property
+    def target_kind(self) -> str:
+        """The kind of target that candidates are for, such as "llvm"."""
+        return str(self.context.target.kind.name)
+
     def seed(self) -> int:
         """A fresh seed for TVM, which takes them in [1, 2^31 - 1]."""
         return int(self._rng.integers(1, _MAX_SEED))
@@ -101,9 +107,9 @@ class DesignSpaces:
         These change annotations too, such as how far loops are parallel.
 
         Args:
-            parents: whom to change.
-            number: how many changes to try.
-            weights: probability [len(parents)] of each parent; equal when not given.
+            parents: The candidates to change.
+            number: How many changes to try.
+            weights: The probability [len(parents)] of each parent; equal when not given.
         """
         if not parents or not self._mutators:
             return []
@@ -123,9 +129,9 @@ class DesignSpaces:
         """So many changes of parents' decisions, each with its design space; nothing is replayed.
 
         Args:
-            parents: whom to change; two of one design space are crossed now and then.
-            number: how many.
-            weights: probability [len(parents)] of each parent; equal when not given.
+            parents: The candidates to change; two of one design space are crossed now and then.
+            number: How many changes.
+            weights: The probability [len(parents)] of each parent; equal when not given.
         """
         if not parents:
             return []
@@ -150,15 +156,15 @@ class DesignSpaces:
         # Nothing is left to be drawn: any seed will do.
         return self._replay_all([(space, self._decided(space, decisions), 1) for space, decisions in wanted])
 
-    def sketch(self, wanted: Iterable[tuple[int, Decisions]]) -> list[Candidate | None]:
-        """Like `make`, sooner where there is a shortcut: what that gives is not settled."""
-        return self._run_all(lambda job: self._sketched(*job), wanted)
+    def replay_fast(self, wanted: Iterable[tuple[int, Decisions]]) -> list[Candidate | None]:
+        """Like `make`, and sooner where the design space allows a fast replay: what that gives is not verified."""
+        return self._run_all(lambda job: self._replayed_fast(*job), wanted)
 
-    def settled(self, candidates: Sequence[Candidate]) -> list[Candidate | None]:
+    def verified(self, candidates: Sequence[Candidate]) -> list[Candidate | None]:
         """What TVM makes of the decisions of candidates, which may be other programs, or None."""
         return self._replay_all([(candidate.space, candidate.trace, 1) for candidate in candidates])
 
-    def revive(self, recorded: Iterable[records.Trace]) -> list[Candidate | None]:
+    def replay_recorded(self, recorded: Iterable[records.Trace]) -> list[Candidate | None]:
         """Candidates with the decisions of recorded traces, of this task or of one like it, fitted to its extents.
 
         None for those of no design space of this task, and for those that are not valid here.
@@ -184,21 +190,21 @@ class DesignSpaces:
             return None
         return schedule
 
-    def _sketched(self, space: int, decisions: Decisions) -> Candidate | None:
-        shortcut = self._shortcuts[space]
+    def _replayed_fast(self, space: int, decisions: Decisions) -> Candidate | None:
+        fast = self._fast[space]
         trace = self._decided(space, decisions)
-        schedule = shortcut.schedule(self._mod, decisions) if shortcut.exists else None
+        schedule = fast.schedule(self._mod, decisions) if fast.exists else None
         if schedule is None:
             return self.replay(space, trace, 1)
-        return self._finished(space, schedule, trace, is_settled=False)
+        return self._finished(space, schedule, trace, is_verified=False)
 
-    def _finished(self, space: int, schedule: Any, trace: Any, *, is_settled: bool = True) -> Candidate | None:
+    def _finished(self, space: int, schedule: Any, trace: Any, *, is_verified: bool = True) -> Candidate | None:
         """The candidate of a schedule that the postprocessors have not seen; None when one of them refuses it."""
         schedule.enter_postproc()
         if not all(postproc.apply(schedule) for postproc in self._postprocs):
             return None
         key = int(tvm_ffi.structural_hash(schedule.mod))
-        return Candidate(trace, schedule, key, space, _decisions(trace), is_settled)
+        return Candidate(trace, schedule, key, space, _decisions(trace), is_verified)
 
     def _decided(self, space: int, decisions: Decisions) -> Any:
         """A design space's trace with decisions."""

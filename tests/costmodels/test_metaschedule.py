@@ -85,25 +85,22 @@ def test_stock_evolutionary_search_runs_with_it(context, model, tmp_path):
     from tvm.s_tir import meta_schedule as ms
 
     from costmodels.metaschedule import cost_model
-    from search.measure.local import PersistentBuilder, PersistentRunner
+    from search.measure.local import LocalCpu
+    from search.metaschedule import DeviceBuilder, DeviceRunner
     from tunedb.metaschedule.replay import target_from_tvm
 
     target = target_from_tvm(context.target)
-    builder, runner = PersistentBuilder(target, max_workers=1), PersistentRunner(target)
-    try:
+    with LocalCpu(target) as device:
         database = ms.tune_tir(
             mod=context.mod,
             target=context.target,
             work_dir=str(tmp_path),
             max_trials_global=4,
             num_trials_per_iter=4,
-            builder=builder,
-            runner=runner,
+            builder=DeviceBuilder(device),
+            runner=DeviceRunner(device),
             cost_model=cost_model(model),
             strategy=ms.search_strategy.EvolutionarySearch(population_size=16, init_measured_ratio=0.2),
             seed=1,
         )
         assert len(database) == 4
-    finally:
-        builder.close()
-        runner.close()

@@ -42,7 +42,7 @@ def test_every_trial_of_a_run_is_in_the_store(small_matmul: Any, target: Target,
 
 
 @pytest.mark.parametrize("is_given", [False, True])
-def test_an_empty_store_begins_with_schedules_that_ship(
+def test_an_empty_store_begins_with_bundled_schedules(
     small_matmul: Any, target: Target, caplog: pytest.LogCaptureFixture, is_given: bool
 ) -> None:
     from costmodels.models import RooflineModel
@@ -54,8 +54,8 @@ def test_an_empty_store_begins_with_schedules_that_ship(
     with caplog.at_level("INFO", logger="search.bo.proposals"):
         tune([Task("small", small_matmul)], store=MemoryStore(), target=target, trials=1, model=given, check=False)
 
-    (line,) = (record.getMessage() for record in caplog.records if "relatives" in record.getMessage())
-    assert ("0 schedules of relatives" in line) == is_given
+    (line,) = (record.getMessage() for record in caplog.records if "similar workloads" in record.getMessage())
+    assert ("0 schedules of similar workloads" in line) == is_given
 
 
 @pytest.mark.parametrize("strategy", ["evolutionary", "random"])
@@ -217,3 +217,89 @@ def test_senseless_requests_are_refused(small_matmul: Any, target: Target, bad: 
     arguments: dict[str, Any] = {"tasks": [Task("small", small_matmul)], "trials": 1, **bad}
     with pytest.raises(UsageError):
         tune(arguments.pop("tasks"), store=MemoryStore(), target=target, **arguments)
+
+
+def test_a_finished_trial_is_in_the_store_while_the_next_one_still_runs(
+    small_matmul: Any, target: Target, tmp_path: Path
+) -> None:
+    """A second reader sees it; the candidate after it takes as long as it likes."""
+    import tunedb
+    from search.measure.local import LocalCpu
+    from search.networks.tasks import Task
+    from search.tune import tune
+
+    second_runs, seen = threading.Event(), threading.Event()
+
+    class Slow(LocalCpu):
+        """Runs nothing after the first candidate before that was seen in the store."""
+
+        def run(self, numbers: Any, **options: Any) -> Any:
+            for place, number in enumerate(numbers):
+                if place == 1:
+                    second_runs.set()
+                    assert seen.wait(60), "the first trial never came"
+                yield from super().run([number], **options)
+
+    def look() -> None:
+        assert second_runs.wait(60)
+        with tunedb.open_store(tmp_path / "store", create=False) as reader:
+            end = time.monotonic() + 20  # the bound is one second, and the machine may be busy
+            while time.monotonic() < end and not any(t.workload_id not in WORKLOAD_IDS for t in reader.trials()):
+                time.sleep(0.05)
+            if any(trial.workload_id not in WORKLOAD_IDS for trial in reader.trials()):
+                seen.set()
+
+    looking = threading.Thread(target=look)
+    with tunedb.open_store(tmp_path / "store") as store, Slow(target) as device:
+        looking.start()
+        options: dict[str, Any] = {"trials": 4, "use_prior": False, "check": False, "device": device}
+        report = tune([Task("small", small_matmul)], store=store, target=target, **options)
+        looking.join()
+        assert seen.is_set()
+        assert report.trials == 4
+        # The kernels that say how a batch was measured are stored with its trials.
+        assert {trial.workload_id for trial in store.trials()} >= WORKLOAD_IDS
+
+
+def test_a_device_for_another_target_is_refused(small_matmul: Any, target: Target) -> None:
+    from search.measure.local import LocalCpu
+    from search.networks.targets import local_target
+    from search.networks.tasks import Task
+    from search.tune import tune
+    from tunedb.store.memory import MemoryStore
+
+    with LocalCpu(local_target(num_cores=2)) as device, pytest.raises(UsageError, match="the device runs"):
+        tune([Task("small", small_matmul)], store=MemoryStore(), target=target, trials=1, device=device)
+
+
+def test_options_are_a_value() -> None:
+    from search import TuneOptions
+
+    assert TuneOptions(8) == TuneOptions(trials=8, strategy="bo", seed=0)
+    assert TuneOptions(8).strategy_name == "bo"
+    with pytest.raises(UsageError, match="unknown strategy"):
+        TuneOptions(8, "hope")
+    with pytest.raises(UsageError, match="at least one candidate"):
+        TuneOptions(8, batch_size=0)
+
+
+def test_trials_with_cold_caches_say_so_and_are_not_mixed_with_others(small_matmul: Any, target: Target) -> None:
+    from search.networks.tasks import Task
+    from search.tune import tune
+    from tunedb.identity import conditions_of
+    from tunedb.records import DEFAULT_CONDITIONS
+    from tunedb.store.memory import MemoryStore
+
+    store = MemoryStore()
+    task = Task("small", small_matmul)
+    options: dict[str, Any] = {"store": store, "target": target, "trials": 2, "use_prior": False}
+    cold, warm = (tune([task], flush_cache=flush, **options).tasks[0] for flush in (True, False))
+    assert cold.best is not None
+    assert warm.best is not None
+    flushed = conditions_of(caches="flushed")
+    assert (cold.best.conditions, warm.best.conditions) == (flushed, DEFAULT_CONDITIONS)
+    for one, conditions in ((cold, flushed), (warm, DEFAULT_CONDITIONS)):
+        (best,) = store.best(one.workload_hash, target.target_id, conditions=conditions)
+        assert best.conditions == conditions
+    kernels = {trial.conditions for trial in store.trials() if trial.workload_id in WORKLOAD_IDS}
+    assert kernels == {DEFAULT_CONDITIONS}  # whose speed is the machine's own

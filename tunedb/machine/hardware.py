@@ -33,7 +33,7 @@ def this_machine(root: Path = Path("/")) -> Hardware:
     """The CPU that this process runs on. Memory is in whole GiB, so that a new kernel makes no new machine.
 
     Args:
-        root: where `proc` and `sys` are looked for; for tests.
+        root: the folder in which `proc` and `sys` are looked for; another one is for tests.
     """
     cpuinfo = _read(root / "proc/cpuinfo")
     caches = _caches(root / "sys/devices/system/cpu/cpu0/cache")

@@ -95,7 +95,7 @@ class _Tables:
         """Whether there is a store that can be brought to the present version."""
         present = {table.name: self.open(table.name) for table in schema.TABLES}
         if present["trials"] is None:
-            raise NotFoundError(f"there is no store at {self.root}")
+            raise NotFoundError(f"there is no store at {self.root}", kind="store", asked=str(self.root))
         for name, delta in present.items():
             if delta is None and name != "modules":
                 raise StoreError(f"the store at {self.root} has no table {name}: repair it first")

@@ -50,7 +50,7 @@ def repair(url: str | Path) -> list[Repaired]:
         raise UsageError(f"only a store in a folder can be repaired, not {url}: copy it into one, then merge it back")
     root = Path(url).expanduser().absolute()
     if not any((root / table.name / "_delta_log").is_dir() for table in schema.TABLES):
-        raise NotFoundError(f"there is no store at {root}")
+        raise NotFoundError(f"there is no store at {root}", kind="store", asked=str(url))
     _check_version(root)
     aside = root / _ASIDE / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
     with store_errors(f"repair the store at {root}"):

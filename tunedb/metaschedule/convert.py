@@ -5,7 +5,6 @@ Nothing here protects from a module or trace that crashes TVM: see `tunedb.metas
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,9 +13,10 @@ from typing import Any
 
 import msgspec
 
-from tunedb.errors import BadInputError
+from tunedb.errors import BadInputError, last_line
 from tunedb.identity import canonical_target, content_hash, trial_id
 from tunedb.ingest.formats.metaschedule import read_workload
+from tunedb.program.releases import installed_release
 from tunedb.records import DEFAULT_CONDITIONS, Hardware, Module, Outcome, Source, Target, Trace, Trial, Workload
 
 _CACHED_MODULES = 64
@@ -223,12 +223,6 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value]
 
 
-def last_line(error: BaseException) -> str:
-    """What went wrong in one line: TVM's texts hold whole programs and stack traces."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1][:300] if lines else type(error).__name__
-
-
 def _register_intrinsics(decoded: Any) -> None:
     """Makes the tensor intrinsics known that a trace uses; most use none, and all of TVM's take 15 s to load."""
     names = {attr for kind, _, attrs, _ in decoded[0] if kind == "Tensorize" for attr in attrs if isinstance(attr, str)}
@@ -247,9 +241,8 @@ def _register_intrinsics(decoded: Any) -> None:
 @lru_cache(maxsize=1)
 def release() -> str:
     """The version of the TVM that runs here, without importing it where its wheel says."""
-    try:
-        return importlib.metadata.version("apache-tvm")
-    except importlib.metadata.PackageNotFoundError:  # built from source and put on the path
-        import tvm
+    if found := installed_release():
+        return found
+    import tvm  # built from source and put on the path
 
-        return str(tvm.__version__)
+    return str(tvm.__version__)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.metadata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import msgspec
 
 from tunedb.errors import BadInputError, StoreError, UsageError
 from tunedb.machine.kernels import WORKLOAD_IDS
+from tunedb.program.releases import installed_release
 from tunedb.records import Module, Outcome, Target, Trial
 from tunedb.store.contract import Store
 from tunedb.traces import validated_trace
@@ -76,7 +76,7 @@ def export_metaschedule(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with parts[0].open("wb") as modules, parts[1].open("wb") as records:
-            writer = _Writer(store, modules, records, report, tvm_version or installed_tvm())
+            writer = _Writer(store, modules, records, report, tvm_version or installed_release())
             for trial in trials:
                 writer.write(trial)
         for part, path in zip(parts, paths, strict=True):
@@ -90,14 +90,6 @@ def export_metaschedule(
         for part in parts:
             part.unlink(missing_ok=True)
     return report
-
-
-def installed_tvm() -> str:
-    """The installed release of TVM; "" where there is none. Does not import it."""
-    try:
-        return importlib.metadata.version("apache-tvm")
-    except importlib.metadata.PackageNotFoundError:
-        return ""
 
 
 def _chosen(

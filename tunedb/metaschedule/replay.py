@@ -6,6 +6,8 @@ form is validated, and unless the caller vouches for it, it is first replayed in
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from tunedb.metaschedule.convert import (
@@ -19,7 +21,10 @@ from tunedb.metaschedule.convert import (
     workload_from_module,
 )
 from tunedb.metaschedule.probe import probe
+from tunedb.metaschedule.upgrade import replayable
+from tunedb.query.best import Best
 from tunedb.records import Module, Trace, Trial
+from tunedb.store.contract import Store
 from tunedb.traces import validated_trace
 
 __all__ = [
@@ -33,6 +38,7 @@ __all__ = [
     "target_from_tvm",
     "target_to_tvm",
     "trial_from_measurement",
+    "with_scripts",
     "workload_from_module",
 ]
 
@@ -86,3 +92,20 @@ def script(module: Module, trial: Trial) -> str:
         load_module(module)  # says why not
     validated_trace(trial.trace)
     return probe(module, trial.trace)
+
+
+def with_scripts(store: Store, found: Sequence[Best]) -> list[Best]:
+    """The same best schedules, each with its TVMScript as the installed TVM prints it.
+
+    Args:
+        store: the store that they are from.
+        found: what `tunedb.query.best.best` answered.
+
+    Raises:
+        BadInputError: one of them does not replay with this TVM.
+    """
+    scripted = []
+    for row in found:
+        module, trace = replayable(store, row.trial, release())
+        scripted.append(replace(row, script=script(module, replace(row.trial, trace=trace))))
+    return scripted

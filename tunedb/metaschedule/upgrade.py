@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from tunedb.errors import BadInputError
+from tunedb.program.releases import installed_release
 from tunedb.records import Module, Trace, Trial
 from tunedb.store.contract import Store
 from tunedb.traces import validated_trace
@@ -114,3 +115,20 @@ def replayable(store: Store, trial: Trial, release: str) -> tuple[Module, Trace]
         f"its module was written by TVM {own.tvm_version or 'of unknown release'}, which {release} cannot read, and "
         f"the store has no module of the same workload from {release}"
     )
+
+
+def hindrance(store: Store, trial: Trial) -> str | None:
+    """Why the installed TVM cannot replay a trial, as far as its form tells; None if it can.
+
+    Args:
+        store: the store that the trial is from.
+        trial: the trial. It is not replayed, and TVM is not imported.
+    """
+    release = installed_release()
+    if not release:
+        return "no TVM is installed"
+    try:
+        replayable(store, trial, release)
+    except BadInputError as error:
+        return str(error)
+    return None

@@ -49,8 +49,8 @@ def parts_of_words(words: Sequence[str]) -> tuple[str, str, tuple[int, ...]]:
     """Family, epilogue and extents of a workload of which no more is known than what a tuner calls it.
 
     Args:
-        words: of a task of AutoTVM or Ansor, the operator first, or of the name of a workload that schema version 1
-            kept: ["conv2d+relu", "1x112x112x64x7x7x3", "float32"].
+        words: the words of a task of AutoTVM or Ansor, the operator first, or of the name of a workload that schema
+            version 1 kept: ["conv2d+relu", "1x112x112x64x7x7x3", "float32"].
     """
     family, _, epilogue = (words[0] if words else "").partition("+")
     extents = next((word for word in words[1:] if re.fullmatch(r"\d+(x\d+)*", word)), "")

@@ -1,7 +1,8 @@
-"""The order of TVM releases, by their version texts."""
+"""TVM releases, by their version texts: their order, and which one is installed."""
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 
 
@@ -10,3 +11,11 @@ def release_order(version: str) -> tuple[tuple[int, ...], bool, str]:
     number = re.match(r"\d+(?:\.\d+)*", version)
     parts = tuple(int(part) for part in number[0].split(".")) if number else ()
     return parts + (0,) * (4 - len(parts)) if parts else (), "dev" not in version, version
+
+
+def installed_release() -> str:
+    """The release of the installed wheel of TVM, without importing it; "" where there is none."""
+    try:
+        return importlib.metadata.version("apache-tvm")
+    except importlib.metadata.PackageNotFoundError:
+        return ""

@@ -1,4 +1,4 @@
-"""Near-equal targets: of one kind and architecture, with other flags. Listed together, never mixed."""
+"""What targets are called, and which are near-equal: of one kind and architecture, with other flags. Never mixed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,24 @@ from collections.abc import Sequence
 from tunedb.records import Target
 
 
+def target_label(target: Target) -> str:
+    """A target's name for people, its kind, architecture and cores: "llvm znver5 8 cores"."""
+    cores = "" if target.num_cores is None else f"{target.num_cores} core{'' if target.num_cores == 1 else 's'}"
+    return " ".join(part for part in (target.kind, target.arch, cores) if part)
+
+
 def family(target: Target) -> str:
     """What near-equal targets have in common: "llvm znver5"."""
     return f"{target.kind} {target.arch}".strip()
 
 
 def near(targets: Sequence[Target], target: Target) -> list[Target]:
-    """Those of some targets that are near-equal to another, itself left out; those that differ least first."""
+    """The targets that are near-equal to another, those that differ least first.
+
+    Args:
+        targets: the targets to choose from.
+        target: the target that they are like; it is left out.
+    """
     alike = [row for row in targets if family(row) == family(target) and row.target_id != target.target_id]
     return sorted(alike, key=lambda row: (len(differences(target, row)), row.target_id))
 
@@ -27,7 +38,15 @@ def differences(one: Target, other: Target) -> dict[str, tuple[object, object]]:
 
 
 def described(target: Target, among: Sequence[Target]) -> str:
-    """In what a target differs from those that are near-equal to it: its own values of those fields; "" alone."""
+    """In what a target differs from those that are near-equal to it: "num-cores=8".
+
+    Args:
+        target: the target to be described.
+        among: all targets that there are.
+
+    Returns:
+        The target's own values of the fields in which they differ; "" where none is near-equal.
+    """
     names = {name for other in near(among, target) for name in differences(target, other)}
     fields = json.loads(target.text)
     return " ".join(f"{name}={_brief(fields.get(name))}" for name in sorted(names))

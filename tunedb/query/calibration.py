@@ -24,7 +24,13 @@ def all_workload_ids(store: StoreReader) -> list[str]:
 
 
 def calibration(store: StoreReader, target_id: str, hardware_id: str) -> Calibration:
-    """What the trials of the two kernels say of a target's code on a machine."""
+    """What a core of a machine can do with a target's code, by the trials of the two kernels.
+
+    Args:
+        store: the store that has these trials.
+        target_id: the target that the kernels were compiled for.
+        hardware_id: the machine that they ran on.
+    """
     found = []
     for kernel in KERNELS:
         secs = [

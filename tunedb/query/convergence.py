@@ -1,11 +1,12 @@
-"""How a workload's best latency fell, trial by trial."""
+"""How a workload's best latency fell, trial by trial: what `tunedb history` shows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tunedb.records import DEFAULT_CONDITIONS, Outcome, Source, Trial
+from tunedb.records import DEFAULT_CONDITIONS, Hardware, Outcome, Source, Target, Trial, WorkloadSummary
+from tunedb.store.contract import StoreReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +20,11 @@ class Improvement:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """One source's trials of a workload on one target, in order."""
+    """One source's trials of a workload on one target and machine, under one kind of conditions, in order."""
 
     source: Source
-    target_id: str
-    hardware_id: str
+    target: Target
+    hardware: Hardware
     num_trials: int
     num_failed: int
     improvements: tuple[Improvement, ...]
@@ -35,27 +36,50 @@ class History:
         return reached[-1] if reached else None
 
 
-def histories(trials: Iterable[Trial], sources: Mapping[str, Source]) -> list[History]:
-    """Best so far against trials, for each source, target, machine and kind of conditions; oldest source first.
+@dataclass(frozen=True, slots=True)
+class Convergence:
+    """A workload, and its histories."""
+
+    workload: WorkloadSummary
+    histories: tuple[History, ...]  # the oldest source first
+
+
+def convergence(store: StoreReader, prefix: str, target: str | None = None) -> Convergence:
+    """Best so far against trials, for each source, target, machine and kind of conditions.
 
     Args:
-        trials: a workload's trials in any order.
-        sources: by source id, all that the trials refer to.
+        store: the store that is asked.
+        prefix: the beginning of the workload's hash, ours or TVM's.
+        target: what the one target that is meant is called, as `Store.resolve_target` understands it; None takes all.
+
+    Raises:
+        NotFoundError: there is no such workload or target.
+        AmbiguousPrefixError: more than one workload or target is meant.
     """
+    workload = store.resolve_workload(prefix)
+    only = None if target is None else store.resolve_target(target).target_id
     groups: dict[tuple[str, str, str, str], list[Trial]] = {}
-    for trial in trials:
+    for trial in store.trials(workload.workload_id, only):
         key = (trial.source_id, trial.target_id, trial.hardware_id, trial.conditions)
         groups.setdefault(key, []).append(trial)
+    sources = {row.source_id: row for row in store.sources()}
+    targets = {row.target_id: row for row in store.targets()}
+    hardware = {row.hardware_id: row for row in store.hardware()}
     order = {source_id: place for place, source_id in enumerate(sources)}
-    found = []
-    for (source_id, target_id, hardware_id, conditions), group in sorted(
-        groups.items(), key=lambda item: order[item[0][0]]
-    ):
-        group.sort(key=lambda trial: (trial.position, trial.trial_id))
-        steps: list[Improvement] = []
-        for number, trial in enumerate(group, start=1):
-            if trial.outcome is Outcome.OK and (not steps or trial.run_secs_median < steps[-1].secs):
-                steps.append(Improvement(number, trial.run_secs_median, trial.trial_id))
-        failed = sum(trial.outcome is not Outcome.OK for trial in group)
-        found.append(History(sources[source_id], target_id, hardware_id, len(group), failed, tuple(steps), conditions))
-    return found
+    histories = [
+        _history(sources[source_id], targets[target_id], hardware[hardware_id], conditions, trials)
+        for (source_id, target_id, hardware_id, conditions), trials in sorted(
+            groups.items(), key=lambda item: order[item[0][0]]
+        )
+    ]
+    return Convergence(workload, tuple(histories))
+
+
+def _history(source: Source, target: Target, hardware: Hardware, conditions: str, trials: Sequence[Trial]) -> History:
+    steps: list[Improvement] = []
+    in_order = sorted(trials, key=lambda trial: (trial.position, trial.trial_id))
+    for number, trial in enumerate(in_order, start=1):
+        if trial.outcome is Outcome.OK and (not steps or trial.run_secs_median < steps[-1].secs):
+            steps.append(Improvement(number, trial.run_secs_median, trial.trial_id))
+    failed = sum(trial.outcome is not Outcome.OK for trial in trials)
+    return History(source, target, hardware, len(trials), failed, tuple(steps), conditions)

@@ -1,10 +1,10 @@
 """How fast a schedule is, from all measurements of it, and which schedules cannot be told apart.
 
 Noise on a shared machine is one-sided (a run is only ever slowed down) and drifts (runs in a row share their luck).
-So each pass, the runs of one trial, counts as one observation: the logarithm of its minimum. Passes differ by drift,
-which is estimated from the passes themselves, pulled towards what was found between passes on shared machines:
+So each round, the runs of one trial, counts as one observation: the logarithm of its minimum. Rounds differ by drift,
+which is estimated from the rounds themselves, pulled towards what was found between rounds on shared machines:
 
-    x_i = log(min of pass i)                              i = 1..k
+    x_i = log(min of round i)                             i = 1..k
     s^2 = (v0 s0^2 + sum_i (x_i - mean x)^2) / (v0 + k - 1)
     interval = mean x +- t(v0 + k - 1) s / sqrt(k)        Student's t
 
@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 # The same built modules measured twice, minutes apart, differed by 3 to 16% in the median, which is a standard
-# deviation of 0.03 to 0.17 a pass (the logs in data/, see its README).
+# deviation of 0.03 to 0.17 a round (the logs in data/, see its README).
 DRIFT_STD = 0.08
-DRIFT_WEIGHT = 4.0  # passes that this prior is worth
+DRIFT_WEIGHT = 4.0  # rounds that this prior is worth
 CONFIDENCE = 0.90
 
 
@@ -32,23 +32,23 @@ class Estimate:
     secs: float
     low_secs: float  # 90% interval
     high_secs: float
-    num_passes: int
+    num_rounds: int
     num_runs: int
     std_error: float  # of the logarithm of `secs`
 
 
-def estimate(passes: Sequence[Sequence[float]]) -> Estimate:
-    """Pools the passes of one schedule.
+def estimate(rounds: Sequence[Sequence[float]]) -> Estimate:
+    """Pools the rounds of one schedule.
 
     Args:
-        passes: the run times of each trial of it, in seconds; every pass has at least one, all positive.
+        rounds: the run times of each trial of it, in seconds; every round has at least one, all positive.
 
     Raises:
-        ValueError: there is no pass, or an empty one.
+        ValueError: there is no round, or an empty one.
     """
-    if not passes or not all(passes):
-        raise ValueError("an estimate needs at least one pass with at least one run")
-    logs = [math.log(min(runs)) for runs in passes]
+    if not rounds or not all(rounds):
+        raise ValueError("an estimate needs at least one round with at least one run")
+    logs = [math.log(min(runs)) for runs in rounds]
     count = len(logs)
     mean = math.fsum(logs) / count
     freedom = DRIFT_WEIGHT + count - 1
@@ -56,13 +56,13 @@ def estimate(passes: Sequence[Sequence[float]]) -> Estimate:
     std_error = math.sqrt(variance / count)
     half = student_t(freedom) * std_error
     return Estimate(
-        math.exp(mean), math.exp(mean - half), math.exp(mean + half), count, sum(map(len, passes)), std_error
+        math.exp(mean), math.exp(mean - half), math.exp(mean + half), count, sum(map(len, rounds)), std_error
     )
 
 
 def tied(one: Estimate, other: Estimate) -> bool:
     """Whether the difference of two estimates is within its own 90% interval."""
-    freedom = 2 * (DRIFT_WEIGHT - 1) + one.num_passes + other.num_passes
+    freedom = 2 * (DRIFT_WEIGHT - 1) + one.num_rounds + other.num_rounds
     return abs(math.log(one.secs / other.secs)) <= student_t(freedom) * math.hypot(one.std_error, other.std_error)
 
 

@@ -39,13 +39,13 @@ def ranked_best(
     """
     candidates = store.best(workload_id, target_id, limit + _MORE, conditions=conditions)
     wanted = {_schedule(trial) for trial in candidates}
-    passes: dict[tuple[str, str, str], list[Trial]] = defaultdict(list)
+    rounds: dict[tuple[str, str, str], list[Trial]] = defaultdict(list)
     for trial in store.trials_of_traces(workload_id, target_id, sorted({key[2] for key in wanted})):
         if trial.outcome is Outcome.OK and trial.conditions == conditions:
-            passes[_schedule(trial)].append(trial)
+            rounds[_schedule(trial)].append(trial)
     pooled = [
         (estimate([trial.run_secs for trial in trials]), min(trials, key=lambda trial: trial.run_secs_median))
-        for trials in passes.values()
+        for trials in rounds.values()
     ]
     pooled.sort(key=lambda pair: (pair[0].secs, pair[1].trial_id))
     return [Ranked(trial, found, tied(found, pooled[0][0])) for found, trial in pooled[:limit]]

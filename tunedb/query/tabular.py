@@ -50,7 +50,7 @@ def record_batches(
     """The table as a stream, in no particular order; memory does not grow with it.
 
     Args:
-        store: what from, as it is now or as of when it was opened.
+        store: the store whose trials they are, as it is now or as of when it was opened.
         workload_id: only this workload; all but those of `tunedb.machine.kernels` by default.
         target_id: only this target.
         top_k: only so many of the fastest of each workload and target; all trials, failed ones too, by default.
@@ -65,7 +65,7 @@ def record_batches(
 def to_arrow(
     store: StoreReader, workload_id: str | None = None, target_id: str | None = None, top_k: int | None = None
 ) -> pa.Table:
-    """The table in memory; see `record_batches`."""
+    """The table that `record_batches` streams, in memory."""
     with record_batches(store, workload_id, target_id, top_k) as reader:
         return reader.read_all()
 
@@ -73,7 +73,11 @@ def to_arrow(
 def to_pandas(
     store: StoreReader, workload_id: str | None = None, target_id: str | None = None, top_k: int | None = None
 ) -> pd.DataFrame:
-    """The table as a pandas data frame; see `record_batches`. Raises: UsageError: pandas is not installed."""
+    """The table as a pandas data frame, of what `record_batches` gives.
+
+    Raises:
+        UsageError: pandas is not installed.
+    """
     try:
         import pandas as pd
     except ImportError as error:
@@ -86,7 +90,11 @@ def to_pandas(
 def to_polars(
     store: StoreReader, workload_id: str | None = None, target_id: str | None = None, top_k: int | None = None
 ) -> pl.DataFrame:
-    """The table as a Polars data frame; see `record_batches`. Raises: UsageError: Polars is not installed."""
+    """The table as a Polars data frame, of what `record_batches` gives.
+
+    Raises:
+        UsageError: Polars is not installed.
+    """
     try:
         import polars as pl
     except ImportError as error:
@@ -104,15 +112,18 @@ def write_file(
     target_id: str | None = None,
     top_k: int | None = None,
 ) -> int:
-    """Writes the table to a file, and returns its rows. A write that fails leaves no file.
+    """Writes the table to a file. A write that fails leaves no file.
 
     Args:
-        store: see `record_batches`.
+        store: the store whose trials they are.
         path: the file; it must not be there.
         form: "parquet" or "arrow" (the IPC file format, which is Feather's too).
-        workload_id: see `record_batches`.
-        target_id: see there.
-        top_k: see there.
+        workload_id: only this workload, as in `record_batches`.
+        target_id: only this target.
+        top_k: only so many of the fastest of each workload and target.
+
+    Returns:
+        How many rows were written.
 
     Raises:
         UsageError: the file is there already, or `form` is neither.

@@ -101,7 +101,7 @@ class MemoryArtifacts(Artifacts):
     def read(self, name: str) -> bytes:
         with self._lock:
             if name not in self._files:
-                raise NotFoundError(f"the store has no file {name!r}")
+                raise NotFoundError(f"the store has no file {name!r}", kind="file", asked=name)
             return self._files[name]
 
     @override
@@ -145,7 +145,7 @@ class FolderArtifacts(Artifacts):
             try:
                 return path.read_bytes()
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-                raise NotFoundError(f"the store has no file {path}") from error
+                raise NotFoundError(f"the store has no file {path}", kind="file", asked=name) from error
 
     @override
     def write(self, name: str, content: bytes) -> None:
@@ -220,7 +220,7 @@ class ObjectStoreArtifacts(Artifacts):
                 with self._files().open_input_stream(checked_name(name)) as stream:
                     return bytes(stream.read())
             except FileNotFoundError as error:
-                raise NotFoundError(f"the store has no file {self.location(name)}") from error
+                raise NotFoundError(f"the store has no file {self.location(name)}", kind="file", asked=name) from error
 
     @override
     def write(self, name: str, content: bytes) -> None:

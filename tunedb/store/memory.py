@@ -150,7 +150,7 @@ class MemoryStore(Store):
     def workload(self, workload_id: str) -> Workload:
         with self._lock:
             if workload_id not in self._workloads:
-                raise NotFoundError(no_workload(workload_id))
+                raise NotFoundError(no_workload(workload_id), kind="workload", asked=workload_id)
             return self._workloads[workload_id]
 
     @override
@@ -168,7 +168,7 @@ class MemoryStore(Store):
     def module(self, module_id: str) -> Module:
         with self._lock:
             if module_id not in self._modules:
-                raise NotFoundError(no_module(module_id))
+                raise NotFoundError(no_module(module_id), kind="module", asked=module_id)
             return self._modules[module_id]
 
     @override

@@ -34,10 +34,11 @@ def pick_workload(known: Iterable[tuple[str, str, str]], prefix: str) -> str:
             begun[workload_id] = name
     found = whole if wanted and whole else begun
     if not found:
-        raise NotFoundError(f"no workload whose hash begins with {prefix!r}")
+        raise NotFoundError(f"no workload whose hash begins with {prefix!r}", kind="workload", asked=prefix)
     if len(found) > 1:
         choices = [f"{workload_id} {name}" for workload_id, name in sorted(found.items())]
-        raise AmbiguousPrefixError(f"{prefix!r} fits {len(found)} workloads: {_listed(choices)}")
+        text = f"{prefix!r} fits {len(found)} workloads: {_listed(choices)}"
+        raise AmbiguousPrefixError(text, kind="workload", asked=prefix, matches=sorted(found))
     return next(iter(found))
 
 
@@ -54,7 +55,12 @@ def pick_target(targets: Sequence[Target], text: str) -> Target:
             return found[0]
         if found:
             choices = [f"{target.target_id[:12]} {target.text}" for target in found]
-            raise AmbiguousPrefixError(f"{text!r} fits {len(found)} targets: {_listed(choices)}")
+            raise AmbiguousPrefixError(
+                f"{text!r} fits {len(found)} targets: {_listed(choices)}",
+                kind="target",
+                asked=text,
+                matches=[target.target_id for target in found],
+            )
     if wanted.startswith("{"):
         asked = canonical_target(wanted)
         alike = [
@@ -64,9 +70,13 @@ def pick_target(targets: Sequence[Target], text: str) -> Target:
             for row in near(targets, asked)
         ]
         if alike:
-            raise NotFoundError(f"no target {text!r} in the store; near-equal, with other flags: {_listed(alike)}")
+            raise NotFoundError(
+                f"no target {text!r} in the store; near-equal, with other flags: {_listed(alike)}",
+                kind="target",
+                asked=text,
+            )
     have = _listed([f"{target.target_id[:12]} {target.arch or target.kind}" for target in targets])
-    raise NotFoundError(f"no target {text!r} in the store; it has {have or 'none'}")
+    raise NotFoundError(f"no target {text!r} in the store; it has {have or 'none'}", kind="target", asked=text)
 
 
 def checked_prefix(prefix: str) -> str:
@@ -77,7 +87,7 @@ def checked_prefix(prefix: str) -> str:
     """
     wanted = prefix.strip().lower()
     if not wanted or not set(wanted) <= set(string.hexdigits):
-        raise NotFoundError(f"no record whose hash begins with {prefix!r}")
+        raise NotFoundError(f"no record whose hash begins with {prefix!r}", kind="record", asked=prefix)
     return wanted
 
 
@@ -93,10 +103,12 @@ def pick_trial(found: Sequence[Sequence[str]], prefix: str) -> Sequence[str]:
         AmbiguousPrefixError: more than one is; the message lists some.
     """
     if not found:
-        raise NotFoundError(f"no record whose hash begins with {prefix!r}")
+        raise NotFoundError(f"no record whose hash begins with {prefix!r}", kind="record", asked=prefix)
     if len(found) > 1 and found[0][0] != checked_prefix(prefix):
         listed = ", ".join(row[0] for row in found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
-        raise AmbiguousPrefixError(f"{prefix!r} fits several records: {listed}")
+        raise AmbiguousPrefixError(
+            f"{prefix!r} fits several records: {listed}", kind="record", asked=prefix, matches=[row[0] for row in found]
+        )
     return found[0]
 
 
@@ -105,7 +117,7 @@ def _readings(targets: Sequence[Target], wanted: str) -> Iterable[list[Target]]:
         try:
             target_id = canonical_target(wanted).target_id
         except BadInputError as error:
-            raise NotFoundError(str(error)) from error
+            raise NotFoundError(str(error), kind="target", asked=wanted) from error
         yield [target for target in targets if target.target_id == target_id]
         return
     yield [target for target in targets if target.arch == wanted]

@@ -161,7 +161,7 @@ def checked_table(name: str) -> TableSchema:
         NotFoundError: there is no such table.
     """
     if name not in BY_NAME:
-        raise NotFoundError(f"a store has no table {name!r}; there are {', '.join(BY_NAME)}")
+        raise NotFoundError(f"a store has no table {name!r}; there are {', '.join(BY_NAME)}", kind="table", asked=name)
     return BY_NAME[name]
 
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from tunedb.errors import NotFoundError, UsageError
+from tunedb.errors import NotFoundError, UsageError, first_line
 from tunedb.records import SqlResult
 from tunedb.store.schema import TABLES
 
@@ -51,14 +51,14 @@ def run_sql(read: Callable[[str], object], query: str, limit_secs: float) -> Sql
         return _within(database, query, limit_secs)
     except duckdb.CatalogException as error:
         raise NotFoundError(
-            f"{_first_line(error)}; there are {', '.join(sorted(table.name for table in TABLES))}"
+            f"{first_line(error)}; there are {', '.join(sorted(table.name for table in TABLES))}"
         ) from error
     except duckdb.BinderException as error:
-        raise NotFoundError(_first_line(error)) from error
+        raise NotFoundError(first_line(error)) from error
     except duckdb.InterruptException as error:
         raise UsageError(f"the query took longer than {limit_secs:g} s and was stopped") from error
     except duckdb.Error as error:
-        raise UsageError(_first_line(error)) from error
+        raise UsageError(first_line(error)) from error
     finally:
         database.close()
 
@@ -84,7 +84,3 @@ def _within(database: Any, query: str, limit_secs: float) -> SqlResult:
         return SqlResult(tuple(table.column_names), list(zip(*columns, strict=True)))
     finally:
         timer.cancel()
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -29,3 +29,21 @@ def test_covariance_is_not_changed() -> None:
     covariance = np.eye(3)
     select_batch(np.zeros(3), covariance, size=3, beta=1.0, noise=1e-3)
     assert np.array_equal(covariance, np.eye(3))
+
+
+def test_what_is_being_measured_is_not_picked_and_its_look_alikes_are_less_uncertain() -> None:
+    # 0 and 1 are the same but for a hair; 2 is a little slower and unlike them.
+    covariance = np.array([[1.0, 0.999, 0.0], [0.999, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    mean = np.array([0.0, 0.01, 0.1])
+    assert select_batch(mean, covariance, size=1, beta=1.0, noise=1e-3) == [0]
+    assert select_batch(mean, covariance, size=2, beta=1.0, noise=1e-3, observed=[0]) == [2, 1]
+    # As if it had been picked first: the rest of a batch is the same.
+    rng = np.random.default_rng(0)
+    root = rng.normal(size=(12, 12))
+    covariance, mean = root @ root.T, rng.normal(size=12)
+    whole = select_batch(mean, covariance, size=6, beta=1.0, noise=0.01)
+    assert select_batch(mean, covariance, size=4, beta=1.0, noise=0.01, observed=whole[:2]) == whole[2:]
+
+
+def test_nothing_is_left_when_all_is_being_measured() -> None:
+    assert select_batch(np.zeros(3), np.eye(3), size=2, beta=1.0, noise=1e-3, observed=[0, 1, 2]) == []

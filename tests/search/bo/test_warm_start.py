@@ -4,10 +4,10 @@ import pytest
 
 from costmodels.shipped import BestSchedules
 from search.bo.warm_start import failed, recall
-from tunedb.identity import canonical_target, content_hash, source
+from tunedb.identity import canonical_target, conditions_of, content_hash, source
 from tunedb.machine.hardware import hardware_named
 from tunedb.program.families import parts_of_words
-from tunedb.records import Outcome, Target, Trace, Trial, Workload
+from tunedb.records import Module, Outcome, Target, Trace, Trial, Workload
 from tunedb.store.memory import MemoryStore
 
 TARGET = canonical_target('{"kind":"llvm","mcpu":"znver5","num-cores":1}')
@@ -22,11 +22,15 @@ def workload(name: str) -> Workload:
     return Workload(content_hash("w", name), name, *parts_of_words(name.split(" ")), "{}")
 
 
+def module(of: Workload) -> Module:
+    return Module(content_hash("m", of.name), of.workload_id, "1", "0.27", b"{}")
+
+
 def trial(of: Workload, target: Target, number: int, secs: float | None) -> Trial:
     return Trial(
         trial_id=f"{of.name} {target.target_id} {number}",
         workload_id=of.workload_id,
-        module_id="",
+        module_id=module(of).module_id,
         target_id=target.target_id,
         hardware_id=MACHINE.hardware_id,
         source_id=SOURCE.source_id,
@@ -54,6 +58,7 @@ def store() -> MemoryStore:
     store.append(
         trials,
         workloads=[TUNED, NEAR, FAR, UNLIKE],
+        modules=[module(of) for of in (TUNED, NEAR, FAR, UNLIKE)],
         targets=[TARGET, OTHER, GPU],
         hardware=[MACHINE],
         sources=[SOURCE],
@@ -61,60 +66,72 @@ def store() -> MemoryStore:
     return store
 
 
-def test_own_trials_come_with_their_failures_the_fastest_first(store: MemoryStore) -> None:
+def test_earlier_trials_come_with_their_failures_the_fastest_first(store: MemoryStore) -> None:
     history = recall(store, TUNED, TARGET)
-    assert [one.position for one in history.own] == [2, 0, 1]
-    assert [failed(one) for one in history.own] == [False, False, True]
+    assert [one.position for one in history.trials] == [2, 0, 1]
+    assert [failed(one) for one in history.trials] == [False, False, True]
 
 
 def test_other_targets_of_the_kind_are_told_apart(store: MemoryStore) -> None:
     history = recall(store, TUNED, TARGET)
-    assert {one.target_id for one in history.elsewhere} == {OTHER.target_id}
-    assert len(history.elsewhere) == 3
+    assert {one.target_id for one in history.other_targets} == {OTHER.target_id}
+    assert len(history.other_targets) == 3
 
 
-def test_relatives_are_the_same_operator_the_nearest_and_their_fastest_first(store: MemoryStore) -> None:
-    relatives = [one.decisions.decode() for one in recall(store, TUNED, TARGET).relatives]
-    assert relatives[0] == f'[[1,"{NEAR.name} 5"]]'
-    assert relatives[4] == f'[[1,"{FAR.name} 5"]]'
-    assert len(relatives) == 8
-    assert not any("softmax" in one for one in relatives)
+def test_similar_workloads_are_of_the_same_operator_the_nearest_and_their_fastest_first(store: MemoryStore) -> None:
+    similar = [one.decisions.decode() for one in recall(store, TUNED, TARGET).similar]
+    assert similar[0] == f'[[1,"{NEAR.name} 5"]]'
+    assert similar[4] == f'[[1,"{FAR.name} 5"]]'
+    assert len(similar) == 8
+    assert not any("softmax" in one for one in similar)
 
 
 def test_what_is_known_on_another_target_only_is_taken_from_there(store: MemoryStore) -> None:
-    assert recall(store, TUNED, OTHER).relatives == recall(store, TUNED, TARGET).relatives
+    assert recall(store, TUNED, OTHER).similar == recall(store, TUNED, TARGET).similar
 
 
-def test_a_new_workload_has_relatives_only_and_an_empty_store_nothing(store: MemoryStore) -> None:
+def test_a_new_workload_has_similar_ones_only_and_an_empty_store_nothing(store: MemoryStore) -> None:
     new = dataclasses.replace(workload("matmul 1x64x64x64 float32"))
     history = recall(store, new, TARGET)
-    assert not history.own
-    assert not history.elsewhere
-    assert len(history.relatives) == 2 + 4 + 4  # good schedules of the three matmuls
+    assert not history.trials
+    assert not history.other_targets
+    assert len(history.similar) == 2 + 4 + 4  # good schedules of the three matmuls
     assert len(recall(MemoryStore(), new, TARGET)) == 0
 
 
-def test_what_ships_stands_behind_the_stores_own(store: MemoryStore) -> None:
-    def shipped(of: Workload, target: Target) -> BestSchedules:
+def test_bundled_schedules_stand_behind_the_stores_own(store: MemoryStore) -> None:
+    def bundled(of: Workload, target: Target) -> BestSchedules:
         return BestSchedules(
             of.workload_id, of.name, of.family, of.epilogue, of.extents, target, (Trace(b"[]", target.arch.encode()),)
         )
 
     nearer = workload("matmul 1x128x128x130 float32")
-    rows = [shipped(nearer, GPU_LIKE), shipped(nearer, OTHER), shipped(NEAR, OTHER), shipped(UNLIKE, TARGET)]
-    relatives = [one.decisions.decode() for one in recall(store, TUNED, OTHER, rows).relatives]
+    rows = [bundled(nearer, GPU_LIKE), bundled(nearer, OTHER), bundled(NEAR, OTHER), bundled(UNLIKE, TARGET)]
+    similar = [one.decisions.decode() for one in recall(store, TUNED, OTHER, rows).similar]
 
-    assert relatives[0] == "rocketlake"  # for this very target, not the first of all
-    assert relatives[1] == f'[[1,"{NEAR.name} 5"]]'  # of it the store has four, which come first
-    assert len(relatives) == 1 + 4 + 4
-    assert recall(MemoryStore(), TUNED, TARGET, rows).relatives == (rows[0].traces[0], rows[2].traces[0])
+    assert similar[0] == "rocketlake"  # for this very target, not the first of all
+    assert similar[1] == f'[[1,"{NEAR.name} 5"]]'  # of it the store has four, which come first
+    assert len(similar) == 1 + 4 + 4
+    assert recall(MemoryStore(), TUNED, TARGET, rows).similar == (rows[0].traces[0], rows[2].traces[0])
 
 
-def test_the_workloads_own_schedules_may_ship(store: MemoryStore) -> None:
+def test_the_workloads_own_schedules_may_be_bundled(store: MemoryStore) -> None:
     row = BestSchedules(
         TUNED.workload_id, TUNED.name, TUNED.family, TUNED.epilogue, TUNED.extents, OTHER, (Trace(b"[]", b"shipped"),)
     )
     history = recall(store, TUNED, TARGET, [row])
 
-    assert history.relatives[0].decisions == b"shipped"
-    assert len(history.own) == 3
+    assert history.similar[0].decisions == b"shipped"
+    assert len(history.trials) == 3
+
+
+def test_latencies_under_other_conditions_say_nothing(store: MemoryStore) -> None:
+    flushed = conditions_of(caches="flushed")
+    history = recall(store, TUNED, TARGET, conditions=flushed)
+    assert history.trials == history.other_targets == ()
+    assert len(history.similar) == 8  # whose latencies nobody compares
+
+    again = dataclasses.replace(trial(TUNED, TARGET, 9, 4e-3), conditions=flushed)
+    store.append([again])
+    assert recall(store, TUNED, TARGET, conditions=flushed).trials == (again,)
+    assert len(recall(store, TUNED, TARGET).trials) == 3

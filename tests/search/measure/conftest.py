@@ -1,4 +1,4 @@
-"""Builder and runner processes."""
+"""This machine's CPU as a device, shared by the tests of a file."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,10 +9,8 @@ from tunedb.records import Target
 
 
 @pytest.fixture(scope="module")
-def pools(target: Target) -> Iterator[Any]:
-    from search.measure.local import PersistentBuilder, PersistentRunner
+def device(target: Target) -> Iterator[Any]:
+    from search.measure.local import LocalCpu
 
-    made = PersistentBuilder(target, max_workers=1), PersistentRunner(target)
-    yield made
-    for pool in made:
-        pool.close()
+    with LocalCpu(target) as made:
+        yield made

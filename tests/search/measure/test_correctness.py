@@ -3,7 +3,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tunedb.records import Target, Trace
+from search.measure.device import Device
+from tunedb.records import Trace
 
 pytestmark = pytest.mark.tvm
 
@@ -17,46 +18,42 @@ def trace(context: Any) -> Trace:
     return recorded_trace(spaces.sample(4)[0].schedule.trace)
 
 
-def test_a_schedule_computes_what_the_program_does(small_matmul: Any, trace: Trace, target: Target, pools: Any) -> None:
+def test_a_schedule_computes_what_the_program_does(small_matmul: Any, trace: Trace, device: Device) -> None:
     from search.measure.correctness import check_numbers
 
-    found = check_numbers(small_matmul, trace, target, *pools)
+    found = check_numbers(small_matmul, trace, device)
     assert found.agrees
     assert found.deviation is not None
     assert found.deviation < 1e-5
 
 
-def test_another_program_is_caught(small_matmul: Any, target: Target, pools: Any) -> None:
-    from tvm import te
-    from tvm.ir import IRModule
+def test_a_schedule_that_computes_something_else_is_caught(
+    small_matmul: Any, trace: Trace, device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from search.measure import correctness
+    from search.measure.programs import program_of
+    from tests.search.measure import modules
 
-    from search.measure import workers
-
-    a, b = (te.placeholder((64, 64), name=name) for name in "ab")
-    c = te.compute((64, 64), lambda i, j: a[i, j] + b[i, j], name="c")
-    builder, runner = pools
-    from tunedb.metaschedule.replay import target_to_tvm
-
-    wrong = IRModule({"main": te.create_prim_func([a, b, c]).with_attr("global_symbol", "main")})
-    paths = [builder.build_one(mod, target_to_tvm(target)) for mod in (small_matmul, wrong)]
-    args = (("TENSOR", "float32", [64, 64]),) * 3
-    assert runner.pool.submit(workers.deviation, *paths, "cpu", args, 0).result() > 0.1
+    monkeypatch.setattr(correctness, "scheduled_program", lambda *_: program_of(modules.added()))
+    found = correctness.check_numbers(small_matmul, trace, device)
+    assert found.agrees is False
+    assert found.deviation is not None
+    assert found.deviation > 0.1
 
 
-def test_what_cannot_be_run_is_not_called_wrong(small_matmul: Any, target: Target, pools: Any) -> None:
+def test_what_cannot_be_run_is_not_called_wrong(small_matmul: Any, device: Device) -> None:
     from search.measure.correctness import check_numbers
 
-    found = check_numbers(small_matmul, Trace(b'[["Foo",[],[],[]]]', b"[]"), target, *pools)
+    found = check_numbers(small_matmul, Trace(b'[["Foo",[],[],[]]]', b"[]"), device)
     assert found.agrees is None
     assert found.problem
 
 
-def test_a_hopeless_candidate_is_run_once(small_matmul: Any, target: Target, pools: Any) -> None:
-    from search.measure import workers
-    from tunedb.metaschedule.replay import target_to_tvm
+def test_what_takes_too_long_untuned_is_not_called_wrong(small_matmul: Any, trace: Trace, target: Any) -> None:
+    from search.measure.correctness import check_numbers
+    from search.measure.local import LocalCpu, LocalOptions
 
-    builder, runner = pools
-    path = builder.build_one(small_matmul, target_to_tvm(target))
-    args = (("TENSOR", "float32", [64, 64]),) * 3
-    assert len(runner.pool.submit(workers.run, path, "cpu", args, 3, 1, 1e-9).result()) == 1
-    assert len(runner.pool.submit(workers.run, path, "cpu", args, 3, 1, 1.0).result()) == 3
+    with LocalCpu(target, LocalOptions(build_timeout_secs=0.001)) as hasty:
+        found = check_numbers(small_matmul, trace, hasty)
+    assert found.agrees is None
+    assert found.problem == "it takes too long untuned"

@@ -1,5 +1,7 @@
-"""Real workers, and candidates that really fail."""
+"""Real workers, and candidates that really fail. What every device does is in `test_device_conformance`."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -9,261 +11,206 @@ from typing import Any
 
 import pytest
 
-from search.measure.observer import INTERRUPTED
+from search.measure.device import Device, Measurement, Timing
+from tests.search.measure import modules
 from tunedb.records import Outcome, Target
 
 pytestmark = pytest.mark.tvm
 
-
-def slow_module() -> Any:
-    """An unscheduled matrix product of 4096: minutes."""
-    from tvm import te
-    from tvm.ir import IRModule
-    from tvm.s_tir.meta_schedule.testing import te_workload
-
-    function = te.create_prim_func(te_workload.matmul(4096, 4096, 4096))
-    return IRModule({"main": function.with_attr("global_symbol", "main")})
+SOON = Timing(repeat=2, min_repeat_ms=1)
 
 
-def threaded_module(mod: Any) -> Any:
-    """Loops bound to GPU threads, which no CPU has."""
-    from tvm.s_tir import Schedule
+def local(target: Target, **options: Any) -> Any:
+    from search.measure.local import LocalCpu, LocalOptions
 
-    schedule = Schedule(mod)
-    schedule.bind(schedule.get_loops(schedule.get_sblock("C"))[0], "threadIdx.x")
-    return schedule.mod
-
-
-class Heard:
-    def __init__(self) -> None:
-        self.events: list[tuple[str, Outcome, str]] = []
-
-    def built(self, index: int, artifact_path: str | None, outcome: Outcome, error: str) -> None:
-        self.events.append((f"built {index}", outcome, error))
-
-    def ran(self, artifact_path: str, run_secs: list[float] | None, outcome: Outcome, error: str) -> None:
-        self.events.append(("ran", outcome, error))
+    return LocalCpu(target, LocalOptions(**{"timing": SOON, **options}))
 
 
 @pytest.fixture
-def heard() -> Heard:
-    return Heard()
+def just_in_time(target: Target) -> Iterator[Any]:
+    from search.measure.local import Plan
+
+    with local(target, plan=Plan.JUST_IN_TIME) as made:
+        yield made
 
 
-@pytest.fixture
-def builder(target: Target, heard: Heard) -> Iterator[Any]:
-    from search.measure.local import PersistentBuilder
+def handed_over(device: Device, *mods: Any) -> list[int]:
+    from search.measure.programs import program_of
 
-    made = PersistentBuilder(target, max_workers=1, observer=heard)
-    yield made
-    made.close()
+    return [build.number for build in device.build([program_of(mod) for mod in mods])]
 
 
-def built(builder: Any, target: Target, *mods: Any) -> Any:
-    from tvm.s_tir.meta_schedule.builder import BuilderInput
-
-    from tunedb.metaschedule.replay import target_to_tvm
-
-    return builder.build([BuilderInput(mod, target_to_tvm(target)) for mod in mods])
+def measured(device: Device, *mods: Any) -> list[Measurement]:
+    return list(device.run(handed_over(device, *mods)))
 
 
-def test_a_build_that_fails_costs_itself_only(builder: Any, target: Target, small_matmul: Any, heard: Heard) -> None:
-    failed, good = built(builder, target, threaded_module(small_matmul), small_matmul)
-    assert failed.artifact_path is None
-    assert good.artifact_path is not None
-    assert [(what, outcome) for what, outcome, _ in heard.events] == [
-        ("built 0", Outcome.COMPILE_ERROR),
-        ("built 1", Outcome.OK),
-    ]
-    assert heard.events[0][2]
+def test_a_run_that_hangs_is_cut_off_and_the_next_one_works(target: Target) -> None:
+    with local(target, run_timeout_secs=4.0) as device:
+        hung, good = measured(device, modules.matmul(4096), modules.matmul(64))
+    assert hung.outcome is Outcome.RUN_TIMEOUT
+    assert "longer than 4 s" in hung.error
+    assert (good.outcome, len(good.run_secs)) == (Outcome.OK, 2)
 
 
-def test_a_run_that_hangs_or_crashes_is_cut_off_and_the_next_one_works(
-    builder: Any, target: Target, small_matmul: Any, heard: Heard
-) -> None:
-    from tvm.s_tir import meta_schedule as ms
-
-    from search.measure.local import PersistentRunner
-
-    slow_built, good_built = built(builder, target, slow_module(), small_matmul)
-    large = [ms.arg_info.TensorInfo("float32", [4096, 4096])] * 3
-    square = [ms.arg_info.TensorInfo("float32", [64, 64])] * 3
-    runner = PersistentRunner(target, timeout_secs=4.0, repeat=2, observer=heard)
-    heard.events.clear()
-    inputs = [
-        ms.runner.RunnerInput(slow_built.artifact_path, "cpu", large),
-        ms.runner.RunnerInput("/no/such/artifact.tar", "cpu", large),
-        ms.runner.RunnerInput(good_built.artifact_path, "cpu", square),
-    ]
-    hung, broken, good = (future.result() for future in runner.run(inputs))
-    runner.close()
-    assert "longer than 4 s" in str(hung.error_msg)
-    assert broken.error_msg is not None
-    assert good.error_msg is None
-    assert len(good.run_secs) == 2
-    assert [outcome for _, outcome, _ in heard.events] == [Outcome.RUN_TIMEOUT, Outcome.RUN_ERROR, Outcome.OK]
+def test_a_run_that_crashes_costs_itself_only(target: Target) -> None:
+    with local(target) as device:
+        broken, good = handed_over(device, modules.matmul(64), modules.matmul(64))
+        Path(device._known[broken].archive).write_text("nothing that can be loaded")
+        outcomes = {one.number: one.outcome for one in device.run([broken, good])}
+    assert outcomes == {broken: Outcome.RUN_ERROR, good: Outcome.OK}
 
 
-def test_what_was_not_run_when_the_stop_came_is_no_trial(target: Target, heard: Heard) -> None:
-    import threading
-
-    from tvm.s_tir import meta_schedule as ms
-
-    from search.measure.local import PersistentRunner
-
-    stop = threading.Event()
-    stop.set()
-    runner = PersistentRunner(target, observer=heard, stop=stop)
-    (future,) = runner.run([ms.runner.RunnerInput("never-opened.tar", "cpu", [])])
-    runner.close()
-    assert str(future.result().error_msg) == INTERRUPTED
-    assert heard.events == []
-
-
-def test_flushed_caches_make_a_kernel_slower(builder: Any, target: Target) -> None:
-    from tvm import te
-    from tvm.ir import IRModule
-
-    from search.measure.local import PersistentRunner
-
+def test_flushed_caches_make_a_kernel_slower(device: Device) -> None:
     # Hardly any arithmetic: with its inputs in the innermost cache it takes a fraction of the time.
+    from tvm import te
+
+    from search.measure.programs import program_of
+
     a, b = (te.placeholder((16384,), name=name, dtype="float32") for name in "ab")
-    c = te.compute((16384,), lambda i: a[i] + b[i], name="c")
-    mod = IRModule({"main": te.create_prim_func([a, b, c]).with_attr("global_symbol", "main")})
-    (made,) = built(builder, target, mod)
-    args = (("TENSOR", "float32", [16384]),) * 3
-    fastest = {}
-    for flush in (False, True):
-        runner = PersistentRunner(target, flush_cache=flush)
-        run_secs = runner.measure(made.artifact_path, "cpu", args)
-        runner.close()
-        assert len(run_secs) == 3
-        fastest[flush] = min(run_secs)
+    mod = modules.of_operators(a, b, te.compute((16384,), lambda i: a[i] + b[i], name="c"))
+    (build,) = device.build([program_of(mod)], keep=True)
+    fastest = {False: float("inf"), True: float("inf")}
+    for _ in range(4):  # other work on the machine makes a run longer, never shorter
+        for flush in (False, True):
+            (one,) = device.run([build.number], timing=Timing(flush_cache=flush))
+            assert len(one.run_secs) == 3
+            fastest[flush] = min(fastest[flush], *one.run_secs)
+    device.release([build.number])
     assert fastest[True] > fastest[False]
 
 
-def run_of(runner: Any, results: Any) -> Any:
-    from tvm.s_tir import meta_schedule as ms
+def test_programs_leave_nothing_behind_once_they_have_run(target: Target) -> None:
+    with local(target) as device:
+        folder = Path(device._folder.name)
+        numbers = handed_over(device, modules.matmul(64), modules.added())
+        assert len(list(folder.iterdir())) == 2
+        assert [one.outcome for one in device.run(numbers)] == [Outcome.OK] * 2
+        assert list(folder.iterdir()) == []
+    assert not folder.exists()
 
-    square = [ms.arg_info.TensorInfo("float32", [64, 64])] * 3
-    inputs = [ms.runner.RunnerInput(result.artifact_path, "cpu", square) for result in results]
-    return [future.result() for future in runner.run(inputs)]
+
+@pytest.mark.parametrize("plan", ["PIPELINED", "IN_TURN", "JUST_IN_TIME"])
+def test_a_plan_says_when_a_build_begins(target: Target, plan: str) -> None:
+    from search.measure.local import Plan
+
+    with local(target, plan=Plan[plan]) as device:
+        number, other = handed_over(device, modules.matmul(64), modules.matmul(64))
+        assert (device._known[other].building is not None) == (plan == "PIPELINED")
+        assert device._known[number].build is None  # promised
+        runs = device.run([number, other])
+        assert next(runs).outcome is Outcome.OK
+        assert (device._known[other].building is not None) == (plan == "PIPELINED")
+        assert next(runs).outcome is Outcome.OK
 
 
-@pytest.mark.parametrize("way", ["pipelined", "in turn", "just in time"])
-def test_the_next_is_built_while_one_is_measured_or_after(
-    builder: Any, target: Target, small_matmul: Any, heard: Heard, way: str
+@pytest.mark.parametrize(
+    ("cores_apart", "is_disturbed", "kind", "plan"),
+    [
+        (True, False, "llvm", "PIPELINED"),
+        (True, True, "llvm", "JUST_IN_TIME"),
+        (False, False, "llvm", "JUST_IN_TIME"),
+        (False, False, "c", "IN_TURN"),
+    ],
+)
+def test_the_plan_is_chosen_once_by_what_disturbs_what(
+    cores_apart: bool, is_disturbed: bool, kind: str, plan: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from search.measure.local import PersistentRunner
+    from search.measure import local as module
+    from search.measure.placement import Placement
+    from tunedb.identity import canonical_target
 
-    runner = PersistentRunner(target, repeat=2, observer=heard, builder=builder)
-    builder.is_pipelined = way == "pipelined"
-    builder.is_in_turn = way != "pipelined"
-    builder.compiles_in = runner.pool if way == "just in time" else None
-    results = built(builder, target, threaded_module(small_matmul), small_matmul)
-    assert all(result.error_msg is None for result in results)  # promised
-    assert heard.events == []
-    failed, good = run_of(runner, results)
-    assert Path(results[1].artifact_path).exists() == (way != "just in time")
-    runner.close()
-    assert failed.error_msg is not None
-    assert len(good.run_secs) == 2
-    assert [(what, outcome) for what, outcome, _ in heard.events] == [
-        ("built 0", Outcome.COMPILE_ERROR),
-        ("built 1", Outcome.OK),
-        ("ran", Outcome.OK),
-    ]
+    core = min(os.sched_getaffinity(0))
+    placement = Placement((core,), (core,)) if cores_apart else Placement()
+    monkeypatch.setattr(module.LocalCpu, "_is_disturbed", lambda *_: is_disturbed)
+    with local(canonical_target({"kind": kind, "num-cores": 1}), placement=placement) as device:
+        assert device.plan is module.Plan.TOGETHER
+        device.calibrate(0)
+        assert device.plan is module.Plan[plan]
+    with local(canonical_target({"kind": kind, "num-cores": 1}), plan=module.Plan.TOGETHER) as told:
+        told.calibrate(0)
+        assert told.plan is module.Plan.TOGETHER
 
 
-def test_what_is_compiled_just_in_time_is_run_in_that_process_and_fails_alone(
-    builder: Any, target: Target, small_matmul: Any, heard: Heard
-) -> None:
-    import os
+def test_a_busy_build_worker_is_tried_out(target: Target) -> None:
+    """It builds and runs; what comes of it is the machine's affair."""
+    from search.measure.placement import Placement
+    from search.measure.programs import program_of
 
-    from search.measure.local import PersistentRunner
+    core = min(os.sched_getaffinity(0))
+    with local(target, placement=Placement((core,), (core,))) as device:
+        (build,) = device.build([program_of(modules.matmul(64))], keep=True)
+        device.calibrate(build.number)
+        assert device.plan.name in ("PIPELINED", "JUST_IN_TIME")
 
-    runner = PersistentRunner(target, repeat=2, observer=heard, builder=builder)
-    builder.is_in_turn, builder.compiles_in = True, runner.pool
-    run_of(runner, built(builder, target, small_matmul))
-    first = runner.pool.submit(os.getpid).result()
-    (worker,) = runner.pool._worker_map.values()
+
+def test_what_is_compiled_just_in_time_is_run_in_that_process_and_fails_alone(just_in_time: Any) -> None:
+    device, pool = just_in_time, just_in_time._runner
+    assert measured(device, modules.matmul(64))[0].outcome is Outcome.OK
+    first = pool.submit(os.getpid).result()
+    (worker,) = pool._worker_map.values()
     worker._remaining_uses = 1  # it would be replaced after compiling, and before running what it compiled
-    (good,) = run_of(runner, built(builder, target, small_matmul))
+    (good,) = measured(device, modules.matmul(64))
     assert len(good.run_secs) == 2
-    assert runner.pool.submit(os.getpid).result() != first
+    assert pool.submit(os.getpid).result() != first
     # A compilation that takes too long is one, and no run.
-    heard.events.clear()
-    builder.pool.timeout_secs = 0.001
-    (slow,) = run_of(runner, built(builder, target, small_matmul))
-    builder.pool.timeout_secs = 15.0
-    (good,) = run_of(runner, built(builder, target, small_matmul))
-    runner.close()
-    assert "longer than 0.001 s" in str(slow.error_msg)
-    assert len(good.run_secs) == 2
-    assert [outcome for _, outcome, _ in heard.events] == [Outcome.COMPILE_TIMEOUT, Outcome.OK, Outcome.OK]
+    device._builders.timeout_secs = 0.001
+    (slow,) = measured(device, modules.matmul(64))
+    device._builders.timeout_secs = 15.0
+    (good,) = measured(device, modules.matmul(64))
+    assert slow.outcome is Outcome.COMPILE_TIMEOUT
+    assert "longer than 0.001 s" in slow.error
+    assert (good.outcome, len(good.run_secs)) == (Outcome.OK, 2)
 
 
-def test_what_calls_a_library_is_measured_as_it_will_be_linked(builder: Any, target: Target, heard: Heard) -> None:
-    from tvm import te, tirx
-    from tvm.ir import IRModule
-
-    from search.measure.local import PersistentRunner
-
-    def applied(function: Any) -> Any:
-        a, b = (te.placeholder((64, 64), name=name, dtype="float32") for name in "ab")
-        c = te.compute((64, 64), lambda i, j: function(a[i, j]) + b[i, j], name="c")
-        return IRModule({"main": te.create_prim_func([a, b, c]).with_attr("global_symbol", "main")})
+def test_what_calls_a_library_is_measured_as_it_will_be_linked(just_in_time: Any) -> None:
+    from tvm import tirx
 
     for function, is_linked in ((tirx.exp, True), (tirx.sqrt, False)):
-        runner = PersistentRunner(target, repeat=2, observer=heard, builder=builder)
-        builder.is_in_turn, builder.compiles_in = True, runner.pool
-        results = built(builder, target, applied(function))
-        (good,) = run_of(runner, results)
-        runner.close()
-        assert len(good.run_secs) == 2
-        assert Path(results[0].artifact_path).exists() == is_linked
+        (number,) = handed_over(just_in_time, modules.applied(function))
+        built = just_in_time._known[number]
+        (one,) = just_in_time.run([number])
+        assert len(one.run_secs) == 2
+        assert (built.archive is not None) == is_linked
 
 
-def test_a_build_is_given_many_times_what_builds_take(builder: Any, target: Target, small_matmul: Any) -> None:
-    before = builder.pool.timeout_secs
-    built(builder, target, *[small_matmul] * 7)
-    assert builder.pool.timeout_secs == before  # too few to tell
-    built(builder, target, small_matmul)
-    assert 4.0 <= builder.pool.timeout_secs <= before
-    builder._build_secs = [0.01] * 20
-    built(builder, target, small_matmul)
-    assert builder.pool.timeout_secs == 4.0
-    builder._build_secs = [60.0] * 20
-    built(builder, target, small_matmul)
-    assert builder.pool.timeout_secs == before  # no longer than what it was asked for
+def test_a_build_is_given_many_times_what_builds_take(target: Target) -> None:
+    with local(target) as device:
+        before = device._builders.timeout_secs
+        handed_over(device, *[modules.matmul(64)] * 7)
+        assert device._builders.timeout_secs == before  # too few to tell
+        handed_over(device, modules.matmul(64))
+        assert 4.0 <= device._builders.timeout_secs <= before
+        device._build_secs = [0.01] * 20
+        handed_over(device, modules.matmul(64))
+        assert device._builders.timeout_secs == 4.0
+        device._build_secs = [60.0] * 20
+        handed_over(device, modules.matmul(64))
+        assert device._builders.timeout_secs == before  # no longer than what it was asked for
 
 
 def test_a_worker_that_is_killed_is_followed_by_another(target: Target) -> None:
-    import os
-    import signal
-
     from search.measure import zygote
-    from search.measure.local import PersistentRunner
 
-    runner = PersistentRunner(target)
-    first = runner.pool.submit(os.getpid).result()
+    device = local(target)
+    pool = device._runner
+    first = pool.submit(os.getpid).result()
     assert first != os.getpid()
-    assert runner.pool.submit(os.getpid).result() == first
+    assert pool.submit(os.getpid).result() == first
     os.kill(first, signal.SIGKILL)
     with pytest.raises(ChildProcessError):
-        runner.pool.submit(os.getpid).result()
-    second = runner.pool.submit(os.getpid).result()
+        pool.submit(os.getpid).result()
+    second = pool.submit(os.getpid).result()
     assert second != first
     # So is the process that they are forks of.
     parent = zygote._ZYGOTE._process
     assert parent is not None
     parent.kill()
     parent.wait()
-    other = PersistentRunner(target)
-    assert other.pool.submit(os.getpid).result() not in (first, second)
-    assert runner.pool.submit(os.getpid).result() == second  # which lives on
+    other = local(target)
+    assert other._runner.submit(os.getpid).result() not in (first, second)
+    assert pool.submit(os.getpid).result() == second  # which lives on
     other.close()
-    runner.close()
+    device.close()
     ended = time.monotonic() + 5.0
     while time.monotonic() < ended and Path(f"/proc/{second}").exists():
         time.sleep(0.01)
@@ -294,8 +241,6 @@ stop.set()
 
 
 def test_cores_are_shared_out() -> None:
-    import os
-
     from search.measure.placement import place
 
     available = os.sched_getaffinity(0)
@@ -309,11 +254,8 @@ def test_cores_are_shared_out() -> None:
 
 
 def test_workers_stay_on_their_cores(target: Target) -> None:
-    import os
-
-    from search.measure.local import PersistentRunner
+    from search.measure.placement import Placement
 
     core = min(os.sched_getaffinity(0))
-    runner = PersistentRunner(target, cores=(core,))
-    assert runner.pool.submit(os.sched_getaffinity, 0).result() == {core}
-    runner.close()
+    with local(target, placement=Placement(measuring=(core,))) as device:
+        assert device._runner.submit(os.sched_getaffinity, 0).result() == {core}

@@ -13,7 +13,7 @@ def context_of(target: Any, operator: str, sizes: list[int]) -> Any:
     from tvm.s_tir import meta_schedule as ms
 
     from search.corpus import operators
-    from tunedb.metaschedule import target_to_tvm
+    from tunedb.metaschedule.replay import target_to_tvm
 
     return ms.TuneContext(
         mod=IRModule({"main": operators.prim_func(operator, sizes)}),
@@ -31,13 +31,13 @@ def spaces_of(context: Any) -> Any:
 
 
 @pytest.mark.parametrize(("operator", "sizes"), OPERATORS)
-def test_what_tvm_drew_is_the_same_program_by_the_shortcut(target: Any, operator: str, sizes: list[int]) -> None:
+def test_what_tvm_drew_is_the_same_program_when_replayed_fast(target: Any, operator: str, sizes: list[int]) -> None:
     spaces = spaces_of(context_of(target, operator, sizes))
     samples = spaces.sample(18)
-    sketched = spaces.sketch([(candidate.space, candidate.decisions) for candidate in samples])
+    replayed = spaces.replay_fast([(candidate.space, candidate.decisions) for candidate in samples])
     spaces.close()
-    assert [candidate and candidate.key for candidate in sketched] == [candidate.key for candidate in samples]
-    assert any(not candidate.is_settled for candidate in sketched)
+    assert [candidate and candidate.key for candidate in replayed] == [candidate.key for candidate in samples]
+    assert any(not candidate.is_verified for candidate in replayed)
 
 
 @pytest.mark.parametrize(("operator", "sizes"), OPERATORS)
@@ -47,19 +47,19 @@ def test_what_is_chosen_is_what_tvm_will_replay(target: Any, operator: str, size
 
     context = context_of(target, operator, sizes)
     spaces = spaces_of(context)
-    proposer = Proposer(spaces, context, None)
+    proposer = Proposer(spaces, None)
     surrogate = Surrogate(has_prior=False)
     first = proposer.propose(surrogate, beta=1.0).take(range(8))
     secs = np.linspace(1e-5, 2e-5, 8)
     surrogate.observe(first.features, first.prior, secs)
     proposer.learn(first, secs)
     pool = proposer.propose(surrogate, beta=1.0)
-    unsettled = [candidate for candidate in pool.candidates if not candidate.is_settled]
+    unverified = [candidate for candidate in pool.candidates if not candidate.is_verified]
     chosen = proposer.choose(lambda pool: range(len(pool) - 1, -1, -1)[:48])
-    again = spaces.settled(chosen.candidates)
+    again = spaces.verified(chosen.candidates)
     spaces.close()
-    assert unsettled
+    assert unverified
     assert len(chosen) == 48
-    assert all(candidate.is_settled for candidate in chosen.candidates)
+    assert all(candidate.is_verified for candidate in chosen.candidates)
     assert [candidate and candidate.key for candidate in again] == [candidate.key for candidate in chosen.candidates]
     assert len({candidate.key for candidate in chosen.candidates}) == 48

@@ -72,8 +72,8 @@ def test_recorded_decisions_come_back_as_the_same_program(context: Any) -> None:
 
     spaces = spaces_of(context, 2)
     samples = spaces.sample(16)
-    revived = spaces.revive([recorded_trace(candidate.schedule.trace) for candidate in samples])
-    assert [candidate and candidate.key for candidate in revived] == [candidate.key for candidate in samples]
+    replayed = spaces.replay_recorded([recorded_trace(candidate.schedule.trace) for candidate in samples])
+    assert [candidate and candidate.key for candidate in replayed] == [candidate.key for candidate in samples]
 
 
 def test_schedules_of_another_size_are_fitted(context: Any, target: Any) -> None:
@@ -82,9 +82,9 @@ def test_schedules_of_another_size_are_fitted(context: Any, target: Any) -> None
     other = matmul_context(target, 96, 80, 128)
     foreign = [recorded_trace(candidate.schedule.trace) for candidate in spaces_of(other, 0).sample(12)]
     spaces = spaces_of(context, 0)
-    revived = [candidate for candidate in spaces.revive(foreign) if candidate is not None]
-    assert len(revived) >= len(foreign) // 2
-    assert {int(np.prod(d)) for c in revived for d in c.decisions.values() if isinstance(d, list)} == {64}
+    replayed = [candidate for candidate in spaces.replay_recorded(foreign) if candidate is not None]
+    assert len(replayed) >= len(foreign) // 2
+    assert {int(np.prod(d)) for c in replayed for d in c.decisions.values() if isinstance(d, list)} == {64}
 
 
 def test_changed_decisions_make_new_valid_programs(context: Any) -> None:
@@ -96,21 +96,27 @@ def test_changed_decisions_make_new_valid_programs(context: Any) -> None:
     assert len({candidate.key for candidate in made} - {candidate.key for candidate in parents}) > 10
 
 
-def test_foreign_records_are_not_revived(context: Any) -> None:
+def test_foreign_records_are_not_replayed(context: Any) -> None:
     from tunedb.records import Trace
 
-    assert spaces_of(context, 0).revive([Trace(b"{}", b"[]"), Trace(b'[["Foo",[],[],[]]]', b"[]")]) == [None, None]
+    assert spaces_of(context, 0).replay_recorded([Trace(b"{}", b"[]"), Trace(b'[["Foo",[],[],[]]]', b"[]")]) == [
+        None,
+        None,
+    ]
 
 
 @pytest.mark.slow  # TVM takes 16 s to register what it knows of tensor cores
 def test_what_a_gpu_measured_comes_back_though_it_takes_few_samples() -> None:
     from search.networks.targets import parse_target
-    from tunedb.metaschedule import intrinsics, recorded_trace
+    from tunedb.metaschedule import intrinsics
+    from tunedb.metaschedule.replay import recorded_trace
 
     target = parse_target("nvidia/nvidia-h100")
     intrinsics.register_for(target.kind, target.keys)
     context = matmul_context(target, 512, 512, 512)
     samples = spaces_of(context, 0).sample(192)
     assert 4 <= len(samples) < 96
-    revived = spaces_of(context, 1).revive([recorded_trace(candidate.schedule.trace) for candidate in samples])
-    assert [candidate and candidate.key for candidate in revived] == [candidate.key for candidate in samples]
+    replayed = spaces_of(context, 1).replay_recorded(
+        [recorded_trace(candidate.schedule.trace) for candidate in samples]
+    )
+    assert [candidate and candidate.key for candidate in replayed] == [candidate.key for candidate in samples]

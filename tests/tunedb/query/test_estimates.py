@@ -9,7 +9,7 @@ from tunedb.query.estimates import CONFIDENCE, estimate, student_t, tied
 def test_a_single_pass_is_as_uncertain_as_drift_makes_it() -> None:
     found = estimate([[1.2e-3, 1.0e-3, 1.1e-3]])
     assert found.secs == pytest.approx(1.0e-3)
-    assert (found.num_passes, found.num_runs) == (1, 3)
+    assert (found.num_rounds, found.num_runs) == (1, 3)
     assert 0.1 < math.log(found.high_secs / found.low_secs) < 0.5
 
 

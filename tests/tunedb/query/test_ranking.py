@@ -28,7 +28,7 @@ def test_repeated_measurements_of_a_trace_are_pooled(store: Store) -> None:
         trial(0, secs=0.9e-3).trial_id,
         trial(2, secs=5e-3).trial_id,
     ]
-    assert [row.estimate.num_passes for row in ranked] == [3, 3, 1]
+    assert [row.estimate.num_rounds for row in ranked] == [3, 3, 1]
     assert ranked[0].tied
     assert not ranked[2].tied
 
@@ -37,7 +37,7 @@ def test_machines_are_not_pooled(store: Store) -> None:
     other = hardware_named("another machine")
     store.append([trial(0, secs=1e-3), trial(0, secs=3e-3, hardware_id=other.hardware_id)], hardware=[other])
     ranked = ranked_best(store, WORKLOAD.workload_id, TARGET.target_id, limit=2)
-    assert [(row.trial.hardware_id, row.estimate.num_passes) for row in ranked] == [
+    assert [(row.trial.hardware_id, row.estimate.num_rounds) for row in ranked] == [
         (MACHINE.hardware_id, 1),
         (other.hardware_id, 1),
     ]

@@ -90,7 +90,7 @@ class DeltaReader(StoreReader):
     def workload(self, workload_id: str) -> Workload:
         found = self._rows(schema.WORKLOADS, Workload, "workload_id = ?", [workload_id])
         if not found:
-            raise NotFoundError(no_workload(workload_id))
+            raise NotFoundError(no_workload(workload_id), kind="workload", asked=workload_id)
         return found[0]
 
     @override
@@ -134,7 +134,7 @@ class DeltaReader(StoreReader):
     def module(self, module_id: str) -> Module:
         found = self._rows(schema.MODULES, Module, "module_id = ?", [module_id]) if module_id else []
         if not found:
-            raise NotFoundError(no_module(module_id))
+            raise NotFoundError(no_module(module_id), kind="module", asked=module_id)
         return found[0]
 
     @override

@@ -18,7 +18,7 @@ import psutil
 import pyarrow as pa
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from tunedb.errors import NotFoundError, StoreError, StoreSchemaError, UsageError
+from tunedb.errors import NotFoundError, StoreError, StoreSchemaError, UsageError, first_line
 from tunedb.records import CompactedTable
 from tunedb.store.schema import SCHEMA_VERSION, TableSchema
 
@@ -45,7 +45,7 @@ def store_errors(what: str) -> Iterator[None]:
     except StoreError:
         raise
     except (DeltaError, duckdb.Error, pa.ArrowException, OSError) as error:
-        raise StoreError(f"cannot {what}: {_first_line(error)}") from error
+        raise StoreError(f"cannot {what}: {first_line(error)}") from error
 
 
 class Table:
@@ -104,7 +104,9 @@ class Table:
         try:
             delta.load_as_version(as_of)
         except (DeltaError, ValueError, OverflowError) as error:
-            raise NotFoundError(f"the store has no version {as_of}; its newest is {self._newest()}") from error
+            raise NotFoundError(
+                f"the store has no version {as_of}; its newest is {self._newest()}", kind="version", asked=str(as_of)
+            ) from error
         self._check_schema(delta, f"version {as_of} of ")
         self._pinned = True
 
@@ -184,7 +186,7 @@ class Table:
         try:
             delta.optimize.compact(target_size=size, writer_properties=WRITER)
         except (DeltaError, OSError) as error:  # what was appended is safe: the next append tries again
-            _LOG.debug("%s: small files stay unmerged for now: %s", self.url, _first_line(error))
+            _LOG.debug("%s: small files stay unmerged for now: %s", self.url, first_line(error))
 
     def settle(self) -> None:
         """After many commits by this object: merges what they left, and sums up the log, for whoever opens it next."""
@@ -198,7 +200,7 @@ class Table:
         try:
             delta.create_checkpoint()
         except (DeltaError, OSError) as error:  # nothing is lost without it
-            _LOG.debug("%s: no checkpoint: %s", self.url, _first_line(error))
+            _LOG.debug("%s: no checkpoint: %s", self.url, first_line(error))
 
     def compact(self, grace: timedelta) -> CompactedTable:
         """Merges small files, sorted by what queries select by, and removes files that no version needs any more.
@@ -216,7 +218,7 @@ class Table:
                 if before > 1:
                     self._rewrite(delta)
             except CommitFailedError as error:
-                _LOG.info("%s: another process compacts it: %s", self.url, _first_line(error))
+                _LOG.info("%s: another process compacts it: %s", self.url, first_line(error))
                 delta.update_incremental()
             hours = int(grace.total_seconds() // 3600)
             removed = delta.vacuum(hours, dry_run=False, enforce_retention_duration=False)
@@ -236,7 +238,7 @@ class Table:
             except CommitFailedError:
                 raise
             except DeltaError as error:  # sorting takes 2 KB a trial
-                _LOG.warning("%s: merged, but not sorted: %s", self.url, _first_line(error))
+                _LOG.warning("%s: merged, but not sorted: %s", self.url, first_line(error))
         delta.optimize.compact(target_size=_LARGE_BYTES, writer_properties=WRITER)
 
     def broken_files(self) -> list[Path]:
@@ -295,7 +297,11 @@ class Table:
     def _check_schema(self, delta: deltalake.DeltaTable, which: str = "") -> None:
         written = schema_version(delta, self.url)
         if which and written < SCHEMA_VERSION:
-            raise StoreSchemaError(f"{which}{self.url} has schema version {written}: the store was migrated since")
+            raise StoreSchemaError(
+                f"{which}{self.url} has schema version {written}: the store was migrated since",
+                found=written,
+                expected=SCHEMA_VERSION,
+            )
         refuse_other_version(written, self.url.removesuffix(f"/{self.schema.name}"))
 
 
@@ -312,7 +318,7 @@ def schema_version(delta: deltalake.DeltaTable, url: str) -> int:
     description = delta.metadata().description or ""
     written = description.removeprefix(DESCRIPTION).strip()
     if not description.startswith(DESCRIPTION) or not written.isdigit():
-        raise StoreSchemaError(f"{url} is a Delta table, but not one of tunedb's")
+        raise StoreSchemaError(f"{url} is a Delta table, but not one of tunedb's", expected=SCHEMA_VERSION)
     return int(written)
 
 
@@ -328,9 +334,15 @@ def refuse_other_version(written: int, store: str) -> None:
     """
     says = f"the store at {store} has schema version {written}, and this tunedb reads {SCHEMA_VERSION}"
     if written > SCHEMA_VERSION:
-        raise StoreSchemaError(f"{says}: upgrade tunedb (pip install --upgrade tunedb)")
+        raise StoreSchemaError(
+            f"{says}: upgrade tunedb (pip install --upgrade tunedb)", found=written, expected=SCHEMA_VERSION
+        )
     if written < SCHEMA_VERSION:
-        raise StoreSchemaError(f"{says}: run `tunedb migrate --store {store}`, which keeps all that is in it")
+        raise StoreSchemaError(
+            f"{says}: run `tunedb migrate --store {store}`, which keeps all that is in it",
+            found=written,
+            expected=SCHEMA_VERSION,
+        )
 
 
 def _live_files(delta: deltalake.DeltaTable) -> pa.Table:
@@ -351,8 +363,3 @@ def _duckdb_type(type_: pa.DataType) -> str:
         return "TIMESTAMPTZ"
     names = {"string": "VARCHAR", "binary": "BLOB", "int32": "INTEGER", "int64": "BIGINT", "double": "DOUBLE"}
     return names[str(type_)]
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

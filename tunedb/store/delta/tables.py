@@ -34,7 +34,7 @@ class TableSet:
         self._tables = {table.name: Table(url, table, storage_options) for table in schema.TABLES}
         if not self._tables["trials"].exists():  # the last to be made
             if not create:
-                raise NotFoundError(f"there is no store at {url}")
+                raise NotFoundError(f"there is no store at {url}", kind="store", asked=url)
             self._create()
         self._tables["trials"].open()
         if as_of is not None:

@@ -12,31 +12,33 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tvm.ir.utils import derived_object
 from tvm.s_tir import meta_schedule as ms
-from tvm.s_tir.meta_schedule.search_strategy import SearchStrategy
+from typing_extensions import override
 
-from search.baselines.common import BaselineStrategy, options
+from search.contract import Result, TunerTask
 from search.space.spaces import Candidate
+
+from .common import Baseline, options
 
 _SAMPLES = 64  # random candidates a batch, of which the best scored are improved
 _STEPS = 6  # of the optimizer for each
 _KAPPA = 2.576
 
 
-@derived_object
-class IndexBayesianOptimization(BaselineStrategy):
-    """See the module."""
+class IndexBayesianOptimization(Baseline):
+    """The fork's search. Nothing tells it of what is pending but that it is not proposed again."""
 
-    def begin(self) -> None:
-        """See `BaselineStrategy.begin`."""
-        self.model: Any = ms.cost_model.XGBModel(num_warmup_samples=16)
-        self.measured: list[tuple[float, Candidate]] = []
-        self.options = {space: options(*self.spaces.domain(space)) for space in range(len(self.spaces))}
+    name = "index-bo"
 
+    def __init__(self, task: TunerTask) -> None:
+        super().__init__(task)
+        self._model: Any = ms.cost_model.XGBModel(num_warmup_samples=16)
+        self._measured: list[tuple[float, Candidate]] = []
+        self._options = {space: options(*self.spaces.domain(space)) for space in range(len(self.spaces))}
+
+    @override
     def propose(self, number: int) -> list[Candidate]:
-        """See `BaselineStrategy.propose`."""
-        elite = [candidate for _, candidate in sorted(self.measured, key=lambda pair: pair[0])[: number // 2]]
+        elite = [candidate for _, candidate in sorted(self._measured, key=lambda pair: pair[0])[: number // 2]]
         samples = self.spaces.sample(_SAMPLES)
         scores = self._scores(samples)
         starts = elite + [samples[int(i)] for i in np.argsort(-scores, kind="stable")[: number - len(elite)]]
@@ -44,16 +46,19 @@ class IndexBayesianOptimization(BaselineStrategy):
         for start in starts:
             ranked += self._improved(start)
         ranked.sort(key=lambda pair: -pair[0])
-        return [candidate for _, candidate in ranked if self.is_new(candidate)][:number]
+        new = (candidate for _, candidate in ranked if self.is_new(candidate))
+        return [candidate for _, candidate in zip(range(number), new, strict=False)]
 
-    def learn(self, batch: Sequence[Candidate], run_secs: npt.NDArray[np.float64], results: Sequence[Any]) -> None:
-        """See `BaselineStrategy.learn`."""
-        self.model.update(self.context, [candidate.measure_candidate() for candidate in batch], list(results))
-        self.measured += [(secs, c) for secs, c in zip(run_secs.tolist(), batch, strict=True) if np.isfinite(secs)]
-
-    def clone(self) -> SearchStrategy:
-        """A fresh strategy with the same settings."""
-        return IndexBayesianOptimization(seed=self.seed, batch_size=self.batch_size, run=self.run, stop=self.stop)
+    @override
+    def learn(self, batch: Sequence[Candidate], results: Sequence[Result]) -> None:
+        measured = [
+            ms.runner.RunnerResult(None, str(result.outcome))
+            if result.run_secs is None
+            else ms.runner.RunnerResult([result.run_secs], None)
+            for result in results
+        ]
+        self._model.update(self.spaces.context, [candidate.measure_candidate() for candidate in batch], measured)
+        self._measured += [(r.run_secs, c) for r, c in zip(results, batch, strict=True) if r.run_secs is not None]
 
     def _improved(self, start: Candidate) -> list[tuple[float, Candidate]]:
         from bayes_opt import BayesianOptimization
@@ -61,7 +66,7 @@ class IndexBayesianOptimization(BaselineStrategy):
 
         tiles = {
             str(place): values
-            for place, values in self.options[start.space].items()
+            for place, values in self._options[start.space].items()
             if isinstance(values[0], list) and len(values) > 1
         }
         if not tiles:
@@ -93,4 +98,4 @@ class IndexBayesianOptimization(BaselineStrategy):
         if not candidates:
             return np.empty(0)
         measurable = [candidate.measure_candidate() for candidate in candidates]
-        return np.asarray(self.model.predict(self.context, measurable), dtype=np.float64)
+        return np.asarray(self._model.predict(self.spaces.context, measurable), dtype=np.float64)

@@ -18,9 +18,10 @@ def proposals(context: Any, seed: int) -> list[int]:
     import tvm_ffi
     from tvm.s_tir import meta_schedule as ms
 
-    from search.metaschedule import BayesianOptimization
+    from search.bo.tuner import BayesianOptimization
+    from search.metaschedule import TunerStrategy
 
-    strategy = BayesianOptimization(seed=seed, batch_size=4)
+    strategy = TunerStrategy(BayesianOptimization(), seed=seed, batch_size=4)
     strategy._initialize_with_tune_context(context)
     strategy.pre_tuning(8, 64, context.generate_design_space())
     keys: list[int] = []
@@ -45,9 +46,10 @@ def test_same_seed_same_proposals_and_none_twice(context: Any) -> None:
 def test_failed_candidates_are_not_proposed_again(context: Any) -> None:
     from tvm.s_tir import meta_schedule as ms
 
-    from search.metaschedule import BayesianOptimization
+    from search.bo.tuner import BayesianOptimization
+    from search.metaschedule import TunerStrategy
 
-    strategy = BayesianOptimization(seed=0, batch_size=4)
+    strategy = TunerStrategy(BayesianOptimization(), batch_size=4)
     strategy._initialize_with_tune_context(context)
     strategy.pre_tuning(8, 64, context.generate_design_space())
     first = strategy.generate_measure_candidates()
@@ -74,14 +76,14 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def parts(target: Target, store: Store) -> Iterator[dict[str, Any]]:
     """What is ours in a tuning call of stock's."""
     import search
-    from search.measure.local import PersistentBuilder, PersistentRunner
+    from search.measure.device import Timing
+    from search.measure.local import LocalCpu, LocalOptions
+    from search.metaschedule import DeviceBuilder, DeviceRunner
     from tunedb.metaschedule.replay import target_to_tvm
 
-    builder, runner = PersistentBuilder(target, max_workers=1), PersistentRunner(target, repeat=1)
     strategy = search.bayesian_optimization(store, target_to_tvm(target))
-    yield {"builder": builder, "runner": runner, "strategy": strategy}
-    builder.close()
-    runner.close()
+    with LocalCpu(target, LocalOptions(timing=Timing(repeat=1))) as device:
+        yield {"builder": DeviceBuilder(device), "runner": DeviceRunner(device), "strategy": strategy}
 
 
 def test_runs_inside_stock_tune_tir(
@@ -92,7 +94,7 @@ def test_runs_inside_stock_tune_tir(
     parts: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With stock's JSON database and callbacks, and no part of ours but the strategy and the pools."""
+    """With stock's JSON database and callbacks, and no part of ours but the strategy and the device."""
     without_handlers(monkeypatch)
     from tvm.s_tir import meta_schedule as ms
 
@@ -150,41 +152,60 @@ def test_runs_inside_relax_tuning(
     assert sum(measured) == 8
 
 
-def test_the_last_trials_may_be_any_neighbour_of_the_best(context: Any) -> None:
-    from search.bo.proposals import Proposer
-    from search.bo.surrogate import Surrogate
-    from search.space.spaces import DesignSpaces
-
-    spaces = DesignSpaces(context, context.generate_design_space(), np.random.default_rng(0))
-    proposer = Proposer(spaces, context, None)
-    pool = proposer.propose(Surrogate(has_prior=False), beta=1.0)
-    proposer.learn(pool.take(range(4)), np.array([4e-5, 1e-5, 3e-5, np.inf]))
-    best = pool.candidates[1]
-    wanted = {str(sorted(decisions.items())) for _, decisions in spaces.neighbours(best)}
-    proposer.polish()
-    everything = proposer.choose(lambda pool: range(len(pool)))
-    made = {str(sorted(candidate.decisions.items())) for candidate in everything.candidates}
-    proposer.close()
-    assert len(made & wanted) > len(wanted) / 2  # the rest are the same program, or not valid
-
-
-def test_tasks_that_share_trials_polish_in_the_end_of_the_run(context: Any, target: Target) -> None:
-    from search.metaschedule import BayesianOptimization
-    from search.recorder import RunRecorder
+def test_a_task_knows_the_share_of_trials_that_all_tasks_of_the_run_have_left(context: Any, target: Target) -> None:
+    from search.contract import Tuner, TunerTask
+    from search.metaschedule import TunerStrategy
+    from search.recorder import Recorder
     from tunedb.identity import source
     from tunedb.machine.hardware import this_machine
 
-    run = RunRecorder(None, target, this_machine(), source("tune:0", "tune", {}), total=40)
-    strategy = BayesianOptimization(run=run)
-    strategy._initialize_with_tune_context(context)
-    strategy.pre_tuning(40, 64, context.generate_design_space())
-    assert not strategy.is_ending()
-    run.num_trials = 30  # by all tasks
-    assert strategy.is_ending()
-    strategy.post_tuning()
+    seen: list[TunerTask] = []
 
-    alone = BayesianOptimization()
-    alone.total, alone.remaining = 40, 11
-    assert not alone.is_ending()
-    alone.remaining = 10
-    assert alone.is_ending()
+    class Factory:
+        name = "watched"
+
+        def __call__(self, task: TunerTask) -> Tuner:
+            seen.append(task)
+            return Nothing()
+
+    class Nothing(Tuner):
+        def ask(self, number: int, pending: Any = ()) -> list[Any]:
+            return []
+
+        def tell(self, results: Any) -> None:
+            raise AssertionError
+
+    run = Recorder(None, target, this_machine(), source("tune:0", "tune", {}), total=40)
+    for recorder in (run, None):
+        strategy = TunerStrategy(Factory(), batch_size=4, recorder=recorder)
+        strategy._initialize_with_tune_context(context)
+        strategy.pre_tuning(16, 3, context.generate_design_space())
+        assert strategy.generate_measure_candidates() is None
+        strategy.post_tuning()
+    shared, alone = seen
+    assert (shared.trials, shared.batch_size) == (16, 3)
+    assert shared.share_left is not None
+    assert shared.share_left() == 1.0
+    run.num_trials = 30  # by all tasks
+    assert shared.share_left() == 0.25
+    assert alone.share_left is None
+
+
+def test_what_was_never_run_is_told_to_nobody(context: Any) -> None:
+    """Neither the tuner nor the store takes it for a failure."""
+    from tvm.s_tir import meta_schedule as ms
+
+    from search.bo.tuner import BayesianOptimization
+    from search.metaschedule import TunerStrategy
+    from search.metaschedule.measuring import INTERRUPTED
+
+    strategy = TunerStrategy(BayesianOptimization(), batch_size=4)
+    strategy._initialize_with_tune_context(context)
+    strategy.pre_tuning(8, 64, context.generate_design_space())
+    batch = strategy.generate_measure_candidates()
+    results = [ms.runner.RunnerResult([1e-5], None), ms.runner.RunnerResult(None, INTERRUPTED)]
+    told: list[Any] = []
+    strategy.tuner.tell = told.extend
+    strategy.notify_runner_results(batch, results)
+    strategy.post_tuning()
+    assert [(result.number, result.run_secs) for result in told] == [(0, pytest.approx(1e-5))]

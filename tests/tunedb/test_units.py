@@ -1,6 +1,6 @@
 import pytest
 
-from cli.units import count, duration, elapsed, size
+from tunedb.units import count, duration, elapsed, size
 
 
 @pytest.mark.parametrize(

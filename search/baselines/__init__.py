@@ -1,1 +1,0 @@
-"""Other strategies, for benchmarks only: what this search is compared with besides MetaSchedule's own."""

@@ -1,0 +1,89 @@
+"""What tuning and collecting did, as JSON documents: what `--json` prints and a service sends."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+
+from search.corpus.collect import CollectReport, Step
+from search.report import TaskReport, TuneReport
+from tunedb.documents.answers import Document, record
+from tunedb.records import Target
+
+_KEYS_OF_A_TASK = ("name", "workload_hash", "run_secs_median", "record_id", "trace")
+
+
+def tuned(report: TuneReport) -> Document:
+    """What a run found; the heaviest task's keys stand at the top as well, None where there is no task."""
+    tasks = [_task(task, report.target) for task in report.tasks]
+    return {
+        **dict.fromkeys(_KEYS_OF_A_TASK),
+        **(tasks[0] if tasks else {}),
+        "target": report.target.text,
+        "target_id": report.target.target_id,
+        "trials": report.trials,
+        "failed": report.failed,
+        "elapsed_secs": report.elapsed_secs,
+        "strategy_secs": report.strategy_secs,
+        "strategy": report.strategy,
+        "seed": report.seed,
+        "prior": report.prior,
+        "drift": report.drift,
+        "interrupted": report.interrupted,
+        "tasks": tasks,
+    }
+
+
+def _task(task: TaskReport, target: Target) -> Document:
+    found: Document = {"run_secs_median": None, "record_id": None, "trace": None}
+    if task.best is not None:
+        found = record(task.best, target)
+    elif task.predicted is not None:
+        found["trace"] = json.loads(task.predicted.to_json())
+    return {
+        "name": task.name,
+        **found,
+        "workload_hash": task.workload_hash,
+        "trials": task.trials,
+        "failed": task.failed,
+        "passes": task.passes,
+        "prior_rank_correlation": _number(task.trust.rank_correlation) if task.trust else None,
+        "prior_weight": task.trust.weight if task.trust else None,
+        "numbers_agree": task.numbers.agrees if task.numbers else None,
+        "numbers_deviation": task.numbers.deviation if task.numbers else None,
+    }
+
+
+def planned(steps: Sequence[Step], target: Target) -> Document:
+    """What is left to be measured of a corpus."""
+    return {
+        "target": target.text,
+        "left": sum(step.wanted for step in steps),
+        "steps": [
+            {
+                "name": step.task.name,
+                "workload_hash": step.workload_id,
+                "strategy": step.strategy,
+                "wanted": step.wanted,
+                "done": step.done,
+            }
+            for step in steps
+        ],
+    }
+
+
+def collected(report: CollectReport, target: Target) -> Document:
+    """What was measured of a corpus."""
+    return {
+        "target": target.text,
+        "steps": report.steps,
+        "measured": report.measured,
+        "failed": report.failed,
+        "skipped": report.skipped,
+        "interrupted": report.interrupted,
+    }
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value  # NaN has no JSON

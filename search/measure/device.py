@@ -1,0 +1,169 @@
+"""The contract of a device: what builds candidates, runs them, compares their outputs and knows its hardware.
+
+Nothing here assumes a file, a process or the host's CPU: a GPU, a board behind RPC or a fleet may be a device. A
+program that was handed to a device has a number, and nothing else; how the device keeps it is its own affair.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tunedb.identity import conditions_of
+from tunedb.records import Hardware, Outcome, Target
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """What a device builds; `search.measure.programs` makes it of a module."""
+
+    mod: Any  # tvm.ir.IRModule, scheduled or not
+    args_info: tuple[Any, ...]  # of each argument kind, dtype and shape, as MetaSchedule writes them in JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A program that was handed to a device."""
+
+    number: int
+    outcome: Outcome = Outcome.OK  # also where it is not known yet; then the measurement has it
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How a program is timed."""
+
+    repeat: int = 3  # run times taken
+    min_repeat_ms: int = 10  # least length of one of them: short kernels are looped until it is reached
+    flush_cache: bool = False  # whether each run is one call that begins with caches that hold nothing of its inputs
+
+    @property
+    def conditions(self) -> str:
+        """The conditions of measurement, as trials have them."""
+        return conditions_of(caches="flushed" if self.flush_cache else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What came of running a program."""
+
+    number: int  # of its build
+    run_secs: tuple[float, ...] = ()  # empty for a failure
+    outcome: Outcome = Outcome.OK  # how building or running failed
+    error: str = ""
+
+
+class Device(ABC):
+    """Builds and runs programs for one target.
+
+    **Failures.** What a program does wrong (it does not compile, crashes, hangs) is an `Outcome` and costs that program
+    only. `MeasurementError` is for the device itself.
+
+    **Ownership.** A program that was built stays with the device until it is released or has run, or the device is
+    closed. Whoever opened a device closes it.
+
+    **Threads.** One caller at a time; `close` may come from another thread, and ends what is under way.
+    """
+
+    @property
+    @abstractmethod
+    def target(self) -> Target:
+        """What programs are built for."""
+
+    @property
+    @abstractmethod
+    def hardware(self) -> Hardware:
+        """What programs run on: the device's own hardware, which may not be this machine's."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Finds out whether the device can work at all.
+
+        Raises:
+            MeasurementError: It cannot; the message says why.
+        """
+
+    @abstractmethod
+    def build(self, programs: Sequence[Program], *, keep: bool = False) -> list[Build]:
+        """Takes programs, and builds them now or when they are run, as suits the device.
+
+        Args:
+            programs: What to build.
+            keep: Whether they are built now, and may be run more than once and compared. Otherwise each may be run
+                once, and is released by that.
+
+        Returns:
+            A build of each program, in their order. Numbers are never used again. Of kept programs the outcome is
+            known; of others it may come with the measurement.
+
+        Raises:
+            MeasurementError: The device is closed or cannot be reached.
+        """
+
+    @abstractmethod
+    def run(
+        self, numbers: Sequence[int], *, timing: Timing | None = None, enough_secs: Callable[[], float] | None = None
+    ) -> Iterator[Measurement]:
+        """Runs programs; each measurement is there as soon as its program has run.
+
+        A caller that stops iterating leaves the rest unrun: they can still be run or released.
+
+        Args:
+            numbers: Of builds.
+            timing: How they are timed; None is the device's own way.
+            enough_secs: Asked before each program for the run time in seconds above which one run is enough.
+
+        Returns:
+            A measurement of each program, in the order in which they finish. A program that could not be built has the
+            outcome of its build.
+
+        Raises:
+            UsageError: A number is of no build, or of one that was released.
+            MeasurementError: The device is closed or cannot be reached.
+        """
+
+    @abstractmethod
+    def compare_outputs(self, number: int, untuned: int, seed: int = 0) -> float:
+        """Runs a program and the untuned one on the same random arguments.
+
+        Args:
+            number: Of a kept build.
+            untuned: Of the kept build of the same workload without a schedule.
+            seed: Of the arguments.
+
+        Returns:
+            The largest difference of an element, relative to the largest magnitude of its argument; infinite when one
+            has a NaN where the other has none.
+
+        Raises:
+            UsageError: A number is of no kept build.
+            MeasurementError: One of them cannot be run; the message says why.
+        """
+
+    @abstractmethod
+    def release(self, numbers: Sequence[int]) -> None:
+        """Forgets programs; numbers that are forgotten already do no harm."""
+
+    def calibrate(self, number: int) -> None:
+        """Finds out how the device works best, once, before the first batch; does nothing by default.
+
+        Args:
+            number: Of a kept build that has run, of a program whose speed is the device's own.
+
+        Raises:
+            MeasurementError: The program does not run any more.
+        """
+        del number
+
+    @abstractmethod
+    def close(self) -> None:
+        """Lets go of everything. It may be called more than once."""
+
+    def __enter__(self) -> Device:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

@@ -1,0 +1,61 @@
+"""What a tuning run is asked for besides tasks, store and target: the same for a caller, a command and a service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from search.contract import TunerFactory
+from search.measure.device import Timing
+from tunedb.errors import UsageError
+
+STRATEGIES = ("bo", "evolutionary", "random")
+
+
+@dataclass(frozen=True, slots=True)
+class TuneOptions:
+    """How to tune. All but a strategy of one's own can be written as JSON.
+
+    Args:
+        trials: How many candidates to measure, over all tasks. 0 measures none: "bo" then says, for each task, which
+            schedule it believes to be the best, and compiles it.
+        strategy: "bo" (Bayesian optimization), "evolutionary" (stock: evolutionary search with its XGBoost model) or
+            "random" (stock's replay-trace); or what makes a tuner for each task.
+        seed: The seed of all randomness.
+        use_prior: False starts "bo" cold: without a cost model that has learned anything (a roofline stands in for
+            it), and without what the store knows of the workloads.
+        batch_size: Candidates between two updates; None is stock's 64 (or `trials`) for stock's strategies, and 8 for
+            others.
+        check: Whether in the end the fastest schedules are measured again, in turn, until they can be told apart (see
+            `TaskReport.passes`), and the outputs of the best compared with those of the untuned program.
+        flush_cache: Whether candidates are measured with cold caches, as in a model whose other layers ran before.
+
+    Raises:
+        UsageError: An unknown strategy, a negative count, no trials for a strategy that must measure.
+    """
+
+    trials: int
+    strategy: str | TunerFactory = "bo"
+    seed: int = 0
+    use_prior: bool = True
+    batch_size: int | None = None
+    check: bool = True
+    flush_cache: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.strategy, str) and self.strategy not in STRATEGIES:
+            raise UsageError(f"unknown strategy {self.strategy!r}: choose one of {', '.join(STRATEGIES)}")
+        if self.trials < 0 or (self.trials == 0 and self.strategy != "bo"):
+            least = 0 if self.strategy == "bo" else 1
+            raise UsageError(f"trials must be at least {least} with {self.strategy_name}, not {self.trials}")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise UsageError(f"a batch has at least one candidate, not {self.batch_size}")
+
+    @property
+    def conditions(self) -> str:
+        """The conditions of measurement, as trials have them."""
+        return Timing(flush_cache=self.flush_cache).conditions
+
+    @property
+    def strategy_name(self) -> str:
+        """The strategy's name, for records and reports."""
+        return self.strategy if isinstance(self.strategy, str) else self.strategy.name

@@ -1,0 +1,60 @@
+"""What a search starts from: a cost model, and what the store and the bundled prior know of the workloads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from costmodels.kinds import of_kind
+from costmodels.model import CostModel
+from search.bo.surrogate import unlearned
+from search.bo.warm_start import History, recall
+from tunedb.records import DEFAULT_CONDITIONS, Target, Workload
+from tunedb.store.contract import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What a search starts from."""
+
+    model: CostModel | None
+    text: str  # for people, and for the run's source
+    recall: Callable[[Workload], History] | None  # what is known of a workload; None: nothing is asked
+
+
+def prior_of(
+    store: Store,
+    target: Target,
+    *,
+    use_prior: bool = True,
+    model: CostModel | None = None,
+    conditions: str = DEFAULT_CONDITIONS,
+) -> Prior:
+    """What a search of a store starts from.
+
+    Args:
+        store: The store that is asked for a cost model and for trials.
+        target: The target that is tuned for.
+        use_prior: False starts cold: without a cost model that has learned anything, and without what the store knows.
+        model: The cost model to take instead of the store's; then the bundled schedules are left out too.
+        conditions: The conditions that will be measured under.
+
+    Returns:
+        The prior.
+    """
+    bundled = of_kind(target.kind).prior.schedules if use_prior and model is None else ()
+    remembered = partial(recall, store, target=target, shipped=bundled, conditions=conditions)
+    if model is not None:
+        return Prior(model, "given", remembered if use_prior else None)
+    if not use_prior:
+        untrained = unlearned(target.kind)
+        text = "none" if untrained is None else f"none that has learned: a {untrained.kind} model"
+        return Prior(untrained, text, None)
+    from costmodels.registry.choose import load_model
+
+    loaded = load_model(store, target.target_id, kind=target.kind)
+    if loaded is None:
+        text = "none: the store has no cost model for this kind of target (see 'tunedb train')"
+        return Prior(None, text, remembered)
+    return Prior(loaded.model, loaded.describe(), remembered)

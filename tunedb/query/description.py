@@ -1,0 +1,74 @@
+"""Everything that is known of a workload or of one record: what `tunedb show` shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tunedb.errors import AmbiguousPrefixError, NotFoundError
+from tunedb.query.comparison import Compared, compare
+from tunedb.records import Hardware, Module, Source, Target, Trial, WorkloadSummary
+from tunedb.store.contract import StoreReader
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadDescription:
+    """A workload: its modules, and its best on each target and machine."""
+
+    summary: WorkloadSummary
+    signature: str  # canonical JSON of what it computes; "" when unknown
+    modules: tuple[Module, ...]  # the newest TVM release first
+    compared: tuple[Compared, ...]  # the fastest first
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDescription:
+    """A record: what was measured, of what, where, and where that is known from."""
+
+    trial: Trial
+    workload: WorkloadSummary
+    target: Target
+    hardware: Hardware
+    source: Source
+
+
+def describe(store: StoreReader, prefix: str) -> WorkloadDescription | RecordDescription:
+    """What is meant, and all of it; a workload wins where both a workload and a record fit.
+
+    Args:
+        store: the store that is asked.
+        prefix: the beginning of a workload's hash, ours or TVM's, or of a record's.
+
+    Raises:
+        NotFoundError: neither a workload nor a record is meant.
+        AmbiguousPrefixError: several are.
+    """
+    try:
+        summary = store.resolve_workload(prefix)
+    except AmbiguousPrefixError:
+        raise
+    except NotFoundError:
+        return _record(store, prefix)
+    return WorkloadDescription(
+        summary,
+        store.workload(summary.workload_id).signature,
+        tuple(store.modules(summary.workload_id)),
+        tuple(compare(store, [summary.workload_id])),
+    )
+
+
+def _record(store: StoreReader, prefix: str) -> RecordDescription:
+    try:
+        trial = store.trial(prefix)
+    except AmbiguousPrefixError:
+        raise
+    except NotFoundError as error:
+        raise NotFoundError(
+            f"no workload and no record whose hash begins with {prefix!r}", kind="record", asked=prefix
+        ) from error
+    return RecordDescription(
+        trial,
+        store.resolve_workload(trial.workload_id),
+        next(row for row in store.targets() if row.target_id == trial.target_id),
+        next(row for row in store.hardware() if row.hardware_id == trial.hardware_id),
+        next(row for row in store.sources() if row.source_id == trial.source_id),
+    )

@@ -56,7 +56,7 @@ def main() -> None:
 def ours(task: Task, arm: str, operator: str, memory: Path, trials: int, seed: int) -> dict[str, Any]:
     """All arms that measure on our device."""
     target = local_target(num_cores=1)
-    workload_id = workload_from_module(task.mod).workload_id
+    workload_id = workload_from_module(task.mod)[0].workload_id
     options: dict[str, Any] = {"strategy": "bo"}
     store: Any = MemoryStore()
     if arm in ("warm", "warm-16", "predicted"):

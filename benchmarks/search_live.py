@@ -146,9 +146,9 @@ def remeasure(work: Path, operator: str, sizes: list[int], seed: int) -> None:
                 wanted[json.dumps(best["trace"])] = best["trace"]
     if set(wanted) <= set(known):
         return
-    workload = workload_from_module(tvm.IRModule({"main": operators.prim_func(operator, sizes)}))
+    _, module = workload_from_module(tvm.IRModule({"main": operators.prim_func(operator, sizes)}))
     traces = [Trace(*(json.dumps(part).encode() for part in trace)) for trace in wanted.values()]
-    again = measure_side_by_side(workload, traces, local_target(num_cores=1), ROUNDS)
+    again = measure_side_by_side(module, traces, local_target(num_cores=1), ROUNDS)
     figures = {key: one.median_secs for key, one in zip(wanted, again, strict=True)}
     path.write_text(json.dumps(figures))
 

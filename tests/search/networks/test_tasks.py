@@ -101,19 +101,20 @@ def test_a_workload_of_the_store_becomes_a_task(target: Target, small_matmul: ob
     from tunedb.metaschedule.replay import workload_from_module
     from tunedb.store.memory import MemoryStore
 
-    workload = workload_from_module(small_matmul)
+    workload, module = workload_from_module(small_matmul)
     store = MemoryStore()
-    store.append([], workloads=[workload])
+    store.append([], workloads=[workload], modules=[module])
     (task,) = load_tasks(workload.workload_id[:10], store, target)
     assert tvm_ffi.structural_equal(task.mod, small_matmul)
-    (task,) = load_tasks(workload.structural_hash, store, target)
+    (task,) = load_tasks(module.structural_hash, store, target)
     assert tvm_ffi.structural_equal(task.mod, small_matmul)
 
     # A buffer whose type is itself: TVM's parser ends with a segmentation fault, which must not be ours.
-    nodes = workload.module_json.replace(b'"tirx.Var"', b'"tirx.PrimFunc"').replace(b'"ir.Var"', b'"tirx.PrimFunc"')
+    nodes = module.module_json.replace(b'"tirx.Var"', b'"tirx.PrimFunc"').replace(b'"ir.Var"', b'"tirx.PrimFunc"')
+    other = dataclasses.replace(workload, workload_id="f" * 32)
     foreign = dataclasses.replace(
-        workload, workload_id="f" * 32, module_json=nodes, module_id=content_hash("module", nodes), structural_hash="1"
+        module, workload_id="f" * 32, module_json=nodes, module_id=content_hash("module", nodes), structural_hash="1"
     )
-    store.append([], workloads=[foreign])
+    store.append([], workloads=[other], modules=[foreign])
     with pytest.raises(NotFoundError, match="cannot be tuned here"):
         load_tasks("ffff", store, target)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from tunedb.program.targets import target_label
-from tunedb.records import Hardware
+import json
 
-__all__ = ["SHORT_HASH", "hardware_label", "short", "target_label"]
+from tunedb.program.targets import target_label
+from tunedb.records import DEFAULT_CONDITIONS, Hardware, Target
+
+__all__ = ["SHORT_HASH", "hardware_label", "measured_label", "short", "target_label"]
 
 SHORT_HASH = 12
 """Digits of a hash in text output: enough to be unique in practice, and any unique prefix is understood."""
@@ -14,6 +16,14 @@ SHORT_HASH = 12
 def short(identity: str) -> str:
     """The start of a hash."""
     return identity[:SHORT_HASH]
+
+
+def measured_label(target: Target, conditions: str) -> str:
+    """The target, and how measurements of it differed from those like any other."""
+    if conditions == DEFAULT_CONDITIONS:
+        return target_label(target)
+    told = ", ".join(f"{name}={value}" for name, value in json.loads(conditions).items())
+    return f"{target_label(target)} ({told})"
 
 
 def hardware_label(hardware: Hardware | None) -> str:

@@ -1,5 +1,7 @@
 """Fills the tables of ARCHITECTURE.md: one a package, a row a module, in the words of the module's own docstring.
 
+The layers of the packages are filled in too, from the contracts in pyproject.toml.
+
     python docs/architecture_tables.py            # rewrites the tables
     python docs/architecture_tables.py --check    # exits 1 and says so when they are not what the tree has
 
@@ -9,13 +11,17 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "ARCHITECTURE.md"
 PACKAGES = ("tunedb", "costmodels", "search", "cli")
+BEGIN_LAYERS, END_LAYERS = "<!-- layers -->", "<!-- end of layers -->"
 BEGIN, END = "<!-- tables of {package} -->", "<!-- end of {package} -->"
 
 
@@ -46,8 +52,27 @@ def tables(package: str) -> Iterator[str]:
         yield ""
 
 
+def layers() -> Iterator[str]:
+    """The layers of the packages side by side, the uppermost first, as import-linter's contracts have them."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    columns = [[name, *("  " + layer for layer in contract["layers"])] for name, contract in _of_packages(contracts)]
+    widths = [max(map(len, column)) + 2 for column in columns]
+    for row in itertools.zip_longest(*columns, fillvalue=""):
+        yield "".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _of_packages(contracts: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The contracts that lay out one package each, by its name."""
+    for contract in contracts:
+        for name in contract.get("containers", ()):
+            yield name, contract
+
+
 def filled(page: str) -> str:
-    """The page with the tables that the tree has now."""
+    """The page with the layers and tables that the tree has now."""
+    before, rest = page.split(BEGIN_LAYERS)
+    page = "\n".join([before + BEGIN_LAYERS, "", "```", *layers(), "```", "", END_LAYERS]) + rest.split(END_LAYERS)[1]
     for package in PACKAGES:
         begin, end = BEGIN.format(package=package), END.format(package=package)
         before, rest = page.split(begin)

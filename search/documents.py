@@ -36,7 +36,7 @@ def tuned(report: TuneReport) -> Document:
 
 
 def _task(task: TaskReport, target: Target) -> Document:
-    found: Document = {"run_secs_median": None, "record_id": None, "trace": None}
+    found: Document = {"run_secs_median": None, "conditions": None, "record_id": None, "trace": None}
     if task.best is not None:
         found = record(task.best, target)
     elif task.predicted is not None:

@@ -132,6 +132,20 @@ def conditions_of(**conditions: str | int | float | bool | None) -> str:
     return json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def canonical_conditions(text: str) -> str:
+    """Conditions of a measurement as records have them, from JSON that a person wrote.
+
+    Raises:
+        BadInputError: it is no JSON object.
+    """
+    try:
+        told = msgspec.json.decode(text, type=dict[str, str | int | float | bool | None])
+    except (ValueError, RecursionError) as error:
+        wanted = 'a JSON object such as {"caches":"flushed"}'
+        raise BadInputError(f"the conditions {text[:80]!r} are not {wanted}") from error
+    return conditions_of(**told)
+
+
 def canonical_target(text: str | bytes | Mapping[str, object]) -> Target:
     """A target from its JSON, or from what TVM's `Target.export()` gives.
 

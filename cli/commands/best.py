@@ -42,11 +42,15 @@ def command(
     ] = None,
     top: Annotated[int, typer.Option("--top", metavar="K", min=1, help="How many records of each target.")] = 1,
     show: Annotated[Show, typer.Option("--show", help="What to print of the best schedule.")] = Show.TRACE,
+    conditions: Annotated[
+        str, typer.Option("--conditions", metavar="JSON", help="Only what was measured under these conditions.")
+    ] = "{}",
 ) -> None:
     """Print the fastest records of a workload: latency, spread, hardware and trace."""
+    from tunedb.identity import canonical_conditions
     from tunedb.query.best import best
 
-    found = best(store, workload, target, top)
+    found = best(store, workload, target, top, canonical_conditions(conditions))
     if show is Show.SCRIPT:
         from tunedb.metaschedule.replay import with_scripts
 

@@ -47,7 +47,7 @@ def answer(found: Sequence[Compared]) -> Answer:
 
 def table(found: Sequence[Compared]) -> Table:
     """One row a workload, target and machine; the ratio is to the workload's fastest."""
-    from cli.labels import hardware_label, short, target_label
+    from cli.labels import hardware_label, measured_label, short
     from cli.output import Table
     from tunedb.units import duration
 
@@ -55,7 +55,7 @@ def table(found: Sequence[Compared]) -> Table:
         [
             short(row.workload_id),
             row.name,
-            target_label(row.target),
+            measured_label(row.target, row.conditions),
             hardware_label(row.hardware),
             f"{row.num_trials:,}",
             duration(row.best_secs),

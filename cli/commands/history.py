@@ -37,7 +37,7 @@ def command(
 
 def answer(found: Convergence) -> Answer:
     """One row a source; the JSON form has every improvement."""
-    from cli.labels import hardware_label, short, target_label
+    from cli.labels import hardware_label, measured_label, short
     from cli.output import Answer, Table
     from tunedb.documents import answers
     from tunedb.units import duration
@@ -47,7 +47,7 @@ def answer(found: Convergence) -> Answer:
     rows = [
         [
             row.source.uri,
-            target_label(row.target),
+            measured_label(row.target, row.conditions),
             hardware_label(row.hardware),
             f"{row.num_trials:,}",
             f"{row.num_failed:,}",

@@ -10,6 +10,7 @@ import pytest
 from tests.tunedb import graphs
 from tunedb.errors import BadInputError
 from tunedb.identity import (
+    canonical_conditions,
     canonical_target,
     conditions_of,
     identified,
@@ -114,5 +115,11 @@ def test_a_field_enters_a_hash_only_when_it_is_set() -> None:
 
 
 def test_conditions_are_canonical() -> None:
+    assert canonical_conditions(' {"clock_mhz": 1980, "caches": "flushed", "through_rpc": false}') == conditions_of(
+        caches="flushed", clock_mhz=1980
+    )
+    for bad in ("", "flushed", "[]", '{"caches": {}}'):
+        with pytest.raises(BadInputError, match="are not a JSON object such as"):
+            canonical_conditions(bad)
     assert conditions_of() == conditions_of(caches=None, through_rpc=False) == DEFAULT_CONDITIONS
     assert conditions_of(clock_mhz=1980, caches="flushed") == '{"caches":"flushed","clock_mhz":1980}'

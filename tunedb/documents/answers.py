@@ -30,6 +30,7 @@ def record(trial: Trial, target: Target) -> Document:
         "run_secs_min": min(trial.run_secs),
         "run_secs_max": max(trial.run_secs),
         "run_secs": list(trial.run_secs),
+        "conditions": json.loads(trial.conditions),
         "record_id": trial.trial_id,
         "trace": json.loads(trial.trace.to_json()),
     }
@@ -106,6 +107,7 @@ def record_description(found: RecordDescription, hindrance: str | None) -> Docum
         "source_detail": json.loads(found.source.detail),
         "position": trial.position,
         "measured_at": _measured_at(trial),
+        "conditions": json.loads(trial.conditions),
         "replays": hindrance is None,
         "hindrance": hindrance,
         "args_info": json.loads(trial.args_info),
@@ -166,6 +168,7 @@ def convergence(found: Convergence) -> Document:
                 "target": row.target.text,
                 "target_id": row.target.target_id,
                 "hardware": row.hardware.name,
+                "conditions": json.loads(row.conditions),
                 "trials": row.num_trials,
                 "failed": row.num_failed,
                 "improvements": [
@@ -179,7 +182,7 @@ def convergence(found: Convergence) -> Document:
 
 
 def comparison(found: Sequence[Compared]) -> Document:
-    """Workloads on several targets and machines; `ratio` is to the workload's fastest."""
+    """Workloads on several targets and machines; `ratio` is to the workload's fastest under the same conditions."""
     return {
         "results": [
             {
@@ -188,6 +191,7 @@ def comparison(found: Sequence[Compared]) -> Document:
                 "target": row.target.text,
                 "target_id": row.target.target_id,
                 "hardware": row.hardware.name,
+                "conditions": json.loads(row.conditions),
                 "trials": row.num_trials,
                 "run_secs_median": row.best_secs,
                 "ratio": row.ratio,

@@ -10,7 +10,7 @@ from tests.tunedb.samples import AROUND, MACHINE, OTHER_TARGET, SOURCE, TARGET, 
 from tunedb import Store, open_store
 from tunedb.documents import answers
 from tunedb.errors import NotFoundError
-from tunedb.identity import canonical_target
+from tunedb.identity import canonical_target, conditions_of
 from tunedb.query.best import best
 from tunedb.query.convergence import convergence
 from tunedb.query.description import RecordDescription, WorkloadDescription, describe
@@ -41,6 +41,18 @@ def test_best_names_near_equal_targets_and_never_answers_with_them(store: Store)
     with pytest.raises(NotFoundError, match=f"no good trial on target .*{TARGET.target_id[:12]}") as caught:
         best(store, WORKLOAD.workload_id, NEAR_TARGET.text)
     assert caught.value.asked == WORKLOAD.workload_id
+
+
+def test_best_is_of_one_kind_of_conditions(store: Store) -> None:
+    flushed = conditions_of(caches="flushed")
+    cold = trial(7, secs=1e-5, conditions=flushed)
+    store.append([cold])
+    assert cold not in [row.trial for row in best(store, WORKLOAD.workload_id, top=9)]
+    (found,) = best(store, WORKLOAD.workload_id, conditions=flushed)
+    assert found.trial == cold
+    assert answers.best([found])["conditions"] == {"caches": "flushed"}
+    with pytest.raises(NotFoundError, match="there are some under other conditions"):
+        best(store, WORKLOAD.workload_id, conditions='{"through_rpc":true}')
 
 
 def test_describe_takes_workloads_and_records(store: Store) -> None:

@@ -1,13 +1,13 @@
-"""Brings a store of schema version 1 to version 2, without losing a row or a reference.
+"""Brings a store of an earlier schema version to the present one, without losing a row or a reference.
 
-Each table is rewritten in one commit and then described as version 2 in another, what is referred to before what refers
-to it, the trials last. A store counts as version 2 when its trials do; until then every other verb refuses it. So a
+Each table is rewritten in one commit and then given its version in another, what is referred to before what refers to
+it, the trials last. A store has the present version when its trials do; until then every other verb refuses it. So a
 migration may be killed at any moment: what was committed stays, and the next one goes on from there. Earlier versions
 of the tables stay where they are until the store is compacted.
 
-What is new in version 2: modules stand apart from workloads, operator and extents are columns of workloads, trials have
-conditions, and machines have room for devices that are not the host. Trials that were measured with flushed caches were
-told by their source alone; they get conditions and, because these are part of what was measured, new ids.
+A column that is new gets the default of its field, whatever the version. Version 2 was more than that: modules stand
+apart from workloads, and operator and extents are columns of workloads. Trials that were measured with flushed caches
+had been told by their source alone; they get conditions and, because these are part of what was measured, new ids.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ _LOG = logging.getLogger(__name__)
 _BATCH_ROWS = 16_384
 _ATTEMPTS = 3  # as long as somebody writes in the older form meanwhile
 _FLUSHED = conditions_of(caches="flushed")
+# Modules first: they come out of what version 1 kept in the table of workloads.
+_ORDER = (schema.MODULES, *(table for table in schema.TABLES if table is not schema.MODULES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +65,7 @@ def migrate(url: str | Path, storage_options: Mapping[str, str] | None = None) -
     tables = _Tables(root, dict(storage_options) if storage_options is not None else None)
     with store_errors(f"migrate the store at {root}"):
         tables.check()
-        steps: list[tuple[TableSchema, Callable[[], Any] | None]] = [
-            (schema.HARDWARE, lambda: _widened(tables, schema.HARDWARE)),
-            (schema.TARGETS, lambda: _widened(tables, schema.TARGETS)),
-            (schema.MODULES, None),  # of the workloads' older form: with them
-            (schema.WORKLOADS, lambda: _programs(tables)[0]),
-            (schema.INSTRUCTIONS, None),
-            (schema.SOURCES, None),
-            (schema.QUARANTINE, None),
-            (schema.TRIALS, lambda: _trials(tables)),
-        ]
-        return [done for table, make in steps if (done := _migrate_table(tables, table, make)) is not None]
+        return [done for table in _ORDER if (done := _migrate_table(tables, table)) is not None]
 
 
 class _Tables:
@@ -91,6 +83,10 @@ class _Tables:
             return None
         return deltalake.DeltaTable(url, storage_options=self.options)
 
+    def hold_modules(self) -> bool:
+        """Whether workloads and modules are one table still, as in schema version 1."""
+        return any(field.name == "row_id" for field in self.open("workloads").schema().fields)
+
     def check(self) -> None:
         """Whether there is a store that can be brought to the present version."""
         present = {table.name: self.open(table.name) for table in schema.TABLES}
@@ -104,23 +100,22 @@ class _Tables:
                 refuse_other_version(version, self.root)
 
 
-def _migrate_table(tables: _Tables, table: TableSchema, make: Callable[[], Any] | None) -> MigratedTable | None:
+def _migrate_table(tables: _Tables, table: TableSchema) -> MigratedTable | None:
     """Rewrites a table if its columns are older ones, and says that it has the present version."""
-    delta = tables.open(table.name)
-    if table is schema.MODULES:
-        return _migrate_modules(tables)
     url = f"{tables.root}/{table.name}"
-    if schema_version(delta, url) == schema.SCHEMA_VERSION:
+    delta = tables.open(table.name)
+    is_from_workloads = table is schema.MODULES and tables.hold_modules()
+    if delta is not None and not is_from_workloads and schema_version(delta, url) == schema.SCHEMA_VERSION:
         return None
-    before = _num_rows(delta)
+    before = 0 if delta is None else _num_rows(delta)
     attempts = 0
-    while make is not None and not _is_converted(delta, table):
+    while delta is None or (is_from_workloads and not attempts) or not _is_converted(delta, table):
         attempts += 1
         if attempts > _ATTEMPTS:
             raise StoreError(f"{url} is written to by an older tunedb: stop it, then migrate again")
-        # Statistics of a column that the new form does not have would be asked for, and not be found.
-        delta.alter.set_table_properties({"delta.dataSkippingStatsColumns": ",".join(_kept(delta, table))})
-        _write(url, table, make(), tables.options)
+        if delta is not None:  # statistics of a column that the new form does not have would be missed
+            delta.alter.set_table_properties({"delta.dataSkippingStatsColumns": ",".join(_kept(delta, table))})
+        _write(url, table, _rows(tables, table), tables.options)
         delta = tables.open(table.name)
     if table is not schema.WORKLOADS and _num_rows(delta) < before:
         raise StoreError(f"{url} has {_num_rows(delta)} rows where it had {before}: nothing was lost, see its history")
@@ -129,14 +124,14 @@ def _migrate_table(tables: _Tables, table: TableSchema, make: Callable[[], Any] 
     return MigratedTable(table.name, before, _num_rows(tables.open(table.name)))
 
 
-def _migrate_modules(tables: _Tables) -> MigratedTable | None:
-    """Modules come from the older form of the workloads, as long as these have it."""
-    workloads = tables.open("workloads")
-    if _is_converted(workloads, schema.WORKLOADS):
-        return None
-    url = f"{tables.root}/modules"
-    _write(url, schema.MODULES, _programs(tables)[1], tables.options)
-    return MigratedTable("modules", 0, _num_rows(tables.open("modules")))
+def _rows(tables: _Tables, table: TableSchema) -> Any:
+    """The rows of a table in its present form."""
+    if table is schema.TRIALS:
+        return _trials(tables)
+    if table in (schema.WORKLOADS, schema.MODULES) and tables.hold_modules():
+        workloads, modules = _programs(tables)
+        return workloads if table is schema.WORKLOADS else modules
+    return _widened(tables, table)
 
 
 def _write(url: str, table: TableSchema, rows: Any, options: dict[str, str] | None) -> None:
@@ -179,16 +174,17 @@ def _num_rows(delta: Any) -> int:
 
 
 def _widened(tables: _Tables, table: TableSchema) -> Any:
-    """The rows of a table with the columns that are new, empty."""
+    """The rows of a table, with what older rows have in the columns that are new."""
     import pyarrow as pa
 
     old = tables.open(table.name).to_pyarrow_dataset().to_table()
-    arrow = table.arrow()
     columns = [
-        old.column(field.name).cast(field.type) if field.name in old.column_names else pa.nulls(len(old), field.type)
-        for field in arrow
+        old.column(field.name).cast(field.type)
+        if field.name in old.column_names
+        else pa.array([table.defaults.get(field.name)] * len(old), field.type)
+        for field in table.arrow()
     ]
-    return pa.table(columns, schema=arrow)
+    return pa.table(columns, schema=table.arrow())
 
 
 def _programs(tables: _Tables) -> tuple[Any, Any]:
@@ -280,6 +276,9 @@ def _with_conditions(batch: Any, arrow: Any, flushed: set[str]) -> Any:
             )
         columns["trial_id"] = pa.array(ids, pa.string())
     columns["conditions"] = pa.array(conditions, pa.string())
+    for field in arrow:
+        if field.name not in columns:
+            columns[field.name] = pa.array([schema.TRIALS.defaults.get(field.name)] * count, field.type)
     return pa.RecordBatch.from_arrays([columns[field.name].cast(field.type) for field in arrow], schema=arrow)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
@@ -45,7 +45,7 @@ class TrialRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A row of the table `trials`; the fields that `tunedb.records.Trial` has too mean what they mean there.
 
     Structs and not objects of ours, because a log of a million trials is read, hashed and handed from process to
-    process as these. A new field has a default: older stores do not have it.
+    process as these. A new field has a default, which rows of older stores have, and raises `SCHEMA_VERSION`.
     """
 
     trial_id: str
@@ -78,6 +78,7 @@ class TableSchema:
     order: tuple[str, ...] = ()  # what the rows of a commit are sorted by
     clustered: tuple[str, ...] = ()  # what compacted files are clustered by
     references: Mapping[str, str] = dataclasses.field(default_factory=dict)  # by column: the table that has it as key
+    defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # by column: what rows of before it have
 
     def arrow(self) -> pa.Schema:
         """The columns as Arrow has them."""
@@ -96,15 +97,29 @@ class TableSchema:
 def _table(
     name: str,
     key: str,
-    fields: Mapping[str, Any],
+    record: type | None = None,
     *,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
     statistics: tuple[str, ...] = (),
     order: tuple[str, ...] = (),
     clustered: tuple[str, ...] = (),
     references: Mapping[str, str] | None = None,
 ) -> TableSchema:
+    """A table of a record's fields, with columns before and after them."""
+    fields = {**(before or {}), **(typing.get_type_hints(record) if record else {}), **(after or {})}
     columns = {column: _column_type(hint) for column, hint in fields.items()}
-    return TableSchema(name, key, columns, statistics or (key,), order, clustered, references or {})
+    defaults = _defaults(record) if record else {}
+    return TableSchema(name, key, columns, statistics or (key,), order, clustered, references or {}, defaults)
+
+
+def _defaults(record: type) -> dict[str, Any]:
+    """The defaults of a record's fields, of those that have one."""
+    if issubclass(record, msgspec.Struct):
+        found = {field.name: field.default for field in msgspec.structs.fields(record)}
+        return {name: default for name, default in found.items() if default is not msgspec.NODEFAULT}
+    found = {field.name: field.default for field in dataclasses.fields(cast(Any, record))}
+    return {name: default for name, default in found.items() if default is not dataclasses.MISSING}
 
 
 def _column_type(hint: Any) -> str:
@@ -116,26 +131,31 @@ def _column_type(hint: Any) -> str:
     return {str: "string", int: "int64", float: "double", bytes: "binary", datetime: "timestamp"}[hint]
 
 
-_INSTRUCTIONS = {"instructions_id": str, "instructions": bytes}
-_REJECTED = {"rejected_id": str, **typing.get_type_hints(Rejected), "added_at": datetime}
-
-HARDWARE = _table("hardware", "hardware_id", typing.get_type_hints(Hardware))
-TARGETS = _table("targets", "target_id", typing.get_type_hints(Target))
-WORKLOADS = _table("workloads", "workload_id", typing.get_type_hints(Workload))
+HARDWARE = _table("hardware", "hardware_id", Hardware)
+TARGETS = _table("targets", "target_id", Target)
+WORKLOADS = _table("workloads", "workload_id", Workload)
 MODULES = _table(
     "modules",
     "module_id",
-    typing.get_type_hints(Module),
+    Module,
     statistics=("module_id", "workload_id", "structural_hash"),
     references={"workload_id": "workloads"},
 )
-INSTRUCTIONS = _table("instructions", "instructions_id", _INSTRUCTIONS)
-SOURCES = _table("sources", "source_id", typing.get_type_hints(Source))
-QUARANTINE = _table("quarantine", "rejected_id", _REJECTED, statistics=("uri",))
+INSTRUCTIONS = _table("instructions", "instructions_id", before={"instructions_id": str, "instructions": bytes})
+SOURCES = _table("sources", "source_id", Source)
+QUARANTINE = _table(
+    "quarantine",
+    "rejected_id",
+    Rejected,
+    before={"rejected_id": str},
+    after={"added_at": datetime},
+    statistics=("uri",),
+)
 TRIALS = _table(
     "trials",
     "trial_id",
-    {**typing.get_type_hints(TrialRow), "secs_median": float},  # the median: NULL for a failed trial
+    TrialRow,
+    after={"secs_median": float},  # the median of `run_secs`: NULL for a failed trial
     statistics=("workload_id", "target_id", "secs_median"),
     order=("workload_id", "target_id", "secs_median"),
     clustered=("workload_id", "target_id"),

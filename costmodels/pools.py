@@ -65,7 +65,7 @@ def read_pools(store: Store, target: Target, selection: Selection = EVERYTHING, 
     Args:
         store: the store that has the trials.
         target: the target whose trials are read.
-        selection: which trials, and what of them.
+        selection: the trials that are taken, and what is read of them.
         compute: where features are computed that are not known yet; its progress counts trials featurised.
     """
     excluded = selection.exclude_workloads | WORKLOAD_IDS  # the latter have one schedule each: nothing to rank
@@ -134,7 +134,7 @@ def features_of(
         store: the store that has the trials.
         target: the target of the trials.
         trials: the trials.
-        family: which features.
+        family: the family of features.
         computing: whether those are computed that are not known.
         compute: where those are computed.
     """

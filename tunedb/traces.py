@@ -38,7 +38,11 @@ def join_instructions(shared: bytes, postproc: bytes) -> bytes:
 
 
 def compact_instructions(instructions: bytes) -> bytes:
-    """Instructions of the form that TVM writes, without white space. Raises: BadInputError."""
+    """Instructions of the form that TVM writes, without white space.
+
+    Raises:
+        BadInputError: they have another form.
+    """
     try:
         return msgspec.json.encode(_INSTRUCTIONS.decode(instructions))
     except (ValueError, RecursionError) as error:

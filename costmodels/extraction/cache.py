@@ -31,7 +31,7 @@ class FeatureCache:
     Args:
         artifacts: the files of the store that has the trials.
         tvm_version: the TVM release that computes the features; another one may lower differently.
-        family: which features.
+        family: the family of features that are kept.
     """
 
     def __init__(self, artifacts: Artifacts, tvm_version: str, family: Family) -> None:

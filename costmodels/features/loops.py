@@ -153,7 +153,7 @@ def _of_loops(loops: tuple[Any, ...], extents: NDArray[np.float64]) -> dict[int,
 
 
 def unrolled_depth(extents: NDArray[np.float64], kinds: NDArray[np.int64], step: int) -> int:
-    """See `Nest.unrolled_depth`."""
+    """The depth from which all loops are unrolled; what `Nest.unrolled_depth` holds."""
     unrolled = 1.0
     for place, (extent, kind) in enumerate(zip(extents, kinds, strict=True)):
         if kind == PARALLEL:

@@ -58,7 +58,7 @@ def makers(kinds: list[str] | None = None, compute: Compute = ALONE) -> dict[str
     """What makes a fresh model of each family in its fixed configuration, by name.
 
     Args:
-        kinds: of which families; None for all but `STOCK`.
+        kinds: the families by name; None for all but `STOCK`.
         compute: as for `make`.
     """
     return {kind: partial(make, kind, None, compute) for kind in (KINDS if kinds is None else kinds)}

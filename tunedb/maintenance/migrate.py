@@ -26,7 +26,8 @@ from tunedb.program.families import parts_of_words
 from tunedb.program.releases import release_order
 from tunedb.records import DEFAULT_CONDITIONS, Module, Workload
 from tunedb.store import schema
-from tunedb.store.delta.table import DESCRIPTION, WRITER, refuse_other_version, schema_version, store_errors
+from tunedb.store.delta.table import WRITER, store_errors
+from tunedb.store.delta.versions import DESCRIPTION, refuse_other_version, schema_version
 from tunedb.store.schema import TableSchema, columns_of
 
 _LOG = logging.getLogger(__name__)

@@ -15,7 +15,8 @@ from urllib.parse import unquote, urlparse
 
 from tunedb.errors import NotFoundError, StoreError, UsageError
 from tunedb.store import schema
-from tunedb.store.delta.table import parquet_relation, refuse_other_version, schema_version, store_errors
+from tunedb.store.delta.table import parquet_relation, store_errors
+from tunedb.store.delta.versions import refuse_other_version, schema_version
 
 _ASIDE = "set-aside"
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from tunedb.errors import UsageError
 from tunedb.identity import content_hash, instructions_id, trace_id_of_parts
 from tunedb.records import (
     AppendReport,
@@ -21,7 +22,7 @@ from tunedb.records import (
     Trial,
     Workload,
 )
-from tunedb.store.schema import TRIALS, TrialRow, columns_of
+from tunedb.store.schema import BY_NAME, INSTRUCTIONS, TRIALS, TableSchema, TrialRow, columns_of
 from tunedb.traces import join_instructions, split_instructions
 
 _SAME = tuple(column.name for column in fields(Trial) if column.name in TrialRow.__struct_fields__)
@@ -103,6 +104,27 @@ class Batch:
     def is_empty(self) -> bool:
         """Whether there is nothing to append."""
         return not any(len(getattr(self, part.name)) for part in fields(self))
+
+
+def check_references(table: TableSchema, rows: Sequence[Any], keys: Callable[[TableSchema], Collection[str]]) -> None:
+    """Whether what rows of a table refer to is there.
+
+    Args:
+        table: the rows' table.
+        rows: with the columns of the table as attributes.
+        keys: gives the keys of a table.
+
+    Raises:
+        UsageError: a row refers to what is not there.
+    """
+    for column, name in table.references.items():
+        if name == INSTRUCTIONS.name:  # they come along with the trials
+            continue
+        wanted = {getattr(row, column) for row in rows} - {""}  # "": the log had no module
+        missing = wanted.difference(keys(BY_NAME[name]))
+        if missing:
+            what = table.name.removesuffix("s")
+            raise UsageError(f"a {what} refers to the {column} {min(missing)!r}, which the store does not know")
 
 
 def append_report(batch: Batch, places: Sequence[int]) -> AppendReport:

@@ -6,7 +6,6 @@ import dataclasses
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,6 @@ from tunedb.records import (
     PoolSummary,
     Rejected,
     Source,
-    SqlResult,
     StoreStats,
     Target,
     TargetSummary,
@@ -36,17 +34,16 @@ from tunedb.records import (
 )
 from tunedb.store import schema
 from tunedb.store.artifacts import Artifacts, MemoryArtifacts
-from tunedb.store.batch import Batch, TrialRows, append_report, rejected_id
-from tunedb.store.contract import SQL_LIMIT_SECS, Store
-from tunedb.store.flat import flat_trials
-from tunedb.store.resolve import checked_prefix, no_module, no_workload, pick_target, pick_trial, pick_workload
-from tunedb.store.sql import run_sql
+from tunedb.store.batch import Batch, TrialRows, append_report, check_references, rejected_id
+from tunedb.store.contract import Store
+from tunedb.store.resolve import checked_prefix, no_module, no_workload, pick_trial, pick_workload
+from tunedb.store.tables import TableReader
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 
-class MemoryStore(Store):
+class MemoryStore(TableReader, Store):
     """Keeps the contract of `Store` for as long as the process lives. Every access to its records holds its lock."""
 
     def __init__(self) -> None:
@@ -90,10 +87,10 @@ class MemoryStore(Store):
             for source in batch.sources:
                 dated = source if source.added_at else dataclasses.replace(source, added_at=now)
                 self._sources.setdefault(source.source_id, dated)
-            self._check_references(schema.MODULES, batch.modules)
+            check_references(schema.MODULES, batch.modules, self._keys)
             for module in batch.modules:
                 self._modules.setdefault(module.module_id, module)
-            self._check_references(schema.TRIALS, batch.trials.rows)
+            check_references(schema.TRIALS, batch.trials.rows, self._keys)
             added = []
             for place, trial in enumerate(batch.trials.trials()):
                 if trial.trial_id not in self._trials:
@@ -103,21 +100,10 @@ class MemoryStore(Store):
                 self._rejected.setdefault(rejected, now)
             return append_report(batch, added)
 
-    def _check_references(self, table: schema.TableSchema, rows: Sequence[Any]) -> None:
-        there: dict[str, Collection[str]] = {
-            "workloads": self._workloads,
-            "modules": self._modules,
-            "targets": self._targets,
-            "hardware": self._hardware,
-            "sources": self._sources,
-        }
-        for column, name in table.references.items():
-            if name not in there:  # instructions, which come along
-                continue
-            missing = {getattr(row, column) for row in rows} - {""} - set(there[name])
-            if missing:
-                what = table.name.removesuffix("s")
-                raise UsageError(f"a {what} refers to the {column} {min(missing)!r}, which the store does not know")
+    def _keys(self, table: schema.TableSchema) -> Collection[str]:
+        """The keys of a table that others refer to."""
+        found: dict[str, Any] = getattr(self, f"_{table.name}")
+        return found
 
     # -- workloads and their modules -------------------------------------------------------------------------------
 
@@ -190,10 +176,6 @@ class MemoryStore(Store):
     def targets(self) -> list[Target]:
         with self._lock:
             return sorted(self._targets.values(), key=lambda row: (row.kind, row.arch, row.target_id))
-
-    @override
-    def resolve_target(self, text: str) -> Target:
-        return pick_target(self.targets(), text)
 
     @override
     def target_summaries(self) -> list[TargetSummary]:
@@ -322,13 +304,10 @@ class MemoryStore(Store):
 
     # -- tables ----------------------------------------------------------------------------------------------------
 
-    def _arrow(self, name: str) -> Any:
-        """A table as a `pyarrow.Table`.
-
-        Raises:
-            NotFoundError: there is no such table.
-        """
+    @override
+    def _dataset(self, name: str) -> Any:
         import pyarrow as pa
+        import pyarrow.dataset as ds
 
         table = schema.checked_table(name)
         with self._lock:
@@ -346,22 +325,7 @@ class MemoryStore(Store):
                 columns["added_at"] = list(self._rejected.values())
             else:
                 columns = schema.columns_of(getattr(self, f"_{name}").values(), list(table.columns))
-        return pa.table({column: columns[column] for column in table.columns}, schema=table.arrow())
-
-    @override
-    @contextmanager
-    def table(self, name: str) -> Iterator[pa.RecordBatchReader]:
-        yield self._arrow(name).to_reader()
-
-    @override
-    def flat_trials(
-        self, workload_id: str | None = None, target_id: str | None = None, top_k: int | None = None
-    ) -> AbstractContextManager[pa.RecordBatchReader]:
-        return flat_trials(self._arrow, self.url, workload_id, target_id, top_k)
-
-    @override
-    def sql(self, query: str, *, limit_secs: float = SQL_LIMIT_SECS) -> SqlResult:
-        return run_sql(self._arrow, query, limit_secs)
+        return ds.dataset(pa.table({column: columns[column] for column in table.columns}, schema=table.arrow()))
 
     # -- housekeeping ----------------------------------------------------------------------------------------------
 

@@ -50,7 +50,11 @@ def open_store(
 
 
 def parse_as_of(as_of: int | str | datetime | None) -> int | datetime | None:
-    """A version or a time with a zone, from what a user wrote. Raises: UsageError."""
+    """A version or a time with a zone, from what a user wrote.
+
+    Raises:
+        UsageError: it is neither a version nor a time.
+    """
     if isinstance(as_of, str):
         try:
             as_of = int(as_of) if as_of.isdecimal() else datetime.fromisoformat(as_of)

@@ -200,7 +200,7 @@ def record_of(table: TableSchema, row: Sequence[Any], make: type[_Record]) -> _R
     """A record from a row of a table, its columns as `TableSchema.selected` asks for them.
 
     Args:
-        table: whose columns the row has, or the first of them.
+        table: the table whose columns, or the first of them, the row has.
         row: as DuckDB gives it.
         make: the record's class, whose fields are named like the columns.
     """

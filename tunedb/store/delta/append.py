@@ -12,7 +12,7 @@ import pyarrow as pa
 from tunedb.errors import UsageError
 from tunedb.records import AppendReport, Rejected
 from tunedb.store import schema
-from tunedb.store.batch import Batch, TrialRows, append_report, rejected_id
+from tunedb.store.batch import Batch, TrialRows, append_report, check_references, rejected_id
 from tunedb.store.delta.known_trials import KnownTrials
 from tunedb.store.delta.tables import TableSet
 from tunedb.store.schema import TableSchema, columns_of
@@ -87,23 +87,12 @@ class Appender:
         return places
 
     def _check_references(self, table: TableSchema, rows: Sequence[Any]) -> None:
-        """Whether what rows refer to is there.
-
-        Raises:
-            UsageError: something is not.
-        """
-        for column, name in table.references.items():
-            referred = schema.BY_NAME[name]
-            if referred is schema.INSTRUCTIONS:  # they come along with the trials
-                continue
-            wanted = {getattr(row, column) for row in rows} - {""}  # "": the log had no module
-            if wanted <= self._known_keys(referred):
-                continue
-            del self._known[name]  # another process may have added it
-            missing = wanted - self._known_keys(referred)
-            if missing:
-                what = table.name.removesuffix("s")
-                raise UsageError(f"a {what} refers to the {column} {min(missing)!r}, which the store does not know")
+        try:
+            check_references(table, rows, self._known_keys)
+        except UsageError:  # another process may have added what is missing
+            for name in set(table.references.values()):
+                self._known.pop(name, None)
+            check_references(table, rows, self._known_keys)
 
     def _known_keys(self, table: TableSchema) -> set[str]:
         """The keys of a small table, as far as they were seen. Rows are never removed."""

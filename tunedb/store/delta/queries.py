@@ -7,6 +7,8 @@ extension to make anything else of a time with a zone.
 
 from __future__ import annotations
 
+from typing import Any
+
 from tunedb.store.flat import USER_WORKLOADS
 from tunedb.store.schema import TRIALS, WORKLOADS, TableSchema
 
@@ -110,3 +112,16 @@ def rows_of(table: TableSchema) -> str:
 def any_of(column: str, count: int) -> str:
     """A condition: the column has one of `count` values that are given."""
     return f"{column} IN ({', '.join('?' * count)})"
+
+
+def selection(**given: str | None) -> tuple[str, list[str], dict[str, tuple[Any, Any]]]:
+    """A condition, what stands for its `?`, and what it allows of the columns that files have statistics of.
+
+    Args:
+        given: wanted values by column; None for those that are not asked for.
+    """
+    wanted = {column: str(value) for column, value in given.items() if value is not None}
+    bounds: dict[str, tuple[Any, Any]] = {
+        column: (wanted[column], wanted[column]) for column in ("workload_id", "target_id") if column in wanted
+    }
+    return " AND ".join(f"{column} = ?" for column in wanted) or "true", list(wanted.values()), bounds

@@ -6,7 +6,6 @@ Each question first moves on to the newest version of the trials, then of the ta
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import override
@@ -21,7 +20,6 @@ from tunedb.records import (
     PoolSummary,
     Rejected,
     Source,
-    SqlResult,
     StoreStats,
     Target,
     TargetSummary,
@@ -32,18 +30,17 @@ from tunedb.records import (
 from tunedb.store import schema
 from tunedb.store.artifacts import Artifacts
 from tunedb.store.batch import trial_of
-from tunedb.store.contract import SQL_LIMIT_SECS, StoreReader
 from tunedb.store.delta import queries
-from tunedb.store.delta.queries import any_of
+from tunedb.store.delta.queries import any_of, selection
 from tunedb.store.delta.table import store_errors
 from tunedb.store.delta.tables import TableSet
-from tunedb.store.flat import USER_WORKLOADS, flat_trials
-from tunedb.store.resolve import checked_prefix, no_module, no_workload, pick_target, pick_trial, pick_workload
+from tunedb.store.flat import USER_WORKLOADS
+from tunedb.store.resolve import checked_prefix, no_module, no_workload, pick_trial, pick_workload
 from tunedb.store.schema import TrialRow, record_of
-from tunedb.store.sql import run_sql
+from tunedb.store.tables import TableReader
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 _Record = TypeVar("_Record")
 
@@ -51,7 +48,7 @@ _FETCH_ROWS = 2048
 _LISTED = 9  # trials whose ids begin alike: one more than are listed
 
 
-class DeltaReader(StoreReader):
+class DeltaReader(TableReader):
     """Answers from the tables of a store.
 
     Args:
@@ -163,10 +160,6 @@ class DeltaReader(StoreReader):
         return sorted(found, key=lambda row: (row.kind, row.arch, row.target_id))
 
     @override
-    def resolve_target(self, text: str) -> Target:
-        return pick_target(self.targets(), text)
-
-    @override
     def target_summaries(self) -> list[TargetSummary]:
         with self._tables.lock:
             self._tables.refresh("trials")
@@ -204,7 +197,7 @@ class DeltaReader(StoreReader):
         conditions: str = DEFAULT_CONDITIONS,
     ) -> list[Trial]:
         given = {"workload_id": workload_id, "target_id": target_id, "module_id": module_id, "conditions": conditions}
-        selected, values, bounds = _selection(outcome=Outcome.OK, **given)
+        selected, values, bounds = selection(outcome=Outcome.OK, **given)
         with self._tables.lock:
             self._tables.refresh("trials")
             wanted = limit
@@ -229,7 +222,7 @@ class DeltaReader(StoreReader):
         outcome: Outcome | None = None,
         conditions: str | None = None,
     ) -> Iterator[Trial]:
-        selected, values, bounds = _selection(
+        selected, values, bounds = selection(
             workload_id=workload_id, target_id=target_id, outcome=outcome, conditions=conditions
         )
         with self._tables.lock:
@@ -260,7 +253,7 @@ class DeltaReader(StoreReader):
     def trials_of_traces(self, workload_id: str, target_id: str, trace_ids: Sequence[str]) -> list[Trial]:
         if not trace_ids:
             return []
-        selected, values, bounds = _selection(workload_id=workload_id, target_id=target_id)
+        selected, values, bounds = selection(workload_id=workload_id, target_id=target_id)
         with self._tables.lock:
             self._tables.refresh("trials")
             selected = f"{selected} AND {any_of('trace_id', len(trace_ids))}"
@@ -317,43 +310,9 @@ class DeltaReader(StoreReader):
 
     # -- tables ----------------------------------------------------------------------------------------------------
 
+    @override
     def _dataset(self, name: str) -> Any:
-        """A table as it stands, which DuckDB and Arrow read as often as they like.
-
-        Raises:
-            NotFoundError: there is no such table.
-        """
         schema.checked_table(name)
         with self._tables.lock:
             self._tables.refresh("trials", name)
             return self._tables[name].dataset()
-
-    @override
-    @contextmanager
-    def table(self, name: str) -> Iterator[pa.RecordBatchReader]:
-        dataset = self._dataset(name)
-        with store_errors(f"read the store {self.url}"):
-            yield dataset.scanner().to_reader()
-
-    @override
-    def flat_trials(
-        self, workload_id: str | None = None, target_id: str | None = None, top_k: int | None = None
-    ) -> AbstractContextManager[pa.RecordBatchReader]:
-        return flat_trials(self._dataset, self.url, workload_id, target_id, top_k)
-
-    @override
-    def sql(self, query: str, *, limit_secs: float = SQL_LIMIT_SECS) -> SqlResult:
-        return run_sql(self._dataset, query, limit_secs)
-
-
-def _selection(**given: str | None) -> tuple[str, list[str], dict[str, tuple[Any, Any]]]:
-    """A condition, what stands for its `?`, and what it allows of the columns that files have statistics of.
-
-    Args:
-        given: wanted values by column; None for those that are not asked for.
-    """
-    wanted = {column: str(value) for column, value in given.items() if value is not None}
-    bounds: dict[str, tuple[Any, Any]] = {
-        column: (wanted[column], wanted[column]) for column in ("workload_id", "target_id") if column in wanted
-    }
-    return " AND ".join(f"{column} = ?" for column in wanted) or "true", list(wanted.values()), bounds

@@ -20,6 +20,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from tunedb.errors import NotFoundError, StoreError, StoreSchemaError, UsageError, first_line
 from tunedb.records import CompactedTable
+from tunedb.store.delta.versions import DESCRIPTION, refuse_other_version, schema_version
 from tunedb.store.schema import SCHEMA_VERSION, TableSchema
 
 _LOG = logging.getLogger(__name__)
@@ -29,7 +30,6 @@ _MANY_COMMITS = 8
 _SMALL_BYTES = 256 << 10  # larger files wait for `settle`: merging them would hold an append up for seconds
 _TOO_MANY_FILES = 256  # unless there are that many
 _LARGE_BYTES = 64 << 20
-DESCRIPTION = "tunedb schema"
 # Zstandard at its fastest: half of Snappy's size at a tenth more time.
 # Groups are what a query of one workload reads or skips.
 WRITER = deltalake.WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=8192)
@@ -83,7 +83,12 @@ class Table:
                 self._delta = None
 
     def open(self) -> deltalake.DeltaTable:
-        """The table as Delta Lake knows it. Raises: StoreError, StoreSchemaError."""
+        """The table as Delta Lake knows it.
+
+        Raises:
+            StoreError: it is not there, or cannot be read.
+            StoreSchemaError: it is of another schema version.
+        """
         if self._delta is None:
             with store_errors(f"open the table {self.url}"):
                 try:
@@ -303,46 +308,6 @@ class Table:
                 expected=SCHEMA_VERSION,
             )
         refuse_other_version(written, self.url.removesuffix(f"/{self.schema.name}"))
-
-
-def schema_version(delta: deltalake.DeltaTable, url: str) -> int:
-    """The schema version that a table was written with.
-
-    Args:
-        delta: the table.
-        url: of the table, for errors.
-
-    Raises:
-        StoreSchemaError: it is none of tunedb's.
-    """
-    description = delta.metadata().description or ""
-    written = description.removeprefix(DESCRIPTION).strip()
-    if not description.startswith(DESCRIPTION) or not written.isdigit():
-        raise StoreSchemaError(f"{url} is a Delta table, but not one of tunedb's", expected=SCHEMA_VERSION)
-    return int(written)
-
-
-def refuse_other_version(written: int, store: str) -> None:
-    """Says what to do about a store of another schema version.
-
-    Args:
-        written: the version that it was written with.
-        store: its folder or URL.
-
-    Raises:
-        StoreSchemaError: it is not the present version.
-    """
-    says = f"the store at {store} has schema version {written}, and this tunedb reads {SCHEMA_VERSION}"
-    if written > SCHEMA_VERSION:
-        raise StoreSchemaError(
-            f"{says}: upgrade tunedb (pip install --upgrade tunedb)", found=written, expected=SCHEMA_VERSION
-        )
-    if written < SCHEMA_VERSION:
-        raise StoreSchemaError(
-            f"{says}: run `tunedb migrate --store {store}`, which keeps all that is in it",
-            found=written,
-            expected=SCHEMA_VERSION,
-        )
 
 
 def _live_files(delta: deltalake.DeltaTable) -> pa.Table:

@@ -1,0 +1,61 @@
+"""Questions that every store answers alike, from its tables as Arrow's data sets: streams, flat trials, SQL."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
+
+from tunedb.errors import StoreError, first_line
+from tunedb.records import SqlResult, Target
+from tunedb.store.contract import SQL_LIMIT_SECS, StoreReader
+from tunedb.store.flat import flat_trials
+from tunedb.store.resolve import pick_target
+from tunedb.store.sql import run_sql
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class TableReader(StoreReader):
+    """What a store answers by its tables, however these are kept."""
+
+    @abstractmethod
+    def _dataset(self, name: str) -> Any:
+        """A table as it stands, as a `pyarrow.dataset.Dataset` that may be read as often as one likes.
+
+        Args:
+            name: of a table of `tunedb.store.schema`.
+
+        Raises:
+            NotFoundError: there is no such table.
+            StoreError: it cannot be read.
+        """
+
+    @override
+    @contextmanager
+    def table(self, name: str) -> Iterator[pa.RecordBatchReader]:
+        import pyarrow as pa
+
+        dataset = self._dataset(name)
+        try:
+            yield dataset.scanner().to_reader()
+        except (pa.ArrowException, OSError) as error:
+            raise StoreError(f"cannot read the store {self.url}: {first_line(error)}") from error
+
+    @override
+    def flat_trials(
+        self, workload_id: str | None = None, target_id: str | None = None, top_k: int | None = None
+    ) -> AbstractContextManager[pa.RecordBatchReader]:
+        return flat_trials(self._dataset, self.url, workload_id, target_id, top_k)
+
+    @override
+    def sql(self, query: str, *, limit_secs: float = SQL_LIMIT_SECS) -> SqlResult:
+        return run_sql(self._dataset, query, limit_secs)
+
+    @override
+    def resolve_target(self, text: str) -> Target:
+        return pick_target(self.targets(), text)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+import msgspec
+
 from tunedb.errors import UsageError
 from tunedb.identity import content_hash, instructions_id, trace_id_of_parts
 from tunedb.records import (
@@ -22,7 +24,7 @@ from tunedb.records import (
     Trial,
     Workload,
 )
-from tunedb.store.schema import BY_NAME, INSTRUCTIONS, TRIALS, TableSchema, TrialRow, columns_of
+from tunedb.store.schema import BY_NAME, INSTRUCTIONS, TRIALS, TableSchema, TrialRow
 from tunedb.traces import join_instructions, split_instructions
 
 _SAME = tuple(column.name for column in fields(Trial) if column.name in TrialRow.__struct_fields__)
@@ -67,10 +69,11 @@ class TrialRows:
         """The rows as trials."""
         return [trial_of(row, self.instructions) for row in self.rows]
 
-    def columns(self, places: Sequence[int]) -> dict[str, list[Any]]:
-        """Columns of the table `trials`, of some rows only."""
-        rows = self.rows if len(places) == len(self.rows) else [self.rows[place] for place in places]
-        columns = columns_of(rows, TrialRow.__struct_fields__)
+    def columns(self) -> dict[str, list[Any]]:
+        """Columns of the table `trials`."""
+        names = TrialRow.__struct_fields__
+        values = zip(*map(msgspec.structs.astuple, self.rows), strict=True) if self.rows else ([] for _ in names)
+        columns: dict[str, list[Any]] = dict(zip(names, map(list, values), strict=True))
         columns["secs_median"] = [_median(run_secs) for run_secs in columns["run_secs"]]
         return {name: columns[name] for name in TRIALS.columns}
 
@@ -106,12 +109,14 @@ class Batch:
         return not any(len(getattr(self, part.name)) for part in fields(self))
 
 
-def check_references(table: TableSchema, rows: Sequence[Any], keys: Callable[[TableSchema], Collection[str]]) -> None:
+def check_references(
+    table: TableSchema, columns: Mapping[str, Sequence[Any]], keys: Callable[[TableSchema], Collection[str]]
+) -> None:
     """Whether what rows of a table refer to is there.
 
     Args:
         table: the rows' table.
-        rows: with the columns of the table as attributes.
+        columns: of the rows, those that refer to something at least.
         keys: gives the keys of a table.
 
     Raises:
@@ -120,8 +125,7 @@ def check_references(table: TableSchema, rows: Sequence[Any], keys: Callable[[Ta
     for column, name in table.references.items():
         if name == INSTRUCTIONS.name:  # they come along with the trials
             continue
-        wanted = {getattr(row, column) for row in rows} - {""}  # "": the log had no module
-        missing = wanted.difference(keys(BY_NAME[name]))
+        missing = set(columns[column]).difference(keys(BY_NAME[name]), {""})  # "": the log had no module
         if missing:
             what = table.name.removesuffix("s")
             raise UsageError(f"a {what} refers to the {column} {min(missing)!r}, which the store does not know")

@@ -87,10 +87,10 @@ class MemoryStore(TableReader, Store):
             for source in batch.sources:
                 dated = source if source.added_at else dataclasses.replace(source, added_at=now)
                 self._sources.setdefault(source.source_id, dated)
-            check_references(schema.MODULES, batch.modules, self._keys)
+            check_references(schema.MODULES, schema.columns_of(batch.modules, ["workload_id"]), self._keys)
             for module in batch.modules:
                 self._modules.setdefault(module.module_id, module)
-            check_references(schema.TRIALS, batch.trials.rows, self._keys)
+            check_references(schema.TRIALS, batch.trials.columns(), self._keys)
             added = []
             for place, trial in enumerate(batch.trials.trials()):
                 if trial.trial_id not in self._trials:
@@ -313,7 +313,7 @@ class MemoryStore(TableReader, Store):
         with self._lock:
             rows = TrialRows.of(self._trials.values())
             if name == "trials":
-                columns = rows.columns(range(len(rows)))
+                columns = rows.columns()
             elif name == "instructions":
                 columns = {
                     "instructions_id": list(rows.instructions),

@@ -103,7 +103,7 @@ def ingested(form: Format, line: bytes) -> None:
         parsed = ChunkParser().parse(Chunk(file_of(form), 1, line))
         comment = form is not Format.RECORDS and (not line.strip() or line.startswith(b"#"))
         assert len(parsed.trials) + len(parsed.rejected) == (0 if comment or not line else 1)
-        columns = parsed.trials.columns(range(len(parsed.trials)))
+        columns = parsed.trials.columns()
         pa.table(columns, schema=schema.TRIALS.arrow()).validate(full=True)
         parsed.trials.trials()
         store.append([], workloads=parsed.workloads, rejected=parsed.rejected)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 from tunedb.errors import UsageError
 from tunedb.records import AppendReport, Rejected
 from tunedb.store import schema
-from tunedb.store.batch import Batch, TrialRows, append_report, check_references, rejected_id
+from tunedb.store.batch import Batch, append_report, check_references, rejected_id
 from tunedb.store.delta.known_trials import KnownTrials
 from tunedb.store.delta.tables import TableSet
 from tunedb.store.schema import TableSchema, columns_of
@@ -32,7 +32,7 @@ class Appender:
             self._append_new(schema.HARDWARE, batch.hardware)
             self._append_new(schema.TARGETS, batch.targets)
             self._append_new(schema.WORKLOADS, batch.workloads)
-            self._check_references(schema.MODULES, batch.modules)
+            self._check_references(schema.MODULES, columns_of(batch.modules, ["workload_id"]))
             self._append_new(schema.MODULES, batch.modules)
             now = datetime.now(UTC)
             dated = [row if row.added_at else dataclasses.replace(row, added_at=now) for row in batch.sources]
@@ -41,11 +41,14 @@ class Appender:
             trials = batch.trials
             places: list[int] = []
             if len(trials):
-                self._check_references(schema.TRIALS, trials.rows)
+                columns = trials.columns()
+                self._check_references(schema.TRIALS, columns)
                 self._append_instructions(trials.instructions)
-                places = self._new_places(trials)
+                places = self._new_places(columns["trial_id"], columns["workload_id"])
+                if len(places) < len(trials):
+                    columns = {name: [column[place] for place in places] for name, column in columns.items()}
                 if places:
-                    self._tables["trials"].append(trials.columns(places))
+                    self._tables["trials"].append(columns)
             return append_report(batch, places)
 
     def _append_new(self, table: TableSchema, records: Sequence[Any]) -> None:
@@ -75,24 +78,23 @@ class Appender:
             columns = columns_of(new.values(), [field.name for field in dataclasses.fields(Rejected)])
             self._tables["quarantine"].append({"rejected_id": list(new), **columns, "added_at": [now] * len(new)})
 
-    def _new_places(self, trials: TrialRows) -> list[int]:
-        """The places of rows that are not in the store yet; of equal ones the first."""
-        ids = [row.trial_id for row in trials.rows]
-        known = self._known_trials.among(ids, [row.workload_id for row in trials.rows])
+    def _new_places(self, trial_ids: Sequence[str], workload_ids: Sequence[str]) -> list[int]:
+        """The places of trials that are not in the store yet; of equal ones the first."""
+        known = self._known_trials.among(trial_ids, workload_ids)
         places = []
-        for place, identity in enumerate(ids):
+        for place, identity in enumerate(trial_ids):
             if identity not in known:
                 known.add(identity)
                 places.append(place)
         return places
 
-    def _check_references(self, table: TableSchema, rows: Sequence[Any]) -> None:
+    def _check_references(self, table: TableSchema, columns: Mapping[str, Sequence[Any]]) -> None:
         try:
-            check_references(table, rows, self._known_keys)
+            check_references(table, columns, self._known_keys)
         except UsageError:  # another process may have added what is missing
             for name in set(table.references.values()):
                 self._known.pop(name, None)
-            check_references(table, rows, self._known_keys)
+            check_references(table, columns, self._known_keys)
 
     def _known_keys(self, table: TableSchema) -> set[str]:
         """The keys of a small table, as far as they were seen. Rows are never removed."""

@@ -87,7 +87,7 @@ def test_rows_that_stand_twice_count_once(tmp_path: Path) -> None:
     store = DeltaStore(str(tmp_path / "s"))
     _append(store, [trial(0), samples.failed(1)])
     rows = TrialRows.of([trial(0), samples.failed(1)])
-    store._tables["trials"].append(rows.columns([0, 1]))  # as a kill between commit and answer leaves it
+    store._tables["trials"].append(rows.columns())  # as a kill between commit and answer leaves it
     assert store.stats().num_trials == 2
     assert store.stats().num_failed == 1
     assert len(list(store.trials())) == 2
@@ -101,7 +101,7 @@ def test_problems_are_found(tmp_path: Path) -> None:
     _append(store, [trial(0)])
     assert store.problems() == []
     lost = TrialRows.of([trial(1, target_id="nowhere")])
-    store._tables["trials"].append(lost.columns([0]))
+    store._tables["trials"].append(lost.columns())
     assert store.problems() == ["1 trials refer to a target_id that is not there, such as nowhere"]
     for file in store._tables["workloads"].files():
         Path(file).unlink()

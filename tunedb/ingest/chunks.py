@@ -12,7 +12,7 @@ from tunedb.ingest.formats.detect import Format
 from tunedb.ingest.formats.legacy import OtherTunerReader
 from tunedb.ingest.formats.metaschedule import RecordReader
 from tunedb.records import Rejected, Target, Workload
-from tunedb.store.batch import TrialRows
+from tunedb.store.batch import TrialColumns, TrialRows
 
 _ENTRIES = {Format.AUTOTVM: autotvm.entry_of, Format.ANSOR: ansor.entry_of}
 
@@ -42,7 +42,7 @@ class Chunk:
 class Parsed:
     """What a chunk says."""
 
-    trials: TrialRows = field(default_factory=TrialRows)
+    trials: TrialColumns = field(default_factory=TrialColumns)
     workloads: list[Workload] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
@@ -71,10 +71,12 @@ class ChunkParser:
         lines = chunk.content.split(b"\n")
         if not lines[-1]:
             lines.pop()
+        rows = TrialRows()
         for number, line in enumerate(lines, chunk.first):
-            bad = reader.read(number, line, parsed.trials)
+            bad = reader.read(number, line, rows)
             if bad is not None:
                 parsed.rejected.append(bad)
+        parsed.trials = TrialColumns.of(rows)
         return parsed
 
     def _reader_of(self, file: RecordFile) -> RecordReader | OtherTunerReader:

@@ -234,7 +234,7 @@ class _Ingest:
         if batch.is_empty():
             return
         done = self._store.append_batch(batch)
-        for source_id, rows in Counter(row.source_id for row in batch.trials.rows).items():
+        for source_id, rows in Counter(batch.trials.column("source_id")).items():
             added, failed = done.by_source.get(source_id, (0, 0))
             report = self._reports[source_id]
             report.added += added

@@ -10,7 +10,7 @@ from itertools import islice
 
 from tunedb.query.calibration import all_workload_ids
 from tunedb.records import AppendReport, Module, Rejected, Trial
-from tunedb.store.batch import Batch, TrialRows
+from tunedb.store.batch import Batch, TrialColumns, TrialRows
 from tunedb.store.contract import Store
 
 _BATCH = 20_000  # trials: bounds memory, and one commit each
@@ -44,7 +44,7 @@ def merge(into: Store, other: Store) -> AppendReport:
     added = duplicates = failed = 0
     by_source: dict[str, tuple[int, int]] = {}
     for trials in _batches(other.trials()):
-        report = into.append_batch(Batch(TrialRows.of(trials)))
+        report = into.append_batch(Batch(TrialColumns.of(TrialRows.of(trials))))
         added += report.added
         duplicates += report.duplicates
         failed += report.failed_trials

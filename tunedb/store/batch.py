@@ -1,7 +1,8 @@
-"""What is appended together: trials as rows of their table, and the few things that they refer to."""
+"""What is appended together: trials, and the few things that they refer to."""
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -60,30 +61,52 @@ class TrialRows:
             )
         return found
 
-    def extend(self, others: TrialRows) -> None:
-        """Appends the rows of others."""
-        self.rows += others.rows
-        self.instructions.update(others.instructions)
 
-    def trials(self) -> list[Trial]:
-        """The rows as trials."""
-        return [trial_of(row, self.instructions) for row in self.rows]
+@dataclass(slots=True)
+class TrialColumns:
+    """Trials as columns of their table, in pieces: as they are handed from process to process and written."""
+
+    pieces: list[list[list[Any]]] = field(default_factory=list)  # each has a list a field of `TrialRow`, in order
+    instructions: dict[str, bytes] = field(default_factory=dict)  # by instructions_id
+
+    def __len__(self) -> int:
+        return sum(len(piece[0]) for piece in self.pieces)
+
+    @classmethod
+    def of(cls, rows: TrialRows) -> TrialColumns:
+        """The columns of some rows, in one piece."""
+        columns = [list(column) for column in zip(*map(msgspec.structs.astuple, rows.rows), strict=True)]
+        return cls([columns] if columns else [], rows.instructions)
+
+    def extend(self, others: TrialColumns) -> None:
+        """Appends others; an interrupt leaves none of a piece out."""
+        self.instructions.update(others.instructions)
+        self.pieces += others.pieces
+
+    def column(self, name: str) -> list[Any]:
+        """One column: a field of `TrialRow`."""
+        place = TrialRow.__struct_fields__.index(name)
+        return list(itertools.chain.from_iterable(piece[place] for piece in self.pieces))
 
     def columns(self) -> dict[str, list[Any]]:
-        """Columns of the table `trials`."""
-        names = TrialRow.__struct_fields__
-        values = zip(*map(msgspec.structs.astuple, self.rows), strict=True) if self.rows else ([] for _ in names)
-        columns: dict[str, list[Any]] = dict(zip(names, map(list, values), strict=True))
+        """All columns of the table `trials`."""
+        columns = {name: self.column(name) for name in TrialRow.__struct_fields__}
         columns["secs_median"] = [_median(run_secs) for run_secs in columns["run_secs"]]
         return {name: columns[name] for name in TRIALS.columns}
+
+    def trials(self) -> list[Trial]:
+        """The trials."""
+        rows = (TrialRow(*values) for piece in self.pieces for values in zip(*piece, strict=True))
+        return [trial_of(row, self.instructions) for row in rows]
 
 
 def trial_of(row: TrialRow, instructions: Mapping[str, bytes]) -> Trial:
     """A trial from its row, with the shared instructions by their ids."""
     shared = instructions.get(row.instructions_id, b"[]")
     same = {name: getattr(row, name) for name in _SAME}
+    same |= {"outcome": Outcome(row.outcome), "run_secs": tuple(row.run_secs)}
     trace = Trace(join_instructions(shared, row.postproc), row.decisions)
-    return Trial(**{**same, "outcome": Outcome(row.outcome)}, trace=trace)
+    return Trial(**same, trace=trace)
 
 
 def _median(run_secs: Sequence[float]) -> float | None:
@@ -96,7 +119,7 @@ def _median(run_secs: Sequence[float]) -> float | None:
 class Batch:
     """One append: trials, and what they refer to as far as it may be new to the store."""
 
-    trials: TrialRows = field(default_factory=TrialRows)
+    trials: TrialColumns = field(default_factory=TrialColumns)
     workloads: list[Workload] = field(default_factory=list)
     modules: list[Module] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
@@ -133,12 +156,12 @@ def check_references(
 
 def append_report(batch: Batch, places: Sequence[int]) -> AppendReport:
     """What appending a batch did, when these of its trials were new."""
-    rows = batch.trials.rows
-    added = Counter(rows[place].source_id for place in places)
-    failed = Counter(rows[place].source_id for place in places if rows[place].outcome != Outcome.OK)
+    sources, outcomes = batch.trials.column("source_id"), batch.trials.column("outcome")
+    added = Counter(sources[place] for place in places)
+    failed = Counter(sources[place] for place in places if outcomes[place] != Outcome.OK)
     return AppendReport(
         added=len(places),
-        duplicates=len(rows) - len(places),
+        duplicates=len(batch.trials) - len(places),
         failed_trials=failed.total(),
         rejected=tuple(batch.rejected),
         by_source={source: (count, failed[source]) for source, count in added.items()},

@@ -47,7 +47,7 @@ from tunedb.records import (
     WorkloadSummary,
 )
 from tunedb.store.artifacts import Artifacts
-from tunedb.store.batch import Batch, TrialRows
+from tunedb.store.batch import Batch, TrialColumns, TrialRows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -276,7 +276,7 @@ class StoreWriter(ABC):
         """
         return self.append_batch(
             Batch(
-                TrialRows.of(trials),
+                TrialColumns.of(TrialRows.of(trials)),
                 list(workloads),
                 list(modules),
                 list(targets),

@@ -34,7 +34,7 @@ from tunedb.records import (
 )
 from tunedb.store import schema
 from tunedb.store.artifacts import Artifacts, MemoryArtifacts
-from tunedb.store.batch import Batch, TrialRows, append_report, check_references, rejected_id
+from tunedb.store.batch import Batch, TrialColumns, TrialRows, append_report, check_references, rejected_id
 from tunedb.store.contract import Store
 from tunedb.store.resolve import checked_prefix, no_module, no_workload, pick_trial, pick_workload
 from tunedb.store.tables import TableReader
@@ -311,7 +311,7 @@ class MemoryStore(TableReader, Store):
 
         table = schema.checked_table(name)
         with self._lock:
-            rows = TrialRows.of(self._trials.values())
+            rows = TrialColumns.of(TrialRows.of(self._trials.values()))
             if name == "trials":
                 columns = rows.columns()
             elif name == "instructions":

@@ -19,7 +19,7 @@ from tests.tunedb.samples import AROUND, TARGET, WORKLOAD, trial
 from tunedb import open_store
 from tunedb.errors import NotFoundError, StoreError, StoreSchemaError
 from tunedb.records import Trial
-from tunedb.store.batch import TrialRows
+from tunedb.store.batch import TrialColumns, TrialRows
 from tunedb.store.delta.store import DeltaStore
 
 
@@ -86,7 +86,7 @@ def test_readers_see_what_others_append(tmp_path: Path) -> None:
 def test_rows_that_stand_twice_count_once(tmp_path: Path) -> None:
     store = DeltaStore(str(tmp_path / "s"))
     _append(store, [trial(0), samples.failed(1)])
-    rows = TrialRows.of([trial(0), samples.failed(1)])
+    rows = TrialColumns.of(TrialRows.of([trial(0), samples.failed(1)]))
     store._tables["trials"].append(rows.columns())  # as a kill between commit and answer leaves it
     assert store.stats().num_trials == 2
     assert store.stats().num_failed == 1
@@ -100,7 +100,7 @@ def test_problems_are_found(tmp_path: Path) -> None:
     store = DeltaStore(str(tmp_path / "s"))
     _append(store, [trial(0)])
     assert store.problems() == []
-    lost = TrialRows.of([trial(1, target_id="nowhere")])
+    lost = TrialColumns.of(TrialRows.of([trial(1, target_id="nowhere")]))
     store._tables["trials"].append(lost.columns())
     assert store.problems() == ["1 trials refer to a target_id that is not there, such as nowhere"]
     for file in store._tables["workloads"].files():

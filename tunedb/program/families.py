@@ -12,6 +12,7 @@ from tunedb.program.signature import Block, Signature
 _ACCUMULATE = re.compile(r"^(b\d+)\[(?P<out>[^=]*)\]=Add\(\1\[(?P=out)\],(?P<term>.*)\)$")
 _MAXIMUM = re.compile(r"^(b\d+\[[^=]*\])=Max\(\1,")
 _LOAD = re.compile(r"b\d+\[([^\[\]]*)\]")
+_MOST_DIGITS = 18  # an int64 takes all of so many
 _AXIS = re.compile(r"v\d+")
 _PLAIN = re.compile(r"^v\d+$")
 
@@ -35,7 +36,7 @@ def described(signature: Signature) -> Description:
     return Description(
         family,
         epilogue,
-        tuple(map(int, axes)) if all(axis.isdigit() for axis in axes) else (),
+        _extents(axes),
         f"{fused(family, epilogue)} {'x'.join(axes)} {dtypes[-1] if dtypes else ''}".strip(),
     )
 
@@ -54,8 +55,15 @@ def parts_of_words(words: Sequence[str]) -> tuple[str, str, tuple[int, ...]]:
     """
     family, _, epilogue = (words[0] if words else "").partition("+")
     extents = next((word for word in words[1:] if re.fullmatch(r"\d+(x\d+)*", word)), "")
-    numbers = tuple(map(int, extents.split("x"))) if extents and family != "unknown" else ()
+    numbers = _extents(extents.split("x")) if extents and family != "unknown" else ()
     return family or "unknown", epilogue, numbers
+
+
+def _extents(texts: Sequence[str]) -> tuple[int, ...]:
+    """Extents as numbers; none at all where one is symbolic, or larger than any memory."""
+    if not all(text.isdecimal() and text.isascii() and len(text) <= _MOST_DIGITS for text in texts):
+        return ()
+    return tuple(map(int, texts))
 
 
 def _weight(block: Block) -> tuple[int, bool, float]:

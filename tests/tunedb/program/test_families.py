@@ -21,6 +21,8 @@ def test_a_program_is_described_by_its_heaviest_block() -> None:
         (["conv2d+relu", "1x112x112x64x7x7x3", "float32"], ("conv2d", "relu", (1, 112, 112, 64, 7, 7, 3))),
         (["dense_nopack.x86", "1x512", "1000x512"], ("dense_nopack.x86", "", (1, 512))),
         (["matmul", "nx128", "float32"], ("matmul", "", ())),
+        (["matmul", f"{10**18}x4", "float32"], ("matmul", "", ())),
+        (["matmul", f"{10**18 - 1}x4", "float32"], ("matmul", "", (10**18 - 1, 4))),
         (["unknown", "1x2", "float32"], ("unknown", "", ())),
         ([], ("unknown", "", ())),
     ],

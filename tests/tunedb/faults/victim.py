@@ -37,7 +37,7 @@ def ingest_logs(url: str, logs: str, machine: str) -> None:
 
         def append_batch(batch: Any) -> Any:
             report = real(batch)
-            print(*batch.trials.trial_id, flush=True)  # noqa: T201
+            print(*batch.trials.column("trial_id"), flush=True)  # noqa: T201
             return report
 
         store.append_batch = append_batch  # type: ignore[method-assign]

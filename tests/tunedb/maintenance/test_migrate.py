@@ -21,6 +21,7 @@ import deltalake
 import pyarrow as pa
 import pytest
 
+from tests.conftest import Bucket
 from tunedb import Store, open_store
 from tunedb.errors import NotFoundError, StoreError, StoreSchemaError
 from tunedb.identity import conditions_of, trial_id_of
@@ -173,6 +174,22 @@ def test_what_an_old_tunedb_wrote_meanwhile_is_taken_along(old: Path, monkeypatc
         ids = {trial.trial_id: trial.conditions for trial in store.trials()}
         assert ids["f" * 32] == DEFAULT_CONDITIONS
         assert len(ids) == len(EXPECTED["trials"]) + 1
+
+
+def test_a_store_in_an_object_store(old: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    import boto3
+
+    for option, value in bucket.options.items():
+        monkeypatch.setenv(option, value)
+    name, _, prefix = bucket.url.removeprefix("s3://").partition("/")
+    client = boto3.client("s3")
+    for file in (path for path in old.rglob("*") if path.is_file()):
+        client.upload_file(str(file), name, f"{prefix}/{file.relative_to(old).as_posix()}")
+    with pytest.raises(StoreSchemaError, match="tunedb migrate --store s3://"):
+        open_store(bucket.url, storage_options=bucket.options)
+    assert {row.table for row in migrate(bucket.url, bucket.options)} == {table.name for table in TABLES}
+    with open_store(bucket.url, create=False, storage_options=bucket.options) as store:
+        check_all_is_there(store)
 
 
 def test_other_verbs_refuse_an_older_store(old: Path) -> None:

@@ -13,8 +13,10 @@ import pytest
 from tests.conftest import Bucket
 from tests.tunedb.logfiles import database, record_line
 from tests.tunedb.samples import AROUND, TARGET, WORKLOAD, trial
+from tests.tunedb.store.delta.test_concurrent_counts import interrupted_by
 from tunedb import open_store
 from tunedb.errors import NotFoundError, StoreError
+from tunedb.store.delta.store import DeltaStore
 
 _APPEND = """
 import json, sys
@@ -48,6 +50,16 @@ def test_an_earlier_version(bucket: Bucket) -> None:
         for number in range(3):
             store.append([trial(number)], **AROUND)
     assert open_store(bucket.url, as_of=2, storage_options=bucket.options).stats().num_trials == 2
+
+
+def test_what_another_committed_first_is_not_claimed(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        DeltaStore(bucket.url, storage_options=bucket.options) as first,
+        DeltaStore(bucket.url, storage_options=bucket.options) as second,
+    ):
+        theirs = interrupted_by(second, [trial(0), trial(1)], monkeypatch)
+        mine = first.append([trial(1), trial(2)], **AROUND)
+        assert (theirs[0].added, mine.added, first.stats().num_trials) == (2, 1, 3)
 
 
 def test_several_writers_lose_nothing(bucket: Bucket, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from tunedb.store.schema import SCHEMA_VERSION, TableSchema
 
 _LOG = logging.getLogger(__name__)
 _COMMIT_ATTEMPTS = 40
+_MARK = "tunedb.append"  # in the log, beside each append: which commit was whose
 _MANY_FILES = 64
 _MANY_COMMITS = 8
 _SMALL_BYTES = 256 << 10  # larger files wait for `settle`: merging them would hold an append up for seconds
@@ -150,13 +152,17 @@ class Table:
             actions = _live_files(self.open())
             return sum(actions.column("size_bytes").to_pylist())
 
-    def append(self, columns: dict[str, Any]) -> None:
+    def append(self, columns: dict[str, Any]) -> set[str]:
         """Appends rows in one commit. On return they are durable.
+
+        Returns:
+            The keys of those rows that others had committed since the version that was read: they stand twice now.
 
         Raises:
             StoreError: they could not be written.
         """
         delta = self.open()
+        read, mark = int(delta.version()), uuid.uuid4().hex
         if self._pinned:
             raise UsageError(f"{self.url} is open as of an earlier version: nothing can be added to the past")
         with store_errors(f"write to the table {self.url}"):
@@ -165,7 +171,13 @@ class Table:
                 rows = rows.sort_by([(column, "ascending") for column in self.schema.order])
             for attempt in range(1, _COMMIT_ATTEMPTS + 1):
                 try:
-                    deltalake.write_deltalake(delta, rows, mode="append", writer_properties=WRITER)
+                    deltalake.write_deltalake(
+                        delta,
+                        rows,
+                        mode="append",
+                        writer_properties=WRITER,
+                        commit_properties=deltalake.CommitProperties(custom_metadata={_MARK: mark}),
+                    )
                     break
                 except CommitFailedError:
                     if attempt == _COMMIT_ATTEMPTS:
@@ -173,10 +185,40 @@ class Table:
                     _LOG.debug("%s: commit %d met another writer's, again", self.url, attempt)
                     time.sleep(random.uniform(0, min(0.02 * attempt, 0.5)))  # noqa: S311 - only spreads writers out
                     delta.update_incremental()
+            theirs = self._added_meanwhile(delta, read, mark, columns[self.schema.key])
 
         self._commits += 1
         self._merge(delta, _SMALL_BYTES, _MANY_FILES)
         self._merge(delta, _LARGE_BYTES, _TOO_MANY_FILES)
+        return theirs
+
+    def _added_meanwhile(self, delta: deltalake.DeltaTable, read: int, mark: str, keys: Sequence[str]) -> set[str]:
+        """Which of some keys others committed after the version `read` and before the commit that has the mark."""
+        if delta.version() == read + 1:
+            return set()
+        import pyarrow.dataset as pa_dataset
+
+        try:
+            commits = delta.history(limit=delta.version() - read)
+            own = next(entry["version"] for entry in commits if entry.get(_MARK) == mark)
+            if own == read + 1:
+                return set()
+            known, before = (
+                deltalake.DeltaTable(self.url, version=version, storage_options=self._options)
+                for version in (read, own - 1)
+            )
+            names = {uri.rpartition("/")[2] for uri in known.file_uris()}
+            key = self.schema.key
+            asked = pa_dataset.field(key).isin(pa.array(keys, pa.string()))
+            found: set[str] = set()
+            for fragment in before.to_pyarrow_dataset().get_fragments():
+                if fragment.path.rpartition("/")[2] not in names:
+                    found.update(fragment.to_table(columns=[key], filter=asked)[key].to_pylist())
+        except (DeltaError, OSError, pa.ArrowException, StopIteration) as error:
+            # The rows are safe; only who was first cannot be told any more: a vacuum without grace has come between.
+            _LOG.warning("%s: whether others added the same rows cannot be told: %s", self.url, first_line(error))
+            return set()
+        return found
 
     def _merge(self, delta: deltalake.DeltaTable, size: int, many: int) -> None:
         """Merges files below a size if there are many: each makes every later commit and query slower (0.1 ms a file).

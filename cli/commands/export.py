@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from tunedb.metaschedule.export import ExportReport
     from tunedb.store.contract import Store
 
-SUMMARY = "Write records as a MetaSchedule database, Parquet or Arrow"
+SUMMARY = "Write records as a MetaSchedule database, Parquet, Arrow or CSV"
 EXAMPLES = (
     "tunedb export tuning_logs --target znver5",
     "tunedb export best_logs --workload 5f3a --top 10",
     "tunedb export trials.parquet",
+    "tunedb export trials.csv --workload 5f3a",
 )
 
 
@@ -30,9 +31,14 @@ class Form(StrEnum):
     METASCHEDULE = "metaschedule"
     PARQUET = "parquet"
     ARROW = "arrow"
+    CSV = "csv"
 
 
-_BY_SUFFIX = {".parquet": Form.PARQUET, ".arrow": Form.ARROW, ".feather": Form.ARROW}
+_BY_SUFFIX = {".parquet": Form.PARQUET, ".arrow": Form.ARROW, ".feather": Form.ARROW, ".csv": Form.CSV}
+# Names of files, by which nobody means the folder of a database.
+_UNTOLD = frozenset(
+    {".db", ".gz", ".json", ".jsonl", ".log", ".ndjson", ".tsv", ".txt", ".xlsx", ".xz", ".zip", ".zst"}
+)
 
 
 @store_verb(as_of=True)
@@ -69,7 +75,7 @@ def command(
 
     workload_id = None if workload is None else store.resolve_workload(workload).workload_id
     target_id = None if target is None else store.resolve_target(target).target_id
-    wanted = form or _BY_SUFFIX.get(path.suffix, Form.METASCHEDULE)
+    wanted = form or _form_of(path)
     if wanted is not Form.METASCHEDULE:
         from tunedb.query.tabular import write_file
 
@@ -88,6 +94,20 @@ def command(
     if report.trials == 0:
         raise NotFoundError("there was nothing to export", kind="record")
     run.show(answer(report))
+
+
+def _form_of(path: Path) -> Form:
+    """What a path's name says that is to be written.
+
+    Raises:
+        UsageError: it is the name of a file of another kind.
+    """
+    from tunedb.errors import UsageError
+
+    suffix = path.suffix.lower()
+    if suffix in _UNTOLD:
+        raise UsageError(f"what {path} is to be, its name does not say: --format is one of {', '.join(Form)}")
+    return _BY_SUFFIX.get(suffix, Form.METASCHEDULE)
 
 
 def answer(report: ExportReport) -> Answer:

@@ -117,7 +117,7 @@ def table_written(file: Path, form: str, num_trials: int) -> Document:
 
     Args:
         file: the table's file.
-        form: "parquet" or "arrow".
+        form: "parquet", "arrow" or "csv".
         num_trials: how many trials it has.
     """
     return {"file": str(file), "format": form, "trials": num_trials}

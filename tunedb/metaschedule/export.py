@@ -11,7 +11,8 @@ from typing import BinaryIO
 
 import msgspec
 
-from tunedb.errors import BadInputError, StoreError, UsageError
+from tunedb.errors import BadInputError, UsageError
+from tunedb.files import new_files
 from tunedb.machine.kernels import WORKLOAD_IDS
 from tunedb.program.releases import installed_release
 from tunedb.records import Module, Outcome, Target, Trial
@@ -66,29 +67,14 @@ def export_metaschedule(
     if top_k is not None and top_k < 1:
         raise UsageError(f"top_k is {top_k}; it must be at least 1")
     folder = Path(directory)
-    paths = (folder / WORKLOAD_FILE, folder / RECORD_FILE)
-    for path in paths:
-        if path.exists():
-            raise UsageError(f"{path} is there already")
     trials = _chosen(store, workload_id, target_id, top_k, include_failed=include_failed)
     report = ExportReport(folder)
-    parts = [path.with_name(f".{path.name}.part") for path in paths]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with parts[0].open("wb") as modules, parts[1].open("wb") as records:
+    with new_files(folder / WORKLOAD_FILE, folder / RECORD_FILE) as new:
+        with new.parts[0].open("wb") as modules, new.parts[1].open("wb") as records:
             writer = _Writer(store, modules, records, report, tvm_version or installed_release())
             for trial in trials:
                 writer.write(trial)
-        for part, path in zip(parts, paths, strict=True):
-            if report.trials:  # an empty database would be in the way of the next one
-                part.replace(path)
-    except StoreError:
-        raise
-    except OSError as error:
-        raise StoreError(f"cannot write to {folder}: {error.strerror or error}") from error
-    finally:
-        for part in parts:
-            part.unlink(missing_ok=True)
+        new.are_wanted = report.trials > 0  # an empty database would be in the way of the next one
     return report
 
 

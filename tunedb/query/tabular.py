@@ -1,17 +1,21 @@
-"""Trials as one flat table, for notebooks and other tools: pyarrow, pandas, Polars, Parquet and Arrow files.
+"""Trials as one flat table, for notebooks and other tools: pyarrow, pandas, Polars; Parquet, Arrow and CSV files.
 
-A row is a trial with what it refers to, joined in. `COLUMNS` says what is in it.
+A row is a trial with what it refers to, joined in. `COLUMNS` says what is in it. A file has the columns of
+`RECORD_COLUMNS` too, so that nothing is missing from it when it is ingested elsewhere.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pyarrow as pa
 
-from tunedb.errors import StoreError, UsageError
+from tunedb.errors import StoreError, UsageError, first_line
+from tunedb.files import new_files
 from tunedb.store.contract import StoreReader
 
 if TYPE_CHECKING:
@@ -41,7 +45,20 @@ COLUMNS = {
     "conditions": "of the measurement, canonical JSON; {} for one like any other",
     "trace_id": "32 hex digits",
     "trace": "JSON: [instructions, decisions] as the tuner wrote them",
+    "module_id": "of the module that was tuned; empty when unknown: 32 hex digits",
+    "source_id": "32 hex digits",
+    "args_info": "of the module's arguments, JSON as MetaSchedule writes it",
 }
+
+RECORD_COLUMNS = {
+    "workload_record": "of `workload_id`: JSON of a `tunedb.records.Workload`",
+    "module_record": "of `module_id`: JSON of a `tunedb.records.Module`, bytes in base64; never there when unknown",
+    "hardware_record": "of `hardware_id`: JSON of a `tunedb.records.Hardware`",
+    "source_record": "of `source_id`: JSON of a `tunedb.records.Source`",
+}
+"""What a trial refers to, whole. It stands in the first row of a file that refers to it, and is null in the others."""
+
+FORMS = ("parquet", "arrow", "csv")
 
 
 def record_batches(
@@ -112,12 +129,13 @@ def write_file(
     target_id: str | None = None,
     top_k: int | None = None,
 ) -> int:
-    """Writes the table to a file. A write that fails leaves no file.
+    """Writes the table to a file, with the columns of `RECORD_COLUMNS` behind it. A write that fails leaves no file.
 
     Args:
         store: the store whose trials they are.
         path: the file; it must not be there.
-        form: "parquet" or "arrow" (the IPC file format, which is Feather's too).
+        form: one of `FORMS`: "parquet", "arrow" (the IPC file format, which is Feather's too), or "csv" (with a header
+            line; lists are JSON, null is an empty field and an empty text is "").
         workload_id: only this workload, as in `record_batches`.
         target_id: only this target.
         top_k: only so many of the fastest of each workload and target.
@@ -126,34 +144,76 @@ def write_file(
         How many rows were written.
 
     Raises:
-        UsageError: the file is there already, or `form` is neither.
+        UsageError: the file is there already, or there is no such form.
         StoreError: the store cannot be read or the file not written.
     """
+    if form not in FORMS:
+        raise UsageError(f"no format {form!r}: there are {', '.join(FORMS)}")
     file = Path(path)
-    if file.exists():
-        raise UsageError(f"{file} is there already")
-    if form not in ("parquet", "arrow"):
-        raise UsageError(f"no format {form!r}: there are parquet and arrow")
-    part = file.with_name(f".{file.name}.part")
     rows = 0
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with record_batches(store, workload_id, target_id, top_k) as reader, _writer(part, form, reader.schema) as out:
-            for batch in reader:
-                out.write_batch(batch)
-                rows += batch.num_rows
-        part.replace(file)
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"cannot write {file}: {getattr(error, 'strerror', None) or error}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+        with new_files(file) as new, record_batches(store, workload_id, target_id, top_k) as reader:
+            records = _Records(store)
+            schema = records.schema(reader.schema)
+            with _writer(new.parts[0], form, schema) as out:
+                for batch in reader:
+                    whole = records.added(batch, schema)
+                    out.write_batch(_for_csv(whole) if form == "csv" else whole)
+                    rows += batch.num_rows
+    except pa.ArrowException as error:
+        raise StoreError(f"cannot write {file}: {first_line(error)}") from error
     return rows
+
+
+class _Records:
+    """Adds to the rows of a table what they refer to, each thing once."""
+
+    def __init__(self, store: StoreReader) -> None:
+        hardware = {row.hardware_id: row for row in store.hardware()}
+        sources = {row.source_id: row for row in store.sources()}
+        self._find: dict[str, Callable[[str], object]] = {
+            "workload_id": store.workload,
+            "module_id": store.module,
+            "hardware_id": hardware.__getitem__,
+            "source_id": sources.__getitem__,
+        }
+        self._columns = dict(zip(self._find, RECORD_COLUMNS, strict=True))
+        self._written: dict[str, set[str]] = {name: {""} for name in self._find}
+
+    def schema(self, table: pa.Schema) -> pa.Schema:
+        """The schema of the table with the further columns."""
+        return pa.schema([*table, *((name, pa.string()) for name in RECORD_COLUMNS)])
+
+    def added(self, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+        """The rows with the further columns."""
+        columns = [self._column(name, batch.column(name)) for name in self._columns]
+        return pa.RecordBatch.from_arrays([*batch.columns, *columns], schema=schema)
+
+    def _column(self, name: str, ids: pa.Array) -> pa.Array:
+        written = self._written[name]
+        texts: list[str | None] = [None] * len(ids)
+        for row, identity in enumerate(ids.to_pylist()):
+            if identity not in written:
+                written.add(identity)
+                texts[row] = msgspec.json.encode(self._find[name](identity)).decode()
+        return pa.array(texts, pa.string())
 
 
 def _writer(path: Path, form: str, schema: pa.Schema) -> Any:
     if form == "arrow":
         return pa.ipc.new_file(str(path), schema)
+    if form == "csv":
+        from pyarrow import csv
+
+        texts = pa.schema([(field.name, pa.string()) if field.name == "run_secs" else field for field in schema])
+        return csv.CSVWriter(path, texts)
     import pyarrow.parquet as pq
 
     return pq.ParquetWriter(path, schema, compression="zstd")
+
+
+def _for_csv(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows with their lists as JSON: CSV has none."""
+    place = batch.schema.get_field_index("run_secs")
+    texts = [msgspec.json.encode(secs).decode() for secs in batch.column(place).to_pylist()]
+    return batch.set_column(place, "run_secs", pa.array(texts, pa.string()))

@@ -38,7 +38,8 @@ SELECT t.trial_id, t.workload_id, w.name AS workload,
         WHEN decode(t.postproc) = '[]' THEN i.shared
         WHEN length(i.shared) > 2 THEN left(i.shared, -1) || ',' || substr(decode(t.postproc), 2)
         ELSE decode(t.postproc)
-    END || ',' || decode(t.decisions) || ']' AS trace
+    END || ',' || decode(t.decisions) || ']' AS trace,
+    t.module_id, t.source_id, decode(t.args_info) AS args_info
 FROM once AS t
 JOIN (SELECT DISTINCT ON (workload_id) workload_id, name FROM workloads) AS w ON w.workload_id = t.workload_id
 LEFT JOIN programs AS m ON m.module_id = t.module_id

@@ -68,12 +68,12 @@ def trial_id(
 
 
 def trial_id_of(trial: Trial) -> str:
-    """The `trial_id` that a trial's content gives, whatever id it has."""
+    """The `trial_id` that a trial's content gives, whatever id it has: with the machine as it was told first."""
     return trial_id(
         workload_id=trial.workload_id,
         module_id=trial.module_id,
         target_id=trial.target_id,
-        hardware_id=trial.hardware_id,
+        hardware_id=trial.first_hardware_id or trial.hardware_id,
         trace=trial.trace,
         run_secs=trial.run_secs,
         outcome=trial.outcome,

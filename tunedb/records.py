@@ -97,6 +97,8 @@ class Hardware:
     compute_capability: str | None = None  # "9.0"
     num_sms: int | None = None
     driver: str | None = None  # its version
+    # Of a machine that nobody told: a hash of what tells its log apart. Two logs of unknown machines are not pooled.
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +142,23 @@ class Trial:
     error: str = ""  # cause of failure, for people
     measured_at: datetime | None = None
     conditions: str = DEFAULT_CONDITIONS  # of the measurement (`tunedb.identity.conditions_of`)
+    # The machine as it was told first, of which `trial_id` is made; "" where it is `hardware_id`. So a trial keeps its
+    # id when it is given its machine afterwards.
+    first_hardware_id: str = ""
 
     @property
     def run_secs_median(self) -> float:
         """Median of `run_secs` in seconds; infinity for a failed trial."""
         return statistics.median(self.run_secs) if self.run_secs else float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """Another source in which a stored trial was found, besides the one that the trial names."""
+
+    trial_id: str
+    source_id: str
+    position: int  # order within that source, as in `Trial`
 
 
 @dataclass(frozen=True, slots=True)

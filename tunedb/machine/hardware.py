@@ -26,7 +26,7 @@ UNKNOWN = hardware_named("unknown")
 
 def anonymous_trial_id(trial: Trial) -> str:
     """The id that a trial has in a log which does not tell the machine."""
-    return trial_id_of(replace(trial, hardware_id=UNKNOWN.hardware_id))
+    return trial_id_of(replace(trial, hardware_id=UNKNOWN.hardware_id, first_hardware_id=""))
 
 
 def this_machine(root: Path = Path("/")) -> Hardware:

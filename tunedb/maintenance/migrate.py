@@ -5,9 +5,11 @@ it, the trials last. A store has the present version when its trials do; until t
 migration may be killed at any moment: what was committed stays, and the next one goes on from there. Earlier versions
 of the tables stay where they are until the store is compacted.
 
-A column that is new gets the default of its field, whatever the version. Version 2 was more than that: modules stand
-apart from workloads, and operator and extents are columns of workloads. Trials that were measured with flushed caches
-had been told by their source alone; they get conditions and, because these are part of what was measured, new ids.
+A column that is new gets the default of its field, whatever the version, and a row without checksum gets one. Version 2
+was more than that: modules stand apart from workloads, and operator and extents are columns of workloads. Trials that
+were measured with flushed caches had been told by their source alone; they get conditions and, because these are part
+of what was measured, new ids. Version 3 parts the machines that nobody told: there is one for each source. Trials keep
+their ids, which are made of the machine as it was told first.
 """
 
 from __future__ import annotations
@@ -15,26 +17,30 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from tunedb.errors import BadInputError, NotFoundError, StoreError
-from tunedb.identity import conditions_of, program_from_graph, trial_id_of_parts
+from tunedb.identity import conditions_of, identified, program_from_graph, trial_id_of_parts
+from tunedb.machine.hardware import UNKNOWN
 from tunedb.program.families import parts_of_words
 from tunedb.program.releases import release_order
-from tunedb.records import DEFAULT_CONDITIONS, Module, Workload
+from tunedb.records import DEFAULT_CONDITIONS, Hardware, Module, Workload
 from tunedb.store import schema
+from tunedb.store.checksums import checksum_sql, with_checksums
 from tunedb.store.delta.table import WRITER, store_errors
 from tunedb.store.delta.versions import DESCRIPTION, refuse_other_version, schema_version
-from tunedb.store.schema import TableSchema, columns_of
+from tunedb.store.schema import CHECKSUM, TableSchema, columns_of
 
 _LOG = logging.getLogger(__name__)
 _BATCH_ROWS = 16_384
 _ATTEMPTS = 3  # as long as somebody writes in the older form meanwhile
 _FLUSHED = conditions_of(caches="flushed")
 # Modules first: they come out of what version 1 kept in the table of workloads.
+_LATER = ("modules", "sightings")  # tables that the first version did not have
 _ORDER = (schema.MODULES, *(table for table in schema.TABLES if table is not schema.MODULES))
 
 
@@ -94,7 +100,7 @@ class _Tables:
         if present["trials"] is None:
             raise NotFoundError(f"there is no store at {self.root}", kind="store", asked=str(self.root))
         for name, delta in present.items():
-            if delta is None and name != "modules":
+            if delta is None and name not in _LATER:
                 raise StoreError(f"the store at {self.root} has no table {name}: repair it first")
             version = schema.SCHEMA_VERSION if delta is None else schema_version(delta, f"{self.root}/{name}")
             if version > schema.SCHEMA_VERSION:
@@ -132,6 +138,10 @@ def _rows(tables: _Tables, table: TableSchema) -> Any:
     if table in (schema.WORKLOADS, schema.MODULES) and tables.hold_modules():
         workloads, modules = _programs(tables)
         return workloads if table is schema.WORKLOADS else modules
+    if tables.open(table.name) is None:
+        return table.arrow().empty_table()
+    if table is schema.HARDWARE:
+        return _with_unknown_machines(_widened(tables, table), tables)
     return _widened(tables, table)
 
 
@@ -154,14 +164,12 @@ def _write(url: str, table: TableSchema, rows: Any, options: dict[str, str] | No
 
 def _is_converted(delta: Any, table: TableSchema) -> bool:
     """Whether a table has its present columns, in all rows: who wrote in the older form meanwhile left some empty."""
+    import pyarrow.compute as pc
+
     rows = delta.to_pyarrow_dataset()
     if not rows.schema.equals(table.arrow()):
         return False
-    if table is not schema.TRIALS:
-        return True
-    import pyarrow.compute as pc
-
-    return int(rows.count_rows(filter=pc.field("conditions").is_null())) == 0
+    return int(rows.count_rows(filter=pc.field(CHECKSUM).is_null())) == 0
 
 
 def _kept(delta: Any, table: TableSchema) -> list[str]:
@@ -175,23 +183,54 @@ def _num_rows(delta: Any) -> int:
 
 
 def _widened(tables: _Tables, table: TableSchema) -> Any:
-    """The rows of a table, with what older rows have in the columns that are new."""
+    """The rows of a table, with what older rows have in the columns that are new, and checksums where they lack."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     old = tables.open(table.name).to_pyarrow_dataset().to_table()
-    columns = [
-        old.column(field.name).cast(field.type)
+    columns = {
+        field.name: old.column(field.name).cast(field.type)
         if field.name in old.column_names
         else pa.array([table.defaults.get(field.name)] * len(old), field.type)
         for field in table.arrow()
-    ]
-    return pa.table(columns, schema=table.arrow())
+        if field.name != CHECKSUM
+    }
+    rows = with_checksums(pa.table(columns), table)
+    if CHECKSUM in old.column_names:
+        kept = pc.coalesce(old.column(CHECKSUM), rows.column(CHECKSUM))
+        rows = rows.set_column(rows.num_columns - 1, CHECKSUM, kept)
+    return rows.cast(table.arrow())
+
+
+@cache
+def _unknown_machine(source_id: str) -> Hardware:
+    """What stands for the machine of a source's trials when nobody told it."""
+    return identified(replace(UNKNOWN, origin=source_id))
+
+
+def _with_unknown_machines(rows: Any, tables: _Tables) -> Any:
+    """The machines, and one for each source whose trials had all been given the one unknown machine."""
+    import pyarrow as pa
+
+    with _duckdb() as database:
+        database.register("trials", tables.open("trials").to_pyarrow_dataset())
+        question = "SELECT DISTINCT source_id FROM trials WHERE hardware_id = ? ORDER BY source_id"
+        sources = [row[0] for row in database.execute(question, [UNKNOWN.hardware_id]).fetchall()]
+    there = set(rows.column("hardware_id").to_pylist())
+    machines = [row for row in map(_unknown_machine, sources) if row.hardware_id not in there]
+    return pa.concat_tables([rows, _table_of(machines, schema.HARDWARE)])
+
+
+def _table_of(records: Iterable[Any], table: TableSchema) -> Any:
+    """Records as rows of their table."""
+    import pyarrow as pa
+
+    told = pa.schema([table.arrow().field(name) for name in table.told()])
+    return with_checksums(pa.table(columns_of(records, told.names), schema=told), table)
 
 
 def _programs(tables: _Tables) -> tuple[Any, Any]:
     """Workloads and modules as two tables, of the rows that held both; a workload is named by its newest release."""
-    import pyarrow as pa
-
     workloads: dict[str, Workload] = {}
     modules: dict[str, Module] = {}
     old = tables.open("workloads").to_pyarrow_dataset().to_table().to_pylist()
@@ -202,10 +241,7 @@ def _programs(tables: _Tables) -> tuple[Any, Any]:
                 row["module_id"], workload_id, row["structural_hash"], row["tvm_version"], row["module_json"]
             )
         workloads[workload_id] = _workload(row)
-    return (
-        pa.table(columns_of(workloads.values(), list(schema.WORKLOADS.columns)), schema=schema.WORKLOADS.arrow()),
-        pa.table(columns_of(modules.values(), list(schema.MODULES.columns)), schema=schema.MODULES.arrow()),
-    )
+    return _table_of(workloads.values(), schema.WORKLOADS), _table_of(modules.values(), schema.MODULES)
 
 
 def _workload(row: Mapping[str, Any]) -> Workload:
@@ -223,7 +259,7 @@ def _workload(row: Mapping[str, Any]) -> Workload:
 
 
 def _trials(tables: _Tables) -> Any:
-    """The trials with their conditions, as a stream in the order in which questions select them.
+    """The trials in their present form, as a stream in the order in which questions select them.
 
     They are written to a local file first: what is being written cannot be read by way of Delta Lake meanwhile.
     """
@@ -239,17 +275,22 @@ def _trials(tables: _Tables) -> Any:
         database.register("old", tables.open("trials").to_pyarrow_dataset())
         rows = database.sql("SELECT * FROM old ORDER BY workload_id, target_id, secs_median")
         for batch in rows.to_arrow_reader(_BATCH_ROWS):
-            writer.write_batch(_with_conditions(batch, arrow, flushed))
+            writer.write_batch(_widened_trials(batch, arrow, flushed))
+    columns = ", ".join(schema.TRIALS.columns).replace(CHECKSUM, f"coalesce({CHECKSUM}, {checksum_sql(schema.TRIALS)})")
 
     def batches() -> Iterator[pa.RecordBatch]:
-        with folder, pq.ParquetFile(file) as read:
-            yield from read.iter_batches(_BATCH_ROWS)
+        with folder, _duckdb(folder.name) as database:
+            rows = database.sql(f"SELECT {columns} FROM read_parquet(?)", params=[str(file)])
+            for batch in rows.to_arrow_reader(_BATCH_ROWS):
+                yield pa.RecordBatch.from_arrays(
+                    [batch.column(place).cast(field.type) for place, field in enumerate(arrow)], schema=arrow
+                )
 
     return pa.RecordBatchReader.from_batches(arrow, batches())
 
 
-def _with_conditions(batch: Any, arrow: Any, flushed: set[str]) -> Any:
-    """A batch of trials with conditions, and the ids that follow from them."""
+def _widened_trials(batch: Any, arrow: Any, flushed: set[str]) -> Any:
+    """A batch of trials with conditions and the ids that follow from them, and with unknown machines parted."""
     import pyarrow as pa
 
     columns = {name: batch.column(name) for name in batch.schema.names}
@@ -277,6 +318,13 @@ def _with_conditions(batch: Any, arrow: Any, flushed: set[str]) -> Any:
             )
         columns["trial_id"] = pa.array(ids, pa.string())
     columns["conditions"] = pa.array(conditions, pa.string())
+    first = columns["first_hardware_id"].to_pylist() if "first_hardware_id" in columns else [None] * count
+    machines = columns["hardware_id"].to_pylist()
+    for place in range(count):
+        if first[place] is None and machines[place] == UNKNOWN.hardware_id:
+            first[place], machines[place] = UNKNOWN.hardware_id, _unknown_machine(sources[place]).hardware_id
+    columns["first_hardware_id"] = pa.array([one or "" for one in first], pa.string())
+    columns["hardware_id"] = pa.array(machines, pa.string())
     for field in arrow:
         if field.name not in columns:
             columns[field.name] = pa.array([schema.TRIALS.defaults.get(field.name)] * count, field.type)
@@ -290,7 +338,7 @@ def _is_flushed(detail: str) -> bool:
         return False
 
 
-def _duckdb(folder: str) -> Any:
+def _duckdb(folder: str = "") -> Any:
     """A database that sorts in a folder what does not fit into memory."""
     import duckdb
 

@@ -25,7 +25,7 @@ from tunedb.records import (
     Trial,
     Workload,
 )
-from tunedb.store.schema import BY_NAME, INSTRUCTIONS, TRIALS, TableSchema, TrialRow
+from tunedb.store.schema import BY_NAME, INSTRUCTIONS, TableSchema, TrialRow
 from tunedb.traces import join_instructions, split_instructions
 
 _SAME = tuple(column.name for column in fields(Trial) if column.name in TrialRow.__struct_fields__)
@@ -89,10 +89,10 @@ class TrialColumns:
         return list(itertools.chain.from_iterable(piece[place] for piece in self.pieces))
 
     def columns(self) -> dict[str, list[Any]]:
-        """All columns of the table `trials`."""
+        """All columns of the table `trials` but the checksum."""
         columns = {name: self.column(name) for name in TrialRow.__struct_fields__}
         columns["secs_median"] = [_median(run_secs) for run_secs in columns["run_secs"]]
-        return {name: columns[name] for name in TRIALS.columns}
+        return columns
 
     def trials(self) -> list[Trial]:
         """The trials."""

@@ -24,6 +24,7 @@ from tunedb.records import (
     Outcome,
     PoolSummary,
     Rejected,
+    Sighting,
     Source,
     StoreStats,
     Target,
@@ -35,6 +36,7 @@ from tunedb.records import (
 from tunedb.store import schema
 from tunedb.store.artifacts import Artifacts, MemoryArtifacts
 from tunedb.store.batch import Batch, TrialColumns, TrialRows, append_report, check_references, rejected_id
+from tunedb.store.checksums import with_checksums
 from tunedb.store.contract import Store
 from tunedb.store.resolve import checked_prefix, no_module, no_workload, pick_trial, pick_workload
 from tunedb.store.tables import TableReader
@@ -56,6 +58,7 @@ class MemoryStore(TableReader, Store):
         self._sources: dict[str, Source] = {}
         self._trials: dict[str, Trial] = {}
         self._rejected: dict[Rejected, datetime] = {}
+        self._sightings: dict[tuple[str, str], Sighting] = {}  # by trial_id and source_id
 
     @property
     @override
@@ -324,8 +327,9 @@ class MemoryStore(TableReader, Store):
                 columns["rejected_id"] = [rejected_id(row) for row in self._rejected]
                 columns["added_at"] = list(self._rejected.values())
             else:
-                columns = schema.columns_of(getattr(self, f"_{name}").values(), list(table.columns))
-        return ds.dataset(pa.table({column: columns[column] for column in table.columns}, schema=table.arrow()))
+                columns = schema.columns_of(getattr(self, f"_{name}").values(), list(table.told()))
+        told = pa.schema([field for field in table.arrow() if field.name != schema.CHECKSUM])
+        return ds.dataset(with_checksums(pa.table(columns, schema=told), table))
 
     # -- housekeeping ----------------------------------------------------------------------------------------------
 

@@ -1,10 +1,11 @@
-"""The tables of a store, version 2: they follow from the records, so that a column is written down once.
+"""The tables of a store, version 3: they follow from the records, so that a column is written down once.
 
 A table's columns are the fields of its record in `tunedb.records`, by name and type. Trials are the exception: their
-traces are split (`TrialRow`), because what the trials of one design space share is stored once, in `instructions`.
+traces are split (`TrialRow`), because what the trials of one design space share is stored once, in `instructions`. Each
+table's last column, `checksum`, is of all its others (`tunedb.store.checksums`).
 
-A row is never changed. A key may stand in more than one row (two processes that append the same thing at once; a
-commit that landed although its process was killed before it knew): readers take one row a key.
+A row is never changed in place. A key may stand in more than one row (two processes that append the same thing at
+once; a commit that landed although its process was killed before it knew): readers take one row a key.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from tunedb.records import (
     Hardware,
     Module,
     Rejected,
+    Sighting,
     Source,
     Target,
     Workload,
@@ -34,9 +36,11 @@ from tunedb.records import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _Record = TypeVar("_Record")
+
+CHECKSUM = "checksum"
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -65,32 +69,38 @@ class TrialRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
     error: str = ""
     measured_at: datetime | None = None
     conditions: str = DEFAULT_CONDITIONS
+    first_hardware_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class TableSchema:
-    """One table: its columns, the column that identifies a row, and those that queries select by."""
+    """One table: its columns, what identifies a row, and those that queries select by."""
 
     name: str
-    key: str
+    key: str  # the column that identifies a row, or several with commas between them
     columns: Mapping[str, str]  # by name: "string", "int64", "double", "binary", "timestamp", "list<double>", ...
     statistics: tuple[str, ...]  # what Delta Lake keeps the bounds of, file by file
     order: tuple[str, ...] = ()  # what the rows of a commit are sorted by
     clustered: tuple[str, ...] = ()  # what compacted files are clustered by
     references: Mapping[str, str] = dataclasses.field(default_factory=dict)  # by column: the table that has it as key
     defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # by column: what rows of before it have
+    computed: tuple[str, ...] = (CHECKSUM,)  # columns that no record has
 
     def arrow(self) -> pa.Schema:
         """The columns as Arrow has them."""
         return _arrow_schema(tuple(self.columns.items()))
 
+    def told(self) -> dict[str, str]:
+        """The columns that a record tells, with their types: all but the computed ones."""
+        return {name: type_ for name, type_ in self.columns.items() if name not in self.computed}
+
     def selected(self, alias: str = "") -> str:
-        """The columns as DuckDB is asked for them: times in microseconds, for which it needs no extension.
+        """The record's columns as DuckDB is asked for them: times in microseconds, for which it needs no extension.
 
         Args:
             alias: of the table in the query.
         """
-        names = [(f"{alias}.{name}" if alias else name, type_) for name, type_ in self.columns.items()]
+        names = [(f"{alias}.{name}" if alias else name, type_) for name, type_ in self.told().items()]
         return ", ".join(f"epoch_us({name})" if type_ == "timestamp" else name for name, type_ in names)
 
 
@@ -105,12 +115,15 @@ def _table(
     order: tuple[str, ...] = (),
     clustered: tuple[str, ...] = (),
     references: Mapping[str, str] | None = None,
+    computed: tuple[str, ...] = (),
 ) -> TableSchema:
-    """A table of a record's fields, with columns before and after them."""
+    """A table of a record's fields, with columns before and after them, and a checksum."""
     fields = {**(before or {}), **(typing.get_type_hints(record) if record else {}), **(after or {})}
-    columns = {column: _column_type(hint) for column, hint in fields.items()}
+    columns = {column: _column_type(hint) for column, hint in fields.items()} | {CHECKSUM: "int64"}
     defaults = _defaults(record) if record else {}
-    return TableSchema(name, key, columns, statistics or (key,), order, clustered, references or {}, defaults)
+    return TableSchema(
+        name, key, columns, statistics or (key,), order, clustered, references or {}, defaults, (*computed, CHECKSUM)
+    )
 
 
 def _defaults(record: type) -> dict[str, Any]:
@@ -151,6 +164,10 @@ QUARANTINE = _table(
     after={"added_at": datetime},
     statistics=("uri",),
 )
+# A row names a trial, and a trial may have several; its trial may be gone (removed, set aside), which harms nothing.
+SIGHTINGS = _table(
+    "sightings", "trial_id, source_id", Sighting, statistics=("trial_id",), references={"source_id": "sources"}
+)
 TRIALS = _table(
     "trials",
     "trial_id",
@@ -167,10 +184,11 @@ TRIALS = _table(
         "source_id": "sources",
         "instructions_id": "instructions",
     },
+    computed=("secs_median",),
 )
 
 # In the order in which they are written: what a row refers to is there before it.
-TABLES = (HARDWARE, TARGETS, WORKLOADS, MODULES, INSTRUCTIONS, SOURCES, QUARANTINE, TRIALS)
+TABLES = (HARDWARE, TARGETS, WORKLOADS, MODULES, INSTRUCTIONS, SOURCES, QUARANTINE, SIGHTINGS, TRIALS)
 BY_NAME = {table.name: table for table in TABLES}
 
 
@@ -200,13 +218,13 @@ def record_of(table: TableSchema, row: Sequence[Any], make: type[_Record]) -> _R
     """A record from a row of a table, its columns as `TableSchema.selected` asks for them.
 
     Args:
-        table: the table whose columns, or the first of them, the row has.
+        table: the table whose columns the row has.
         row: as DuckDB gives it.
         make: the record's class, whose fields are named like the columns.
     """
     values = {
         name: moment(value) if type_ == "timestamp" else tuple(value) if type_.startswith("list<") else value
-        for (name, type_), value in zip(table.columns.items(), row, strict=False)
+        for (name, type_), value in zip(table.told().items(), row, strict=True)
     }
     return make(**values)
 

@@ -1,7 +1,9 @@
-"""A store that commit 374fb8c wrote, in schema version 1, brought to the present version: nothing of it may be lost.
+"""Stores of earlier schema versions, brought to the present one: nothing of them may be lost.
 
-`assets/stores/v1.json` is what that commit's own code said of the store: trials that stand twice, a damaged log line,
-a log without its workload file, two TVM releases' modules of one workload, AutoTVM, reference kernels, flushed caches.
+`assets/stores/v1.json` is what the code of version 1 said of its store: trials that stand twice, a damaged log line, a
+log without its workload file, two TVM releases' modules of one workload, AutoTVM, reference kernels, flushed caches.
+Version 2's store is that one, which the code of version 2 migrated, and three logs more: two of machines that nobody
+told, one of a machine that has a name.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from tests.conftest import Bucket
 from tunedb import Store, open_store
 from tunedb.errors import NotFoundError, StoreError, StoreSchemaError
 from tunedb.identity import conditions_of, trial_id_of
+from tunedb.machine.hardware import UNKNOWN
 from tunedb.machine.kernels import WORKLOAD_IDS
 from tunedb.maintenance import migrate as module
 from tunedb.maintenance.migrate import migrate
@@ -35,45 +38,75 @@ from tunedb.records import DEFAULT_CONDITIONS
 from tunedb.store.schema import SCHEMA_VERSION, TABLES
 
 STORES = Path(__file__).parents[1] / "assets" / "stores"
-EXPECTED: dict[str, Any] = json.loads((STORES / "v1.json").read_text())
+VERSIONS = range(1, SCHEMA_VERSION)
+SAID: dict[int, dict[str, Any]] = {number: json.loads((STORES / f"v{number}.json").read_text()) for number in VERSIONS}
+EXPECTED = SAID[1]
 FLUSHED = conditions_of(caches="flushed")
 
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
-    with tarfile.open(STORES / "v1.tar.xz") as archive:
-        archive.extractall(tmp_path, filter="data")
-    return tmp_path / "store"
+    return unpacked(tmp_path, 1)
 
 
-def check_all_is_there(store: Store) -> None:
+def unpacked(folder: Path, version: int) -> Path:
+    with tarfile.open(STORES / f"v{version}.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "store"
+
+
+def check_all_is_there(store: Store, expected: dict[str, Any] = EXPECTED) -> None:
     """Compares a migrated store with what the code that wrote it said of it."""
-    flushed = set(EXPECTED["flushed"])
+    flushed = set(expected.get("flushed", ()))  # version 1 told flushed caches by the source alone
     trials = {(trial.source_id, trial.position, trial.workload_id): trial for trial in store.trials()}
-    assert len(trials) == len(EXPECTED["trials"])
-    for row in EXPECTED["trials"]:
+    assert len(trials) == len(expected["trials"])
+    machines = {row.hardware_id: row for row in store.hardware()}
+    unknown: dict[str, set[str]] = {}
+    for row in expected["trials"]:
         trial = trials[row["source_id"], row["position"], row["workload_id"]]
         is_flushed = trial.source_id in flushed
-        assert trial.conditions == (FLUSHED if is_flushed else DEFAULT_CONDITIONS)
+        assert trial.conditions == (FLUSHED if is_flushed else row.get("conditions", DEFAULT_CONDITIONS))
         assert (trial.trial_id == row["trial_id"]) is not is_flushed
         assert trial_id_of(trial) == trial.trial_id
-        for name in ("workload_id", "module_id", "target_id", "hardware_id", "error"):
+        for name in ("workload_id", "module_id", "target_id", "error"):
             assert getattr(trial, name) == row[name]
+        assert (trial.first_hardware_id or trial.hardware_id) == row["hardware_id"]
+        if row["hardware_id"] == UNKNOWN.hardware_id:
+            assert machines[trial.hardware_id].name == "unknown" and machines[trial.hardware_id].origin
+            unknown.setdefault(trial.hardware_id, set()).add(trial.source_id)
+        else:
+            assert trial.first_hardware_id == ""
         assert (trial.trace.to_json(), trial.args_info.decode()) == (row["trace"], row["args_info"])
         assert (list(trial.run_secs), trial.outcome.value) == (row["run_secs"], row["outcome"])
         assert trial.measured_at == (datetime.fromisoformat(row["measured_at"]) if row["measured_at"] else None)
+    assert all(len(sources) == 1 for sources in unknown.values())  # never pooled
     modules = [row for workload_id in all_workload_ids(store) for row in store.modules(workload_id)]
     assert sorted(
         [row.module_id, row.workload_id, row.structural_hash, row.tvm_version, len(row.module_json)] for row in modules
-    ) == [list(row) for row in EXPECTED["modules"]]
-    assert sorted([row.workload_id, row.name] for row in store.workloads()) == EXPECTED["workloads"]
-    assert set(all_workload_ids(store)) & WORKLOAD_IDS == set(EXPECTED["kernels"])
-    assert sorted(row.target_id for row in store.targets()) == EXPECTED["targets"]
-    assert sorted([row.hardware_id, row.name] for row in store.hardware()) == EXPECTED["hardware"]
+    ) == [list(row) for row in expected["modules"]]
+    assert sorted([row.workload_id, row.name] for row in store.workloads()) == expected["workloads"]
+    assert set(all_workload_ids(store)) & WORKLOAD_IDS == set(expected["kernels"])
+    assert sorted(row.target_id for row in store.targets()) == expected["targets"]
+    told = [[row.hardware_id, row.name] for row in machines.values() if row.hardware_id not in unknown]
+    assert sorted(told) == expected["hardware"]
     sources = [[row.source_id, row.uri, row.added_at.isoformat() if row.added_at else None] for row in store.sources()]
-    assert sorted(sources) == EXPECTED["sources"]
-    assert [[row.line, row.reason] for row in store.rejected()] == EXPECTED["rejected"]
+    assert sorted(sources) == expected["sources"]
+    assert [[row.line, row.reason] for row in store.rejected()] == expected["rejected"]
     assert store.problems() == [] and verify(store) == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_nothing_is_lost_of_any_version(tmp_path: Path, version: int) -> None:
+    old = unpacked(tmp_path, version)
+    with pytest.raises(StoreSchemaError, match="tunedb migrate"):
+        open_store(old, create=False)
+    migrate(old)
+    with open_store(old, create=False) as store:
+        check_all_is_there(store, SAID[version])
+        for table in TABLES:
+            with store.table(table.name) as reader:
+                assert reader.read_all().column("checksum").null_count == 0
+    assert migrate(old) == []
 
 
 def test_nothing_is_lost(old: Path) -> None:
@@ -103,7 +136,7 @@ def test_the_migrated_store_is_like_one_that_was_always_new(old: Path, tmp_path:
         ]
 
 
-@pytest.mark.parametrize("commits", range(24))
+@pytest.mark.parametrize("commits", range(28))
 def test_a_migration_that_failed_after_some_commits_goes_on(
     old: Path, monkeypatch: pytest.MonkeyPatch, commits: int
 ) -> None:
@@ -200,8 +233,6 @@ def test_other_verbs_refuse_an_older_store(old: Path) -> None:
 
 
 def test_a_version_from_before_cannot_be_read(old: Path) -> None:
-    with tarfile.open(STORES / "v1.tar.xz") as archive:
-        archive.extractall(old.parent / "again", filter="data")
     before = deltalake.DeltaTable(str(old / "trials")).version()
     migrate(old)
     with pytest.raises(StoreSchemaError, match="the store was migrated since"):

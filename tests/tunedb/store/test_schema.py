@@ -9,7 +9,7 @@ import pytest
 
 from tests.tunedb.samples import AROUND, trial
 from tunedb.identity import conditions_of
-from tunedb.records import Hardware, Module, Source, Target, Trial, Workload
+from tunedb.records import Hardware, Module, Sighting, Source, Target, Trial, Workload
 from tunedb.store import schema
 from tunedb.store.memory import MemoryStore
 
@@ -19,19 +19,20 @@ RECORDS = {
     "workloads": Workload,
     "modules": Module,
     "sources": Source,
+    "sightings": Sighting,
 }
 
 
 @pytest.mark.parametrize("name", sorted(RECORDS))
 def test_a_field_of_a_record_is_a_column(name: str) -> None:
     fields = [field.name for field in dataclasses.fields(RECORDS[name])]
-    assert list(schema.BY_NAME[name].columns) == fields
-    assert schema.BY_NAME[name].arrow().names == fields
+    assert list(schema.BY_NAME[name].told()) == fields
+    assert schema.BY_NAME[name].arrow().names == [*fields, "checksum"]
 
 
 def test_a_field_of_a_trial_is_a_column_but_for_the_trace_which_is_split() -> None:
     fields = {field.name for field in dataclasses.fields(Trial)}
-    parts = {"trace_id", "instructions_id", "postproc", "decisions", "secs_median"}
+    parts = {"trace_id", "instructions_id", "postproc", "decisions", "secs_median", "checksum"}
     assert set(schema.TRIALS.columns) == (fields - {"trace"}) | parts
 
 

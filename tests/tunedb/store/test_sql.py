@@ -26,7 +26,17 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 def test_every_view_answers(store: Store) -> None:
     counts = {
         name: store.sql(f"SELECT count(*) FROM {name}").rows[0][0]
-        for name in ("trials", "workloads", "modules", "instructions", "targets", "hardware", "sources", "quarantine")
+        for name in (
+            "trials",
+            "workloads",
+            "modules",
+            "instructions",
+            "targets",
+            "hardware",
+            "sources",
+            "quarantine",
+            "sightings",
+        )
     }
     expected = {"trials": 4, "workloads": 1, "modules": 1, "instructions": 2, "targets": 1, "hardware": 1, "sources": 1}
     assert {name: counts[name] for name in expected if name != "instructions"} == {

@@ -57,7 +57,7 @@ class Appender:
         known = self._known_keys(table) if records else set()
         new = {key: row for row in records if (key := getattr(row, table.key)) not in known}
         if new:
-            self._tables[table.name].append(columns_of(new.values(), list(table.columns)))
+            self._tables[table.name].append(columns_of(new.values(), list(table.told())))
             known.update(new)
 
     def _append_instructions(self, instructions: dict[str, bytes]) -> None:

@@ -92,7 +92,7 @@ NUM_REJECTED = "SELECT count(DISTINCT rejected_id) FROM {quarantine}"
 
 # For a kind of reference: how many rows have one that leads nowhere, and an example.
 DANGLING = """
-SELECT count(DISTINCT {key}), min({column}) FROM {{{table}}}
+SELECT count(DISTINCT ({key})), min({column}) FROM {{{table}}}
 WHERE {column} <> '' AND {column} NOT IN (SELECT {column} FROM {{{referred}}})
 """
 

@@ -262,7 +262,7 @@ class DeltaReader(TableReader):
 
     def _trials(self, rows: Sequence[Sequence[Any]]) -> list[Trial]:
         """Trials of rows of the table `trials`."""
-        found: list[TrialRow] = [record_of(schema.TRIALS, row[:-1], TrialRow) for row in rows]
+        found: list[TrialRow] = [record_of(schema.TRIALS, row, TrialRow) for row in rows]
         missing = sorted({row.instructions_id for row in found} - self._instructions.keys())
         if missing:
             self._tables.refresh("instructions")
@@ -287,7 +287,7 @@ class DeltaReader(TableReader):
             outcomes = {Outcome(name): count for name, count in self._tables.ask(queries.OUTCOMES)}
             counts = {
                 table.name: self._tables.ask(
-                    f"SELECT count(DISTINCT {table.key}) FROM {{{table.name}}} WHERE {{selected}}",
+                    f"SELECT count(DISTINCT ({table.key})) FROM {{{table.name}}} WHERE {{selected}}",
                     selected=USER_WORKLOADS if table in (schema.WORKLOADS, schema.MODULES) else "true",
                 )[0][0]
                 for table in schema.TABLES

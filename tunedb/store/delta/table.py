@@ -21,8 +21,9 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from tunedb.errors import NotFoundError, StoreError, StoreSchemaError, UsageError, first_line
 from tunedb.records import CompactedTable
+from tunedb.store.checksums import with_checksums
 from tunedb.store.delta.versions import DESCRIPTION, refuse_other_version, schema_version
-from tunedb.store.schema import SCHEMA_VERSION, TableSchema
+from tunedb.store.schema import CHECKSUM, SCHEMA_VERSION, TableSchema
 
 _LOG = logging.getLogger(__name__)
 _COMMIT_ATTEMPTS = 40
@@ -153,7 +154,10 @@ class Table:
             return sum(actions.column("size_bytes").to_pylist())
 
     def append(self, columns: dict[str, Any]) -> set[str]:
-        """Appends rows in one commit. On return they are durable.
+        """Appends rows in one commit, each with its checksum. On return they are durable.
+
+        Args:
+            columns: all columns of the table but `checksum`.
 
         Returns:
             The keys of those rows that others had committed since the version that was read: they stand twice now.
@@ -166,9 +170,11 @@ class Table:
         if self._pinned:
             raise UsageError(f"{self.url} is open as of an earlier version: nothing can be added to the past")
         with store_errors(f"write to the table {self.url}"):
-            rows = pa.table(columns, schema=self.schema.arrow())
+            names = [name for name in self.schema.columns if name != CHECKSUM]
+            rows = pa.table(columns, schema=pa.schema([self.schema.arrow().field(name) for name in names]))
             if self.schema.order:
                 rows = rows.sort_by([(column, "ascending") for column in self.schema.order])
+            rows = with_checksums(rows, self.schema)
             for attempt in range(1, _COMMIT_ATTEMPTS + 1):
                 try:
                     deltalake.write_deltalake(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import threading
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pyarrow as pa
 
 from tunedb.errors import NotFoundError, StoreError
 from tunedb.store import schema
+from tunedb.store.database import database
 from tunedb.store.delta.table import Bounds, Table, store_errors
 
 
@@ -116,14 +115,4 @@ class TableSet:
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of one's own to this process's DuckDB."""
-        return _database().cursor()
-
-
-@cache
-def _database() -> duckdb.DuckDBPyConnection:
-    """One DuckDB for all stores of this process: starting one takes longer than a query.
-
-    It holds nothing but what it remembers of files; those of a store never change.
-    """
-    atexit.register(_database.cache_clear)  # what is left alive at exit, DuckDB complains of
-    return duckdb.connect(config={"autoinstall_known_extensions": "false", "parquet_metadata_cache": "true"})
+        return database().cursor()

@@ -13,6 +13,7 @@ from hashlib import blake2b
 import msgspec
 
 from tunedb.errors import BadInputError
+from tunedb.program.target_text import target_fields
 from tunedb.records import DEFAULT_CONDITIONS, Hardware, Module, Source, Target, Trace, Trial, Workload
 from tunedb.traces import split_instructions
 
@@ -147,27 +148,25 @@ def canonical_conditions(text: str) -> str:
 
 
 def canonical_target(text: str | bytes | Mapping[str, object]) -> Target:
-    """A target from its JSON, or from what TVM's `Target.export()` gives.
+    """A target in any form that it is written in.
 
     Keys are sorted, the tag and empty values are dropped, and `keys` where they are the kind's own. A host is dropped
     where it says no more than "LLVM on a CPU", and from CPU targets always: it compiles the kernels' wrappers only.
-    Two targets that generate the same code for the same device are one.
+    Two targets that generate the same code for the same device are one, whichever form they were written in.
+
+    Args:
+        text: the target's JSON, what TVM's `Target.export()` gives, or a text as `target_fields` reads it: one of TVM's
+            command line ("llvm -mcpu=core-avx2"), a kind, or a tag.
 
     Raises:
-        BadInputError: it is no JSON object with a `kind`.
+        BadInputError: it is none of these, or names no `kind`.
     """
-    if isinstance(text, Mapping):
-        fields: object = dict(text)
-    else:
+    if isinstance(text, bytes):
         try:
-            fields = msgspec.json.decode(text)
-        except (ValueError, RecursionError) as error:
-            raise BadInputError(f"the target is not JSON: {error}") from error
-        if isinstance(fields, str):  # a bare kind, quoted
-            fields = {"kind": fields}
-    if not isinstance(fields, dict):
-        raise BadInputError("the target is not a JSON object")
-    kept = _canonical_fields(fields)
+            text = text.decode()
+        except UnicodeDecodeError as error:
+            raise BadInputError(f"the target is not UTF-8: {error}") from error
+    kept = _canonical_fields(text if isinstance(text, Mapping) else target_fields(text))
     kind = kept.get("kind")
     if not isinstance(kind, str):
         raise BadInputError("the target names no kind")
@@ -178,7 +177,7 @@ def canonical_target(text: str | bytes | Mapping[str, object]) -> Target:
         raise BadInputError(f"the target cannot be written as JSON: {error}") from error
     arch = next((str(kept[name]) for name in _ARCH_FIELDS if isinstance(kept.get(name), str)), "")
     cores = kept.get("num-cores")
-    return Target(identity, canonical, kind, arch, cores if isinstance(cores, int) else None)
+    return Target(identity, canonical, kind, arch, cores if type(cores) is int else None)
 
 
 def _canonical_fields(fields: Mapping[str, object]) -> dict[str, object]:
@@ -188,8 +187,8 @@ def _canonical_fields(fields: Mapping[str, object]) -> dict[str, object]:
             continue
         if name == "keys" and isinstance(value, Sequence) and not isinstance(value, str):
             kept[name] = list(dict.fromkeys(str(key) for key in value))
-        elif name == "host" and isinstance(value, Mapping):
-            host = _canonical_fields(value)
+        elif name == "host" and isinstance(value, Mapping | str):
+            host = _canonical_fields(target_fields(value) if isinstance(value, str) else value)
             if host != {"kind": "llvm"} and fields.get("kind") not in ("llvm", "c"):
                 kept[name] = host
         elif isinstance(value, Mapping):

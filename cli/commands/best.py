@@ -38,7 +38,8 @@ def command(
     store: Store,
     workload: Annotated[str, typer.Argument(metavar="HASH", help="Prefix of a workload's hash, ours or TVM's.")],
     target: Annotated[
-        str | None, typer.Option("--target", metavar="T", help="Only this target: id prefix, arch or JSON.")
+        str | None,
+        typer.Option("--target", metavar="T", help="Only this target: id prefix, arch, or as logs write it."),
     ] = None,
     top: Annotated[int, typer.Option("--top", metavar="K", min=1, help="How many records of each target.")] = 1,
     show: Annotated[Show, typer.Option("--show", help="What to print of the best schedule.")] = Show.TRACE,

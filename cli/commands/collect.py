@@ -31,7 +31,10 @@ def command(
     store: Store,
     spec: Annotated[Path, typer.Argument(metavar="SPEC", help="What to measure, in TOML: see docs/collecting.md.")],
     target: Annotated[
-        str | None, typer.Option("--target", metavar="T", help="Target as JSON.  [default: this CPU, one core]")
+        str | None,
+        typer.Option(
+            "--target", metavar="T", help="Target: JSON, tag, or as logs write it.  [default: this CPU, one core]"
+        ),
     ] = None,
     core: Annotated[
         int | None, typer.Option("--core", metavar="N", min=0, help="Build and run on this core only.")

@@ -32,7 +32,9 @@ def command(
     target: Annotated[
         str | None,
         typer.Option(
-            "--target", metavar="T", help="Test on this target only: id prefix, arch or JSON.  [default: all]"
+            "--target",
+            metavar="T",
+            help="Test on this target only: id prefix, arch, or as logs write it.  [default: all]",
         ),
     ] = None,
     split: Annotated[

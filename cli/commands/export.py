@@ -57,7 +57,8 @@ def command(
         str | None, typer.Option("--workload", metavar="HASH", help="Only this workload: a prefix of its hash.")
     ] = None,
     target: Annotated[
-        str | None, typer.Option("--target", metavar="T", help="Only this target: id prefix, arch or JSON.")
+        str | None,
+        typer.Option("--target", metavar="T", help="Only this target: id prefix, arch, or as logs write it."),
     ] = None,
     top: Annotated[
         int | None,

@@ -27,7 +27,8 @@ def command(
     run: Session,
     store: Store,
     target: Annotated[
-        str | None, typer.Option("--target", metavar="T", help="Only this target: id prefix, arch or JSON.")
+        str | None,
+        typer.Option("--target", metavar="T", help="Only this target: id prefix, arch, or as logs write it."),
     ] = None,
     family: Annotated[
         list[str] | None,

@@ -26,7 +26,8 @@ def command(
     store: Store,
     workload: Annotated[str, typer.Argument(metavar="HASH", help="Prefix of a workload's hash, ours or TVM's.")],
     target: Annotated[
-        str | None, typer.Option("--target", metavar="T", help="Only this target: id prefix, arch or JSON.")
+        str | None,
+        typer.Option("--target", metavar="T", help="Only this target: id prefix, arch, or as logs write it."),
     ] = None,
 ) -> None:
     """Show the best latency so far against the number of trials, for each log and tuning run."""

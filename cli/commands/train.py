@@ -25,7 +25,8 @@ def command(
     run: Session,
     store: Store,
     target: Annotated[
-        str | None, typer.Option("--target", metavar="T", help="Only this target: id prefix, arch or JSON.")
+        str | None,
+        typer.Option("--target", metavar="T", help="Only this target: id prefix, arch, or as logs write it."),
     ] = None,
     pooled: Annotated[
         bool, typer.Option("--pooled/--own", help="Learn from other targets' trials too, or not.")

@@ -42,7 +42,8 @@ def command(
         str, typer.Argument(metavar="SPEC", help="An ONNX file, path.py:name, or a workload's hash in the store.")
     ],
     target: Annotated[
-        str | None, typer.Option("--target", metavar="T", help="TVM target, JSON or tag.  [default: this CPU]")
+        str | None,
+        typer.Option("--target", metavar="T", help="TVM target: JSON, tag, or as logs write it.  [default: this CPU]"),
     ] = None,
     trials: Annotated[
         int,

@@ -26,15 +26,14 @@ def local_target(num_cores: int | None = None) -> Target:
 
 
 def parse_target(text: str) -> Target:
-    """A target from JSON (`{"kind": "llvm", "mcpu": "znver5", "num-cores": 8}`) or from one of TVM's tags.
+    """A target as a person types it: as JSON, as one of TVM's tags, or as logs have it ("llvm -mcpu=znver5").
 
     Raises:
-        UsageError: neither; TVM 0.27 takes no command-line style strings ("llvm -mcpu=...").
+        UsageError: it is none of these.
     """
     from tunedb.metaschedule.replay import target_from_tvm
 
     try:
         return target_from_tvm(text)
     except (BadInputError, ValueError) as error:
-        hint = ': write options as JSON, such as {"kind": "llvm", "mcpu": "znver5"}' if " -" in text else ""
-        raise UsageError(f"target {text!r} is neither a tag of TVM's nor valid JSON{hint} ({error})") from error
+        raise UsageError(f"target {text!r} is none that can be tuned for: {error}") from error

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from tunedb.ingest.formats import ansor, autotvm
 from tunedb.ingest.formats.detect import Format
 from tunedb.ingest.formats.legacy import OtherTunerReader
-from tunedb.ingest.formats.metaschedule import RecordReader
+from tunedb.ingest.formats.metaschedule import ListedWorkload, RecordReader
 from tunedb.records import Rejected, Target, Workload
 from tunedb.store.batch import TrialColumns, TrialRows
 
@@ -25,7 +25,7 @@ class RecordFile:
     format: Format
     source_id: str
     hardware_id: str
-    workloads: list[tuple[str, str] | None] | None = None  # (workload_id, module_id) by index; None: not known
+    workloads: list[ListedWorkload | None] | None = None  # by index; None: not known
     head: bytes = b""  # its first line, which tells files without a workload file apart
 
 

@@ -19,7 +19,7 @@ from tunedb.errors import BadInputError
 from tunedb.ingest.archives import READ_ERRORS, Container, LogFile, line_blocks, numbered_lines
 from tunedb.ingest.chunks import Chunk, RecordFile
 from tunedb.ingest.formats.detect import HEAD_BYTES, RECORD_FORMATS, Format, detect, partner_name
-from tunedb.ingest.formats.metaschedule import KEPT_BYTES, read_workload
+from tunedb.ingest.formats.metaschedule import KEPT_BYTES, ListedWorkload, listed, read_workload
 from tunedb.ingest.parallel import ParallelParser
 from tunedb.ingest.paths import Found, find
 from tunedb.ingest.report import FileReport, IngestProgress, IngestReport
@@ -34,7 +34,7 @@ _LOG = logging.getLogger(__name__)
 _BATCH_ROWS = 16_384
 _BATCH_BYTES = 64 << 20
 _REPORTED = 1000  # rejections listed in the report; all are counted and quarantined
-_Refs = list[tuple[str, str] | None]  # (workload_id, module_id) of each line of a workload file
+_Refs = list[ListedWorkload | None]  # of each line of a workload file
 
 
 def ingest(
@@ -159,7 +159,7 @@ class _Ingest:
                     report.rejected += 1
                     self.reject(Rejected(uri, number, str(error), line[:KEPT_BYTES].rstrip(b"\r\n")))
                     continue
-                refs.append((workload.workload_id, module.module_id))
+                refs.append(listed(workload, module))
                 report.workloads += 1
                 self._add_program(workload, module)
                 self._flush_if_full()

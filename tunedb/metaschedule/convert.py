@@ -26,7 +26,8 @@ def target_from_tvm(target: object) -> Target:
     """Makes our record of a target.
 
     Args:
-        target: a `tvm.target.Target`, or what TVM makes one of (a dict, JSON, a tag).
+        target: a `tvm.target.Target`, what TVM makes one of (a dict, JSON, a tag), or a text as logs have it
+            ("llvm -mcpu=znver5").
 
     Returns:
         The record.
@@ -38,12 +39,10 @@ def target_from_tvm(target: object) -> Target:
 
     if isinstance(target, Target):
         return target
+    if isinstance(target, str) and target not in tvm.target.list_tags():  # the user may have registered some
+        return canonical_target(str(target_to_tvm(canonical_target(target))))
     if not isinstance(target, tvm.target.Target):
-        wanted: object = target
-        if isinstance(target, str) and target.lstrip().startswith("{"):
-            wanted = json.loads(canonical_target(target).text)
-        elif isinstance(target, Mapping):
-            wanted = dict(target)
+        wanted = dict(target) if isinstance(target, Mapping) else target
         try:
             target = tvm.target.Target(wanted)
         except Exception as error:

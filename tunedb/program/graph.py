@@ -97,6 +97,21 @@ class ProgramGraph:
         """The keys of a map in the old form where they are strings; empty otherwise."""
         return self._node(index).keys
 
+    def mapping(self, index: int) -> dict[str, int]:
+        """A map whose keys are strings: the indices of its values."""
+        items = self.items(index)
+        if keys := self.string_keys(index):
+            return dict(zip(keys, items, strict=False))
+        return {self.text(key): value for key, value in zip(items[::2], items[1::2], strict=False)}
+
+    def names_of(self, kind: str) -> set[str]:
+        """The names of all nodes of a kind that have one (`name_hint`)."""
+        return {
+            self.text(self.ref(index, "name_hint"))
+            for index, found in enumerate(self._kinds)
+            if found == kind and self.has(index, "name_hint")
+        }
+
     def text(self, index: int) -> str:
         """What a string node says, or an operator's name; "" for anything else."""
         node = self._node(index)
@@ -105,7 +120,9 @@ class ProgramGraph:
         return node.data if isinstance(node.data, str) else ""
 
     def integer(self, index: int, field: str = "value") -> int:
-        """A field that is an integer: written out, or as the index of a node that holds it."""
+        """A field that is an integer: written out, or as the index of a node that holds it, which may be this one."""
+        if self.kind(index) == "int":  # a number that stands by itself
+            return self._int(self._node(index).data, index)
         value = self._field(index, field)
         if self._integers_are_nodes and isinstance(value, int) and not isinstance(value, bool) and field == "value":
             held = self._node(value).data

@@ -59,8 +59,7 @@ def read_signature(graph: ProgramGraph) -> Signature:
     """
     writer = _Writer(graph)
     try:
-        functions = _prim_funcs(graph)
-        for function in functions:
+        for _, function in prim_funcs(graph):
             writer.function(function)
     except RecursionError as error:
         raise BadInputError("the module's JSON graph is nested too deeply or cyclic") from error
@@ -69,9 +68,14 @@ def read_signature(graph: ProgramGraph) -> Signature:
     return writer.signature
 
 
-def _prim_funcs(graph: ProgramGraph) -> list[int]:
+def prim_funcs(graph: ProgramGraph) -> list[tuple[str, int]]:
+    """The tensor programs of a module: names and nodes, by name; a function that stands alone has the name "".
+
+    Raises:
+        BadInputError: the graph is neither of a module nor of a function.
+    """
     if graph.kind(graph.root) == "PrimFunc":
-        return [graph.root]
+        return [("", graph.root)]
     if graph.kind(graph.root) != "IRModule":
         raise BadInputError(
             f"the module's JSON graph is of a {graph.kind(graph.root) or 'nothing'}, not of an IRModule"
@@ -82,7 +86,7 @@ def _prim_funcs(graph: ProgramGraph) -> list[int]:
     for var, function in zip(pairs[::2], pairs[1::2], strict=False):
         if graph.kind(function) == "PrimFunc":
             named.append((graph.text(graph.ref(var, "name_hint")), function))
-    return [function for _, function in sorted(named)]
+    return sorted(named)
 
 
 class _Writer:

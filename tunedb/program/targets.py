@@ -7,6 +7,18 @@ from collections.abc import Sequence
 
 from tunedb.records import Target
 
+_GPU = {"max_num_threads": 1024, "thread_warp_size": 32}
+# What TVM adds where a target does not say it.
+_ADDED: dict[str, dict[str, object]] = {
+    "cuda": {"keys": ["cuda", "gpu"], **_GPU},
+    "nvptx": {"keys": ["cuda", "gpu"], **_GPU},
+    "rocm": {"keys": ["rocm", "gpu"], "max_num_threads": 256, "thread_warp_size": 64},
+    "opencl": {"keys": ["opencl", "gpu"], "max_num_threads": 256, "thread_warp_size": 1},
+    "vulkan": {"keys": ["vulkan", "gpu"], "max_num_threads": 256, "thread_warp_size": 1},
+    "metal": {"keys": ["metal", "gpu"], "max_num_threads": 256, "thread_warp_size": 16},
+    "c": {"keys": ["cpu"]},
+}
+
 
 def target_label(target: Target) -> str:
     """A target's name for people, its kind, architecture and cores: "llvm znver5 8 cores"."""
@@ -35,6 +47,17 @@ def differences(one: Target, other: Target) -> dict[str, tuple[object, object]]:
     fields, others = json.loads(one.text), json.loads(other.text)
     names = sorted(fields.keys() | others.keys())
     return {name: (fields.get(name), others.get(name)) for name in names if fields.get(name) != others.get(name)}
+
+
+def essence(target: Target) -> dict[str, object]:
+    """A target's fields without those that TVM adds by itself: two that agree in the rest mean the same."""
+    fields = json.loads(target.text)
+    added = _ADDED.get(target.kind, {})
+    return {
+        name: value
+        for name, value in fields.items()
+        if not name.startswith("feature.") and (name not in added or added[name] != value)
+    }
 
 
 def described(target: Target, among: Sequence[Target]) -> str:

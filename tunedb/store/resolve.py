@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from tunedb.errors import AmbiguousPrefixError, BadInputError, NotFoundError
 from tunedb.identity import canonical_target
-from tunedb.program.targets import differences, near
+from tunedb.program.targets import differences, essence, near
 from tunedb.records import Target
 
 _SHOWN = 8
@@ -43,7 +43,7 @@ def pick_workload(known: Iterable[tuple[str, str, str]], prefix: str) -> str:
 
 
 def pick_target(targets: Sequence[Target], text: str) -> Target:
-    """The target that `text` means: its JSON, a prefix of its id, its arch, or its kind.
+    """The target that `text` means: itself in any form that targets are written in, or its arch, kind or id's prefix.
 
     Raises:
         NotFoundError: none is meant.
@@ -61,7 +61,7 @@ def pick_target(targets: Sequence[Target], text: str) -> Target:
                 asked=text,
                 matches=[target.target_id for target in found],
             )
-    if wanted.startswith("{"):
+    if _is_whole(wanted):
         asked = canonical_target(wanted)
         alike = [
             " ".join(
@@ -113,16 +113,22 @@ def pick_trial(found: Sequence[Sequence[str]], prefix: str) -> Sequence[str]:
 
 
 def _readings(targets: Sequence[Target], wanted: str) -> Iterable[list[Target]]:
-    if wanted.startswith("{"):
+    if _is_whole(wanted):
         try:
-            target_id = canonical_target(wanted).target_id
+            asked = canonical_target(wanted)
         except BadInputError as error:
             raise NotFoundError(str(error), kind="target", asked=wanted) from error
-        yield [target for target in targets if target.target_id == target_id]
+        yield [target for target in targets if target.target_id == asked.target_id]
+        yield [target for target in targets if essence(target) == essence(asked)]
         return
     yield [target for target in targets if target.arch == wanted]
     yield [target for target in targets if target.kind == wanted]
     yield [target for target in targets if len(wanted) >= 4 and target.target_id.startswith(wanted.lower())]
+
+
+def _is_whole(wanted: str) -> bool:
+    """Whether a target is written out: as JSON, as a tag, or with options."""
+    return wanted[:1] in ("{", '"') or any(mark in wanted for mark in " /")
 
 
 def _listed(choices: Sequence[str]) -> str:

@@ -19,7 +19,8 @@ from tests.tunedb.logfiles import ansor, autotvm, autotvm_first_form, record_lin
 from tunedb.errors import BadInputError
 from tunedb.ingest.chunks import Chunk, ChunkParser, RecordFile
 from tunedb.ingest.formats.detect import Format, detect
-from tunedb.ingest.formats.metaschedule import read_workload
+from tunedb.ingest.formats.metaschedule import ListedWorkload, read_workload
+from tunedb.program.arguments import Entry
 from tunedb.records import Rejected
 from tunedb.store import schema
 from tunedb.store.memory import MemoryStore
@@ -85,7 +86,9 @@ def change_json(line: bytes, rng: random.Random) -> bytes:
 
 @functools.cache
 def file_of(form: Format) -> RecordFile:
-    return RecordFile("a.log", form, "source", "hardware", [("workload", "module")], b"head")
+    return RecordFile(
+        "a.log", form, "source", "hardware", [ListedWorkload("workload", "module", Entry((), frozenset()))], b"head"
+    )
 
 
 def ingested(form: Format, line: bytes) -> None:

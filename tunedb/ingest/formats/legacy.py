@@ -6,8 +6,6 @@ records tell how fast which hardware was with which tiling; `autotvm.py` and `an
 
 from __future__ import annotations
 
-import math
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,16 +15,16 @@ import msgspec
 
 from tunedb.errors import BadInputError
 from tunedb.identity import canonical_target, content_hash, instructions_id, trace_id_of_parts, trial_id_of_parts
+from tunedb.ingest.formats import odd_json
 from tunedb.program.families import parts_of_words
 from tunedb.records import Outcome, Rejected, Target, Workload
+from tunedb.run_times import outcome_of
 from tunedb.store.batch import TrialRows
 from tunedb.store.schema import TrialRow
 from tunedb.traces import NO_POSTPROC
 
 KEPT_BYTES = 1 << 16  # of a rejected line
-_FAILED_SECS = 1e8  # both write 1e9 or 1e10 where there is no run time
-_LISTS = ("keys", "libs", "mattr")
-_FLAGS = ("link-params", "system-lib")
+_RESULTS = ("r", "result")
 _NAMED = 80
 
 # `MeasureErrorNo`: AutoTVM's measure.py and auto_scheduler's measure.py number alike.
@@ -84,7 +82,7 @@ class OtherTunerReader:
         return None
 
     def _read(self, number: int, line: bytes, trials: TrialRows) -> None:
-        entry = self.entry_of(msgspec.json.decode(line, type=dict[str, Any]))
+        entry = self.entry_of(_decoded(line))
         outcome, error, run_secs, moment = _measurement(entry.result)
         target_id, workload_id = self._target(entry.target), self._workload(entry)
         shared = instructions_id(entry.instructions)
@@ -115,7 +113,7 @@ class OtherTunerReader:
     def _target(self, text: str) -> str:
         known = self._targets.get(text)
         if known is None:
-            target = target_of_text(text)
+            target = canonical_target(text)
             self.add_target(target)
             known = self._targets[text] = target.target_id
         return known
@@ -138,56 +136,36 @@ class OtherTunerReader:
         return known
 
 
-def target_of_text(text: str) -> Target:
-    """Reads a target as it stood on TVM's command line.
-
-    Args:
-        text: the target, such as "llvm -mcpu=core-avx2".
-
-    Returns:
-        The canonical target.
-
-    Raises:
-        BadInputError: the text is no target.
-    """
-    if text.lstrip().startswith("{"):
-        return canonical_target(text)
+def _decoded(line: bytes) -> dict[str, Any]:
     try:
-        kind, *options = shlex.split(text)
-    except ValueError as error:
-        raise BadInputError(f"the target {text[:60]!r} cannot be read") from error
-    fields: dict[str, object] = {"kind": kind}
-    for option in options:
-        name, given, value = option.lstrip("-").partition("=")
-        if not option.startswith("-") or not name:
-            raise BadInputError(f"the target {text[:60]!r} has {option!r} where an option was expected")
-        if name in _LISTS:
-            fields[name] = value.split(",")
-        elif not given or name in _FLAGS:
-            fields[name] = value not in ("0", "false")
-        else:
-            fields[name] = int(value) if value.lstrip("-").isdecimal() else value
-    return canonical_target(fields)
+        return msgspec.json.decode(line, type=dict[str, Any])
+    except ValueError:
+        record = odd_json.decode(line)
+    if not isinstance(record, dict):
+        raise BadInputError("not a record: no JSON object")
+    for name, part in record.items():
+        if name not in _RESULTS:
+            odd_json.standard(part, f"not a record: in {name!r}")
+    return record
 
 
 def _measurement(result: object) -> tuple[Outcome, str, tuple[float, ...], datetime | None]:
     if not isinstance(result, list) or len(result) < 2 or not isinstance(result[0], list):
         raise BadInputError("the result is not [run times, error number, ...]")
     costs, number = result[0], result[1]
-    if type(number) is not int or not all(type(cost) in (int, float) for cost in costs):
-        raise BadInputError("the result is not [run times, error number, ...]")
+    if type(number) is not int:
+        raise BadInputError(f"the result's error number is {str(number)[:40]!r}")
+    for secs in costs:
+        if type(secs) not in (int, float):
+            raise BadInputError(f"among the run times is {str(secs)[:40]!r}, which is no number")
     moment = _moment(result[3]) if len(result) > 3 else None
     if number:
         outcome, error = _ERRORS.get(number, (Outcome.FAILED, f"error number {number}"))
         return outcome, error, (), moment
     if not costs:
         raise BadInputError("the record has no run times")
-    for secs in costs:
-        if not 0 < secs < math.inf:
-            raise BadInputError(f"a run time of {secs} seconds")
-    if max(costs) >= _FAILED_SECS:
-        return Outcome.FAILED, "", (), moment
-    return Outcome.OK, "", tuple(map(float, costs)), moment
+    outcome, run_secs, error = outcome_of([odd_json.as_float(secs) for secs in costs])
+    return outcome, error, run_secs, moment
 
 
 def _moment(stamp: Any) -> datetime | None:

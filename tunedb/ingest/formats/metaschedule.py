@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,18 +25,22 @@ from tunedb.identity import (
     trial_id_of_parts,
     unknown_workload,
 )
-from tunedb.records import Module, Outcome, Rejected, Target, Workload
+from tunedb.ingest.formats import odd_json
+from tunedb.program.arguments import Entry, misfit, read_entry
+from tunedb.program.graph import ProgramGraph
+from tunedb.records import Module, Rejected, Target, Workload
+from tunedb.run_times import outcome_of
 from tunedb.store.batch import TrialRows
 from tunedb.store.schema import TrialRow
 from tunedb.traces import compact_instructions, split_instructions
 
 KEPT_BYTES = 1 << 16  # of a rejected line
-_FAILED_SECS = 1e9  # MetaSchedule writes 1e10 for a trial that failed; no run takes 30 years
 _CACHED = 4096  # distinct instructions, targets and arguments remembered while a file is read
 _NAMED_ARGS = 60
 
 _WORKLOAD = msgspec.json.Decoder(tuple[str, str])
-_RECORD = msgspec.json.Decoder(tuple[int, tuple[tuple[Raw, Raw], list[float] | None, Raw, Raw]])
+_Decoded = tuple[int, tuple[tuple[Raw, Raw], list[float] | None, Raw, Raw]]
+_RECORD = msgspec.json.Decoder(_Decoded)
 
 
 def read_workload(line: bytes) -> tuple[Workload, Module]:
@@ -59,6 +62,19 @@ def read_workload(line: bytes) -> tuple[Workload, Module]:
     return program_from_graph(graph, structural_hash)
 
 
+class ListedWorkload(msgspec.Struct, array_like=True, frozen=True):
+    """A line of a workload file, as far as the records that refer to it must know."""
+
+    workload_id: str
+    module_id: str
+    entry: Entry
+
+
+def listed(workload: Workload, module: Module) -> ListedWorkload:
+    """What records must know of a workload line."""
+    return ListedWorkload(workload.workload_id, module.module_id, read_entry(ProgramGraph(module.module_json)))
+
+
 @dataclass(slots=True)
 class RecordReader:
     """Reads the records of one file into rows that its caller takes away."""
@@ -68,12 +84,13 @@ class RecordReader:
     hardware_id: str
     add_target: Callable[[Target], None]  # called with each target once
     add_workload: Callable[[Workload], None]  # called with each unknown workload once
-    workloads: Sequence[tuple[str, str] | None] | None = None  # (workload_id, module_id) by index; None: not known
+    workloads: Sequence[ListedWorkload | None] | None = None  # by index; None: not known
     head: bytes = b""  # the file's first line
     _shared: dict[bytes, tuple[str, bytes]] = field(default_factory=dict)
     _targets: dict[bytes, str] = field(default_factory=dict)
     _args: dict[bytes, bytes] = field(default_factory=dict)
     _unknown: dict[int, tuple[str, str]] = field(default_factory=dict)
+    _fitting: set[tuple[int, bytes, bytes]] = field(default_factory=set)  # index, arguments, instructions
 
     def read(self, number: int, line: bytes, trials: TrialRows) -> Rejected | None:
         """Appends the line's trial, or says why not.
@@ -90,21 +107,18 @@ class RecordReader:
         return None
 
     def _read(self, number: int, line: bytes, trials: TrialRows) -> None:
-        try:
-            index, ((raw_instructions, raw_decisions), run_secs, raw_target, raw_args) = _RECORD.decode(line)
-            if not line.isascii():
-                line.decode()
-        except (ValueError, RecursionError) as error:
-            raise BadInputError(f"not a record: {_reason(line, error)}") from error
-        outcome, secs = _outcome(run_secs)
+        index, ((raw_instructions, raw_decisions), run_secs, raw_target, raw_args) = _decoded(line)
+        if not run_secs:
+            raise BadInputError("the record has no run times")
+        outcome, secs, error = outcome_of(run_secs)
         shared_id, shared, postproc = self._instructions(bytes(raw_instructions))
         decisions = _array(bytes(raw_decisions), "the decisions")
         target_id = self._target(bytes(raw_target))
         args = self._args_info(bytes(raw_args))
-        workload_id, module_id = self._workload(index, args)
+        workload_id, module_id = self._workload(index, args, shared)
         trace = trace_id_of_parts(shared_id, postproc, decisions)
         trials.instructions[shared_id] = shared
-        identity = trial_id_of_parts(workload_id, module_id, target_id, self.hardware_id, trace, secs, outcome)
+        identity = trial_id_of_parts(workload_id, module_id, target_id, self.hardware_id, trace, secs, outcome.value)
         trials.rows.append(
             TrialRow(
                 trial_id=identity,
@@ -120,7 +134,8 @@ class RecordReader:
                 decisions=decisions,
                 args_info=args,
                 run_secs=secs,
-                outcome=outcome,
+                outcome=outcome.value,
+                error=error,
             )
         )
 
@@ -149,13 +164,14 @@ class RecordReader:
             _remember(self._args, raw, known)
         return known
 
-    def _workload(self, index: int, args: bytes) -> tuple[str, str]:
+    def _workload(self, index: int, args: bytes, instructions: bytes) -> tuple[str, str]:
         if self.workloads is not None:
             if not 0 <= index < len(self.workloads):
                 raise BadInputError(f"workload index {index} where the workload file has {len(self.workloads)} lines")
             known = self.workloads[index]
             if known is not None:
-                return known
+                self._check_belongs(index, known.entry, args, instructions)
+                return known.workload_id, known.module_id
         elif not 0 <= index < 1 << 31:
             raise BadInputError(f"workload index {index}")
         unknown = self._unknown.get(index)
@@ -165,16 +181,58 @@ class RecordReader:
             unknown = self._unknown[index] = (workload.workload_id, "")
         return unknown
 
+    def _check_belongs(self, index: int, entry: Entry, args: bytes, instructions: bytes) -> None:
+        """Whether a record can be one of the workload that it refers to.
 
-def _outcome(run_secs: list[float] | None) -> tuple[str, tuple[float, ...]]:
-    if not run_secs:
-        raise BadInputError("the record has no run times")
+        Raises:
+            BadInputError: it describes other arguments, or schedules blocks that the workload has not.
+        """
+        if (index, args, instructions) in self._fitting:
+            return
+        if reason := misfit(entry, args, instructions):
+            where = f"line {index + 1} of the workload file"
+            raise BadInputError(f"it cannot be of {where}: {reason}; is that file another run's?")
+        if len(self._fitting) >= _CACHED:
+            self._fitting.clear()
+        self._fitting.add((index, args, instructions))
+
+
+def _decoded(line: bytes) -> _Decoded:
+    """A record's parts, all but the run times undecoded."""
+    try:
+        decoded: _Decoded = _RECORD.decode(line)
+        if not line.isascii():
+            line.decode()
+    except (ValueError, RecursionError) as error:
+        return _decoded_oddly(line, error)
+    return decoded
+
+
+def _decoded_oddly(line: bytes, error: Exception) -> _Decoded:
+    """As `_decoded`, of a line with NaN, Infinity or numbers out of range.
+
+    Raises:
+        BadInputError: it is no record for another reason, which is told.
+    """
+    reason = f"not a record: {_reason(line, error)}"
+    try:
+        line.decode()
+        decoded = odd_json.decode(line)
+    except (ValueError, RecursionError):
+        raise BadInputError(reason) from error
+    match decoded:
+        case [int(index), [[instructions, decisions], list(run_secs), target, args]]:
+            pass
+        case _:
+            raise BadInputError(reason) from error
     for secs in run_secs:
-        if not secs > 0 or not math.isfinite(secs):
-            raise BadInputError(f"a run time of {secs} seconds")
-        if secs >= _FAILED_SECS:
-            return Outcome.FAILED.value, ()
-    return Outcome.OK.value, tuple(run_secs)
+        if type(secs) not in (int, float):
+            raise BadInputError(
+                f"not a record: among its run times is {str(secs)[:40]!r}, which is no number"
+            ) from error
+    parts = {"the instructions": instructions, "the decisions": decisions, "the target": target, "the arguments": args}
+    raw = [Raw(odd_json.standard(part, f"not a record: {what}")) for what, part in parts.items()]
+    return index, ((raw[0], raw[1]), [odd_json.as_float(secs) for secs in run_secs], raw[2], raw[3])
 
 
 def _array(raw: bytes, what: str) -> bytes:

@@ -13,8 +13,6 @@ from tests.tunedb.logfiles import (
     store_of,
 )
 from tunedb.errors import BadInputError, NotFoundError
-from tunedb.identity import canonical_target
-from tunedb.ingest.formats.legacy import target_of_text
 from tunedb.records import Outcome
 from tunedb.traces import validated_trace
 
@@ -51,7 +49,7 @@ def test_bad_lines_are_named_and_the_rest_is_kept(tmp_path: Path) -> None:
         autotvm(config={}),
         autotvm(result=[]),
         autotvm(input=["llvm mcpu", "t", [], {}]),
-        autotvm(-1.0),
+        autotvm(result=[[0.1, None], 0, 1, 1]),
         autotvm()[:-9],
         autotvm(result=[[], 0, 1, 1]),
         autotvm(2e-4),
@@ -62,21 +60,21 @@ def test_bad_lines_are_named_and_the_rest_is_kept(tmp_path: Path) -> None:
     assert len(list(store.trials())) == 2
 
 
-@pytest.mark.parametrize(
-    ("text", "fields"),
-    [
-        ("cuda -model=1080ti", {"kind": "cuda", "model": "1080ti"}),
-        ("llvm -keys=cpu -mattr=+neon,+dotprod", {"kind": "llvm", "keys": ["cpu"], "mattr": ["+neon", "+dotprod"]}),
-        (
-            "cuda -keys=cuda,gpu -max_num_threads=1024",
-            {"kind": "cuda", "keys": ["cuda", "gpu"], "max_num_threads": 1024},
-        ),
-        ("llvm -link-params=0", {"kind": "llvm", "link-params": False}),
-        ('{"kind": "llvm", "mcpu": "core-avx2"}', {"kind": "llvm", "mcpu": "core-avx2"}),
-    ],
-)
-def test_targets_of_command_lines(text: str, fields: dict[str, object]) -> None:
-    assert target_of_text(text) == canonical_target(fields)
+@pytest.mark.parametrize("record", [autotvm, ansor])
+@pytest.mark.parametrize("secs", [0.0, -1.0, 1e-320, float("nan"), float("inf"), -float("inf")])
+def test_a_run_time_that_no_machine_has_fails_its_trial(
+    tmp_path: Path, record: Callable[..., str], secs: float
+) -> None:
+    store, bad = store_of(tmp_path, record(secs), record(2e-4))
+    assert bad == []
+    (failed,) = store.trials(outcome=Outcome.FAILED)
+    assert f"a run time of {secs} seconds" in failed.error
+    assert [trial.run_secs[0] for trial in store.best(failed.workload_id)] == [2e-4]
+
+
+def test_no_number_outside_of_the_results_is_lost_on_the_way(tmp_path: Path) -> None:
+    _, bad = store_of(tmp_path, autotvm(float("inf")).replace("224", "NaN", 1))
+    assert bad == [(1, "not a record: in 'input': nan is no number there")]
 
 
 @pytest.mark.parametrize(("line", "what"), [(autotvm(), "an AutoTVM configuration"), (ansor(), "an Ansor schedule")])

@@ -31,8 +31,10 @@ from tunedb.program.releases import release_order
 from tunedb.records import DEFAULT_CONDITIONS, Hardware, Module, Workload
 from tunedb.store import schema
 from tunedb.store.checksums import checksum_sql, with_checksums
+from tunedb.store.delta import paths
 from tunedb.store.delta.table import WRITER, store_errors
 from tunedb.store.delta.versions import DESCRIPTION, refuse_other_version, schema_version
+from tunedb.store.locations import located
 from tunedb.store.schema import CHECKSUM, TableSchema, columns_of
 
 _LOG = logging.getLogger(__name__)
@@ -68,7 +70,7 @@ def migrate(url: str | Path, storage_options: Mapping[str, str] | None = None) -
         StoreSchemaError: a later version wrote it, or it is none of tunedb's.
         StoreError: it cannot be read or written; what was done stays, and doing it again goes on.
     """
-    root = str(url) if "://" in str(url) else str(Path(url).expanduser().absolute())
+    root = located(str(url))
     tables = _Tables(root, dict(storage_options) if storage_options is not None else None)
     with store_errors(f"migrate the store at {root}"):
         tables.check()
@@ -83,12 +85,8 @@ class _Tables:
 
     def open(self, name: str) -> Any:
         """A table as it stands now; None when it is not there."""
-        import deltalake
-
         url = f"{self.root}/{name}"
-        if not deltalake.DeltaTable.is_deltatable(url, self.options):
-            return None
-        return deltalake.DeltaTable(url, storage_options=self.options)
+        return paths.open_table(url, self.options) if paths.is_table(url, self.options) else None
 
     def hold_modules(self) -> bool:
         """Whether workloads and modules are one table still, as in schema version 1."""
@@ -149,16 +147,23 @@ def _write(url: str, table: TableSchema, rows: Any, options: dict[str, str] | No
     """Puts rows in the place of all that a table had, in one commit; makes the table if it is not there."""
     import deltalake
 
+    description = f"{DESCRIPTION} {schema.SCHEMA_VERSION}"
+    configuration = {"delta.dataSkippingStatsColumns": ",".join(table.statistics)}
+    if paths.is_table(url, options):
+        delta = paths.open_table(url, options)
+    else:
+        form = {"schema": table.arrow(), "description": description, "configuration": configuration}
+        delta = paths.make_table(url, options, **form)
     deltalake.write_deltalake(
-        url,
+        delta,
         rows,
         mode="overwrite",
         schema_mode="overwrite",
-        description=f"{DESCRIPTION} {schema.SCHEMA_VERSION}",
-        configuration={"delta.dataSkippingStatsColumns": ",".join(table.statistics)},
-        storage_options=options,
+        description=description,
+        configuration=configuration,
         writer_properties=WRITER,
         target_file_size=64 << 20,
+        post_commithook_properties=paths.hooks(url),
     )
 
 

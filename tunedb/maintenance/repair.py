@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlparse
+from urllib.parse import unquote
 
 from tunedb.errors import NotFoundError, StoreError, UsageError
 from tunedb.store import schema
+from tunedb.store.delta import paths
 from tunedb.store.delta.table import parquet_relation, store_errors
 from tunedb.store.delta.versions import refuse_other_version, schema_version
+from tunedb.store.locations import is_url, located
 
 _ASIDE = "set-aside"
 
@@ -47,9 +49,9 @@ def repair(url: str | Path) -> list[Repaired]:
         StoreSchemaError: another schema version wrote it.
         StoreError: it cannot be repaired; the message says which part.
     """
-    if "://" in str(url):
+    if is_url(where := located(str(url))):
         raise UsageError(f"only a store in a folder can be repaired, not {url}: copy it into one, then merge it back")
-    root = Path(url).expanduser().absolute()
+    root = Path(where)
     if not any((root / table.name / "_delta_log").is_dir() for table in schema.TABLES):
         raise NotFoundError(f"there is no store at {root}", kind="store", asked=str(url))
     _check_version(root)
@@ -69,20 +71,18 @@ def _check_version(root: Path) -> None:
 
     for table in schema.TABLES:
         try:
-            delta = deltalake.DeltaTable(str(root / table.name))
+            delta = paths.open_table(str(root / table.name))
         except (deltalake.exceptions.DeltaError, OSError):  # broken: that is what a repair is for
             continue
         refuse_other_version(schema_version(delta, str(root / table.name)), str(root))
 
 
 def _repair_table(folder: Path, aside: Path) -> Iterator[Repaired]:
-    import deltalake
-
     yield from _repair_log(folder / "_delta_log", aside)
-    table = deltalake.DeltaTable(str(folder))
+    table = paths.open_table(str(folder))
     broken = False
     for uri in table.file_uris():
-        file = Path(unquote(urlparse(uri).path)) if "://" in uri else Path(uri)
+        file = folder / unquote(uri.rpartition("/")[2])
         if not file.exists():
             broken = True
             yield Repaired(f"{file} was gone", "")
@@ -90,7 +90,7 @@ def _repair_table(folder: Path, aside: Path) -> Iterator[Repaired]:
             broken = True
             yield Repaired(f"{file} could not be read ({reason})", _move(file, aside))
     if broken:
-        table.repair()
+        table.repair(post_commithook_properties=paths.hooks(str(folder)))
 
 
 def _repair_log(log: Path, aside: Path) -> Iterator[Repaired]:
@@ -116,7 +116,9 @@ def _unreadable(file: Path) -> str:
 
     try:
         with duckdb.connect() as database:
-            database.execute(f"SELECT count(COLUMNS(*)) FROM {parquet_relation([str(file)])}").fetchall()
+            database.execute(
+                f"SELECT count(COLUMNS(*)) FROM {parquet_relation([f'{paths.literal(str(file.parent))}/{file.name}'])}"
+            ).fetchall()
     except duckdb.Error as error:
         return str(error).strip().splitlines()[0]
     return ""
@@ -129,14 +131,13 @@ def _move(file: Path, aside: Path) -> str:
 
 def _set_dangling_rows_aside(root: Path, aside: Path) -> Iterator[Repaired]:
     """Rows that refer to what is gone are of no use, and would break every question."""
-    import deltalake
     import duckdb
     import pyarrow.parquet as pq
 
     for table in schema.TABLES:  # what is referred to before what refers to it
-        rows = deltalake.DeltaTable(str(root / table.name))
+        rows = paths.open_table(str(root / table.name))
         for column, name in table.references.items():
-            known: Any = deltalake.DeltaTable(str(root / name)).to_pyarrow_dataset().to_table([column])
+            known: Any = paths.open_table(str(root / name)).to_pyarrow_dataset().to_table([column])
             with duckdb.connect() as database:
                 database.register("rows", rows.to_pyarrow_dataset())
                 database.register("known", known)
@@ -149,6 +150,6 @@ def _set_dangling_rows_aside(root: Path, aside: Path) -> Iterator[Repaired]:
             file.parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(lost, file)
             ids = ", ".join(f"'{identity}'" for identity in sorted(set(lost.column(column).to_pylist())))
-            rows.delete(f"{column} IN ({ids})")
-            rows = deltalake.DeltaTable(str(root / table.name))
+            rows.delete(f"{column} IN ({ids})", post_commithook_properties=paths.hooks(str(root / table.name)))
+            rows = paths.open_table(str(root / table.name))
             yield Repaired(f"{lost.num_rows} {table.name} referred to a {column} that is gone", str(file))

@@ -20,6 +20,7 @@ from typing import Any
 from typing_extensions import override
 
 from tunedb.errors import NotFoundError, StoreError, UsageError
+from tunedb.store.locations import is_url
 
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 
@@ -247,7 +248,7 @@ def artifacts_at(url: str, storage_options: Mapping[str, str] | None = None) -> 
         url: an absolute path, or a URL that Delta Lake knows.
         storage_options: for a URL, how to reach it, in Delta Lake's terms.
     """
-    return ObjectStoreArtifacts(url, storage_options) if "://" in url else FolderArtifacts(Path(url))
+    return ObjectStoreArtifacts(url, storage_options) if is_url(url) else FolderArtifacts(Path(url))
 
 
 def _is_plain(name: str) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tunedb.errors import UsageError
 from tunedb.store.contract import Store
+from tunedb.store.locations import located
 
 
 def open_store(
@@ -43,10 +44,8 @@ def open_store(
         return MemoryStore()
     from tunedb.store.delta.store import DeltaStore
 
-    if "://" not in text:
-        text = str(Path(text).expanduser().absolute())
     options = None if storage_options is None else dict(storage_options)
-    return DeltaStore(text, create=create and as_of is None, as_of=parse_as_of(as_of), storage_options=options)
+    return DeltaStore(located(text), create=create and as_of is None, as_of=parse_as_of(as_of), storage_options=options)
 
 
 def parse_as_of(as_of: int | str | datetime | None) -> int | datetime | None:

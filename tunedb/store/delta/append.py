@@ -48,7 +48,7 @@ class Appender:
                 if len(places) < len(trials):
                     columns = {name: [column[place] for place in places] for name, column in columns.items()}
                 if places:
-                    theirs = self._tables["trials"].append(columns)
+                    theirs = self._tables["trials"].append(columns, self._tables.versions())
                     kept = zip(places, columns["trial_id"], strict=True)
                     places = [place for place, identity in kept if identity not in theirs]  # what this commit brought
             return append_report(batch, places)

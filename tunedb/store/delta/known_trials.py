@@ -13,6 +13,7 @@ import pyarrow as pa
 from tunedb.store.delta import queries
 from tunedb.store.delta.table import parquet_relation
 from tunedb.store.delta.tables import TableSet
+from tunedb.store.locations import is_url
 
 _FEW_WORKLOADS = 64  # above, a batch is a bulk load: it is checked by one join against the whole table
 _REMEMBERED = 1_000_000  # ids
@@ -38,7 +39,7 @@ class KnownTrials:
         if not files:
             return set()
         workloads = set(workload_ids)
-        if len(workloads) > _FEW_WORKLOADS or "://" in self._tables.url:  # DuckDB opens local files only by name
+        if len(workloads) > _FEW_WORKLOADS or is_url(self._tables.url):  # DuckDB opens local files only by name
             new_ids = pa.table({"trial_id": trial_ids})
             return {row[0] for row in self._tables.ask(queries.KNOWN_TRIALS, new_ids=new_ids)}
         if sum(map(len, self._ids.values())) > _REMEMBERED:

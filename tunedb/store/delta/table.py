@@ -8,10 +8,10 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import compress
-from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import deltalake
 import duckdb
@@ -22,7 +22,10 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from tunedb.errors import NotFoundError, StoreError, StoreSchemaError, UsageError, first_line
 from tunedb.records import CompactedTable
 from tunedb.store.checksums import with_checksums
+from tunedb.store.delta import paths
+from tunedb.store.delta.history import SEEN, Commit, commits_of
 from tunedb.store.delta.versions import DESCRIPTION, refuse_other_version, schema_version
+from tunedb.store.locations import is_url
 from tunedb.store.schema import CHECKSUM, SCHEMA_VERSION, TableSchema
 
 _LOG = logging.getLogger(__name__)
@@ -30,6 +33,7 @@ _COMMIT_ATTEMPTS = 40
 _MARK = "tunedb.append"  # in the log, beside each append: which commit was whose
 _MANY_FILES = 64
 _MANY_COMMITS = 8
+_SUMMED_UP = 100  # commits: as often as Delta Lake sums up a log by itself
 _SMALL_BYTES = 256 << 10  # larger files wait for `settle`: merging them would hold an append up for seconds
 _TOO_MANY_FILES = 256  # unless there are that many
 _LARGE_BYTES = 64 << 20
@@ -48,7 +52,7 @@ def store_errors(what: str) -> Iterator[None]:
     except StoreError:
         raise
     except (DeltaError, duckdb.Error, pa.ArrowException, OSError) as error:
-        raise StoreError(f"cannot {what}: {first_line(error)}") from error
+        raise StoreError(f"cannot {what}: {paths.with_real_names(first_line(error))}") from error
 
 
 class Table:
@@ -58,6 +62,7 @@ class Table:
         self.schema = schema
         self.url = f"{root.rstrip('/')}/{schema.name}"
         self._options = storage_options
+        self._hooks = paths.hooks(self.url)
         self._delta: deltalake.DeltaTable | None = None
         self._pinned = False
         self._commits = 0  # of this object since it last settled
@@ -65,20 +70,19 @@ class Table:
     def exists(self) -> bool:
         """Whether the table is there."""
         with store_errors(f"look for the table {self.url}"):
-            return bool(deltalake.DeltaTable.is_deltatable(self.url, self._options))
+            return paths.is_table(self.url, self._options)
 
     def create(self) -> None:
         """Makes the table if it is not there; several processes may do so at once."""
         statistics = ",".join(self.schema.statistics)
         with store_errors(f"make the table {self.url}"):
             try:
-                self._delta = deltalake.DeltaTable.create(
+                self._delta = paths.make_table(
                     self.url,
+                    self._options,
                     schema=self.schema.arrow(),
-                    mode="ignore",
                     description=f"{DESCRIPTION} {SCHEMA_VERSION}",
                     configuration={"delta.dataSkippingStatsColumns": statistics},
-                    storage_options=self._options,
                 )
             except DeltaError:
                 if not self.exists():  # else another process was first
@@ -95,40 +99,40 @@ class Table:
         if self._delta is None:
             with store_errors(f"open the table {self.url}"):
                 try:
-                    delta = deltalake.DeltaTable(self.url, storage_options=self._options)
+                    delta = paths.open_table(self.url, self._options)
                 except TableNotFoundError as error:
                     raise StoreError(f"the store has no table {self.schema.name} ({self.url})") from error
                 self._check_schema(delta)
                 self._delta = delta
         return self._delta
 
-    def pin(self, as_of: int | datetime) -> None:
-        """Goes back to a version, or to the last one at a time, and stays there.
+    def pin(self, version: int) -> None:
+        """Goes back to a version, and stays there.
 
         Raises:
             NotFoundError: there is no such version.
         """
-        delta = self.open()
+        self.open()
         try:
-            delta.load_as_version(as_of)
-        except (DeltaError, ValueError, OverflowError) as error:
+            delta = paths.open_table(self.url, self._options, version)
+        except (DeltaError, ValueError, OverflowError, OSError) as error:
             raise NotFoundError(
-                f"the store has no version {as_of}; its newest is {self._newest()}", kind="version", asked=str(as_of)
+                f"the store has no version {version}; its newest is {self._newest()}",
+                kind="version",
+                asked=str(version),
             ) from error
-        self._check_schema(delta, f"version {as_of} of ")
+        self._check_schema(delta, f"version {version} of ")
+        self._delta = delta
         self._pinned = True
 
-    def committed_at(self) -> datetime:
-        """When the version that is read was committed."""
+    def commits(self) -> list[Commit]:
+        """The versions whose commits the log still has, oldest first."""
         with store_errors(f"read the table {self.url}"):
-            whole = deltalake.DeltaTable(self.url, storage_options=self._options)
-            back = whole.version() - self.version()  # a history begins with the newest, whatever was loaded
-            entry = whole.history(limit=back + 1)[back]
-        return datetime.fromtimestamp(entry["timestamp"] / 1000, UTC)
+            return commits_of(paths.history(self.url, self._options))
 
     def _newest(self) -> int:
         with store_errors(f"read the table {self.url}"):
-            return int(deltalake.DeltaTable(self.url, storage_options=self._options).version())
+            return int(paths.open_table(self.url, self._options).version())
 
     def refresh(self) -> None:
         """Moves on to the newest version, unless the table is pinned to another."""
@@ -136,16 +140,31 @@ class Table:
             self.open()
         elif not self._pinned:
             with store_errors(f"read the table {self.url}"):
-                self._delta.update_incremental()
+                self._move_on(self._delta)
+
+    def _move_on(self, delta: deltalake.DeltaTable) -> deltalake.DeltaTable:
+        if self._hooks is None:
+            delta.update_incremental()
+        else:  # which follows links
+            delta = self._delta = paths.open_table(self.url, self._options)
+        return delta
 
     def version(self) -> int:
         """The version that is read."""
         return int(self.open().version())
 
+    def is_open(self) -> bool:
+        """Whether the table was read or written by this object."""
+        return self._delta is not None
+
     def files(self) -> list[str]:
-        """The live files of the version that is read."""
+        """The live files of the version that is read, local ones as libraries take them literally."""
         with store_errors(f"read the table {self.url}"):
-            return list(self.open().file_uris())
+            uris = self.open().file_uris()
+        if is_url(self.url):
+            return list(uris)
+        folder = paths.literal(self.url)  # tables have no partitions, and Delta Lake percent-encodes folders
+        return [f"{folder}/{unquote(uri.rpartition('/')[2])}" for uri in uris]
 
     def bytes_stored(self) -> int:
         """The size of the live files."""
@@ -153,11 +172,12 @@ class Table:
             actions = _live_files(self.open())
             return sum(actions.column("size_bytes").to_pylist())
 
-    def append(self, columns: dict[str, Any]) -> set[str]:
+    def append(self, columns: dict[str, Any], seen: Mapping[str, int] | None = None) -> set[str]:
         """Appends rows in one commit, each with its checksum. On return they are durable.
 
         Args:
             columns: all columns of the table but `checksum`.
+            seen: the versions of the tables that they refer to, which the commit is to tell.
 
         Returns:
             The keys of those rows that others had committed since the version that was read: they stand twice now.
@@ -182,7 +202,10 @@ class Table:
                         rows,
                         mode="append",
                         writer_properties=WRITER,
-                        commit_properties=deltalake.CommitProperties(custom_metadata={_MARK: mark}),
+                        commit_properties=deltalake.CommitProperties(
+                            {_MARK: mark, **({SEEN: dict(seen)} if seen else {})}
+                        ),
+                        post_commithook_properties=self._hooks,
                     )
                     break
                 except CommitFailedError:
@@ -190,10 +213,12 @@ class Table:
                         raise
                     _LOG.debug("%s: commit %d met another writer's, again", self.url, attempt)
                     time.sleep(random.uniform(0, min(0.02 * attempt, 0.5)))  # noqa: S311 - only spreads writers out
-                    delta.update_incremental()
+                    delta = self._move_on(delta)
             theirs = self._added_meanwhile(delta, read, mark, columns[self.schema.key])
 
         self._commits += 1
+        if self._hooks is not None and delta.version() % _SUMMED_UP == _SUMMED_UP - 1:
+            self._sum_up_log()
         self._merge(delta, _SMALL_BYTES, _MANY_FILES)
         self._merge(delta, _LARGE_BYTES, _TOO_MANY_FILES)
         return theirs
@@ -209,10 +234,7 @@ class Table:
             own = next(entry["version"] for entry in commits if entry.get(_MARK) == mark)
             if own == read + 1:
                 return set()
-            known, before = (
-                deltalake.DeltaTable(self.url, version=version, storage_options=self._options)
-                for version in (read, own - 1)
-            )
+            known, before = (paths.open_table(self.url, self._options, version) for version in (read, own - 1))
             names = {uri.rpartition("/")[2] for uri in known.file_uris()}
             key = self.schema.key
             asked = pa_dataset.field(key).isin(pa.array(keys, pa.string()))
@@ -237,7 +259,7 @@ class Table:
         if sum(file < size for file in sizes) < many:
             return
         try:
-            delta.optimize.compact(target_size=size, writer_properties=WRITER)
+            delta.optimize.compact(target_size=size, writer_properties=WRITER, post_commithook_properties=self._hooks)
         except (DeltaError, OSError) as error:  # what was appended is safe: the next append tries again
             _LOG.debug("%s: small files stay unmerged for now: %s", self.url, first_line(error))
 
@@ -247,11 +269,11 @@ class Table:
             return
         self._merge(self._delta, _LARGE_BYTES, _MANY_FILES // 2)
         self._commits = 0
-        self._sum_up_log(self._delta)
+        self._sum_up_log()
 
-    def _sum_up_log(self, delta: deltalake.DeltaTable) -> None:
+    def _sum_up_log(self) -> None:
         try:
-            delta.create_checkpoint()
+            paths.sum_up(self.url, self._options)
         except (DeltaError, OSError) as error:  # nothing is lost without it
             _LOG.debug("%s: no checkpoint: %s", self.url, first_line(error))
 
@@ -272,10 +294,12 @@ class Table:
                     self._rewrite(delta)
             except CommitFailedError as error:
                 _LOG.info("%s: another process compacts it: %s", self.url, first_line(error))
-                delta.update_incremental()
+                delta = self._move_on(delta)
             hours = int(grace.total_seconds() // 3600)
-            removed = delta.vacuum(hours, dry_run=False, enforce_retention_duration=False)
-        self._sum_up_log(delta)
+            removed = delta.vacuum(
+                hours, dry_run=False, enforce_retention_duration=False, post_commithook_properties=self._hooks
+            )
+        self._sum_up_log()
         return CompactedTable(self.schema.name, before, len(self.files()), len(removed))
 
     def _rewrite(self, delta: deltalake.DeltaTable) -> None:
@@ -286,33 +310,16 @@ class Table:
                     target_size=_LARGE_BYTES,
                     max_spill_size=psutil.virtual_memory().total // 4,
                     writer_properties=WRITER,
+                    post_commithook_properties=self._hooks,
                 )
                 return
             except CommitFailedError:
                 raise
             except DeltaError as error:  # sorting takes 2 KB a trial
                 _LOG.warning("%s: merged, but not sorted: %s", self.url, first_line(error))
-        delta.optimize.compact(target_size=_LARGE_BYTES, writer_properties=WRITER)
-
-    def broken_files(self) -> list[Path]:
-        """The live files of a local table that cannot be read through; missing ones among them."""
-        import pyarrow.parquet as pq
-
-        broken = []
-        for uri in self.files():
-            path = Path(uri.removeprefix("file://"))
-            try:
-                with pq.ParquetFile(path) as file:
-                    for batch in file.iter_batches():
-                        batch.validate(full=True)
-            except (OSError, pa.ArrowException):
-                broken.append(path)
-        return broken
-
-    def forget_missing_files(self) -> None:
-        """Commits that the files that are gone are gone; what else is in the table stays."""
-        with store_errors(f"repair the table {self.url}"):
-            self.open().repair()
+        delta.optimize.compact(
+            target_size=_LARGE_BYTES, writer_properties=WRITER, post_commithook_properties=self._hooks
+        )
 
     def dataset(self) -> Any:
         """The version that is read, as a `pyarrow.dataset.Dataset`."""
@@ -324,9 +331,9 @@ class Table:
         with store_errors(f"read the table {self.url}"):
             delta = self.open()
             actions = _live_files(delta)
-            files = delta.file_uris()
+        files = self.files()
         if len(files) != actions.num_rows:
-            return list(files)
+            return files
         within = [True] * len(files)
         for column, (lowest, highest) in bounds.items():
             if f"min.{column}" not in actions.column_names:
@@ -364,9 +371,9 @@ def _live_files(delta: deltalake.DeltaTable) -> pa.Table:
 
 
 def parquet_relation(files: Sequence[str]) -> str:
-    """What to write after FROM to query some Parquet files."""
+    """What to write after FROM to query some Parquet files, by names that DuckDB takes literally."""
     quoted = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-    return f"read_parquet([{quoted}])"
+    return f"read_parquet([{quoted}], hive_partitioning = false)"
 
 
 def _duckdb_type(type_: pa.DataType) -> str:

@@ -14,7 +14,9 @@ import pyarrow as pa
 from tunedb.errors import NotFoundError, StoreError
 from tunedb.store import schema
 from tunedb.store.database import database
+from tunedb.store.delta.history import commit_at
 from tunedb.store.delta.table import Bounds, Table, store_errors
+from tunedb.store.locations import is_url
 
 
 class TableSet:
@@ -40,17 +42,27 @@ class TableSet:
             self._pin(as_of)
 
     def _pin(self, as_of: int | datetime) -> None:
-        """Goes back to a version of the trials, or to a time, and takes the other tables as they were then."""
-        self._tables["trials"].pin(as_of)
-        moment = as_of if isinstance(as_of, datetime) else self._tables["trials"].committed_at()
+        """Goes back to a version of the trials, or to a time, and takes the other tables as they were then.
+
+        The trials' log names versions of the other tables since tunedb 0.2; for earlier commits there are only times.
+        """
+        commits = self._tables["trials"].commits()
+        if isinstance(as_of, datetime):
+            moment = int(as_of.timestamp() * 1000)
+            commit = commit_at(commits, moment)
+        else:  # one whose commit was summed up and removed is read by its checkpoint: at the latest as of the next
+            commit = next((commit for commit in commits if commit.version >= as_of), commits[-1])
+            moment = commit.moment
+        self._tables["trials"].pin(commit.version if isinstance(as_of, datetime) else as_of)
         for table in self._tables.values():
             if table.schema.name != "trials":
-                table.pin(moment)
+                by_time = commit_at(table.commits(), max(moment, commit.moment)).version
+                table.pin(max(by_time, commit.seen.get(table.schema.name, 0)))
 
     def _create(self) -> None:
         with store_errors(f"make a store at {self.url}"):
             folder = Path(self.url)
-            if "://" not in self.url and folder.exists():
+            if not is_url(self.url) and folder.exists():
                 foreign = sorted({entry.name for entry in folder.iterdir()} - set(self._tables))
                 if foreign:
                     raise StoreError(f"cannot make a store at {self.url}: it is not empty (it has {foreign[0]})")
@@ -63,6 +75,10 @@ class TableSet:
     def all(self) -> list[Table]:
         """Every table, in the order in which they are written."""
         return list(self._tables.values())
+
+    def versions(self) -> dict[str, int]:
+        """The versions of those tables that were used, by name."""
+        return {name: table.version() for name, table in self._tables.items() if table.is_open()}
 
     def refresh(self, *names: str) -> None:
         """Moves tables on to their newest versions, the trials first: what they refer to was written before them."""
@@ -82,7 +98,7 @@ class TableSet:
         for name, table in self._tables.items():
             if f"{{{name}}}" not in text:
                 continue
-            if "://" in self.url:
+            if is_url(self.url):
                 cursor.register(f"stored_{name}", table.dataset())
                 relations[name] = f"stored_{name}"
             else:

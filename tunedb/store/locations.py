@@ -1,0 +1,32 @@
+"""Where a store is: a folder or a URL, from what a person writes. Importing this costs nothing."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is a URL, and not a path."""
+    return _URL.match(text) is not None
+
+
+def located(text: str) -> str:
+    """What a person wrote, as an absolute path or as the URL of an object store.
+
+    Args:
+        text: a path, which may begin with `~`, or a URL; one of a file is a path.
+    """
+    if is_url(text):
+        parts = urlsplit(text)
+        if parts.scheme.lower() != "file":
+            return text
+        text = unquote(text[len("file://") + len(parts.netloc) :], errors="surrogateescape")
+    path = Path(text)
+    with suppress(RuntimeError):  # there is no such user, so it is a name
+        path = path.expanduser()
+    return str(path.absolute())

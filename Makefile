@@ -23,7 +23,7 @@ test: $(READY) ## Run the tests
 	$(BIN)/python -m pytest
 
 gate: $(READY) ## Check that cost models rank unseen workloads no worse than tests/accuracy-baseline.json allows
-	rm -rf .gate-store && $(BIN)/tunedb ingest data/metaschedule --store .gate-store >/dev/null
+	rm -rf .gate-store && $(BIN)/tunedb ingest data/metaschedule --hardware data --store .gate-store >/dev/null
 	$(BIN)/tunedb evaluate $(GATE) --store .gate-store --gate tests/accuracy-baseline.json
 
 prior: $(READY) ## Make the bundled prior in costmodels/shipped again, of the logs in data/ (bit for bit; 40 minutes on two cores)

@@ -23,6 +23,7 @@ from costmodels.features import FAMILIES
 from costmodels.kinds import of_kind
 from costmodels.pools import features_of
 from tunedb.ingest.pipeline import ingest
+from tunedb.machine.hardware import hardware_named
 from tunedb.store.memory import MemoryStore
 from tunedb.store.opening import open_store
 
@@ -51,7 +52,7 @@ def main() -> None:
         code = found.rows
     print(f"{len(code):,} trials compiled, {len(found.causes)} not", flush=True)
     with MemoryStore() as shown:
-        ingest(shown, [HERE.parent / "data" / "metaschedule"])
+        ingest(shown, [HERE.parent / "data" / "metaschedule"], hardware=hardware_named("data"))
         judging = {row.workload_id for row in shown.workloads()}
     test = [pool.without(set(pool.trial_ids) - code.keys()) for pool in own if pool.workload_id in judging]
     table = {}

@@ -31,7 +31,7 @@ from search.measure.side_by_side import measure_side_by_side
 from search.networks.targets import local_target
 from tunedb.identity import source
 from tunedb.ingest.pipeline import ingest
-from tunedb.machine.hardware import this_machine
+from tunedb.machine.hardware import hardware_named, this_machine
 from tunedb.machine.kernels import ARITHMETIC
 from tunedb.metaschedule.replay import workload_from_module
 from tunedb.records import Trace
@@ -76,7 +76,7 @@ def main() -> None:
     memory = chosen.work / "memory"
     if not memory.exists():
         with open_store(memory) as store:
-            ingest(store, [HERE.parent / "data"])
+            ingest(store, [HERE.parent / "data"], hardware=hardware_named("data"))
     spec = read_spec(chosen.workloads)
     workloads = [(row.operator, sizes) for row in spec.workloads for sizes in row.sizes]
     if not chosen.report_only:

@@ -61,7 +61,7 @@ def main() -> None:
     chosen = parser.parse_args()
     workers = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder, open_store(folder, create=True) as store:
-        ingest(store, [LOGS, HERE.parent / "data"])
+        ingest(store, [LOGS, HERE.parent / "data"], hardware=hardware_named("data"))
         archs = {target.target_id: target.arch for target in store.targets()}
         descriptors = {row.workload_id: described(store, row.workload_id) for row in store.workloads()}
         (unseen,) = (target for target in store.targets() if target.arch == "znver4")

@@ -32,6 +32,7 @@ from costmodels.registry.saved import write_folder
 from costmodels.shipped import CODE_VERSION_KEY, MODEL, POOL_COLUMNS, SCHEDULES, TRIALS, VERSION_KEY
 from costmodels.training import SPLIT
 from tunedb.ingest.pipeline import ingest
+from tunedb.machine.hardware import hardware_named
 from tunedb.records import Target, Trace, WorkloadSummary
 from tunedb.store.contract import Store
 from tunedb.store.opening import open_store
@@ -52,7 +53,7 @@ _MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)  # of every build: the time of day i
 def build(logs: Sequence[Path], out: Path, *, workers: int) -> None:
     """Ingests logs into a store of their own, and writes the prior that is made of it into a folder."""
     with tempfile.TemporaryDirectory() as folder, open_store(folder, create=True) as store:
-        report = ingest(store, logs)
+        report = ingest(store, logs, hardware=hardware_named("where the logs were measured"))
         _log.info("%s trials", report.added)
         targets = {target.target_id: target for target in store.targets() if target.kind == _KIND}
         compute = Compute(workers)

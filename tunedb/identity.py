@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
@@ -20,6 +21,8 @@ from tunedb.traces import split_instructions
 _DIGEST_BYTES = 16
 # These enter the hash of a machine whether they are set or not, as they always did; all others only when they are set.
 _FIRST_MACHINE_FIELDS = ("name", "kind", "num_cores", "simd_bits", "l1d_bytes", "l2_bytes", "l3_bytes", "memory_bytes")
+_FAILED_LINE = re.compile(rb"\b1e\+?(?:9|10)\b|\b10{9,10}(?:\.0)?\b")
+UNNAMED = "unknown"
 _ARCH_FIELDS = ("mcpu", "arch", "march", "model", "mtriple")
 
 
@@ -114,10 +117,13 @@ def source(uri: str, format: str, detail: Mapping[str, object] | None = None) ->
 def identified(hardware: Hardware) -> Hardware:
     """The same machine with the id that its other fields give.
 
-    A field that came later than the first eight enters the hash only when it is set: a new one changes no id.
+    A field that came later than the first eight enters the hash only when it is set: a new one changes no id. The name
+    of a machine that nobody told says where its log lay, and does not enter.
     """
     fields = {field.name: getattr(hardware, field.name) for field in dataclasses.fields(Hardware)}
     del fields["hardware_id"]
+    if hardware.origin is not None:
+        fields["name"] = UNNAMED
     hashed = {name: value for name, value in fields.items() if name in _FIRST_MACHINE_FIELDS or value is not None}
     text = json.dumps(hashed, sort_keys=True, separators=(",", ":"))
     return dataclasses.replace(hardware, hardware_id=content_hash("hardware", text))
@@ -221,6 +227,16 @@ def program_from_graph(graph_json: bytes, structural_hash: str) -> tuple[Workloa
     workload = Workload(content_hash("workload", text), seen.name, seen.family, seen.epilogue, seen.extents, text)
     module_id = content_hash("module", graph_json)
     return workload, Module(module_id, workload.workload_id, structural_hash, graph.tvm_version, graph_json)
+
+
+def log_origin(lines: Sequence[bytes]) -> str:
+    """What tells a log apart, wherever it lies and however long it grows: its first line that has a latency.
+
+    Args:
+        lines: the first lines of the log. Two runs may begin with the same failure, but not with the same latency.
+    """
+    measured = (line for line in lines[:-1] if line.strip() and not _FAILED_LINE.search(line))
+    return content_hash("log", next(measured, lines[0]).strip())
 
 
 def unknown_workload(log_head: bytes, index: int, args: str = "") -> Workload:

@@ -96,4 +96,9 @@ def answer(report: IngestReport, store_url: str) -> Answer:
     if len(shown) > 1:
         by_format = Table(["format", "files", *counts], sums, right=frozenset(["files", *counts]))
         text = [*text[:-1], by_format, "", text[-1]]
+    if report.unknown_machines:
+        text.append(
+            f"{count(report.unknown_machines, 'log')} {'does' if report.unknown_machines == 1 else 'do'} not tell the "
+            "machine: each has an unknown one of its own; name it with --hardware, or later with `tunedb relabel`"
+        )
     return Answer(reports.ingested(report, store_url), text)

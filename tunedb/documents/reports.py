@@ -24,6 +24,7 @@ def ingested(report: IngestReport, store_url: str) -> Document:
         "failed": report.failed_trials,
         "rejected": report.num_rejected,
         "skipped_files": report.skipped_files,
+        "unknown_machines": report.unknown_machines,
         "formats": [
             {
                 "format": row.format,

@@ -27,6 +27,7 @@ class RecordFile:
     hardware_id: str
     workloads: list[ListedWorkload | None] | None = None  # by index; None: not known
     head: bytes = b""  # its first line, which tells files without a workload file apart
+    first_hardware_id: str = ""  # of which trials' ids are made, where it is another than theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,9 @@ class ChunkParser:
             self._file = file
             common = (file.uri, file.source_id, file.hardware_id, self._add_target, self._add_workload)
             if file.format is Format.RECORDS:
-                self._reader = RecordReader(*common, file.workloads, file.head)
+                self._reader = RecordReader(*common, file.workloads, file.head, file.first_hardware_id)
             else:
-                self._reader = OtherTunerReader(*common, _ENTRIES[file.format])
+                self._reader = OtherTunerReader(*common, _ENTRIES[file.format], file.first_hardware_id)
         return self._reader
 
     def _add_target(self, target: Target) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
@@ -23,7 +23,7 @@ from tunedb.ingest.formats.metaschedule import KEPT_BYTES, ListedWorkload, liste
 from tunedb.ingest.parallel import ParallelParser
 from tunedb.ingest.paths import Found, find
 from tunedb.ingest.report import FileReport, IngestProgress, IngestReport
-from tunedb.machine.hardware import UNKNOWN
+from tunedb.machine.hardware import UNKNOWN, unknown_machine
 from tunedb.records import Hardware, Module, Rejected, Workload
 from tunedb.store.batch import Batch
 from tunedb.store.contract import Store
@@ -50,7 +50,8 @@ def ingest(
         store: the store that the records are added to.
         paths: the files (plain, .gz, .xz, .zst, .bz2), tar archives of them, and folders, recursively; or a stream of
             what a file may hold, such as `sys.stdin.buffer`.
-        hardware: the machine that the trials were measured on; unknown by default, as MetaSchedule's logs do not say.
+        hardware: the machine that the trials were measured on. By default it is unknown, as logs do not say: each log
+            then has an unknown machine of its own, and trials of two are never pooled.
         on_progress: called after every batch and file with how far the ingest is.
 
     Returns:
@@ -59,7 +60,7 @@ def ingest(
     Raises:
         StoreError: the store cannot be written. What was committed before stays.
     """
-    run = _Ingest(store, hardware or UNKNOWN, on_progress)
+    run = _Ingest(store, None if hardware == UNKNOWN else hardware, on_progress)
     try:
         for found in find(paths):
             if isinstance(found, Rejected):
@@ -76,11 +77,14 @@ def ingest(
 
 
 class _Ingest:
-    def __init__(self, store: Store, hardware: Hardware, on_progress: Callable[[IngestProgress], None] | None) -> None:
+    def __init__(
+        self, store: Store, hardware: Hardware | None, on_progress: Callable[[IngestProgress], None] | None
+    ) -> None:
         self.report = IngestReport()
         self._store = store
         self._hardware = hardware
         self._on_progress = on_progress
+        self._machines = {row.name: row.hardware_id for row in store.hardware()}
         self._batch = self._new_batch()
         self._bytes = 0
         self._reports: dict[str, FileReport] = {}  # by source_id, of files whose records are not all committed
@@ -176,8 +180,10 @@ class _Ingest:
         self._batch.sources.append(source)
         try:
             with file.open() as stream:
-                head = stream.peek(HEAD_BYTES).partition(b"\n")[0].strip()
-                whole = RecordFile(file.uri, form, source.source_id, self._hardware.hardware_id, refs or None, head)
+                lines = stream.peek(HEAD_BYTES).split(b"\n")
+                machine, first = self._machine(report, lines)
+                head = lines[0].strip()
+                whole = RecordFile(file.uri, form, source.source_id, machine, refs or None, head, first)
                 chunks = (Chunk(whole, first, content) for first, content in line_blocks(stream))
                 for parsed in self._parser.parse(chunks):
                     report.records += len(parsed.trials)
@@ -198,6 +204,16 @@ class _Ingest:
             state = "missing" if refs is None else "empty"
             self.reject(Rejected(file.uri, 0, f"its workload file is {state}: its trials are of unknown workloads"))
         self._tell(file.uri)
+
+    def _machine(self, report: FileReport, lines: Sequence[bytes]) -> tuple[str, str]:
+        """The machine of a log's trials, and the one that their ids are made of, where it is another."""
+        if self._hardware is not None:
+            return self._hardware.hardware_id, ""
+        machine = unknown_machine(identity.log_origin(lines), report.uri, self._machines)
+        report.unknown_machine = machine.name
+        self._machines[machine.name] = machine.hardware_id
+        self._batch.hardware.append(machine)
+        return machine.hardware_id, UNKNOWN.hardware_id
 
     def _add_program(self, workload: Workload, module: Module) -> None:
         self._batch.workloads.append(workload)
@@ -243,7 +259,7 @@ class _Ingest:
         _LOG.debug("committed %d trials, %d new", len(batch.trials), done.added)
 
     def _new_batch(self) -> Batch:
-        return Batch(hardware=[self._hardware])
+        return Batch(hardware=[] if self._hardware is None else [self._hardware])
 
     def _tell(self, uri: str) -> None:
         if self._on_progress is not None:

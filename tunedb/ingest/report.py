@@ -20,6 +20,7 @@ class FileReport:
     failed_trials: int = 0  # of `added`
     rejected: int = 0
     workloads: int = 0  # good lines of a workload file
+    unknown_machine: str = ""  # what stands for the machine of its trials; "" where it was told
 
 
 @dataclass(slots=True)
@@ -73,6 +74,11 @@ class IngestReport:
     def failed_trials(self) -> int:
         """Of the added trials, those that failed."""
         return sum(file.failed_trials for file in self.files)
+
+    @property
+    def unknown_machines(self) -> int:
+        """How many machines nobody told, of those that measured the records."""
+        return len({file.unknown_machine for file in self.files if file.records} - {""})
 
     def formats(self) -> list[FormatReport]:
         """The sums of the files of each record format, by name."""

@@ -5,23 +5,44 @@ from __future__ import annotations
 import os
 import platform
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from tunedb.identity import identified, trial_id_of
+from tunedb.identity import UNNAMED, identified, trial_id_of
 from tunedb.records import Hardware, Trial
 
 _GIB = 1 << 30
+_CUSTOMARY = re.compile(r"^(?:database_)?tuning_records?\b")
 _SIMD_BITS = (("avx512f", 512), ("avx2", 256), ("avx", 256), ("sse2", 128), ("asimd", 128), ("neon", 128))
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 def hardware_named(name: str) -> Hardware:
     """A machine of which only the name is known, such as that of a log's author."""
-    return identified(Hardware(hardware_id="", name=name.strip() or "unknown"))
+    return identified(Hardware(hardware_id="", name=name.strip() or UNNAMED))
 
 
-UNKNOWN = hardware_named("unknown")
+UNKNOWN = hardware_named(UNNAMED)
+"""A machine that nobody told, as trials' ids have it: where a record was found is no part of its id."""
+
+
+def unknown_machine(origin: str, uri: str, taken: Mapping[str, str] | None = None) -> Hardware:
+    """What stands for the machine of one log when nobody told it: two of them are never taken for one.
+
+    Args:
+        origin: what tells the log apart, wherever it lies.
+        uri: where it lies, for the name.
+        taken: the ids of machines by the names that they have already.
+    """
+    machine = identified(replace(UNKNOWN, origin=origin))
+    folder, _, base = uri.replace("\\", "/").rstrip("/").rpartition("/")
+    if _CUSTOMARY.search(base) and folder:  # MetaSchedule names all its logs alike
+        base = folder.rpartition("/")[2]
+    name = f"unknown machine of {base or 'a log'}"
+    if (taken or {}).get(name, machine.hardware_id) != machine.hardware_id:
+        name = f"{name} ({machine.hardware_id[:6]})"
+    return replace(machine, name=name)
 
 
 def anonymous_trial_id(trial: Trial) -> str:

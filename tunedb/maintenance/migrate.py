@@ -18,14 +18,14 @@ import json
 import logging
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from tunedb.errors import BadInputError, NotFoundError, StoreError
-from tunedb.identity import conditions_of, identified, program_from_graph, trial_id_of_parts
-from tunedb.machine.hardware import UNKNOWN
+from tunedb.identity import conditions_of, program_from_graph, trial_id_of_parts
+from tunedb.machine.hardware import UNKNOWN, unknown_machine
 from tunedb.program.families import parts_of_words
 from tunedb.program.releases import release_order
 from tunedb.records import DEFAULT_CONDITIONS, Hardware, Module, Workload
@@ -210,7 +210,7 @@ def _widened(tables: _Tables, table: TableSchema) -> Any:
 @cache
 def _unknown_machine(source_id: str) -> Hardware:
     """What stands for the machine of a source's trials when nobody told it."""
-    return identified(replace(UNKNOWN, origin=source_id))
+    return unknown_machine(source_id, "")
 
 
 def _with_unknown_machines(rows: Any, tables: _Tables) -> Any:
@@ -219,10 +219,20 @@ def _with_unknown_machines(rows: Any, tables: _Tables) -> Any:
 
     with _duckdb() as database:
         database.register("trials", tables.open("trials").to_pyarrow_dataset())
-        question = "SELECT DISTINCT source_id FROM trials WHERE hardware_id = ? ORDER BY source_id"
-        sources = [row[0] for row in database.execute(question, [UNKNOWN.hardware_id]).fetchall()]
+        database.register("sources", tables.open("sources").to_pyarrow_dataset())
+        question = """
+            SELECT source_id, min(uri) FROM (SELECT DISTINCT source_id FROM trials WHERE hardware_id = ?)
+            LEFT JOIN sources USING (source_id) GROUP BY source_id ORDER BY source_id
+        """
+        sources = database.execute(question, [UNKNOWN.hardware_id]).fetchall()
     there = set(rows.column("hardware_id").to_pylist())
-    machines = [row for row in map(_unknown_machine, sources) if row.hardware_id not in there]
+    taken: dict[str, str] = {}
+    machines = []
+    for source_id, uri in sources:
+        machine = unknown_machine(source_id, uri or "", taken)
+        taken[machine.name] = machine.hardware_id
+        if machine.hardware_id not in there:
+            machines.append(machine)
     return pa.concat_tables([rows, _table_of(machines, schema.HARDWARE)])
 
 

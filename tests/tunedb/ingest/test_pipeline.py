@@ -11,14 +11,17 @@ from tests.tunedb.logfiles import (
     RECORD_NAME,
     SHARED_LOGS,
     WORKLOAD_NAME,
+    ansor,
     database,
     reasons,
     record_line,
     workload_line,
 )
 from tunedb import open_store
+from tunedb.identity import trial_id_of
 from tunedb.ingest.pipeline import IngestProgress, ingest
-from tunedb.machine.hardware import hardware_named
+from tunedb.machine.hardware import UNKNOWN, anonymous_trial_id, hardware_named
+from tunedb.records import Outcome
 from tunedb.store.memory import MemoryStore
 
 
@@ -167,3 +170,72 @@ def test_all_shared_logs_and_nothing_unexplained() -> None:
     assert [bad.reason for bad in report.rejected] == [
         "its workload file is empty: its trials are of unknown workloads"
     ]
+
+
+def ansor_log(path: Path, *secs: float) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [
+        ansor(figure, error=int(figure > 1)).replace("1024, [2, 1, 4]", f"{place}, [2]")
+        for place, figure in enumerate(secs)
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def machines_of(store: MemoryStore) -> dict[str, list[float]]:
+    names = {row.hardware_id: row.name for row in store.hardware()}
+    found: dict[str, list[float]] = {}
+    for trial in sorted(store.trials(outcome=Outcome.OK), key=lambda trial: trial.run_secs):
+        found.setdefault(names[trial.hardware_id], []).append(trial.run_secs[0])
+    return found
+
+
+def test_logs_that_tell_no_machine_are_of_machines_of_their_own(tmp_path: Path) -> None:
+    store = MemoryStore()
+    logs = [ansor_log(tmp_path / "laptop.json", 0.001, 0.002), ansor_log(tmp_path / "board.json", 0.009, 0.012)]
+    report = ingest(store, logs)
+    assert report.unknown_machines == 2
+    assert machines_of(store) == {
+        "unknown machine of laptop.json": [0.001, 0.002],
+        "unknown machine of board.json": [0.009, 0.012],
+    }
+    assert {row.best_secs for row in store.pool_summaries()} == {0.001 * 1.5, 0.009 * 1.5}  # medians of two runs
+
+
+def test_an_unknown_machine_stays_when_its_log_grows_or_moves(tmp_path: Path) -> None:
+    store = MemoryStore()
+    ingest(store, [ansor_log(tmp_path / "a.json", 1e9, 0.001)])
+    ingest(store, [ansor_log(tmp_path / "elsewhere" / "b.json", 1e9, 0.001, 0.003)])
+    assert machines_of(store) == {"unknown machine of a.json": [0.001, 0.003]}
+
+
+def test_logs_that_begin_with_one_failure_are_of_two_machines(tmp_path: Path) -> None:
+    store = MemoryStore()
+    ingest(store, [ansor_log(tmp_path / "a.json", 1e9, 0.001), ansor_log(tmp_path / "b.json", 1e9, 0.002)])
+    assert len(machines_of(store)) == 2
+
+
+def test_logs_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    store = MemoryStore()
+    ingest(store, [ansor_log(tmp_path / f"{secs}" / "a.json", secs) for secs in (0.001, 0.002)])
+    first, second = sorted(machines_of(store))
+    assert first == "unknown machine of a.json"
+    assert second.startswith("unknown machine of a.json (")
+
+
+def test_an_unknown_machine_is_no_part_of_a_trials_id(tmp_path: Path) -> None:
+    store = MemoryStore()
+    ingest(store, [database(tmp_path)])
+    for trial in store.trials():
+        assert trial.hardware_id != trial.first_hardware_id == UNKNOWN.hardware_id
+        assert trial.trial_id == trial_id_of(trial) == anonymous_trial_id(trial)
+    assert {row.name for row in store.hardware()} == {f"unknown machine of {tmp_path.name}"}
+
+
+def test_a_machine_that_is_told_is_the_machine(tmp_path: Path) -> None:
+    store = MemoryStore()
+    report = ingest(store, [database(tmp_path / "a"), database(tmp_path / "b")], hardware=hardware_named("laptop"))
+    assert report.unknown_machines == 0
+    assert {(trial.first_hardware_id, trial.hardware_id) for trial in store.trials()} == {
+        ("", hardware_named("laptop").hardware_id)
+    }

@@ -72,7 +72,10 @@ def check_all_is_there(store: Store, expected: dict[str, Any] = EXPECTED) -> Non
             assert getattr(trial, name) == row[name]
         assert (trial.first_hardware_id or trial.hardware_id) == row["hardware_id"]
         if row["hardware_id"] == UNKNOWN.hardware_id:
-            assert machines[trial.hardware_id].name == "unknown" and machines[trial.hardware_id].origin
+            assert (
+                machines[trial.hardware_id].name.startswith("unknown machine of ")
+                and machines[trial.hardware_id].origin
+            )
             unknown.setdefault(trial.hardware_id, set()).add(trial.source_id)
         else:
             assert trial.first_hardware_id == ""

@@ -61,6 +61,7 @@ class OtherTunerReader:
     add_target: Callable[[Target], None]  # called with each target once
     add_workload: Callable[[Workload], None]  # called with each workload once
     entry_of: Callable[[dict[str, Any]], Entry]  # raises BadInputError
+    first_hardware_id: str = ""  # of which trials' ids are made, where it is another
     _targets: dict[str, str] = field(default_factory=dict)
     _workloads: dict[bytes, str] = field(default_factory=dict)
 
@@ -88,7 +89,8 @@ class OtherTunerReader:
         shared = instructions_id(entry.instructions)
         trace = trace_id_of_parts(shared, NO_POSTPROC, entry.decisions)
         trials.instructions[shared] = entry.instructions
-        identity = trial_id_of_parts(workload_id, "", target_id, self.hardware_id, trace, run_secs, outcome.value)
+        machine = self.first_hardware_id or self.hardware_id
+        identity = trial_id_of_parts(workload_id, "", target_id, machine, trace, run_secs, outcome.value)
         trials.rows.append(
             TrialRow(
                 trial_id=identity,
@@ -107,6 +109,7 @@ class OtherTunerReader:
                 outcome=outcome.value,
                 error=error,
                 measured_at=moment,
+                first_hardware_id=self.first_hardware_id,
             )
         )
 

@@ -86,6 +86,7 @@ class RecordReader:
     add_workload: Callable[[Workload], None]  # called with each unknown workload once
     workloads: Sequence[ListedWorkload | None] | None = None  # by index; None: not known
     head: bytes = b""  # the file's first line
+    first_hardware_id: str = ""  # of which trials' ids are made, where it is another
     _shared: dict[bytes, tuple[str, bytes]] = field(default_factory=dict)
     _targets: dict[bytes, str] = field(default_factory=dict)
     _args: dict[bytes, bytes] = field(default_factory=dict)
@@ -118,7 +119,8 @@ class RecordReader:
         workload_id, module_id = self._workload(index, args, shared)
         trace = trace_id_of_parts(shared_id, postproc, decisions)
         trials.instructions[shared_id] = shared
-        identity = trial_id_of_parts(workload_id, module_id, target_id, self.hardware_id, trace, secs, outcome.value)
+        machine = self.first_hardware_id or self.hardware_id
+        identity = trial_id_of_parts(workload_id, module_id, target_id, machine, trace, secs, outcome.value)
         trials.rows.append(
             TrialRow(
                 trial_id=identity,
@@ -136,6 +138,7 @@ class RecordReader:
                 run_secs=secs,
                 outcome=outcome.value,
                 error=error,
+                first_hardware_id=self.first_hardware_id,
             )
         )
 

@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 GATE := --target znver5 --split leave-operator-family-out --model two-stage --own --no-shipped --limit 64
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test gate prior slow lint types layers architecture docs check format lock pre-commit clean
+.PHONY: help setup demo test gate prior slow fuzz lint types layers architecture docs check format lock pre-commit clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ prior: $(READY) ## Make the bundled prior in costmodels/shipped again, of the lo
 
 slow: $(READY) ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+
+fuzz: $(READY) ## Attack readers, stores and verbs, kill writers and fill disks, and print tries and finds (an hour; FUZZ="kills --seed 2")
+	$(BIN)/python -m tests.faults $(FUZZ)
 
 lint: $(READY) ## Check format and lint (ruff)
 	$(BIN)/ruff format --check .

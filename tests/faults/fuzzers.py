@@ -1,0 +1,13 @@
+"""The fuzzers that there are."""
+
+from __future__ import annotations
+
+from tests.faults.crowd import Crowd, SameLog
+from tests.faults.harness import Fuzzer
+from tests.faults.kills import FullDisk, Kills
+from tests.faults.lines import Lines, Prefixes
+from tests.faults.readers import Readers
+
+FUZZERS: dict[str, type[Fuzzer]] = {
+    fuzzer.name: fuzzer for fuzzer in (Readers, Lines, Prefixes, Kills, FullDisk, Crowd, SameLog)
+}

@@ -22,7 +22,7 @@ from tests.tunedb.logfiles import ansor, autotvm, autotvm_first_form, record_lin
 from tunedb.errors import BadInputError
 from tunedb.ingest.chunks import Chunk, ChunkParser, RecordFile
 from tunedb.ingest.formats.detect import Format, detect
-from tunedb.ingest.formats.metaschedule import read_workload
+from tunedb.ingest.formats.metaschedule import listed, read_workload
 from tunedb.ingest.pipeline import ingest
 from tunedb.records import Rejected
 from tunedb.store import schema
@@ -92,7 +92,8 @@ def _columns_of_trials() -> pa.Schema:
 
 @functools.cache
 def _file_of(form: Format) -> RecordFile:
-    return RecordFile("a.log", form, "source", "hardware", head=b"head")
+    workloads = [listed(*read_workload(workload_line()))] if form is Format.RECORDS else None
+    return RecordFile("a.log", form, "source", "hardware", workloads, b"head")
 
 
 def _places(value: Any) -> list[tuple[Any, Any]]:

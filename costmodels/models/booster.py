@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from costmodels.models import lightgbm_text
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -29,18 +31,21 @@ class Booster:
     """A regressor that LightGBM wrote as text.
 
     Args:
-        text: LightGBM's text form. It must be trusted: a changed tree can crash the process.
+        content: LightGBM's text form; what it says of the trees is checked before LightGBM's library sees it.
 
     Raises:
         ValueError: it is no such text.
     """
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._trees = lightgbm_text.checked(content)
         self._library = _library()
         self._handle = ctypes.c_void_p()
         trees, features = ctypes.c_int(), ctypes.c_int()
-        self._call("LGBM_BoosterLoadModelFromString", text.encode(), ctypes.byref(trees), ctypes.byref(self._handle))
+        self._call(
+            "LGBM_BoosterLoadModelFromString", self._trees.encode(), ctypes.byref(trees), ctypes.byref(self._handle)
+        )
         weakref.finalize(self, self._library.LGBM_BoosterFree, self._handle)
         self._call("LGBM_BoosterGetNumFeature", self._handle, ctypes.byref(features))
         self._num_features = features.value
@@ -78,13 +83,13 @@ class Booster:
 
     def model_to_string(self) -> str:
         """Its text form."""
-        return self._text
+        return self._content.decode(errors="replace")
 
     def for_training(self) -> Any:
         """The same as a `lightgbm.Booster`."""
         import lightgbm
 
-        return lightgbm.Booster(model_str=self._text)
+        return lightgbm.Booster(model_str=self._trees)
 
     def _call(self, name: str, *arguments: Any) -> None:
         if getattr(self._library, name)(*arguments) != 0:

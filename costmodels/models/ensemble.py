@@ -32,6 +32,7 @@ from typing_extensions import override
 from costmodels.compute import ALONE, Compute
 from costmodels.dataset import Dataset, fold_numbers
 from costmodels.model import CostModel, HyperParameters, Prediction
+from costmodels.models.files import check_bounded, check_positive, reading
 from tunedb.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -120,8 +121,8 @@ class Ensemble(CostModel):
             The member, and how many features it wants.
 
         Raises:
-            KeyError: a file is missing.
-            ValueError: a file is not what was written.
+            ModelError: a file is missing, or is not what was written.
+            ValueError: the files do not belong together.
         """
 
     @classmethod
@@ -193,21 +194,13 @@ class Ensemble(CostModel):
     @classmethod
     @override
     def load(cls, files: Mapping[str, bytes]) -> Self:
-        try:
+        with reading(_STATE_FILE):
             state = msgspec.json.decode(files[_STATE_FILE], type=_State)
+            _check(state, cls.make({}).hyper_parameters)
             model = cls(**state.hyper_parameters, members=state.members)  # type: ignore[arg-type]
             read = [model.read_member(files, number) for number in range(state.members)]
-        except KeyError as error:
-            raise ModelError(f"cannot read the {cls.kind} model: {error.args[0]} is missing") from error
-        except (ValueError, TypeError, msgspec.MsgspecError) as error:
-            raise ModelError(f"cannot read the {cls.kind} model: {error}") from error
-        if (
-            not read
-            or any(wanted != state.num_features for _, wanted in read)
-            or len(state.residual_means) != len(state.residual_stds)
-            or not state.residual_means
-        ):
-            raise ModelError(f"{_STATE_FILE} does not describe the members that lie next to it")
+            if any(wanted != state.num_features for _, wanted in read):
+                raise ValueError("it does not describe the members that lie next to it")
         model._members = [member for member, _ in read]
         model._num_features = state.num_features
         model._residual_means = np.asarray(state.residual_means)
@@ -249,6 +242,28 @@ class Ensemble(CostModel):
     def _residual(self, mean: NDArray[np.float64]) -> NDArray[np.float64]:
         """Deviation [n] that is left when all members agree that c(f) is `mean` [n]."""
         return np.asarray(np.interp(mean, self._residual_means, self._residual_stds), dtype=np.float64)
+
+
+def _check(state: _State, usual: HyperParameters) -> None:
+    """Looks at what was read of an ensemble as a whole.
+
+    Args:
+        state: what was read.
+        usual: the family's usual hyper-parameters.
+
+    Raises:
+        ValueError: figures are none, or bands of errors are not as `_deviation_by_band` gives them.
+    """
+    if state.residual_means != sorted(state.residual_means) or not state.residual_means:
+        raise ValueError("residual_means do not rise")
+    if len(state.residual_means) != len(state.residual_stds):
+        raise ValueError("residual_means and residual_stds are of several lengths")
+    check_bounded(state.residual_means, "residual_means")
+    check_positive(state.residual_stds, "residual_stds")
+    for name, value in state.hyper_parameters.items():
+        if isinstance(value, str) or (isinstance(value, float) and isinstance(usual.get(name), int)):
+            raise ValueError(f"hyper_parameters: {name} is {value!r}")
+        check_bounded([value], "hyper_parameters")
 
 
 def one_at_a_time(compute: Compute) -> Compute:

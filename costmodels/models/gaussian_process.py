@@ -12,6 +12,7 @@ from typing_extensions import override
 from costmodels.compute import ALONE, Compute
 from costmodels.dataset import Dataset, fold_numbers
 from costmodels.model import CostModel, HyperParameters, Prediction, Range
+from costmodels.models.files import check_bounded, check_positive, reading
 from tunedb.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _FILE = "trials.json"
 _FOLDS = 3  # for held-out predictions
 _NOISE = 0.1  # variance of log cost, nats squared
+_MOST = 10_000  # trials, above which fitting takes minutes
 _LARGEST = 8.0  # log costs beyond are all the same: hopeless
 
 
@@ -43,6 +45,8 @@ class GaussianProcessModel(CostModel):
     kind: ClassVar[str] = "gaussian-process"
 
     def __init__(self, *, max_trials: int = 1000, length_scale: float = 1.0) -> None:
+        if not 0 < max_trials <= _MOST:
+            raise UsageError(f"a {self.kind} model is of 1 to {_MOST} trials, not {max_trials}")
         self._max_trials = max_trials
         self._length_scale = length_scale
         self._state: _State | None = None
@@ -119,17 +123,11 @@ class GaussianProcessModel(CostModel):
     @classmethod
     @override
     def load(cls, files: Mapping[str, bytes]) -> Self:
-        try:
+        with reading(_FILE):
             state = msgspec.json.decode(files[_FILE], type=_State)
-        except (KeyError, msgspec.MsgspecError) as error:
-            raise ModelError(f"cannot read the {cls.kind} model: {_FILE}: {error}") from error
-        width = len(state.centre)
-        if not state.rows or len(state.costs) != len(state.rows) or len(state.scale) != width:
-            raise ModelError(f"{_FILE} is not whole")
-        if any(len(row) != width for row in state.rows):
-            raise ModelError(f"{_FILE} has rows of several lengths")
-        model = cls(max_trials=state.max_trials, length_scale=state.length_scale)
-        model._set(state)
+            _check(state)
+            model = cls(max_trials=state.max_trials, length_scale=state.length_scale)
+            model._set(state)
         return model
 
     def _learn(self, dataset: Dataset, seed: int) -> None:
@@ -160,6 +158,24 @@ class GaussianProcessModel(CostModel):
         if features.ndim != 2 or features.shape[1] != width:
             raise ModelError(f"the model wants features [n, {width}], got {list(features.shape)}")
         return self._state
+
+
+def _check(state: _State) -> None:
+    """Looks at what was read before scikit-learn does.
+
+    Raises:
+        ValueError: counts disagree, figures are none, or fitting to so many trials would take minutes.
+    """
+    width, number = len(state.centre), len(state.rows)
+    if not number or len(state.costs) != number or len(state.scale) != width:
+        raise ValueError("it is not whole")
+    if not 0 < number <= state.max_trials <= _MOST:
+        raise ValueError(f"{number} trials of at most {state.max_trials}, where a model has at most {_MOST}")
+    if any(len(row) != width for row in state.rows):
+        raise ValueError("rows of several lengths")
+    for row in (state.centre, state.costs, *state.rows):
+        check_bounded(row, "it")
+    check_positive([*state.scale, state.length_scale], "scale")
 
 
 def _costs(dataset: Dataset) -> NDArray[np.float64]:

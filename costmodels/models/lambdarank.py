@@ -13,6 +13,7 @@ from costmodels.compute import ALONE, Compute
 from costmodels.model import Range
 from costmodels.models.booster import Booster
 from costmodels.models.ensemble import Ensemble
+from costmodels.models.files import check_bounded, reading
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,6 +27,11 @@ _MORE_TREES = 50  # of an update
 class _Member(NamedTuple):
     booster: Any
     slope: float  # from LambdaRank's margin to sqrt(score)
+    offset: float
+
+
+class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    slope: float
     offset: float
 
 
@@ -121,13 +127,14 @@ class LambdaRankModel(Ensemble):
 
     @override
     def write_member(self, member: Any, number: int) -> dict[str, bytes]:
-        line = msgspec.json.encode({"slope": member.slope, "offset": member.offset})
+        line = msgspec.json.encode(_Line(member.slope, member.offset))
         return {f"member-{number}.txt": member.booster.model_to_string().encode(), f"line-{number}.json": line}
 
     @override
     def read_member(self, files: Mapping[str, bytes], number: int) -> tuple[Any, int]:
-        booster = Booster(files[f"member-{number}.txt"].decode())
-        line = msgspec.json.decode(files[f"line-{number}.json"], type=dict[str, float])
-        if line.keys() != {"slope", "offset"}:
-            raise ValueError("a line has a slope and an offset")
-        return _Member(booster, line["slope"], line["offset"]), booster.num_feature()
+        with reading(name := f"member-{number}.txt"):
+            booster = Booster(files[name])
+        with reading(name := f"line-{number}.json"):
+            line = msgspec.json.decode(files[name], type=_Line)
+            check_bounded([line.slope, line.offset], "it")
+        return _Member(booster, line.slope, line.offset), booster.num_feature()

@@ -13,6 +13,7 @@ from costmodels.features import loop_nest
 from costmodels.model import Range
 from costmodels.models.booster import Booster
 from costmodels.models.ensemble import Ensemble, one_at_a_time
+from costmodels.models.files import reading
 from costmodels.models.roofline import RooflineModel
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class LightGBMModel(Ensemble):
         judges: int = 3,
         compute: Compute = ALONE,
     ) -> None:
+        if not 0.0 <= absolute_share <= 1.0:
+            raise ValueError(f"absolute_share is a share, not {absolute_share}")
         parameters: dict[str, float | int | str] = {
             "num_trees": num_trees,
             "num_leaves": num_leaves,
@@ -154,7 +157,11 @@ class LightGBMModel(Ensemble):
 
     @override
     def read_member(self, files: Mapping[str, bytes], number: int) -> tuple[Any, int]:
-        member = _Member(*(Booster(files[name].decode()) for name in _files(number)))
+        read = []
+        for name in _files(number):
+            with reading(name):
+                read.append(Booster(files[name]))
+        member = _Member(*read)
         if member.relative.num_feature() != member.absolute.num_feature():
             raise ValueError("the two regressors of a member want other features")
         return member, member.relative.num_feature()

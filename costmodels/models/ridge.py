@@ -12,11 +12,15 @@ from typing_extensions import override
 from costmodels.compute import ALONE, Compute
 from costmodels.model import Range
 from costmodels.models.ensemble import Ensemble
+from costmodels.models.files import check_bounded, check_positive, reading
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from costmodels.dataset import Dataset
+
+
+_STEEPEST = 1e100  # what it predicts must be finite
 
 
 class _Member(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,9 +81,14 @@ class RidgeModel(Ensemble):
 
     @override
     def read_member(self, files: Mapping[str, bytes], number: int) -> tuple[Any, int]:
-        member = msgspec.json.decode(files[_file(number)], type=_Member)
-        if len({len(member.centre), len(member.scale), len(member.weights)}) != 1:
-            raise ValueError("the weights are of several lengths")
+        with reading(_file(number)):
+            member = msgspec.json.decode(files[_file(number)], type=_Member)
+            if len({len(member.centre), len(member.scale), len(member.weights)}) != 1:
+                raise ValueError("the weights are of several lengths")
+            check_bounded([*member.centre, *member.weights, member.bias], "it")
+            check_positive(member.scale, "scale")
+            if not sum(abs(w) / scale for w, scale in zip(member.weights, member.scale, strict=True)) < _STEEPEST:
+                raise ValueError(f"it is steeper than {_STEEPEST:.0e}")
         return member, len(member.weights)
 
 

@@ -13,6 +13,7 @@ from typing_extensions import override
 from costmodels.compute import ALONE, Compute
 from costmodels.features import loop_nest
 from costmodels.model import CostModel, HyperParameters, Prediction
+from costmodels.models.files import check_positive, reading
 from tunedb.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -70,10 +71,9 @@ class UntrainedModel(CostModel):
     @override
     def load(cls, files: Mapping[str, bytes]) -> Self:
         model = cls()
-        try:
+        with reading(_FILE):
             model._std = float(files[_FILE].decode())
-        except (KeyError, ValueError) as error:
-            raise ModelError(f"cannot read the {cls.kind} model: {_FILE}: {error}") from error
+            check_positive([model._std], "it")
         return model
 
 

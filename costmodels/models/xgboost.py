@@ -10,7 +10,9 @@ from typing_extensions import override
 
 from costmodels.compute import ALONE, Compute
 from costmodels.model import Range
+from costmodels.models import xgboost_json
 from costmodels.models.ensemble import Ensemble, one_at_a_time
+from costmodels.models.files import reading
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,11 +106,13 @@ class XGBoostModel(Ensemble):
     def read_member(self, files: Mapping[str, bytes], number: int) -> tuple[Any, int]:
         import xgboost
 
-        try:
-            member = xgboost.Booster({"nthread": 1})
-            member.load_model(bytearray(files[_file(number)]))
-        except xgboost.core.XGBoostError as error:
-            raise ValueError(str(error).splitlines()[0]) from error
+        with reading(_file(number)):
+            trees = xgboost_json.checked(files[_file(number)])
+            try:
+                member = xgboost.Booster({"nthread": 1})
+                member.load_model(bytearray(trees))
+            except xgboost.core.XGBoostError as error:
+                raise ValueError(str(error).splitlines()[0]) from error
         return member, member.num_features()
 
 

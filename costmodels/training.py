@@ -26,7 +26,7 @@ from costmodels.pools import Reading, Selection, read_pools
 from costmodels.registry.choose import newest_model
 from costmodels.registry.manifest import Manifest, Optimized, TrainedOn, packed
 from costmodels.registry.saved import load_saved, write_model
-from tunedb.errors import NotFoundError
+from tunedb.errors import ModelError, NotFoundError
 from tunedb.records import Target
 from tunedb.store.contract import Store
 
@@ -215,7 +215,11 @@ class _Training:
         kind = of_kind(trained_on.target_kind).model
         if newest is None or not newest.manifest.is_repeated_by(kind, trained_on, options.seed, options.optimize):
             return None
-        return load_saved(self._store, newest), newest.manifest, newest.location
+        try:
+            return load_saved(self._store, newest), newest.manifest, newest.location
+        except ModelError as error:
+            _log.warning("%s; training again", error)
+            return None
 
     def _fit(self, target: Target, dataset: Dataset, trained_on: TrainedOn) -> tuple[CostModel, Manifest, str | None]:
         options, kind = self._options, of_kind(target.kind).model

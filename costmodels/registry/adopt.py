@@ -1,6 +1,7 @@
-"""Taking in a model from elsewhere: a changed byte in a tree can crash or hang the process that parses it.
+"""Taking in a model from elsewhere, of which nothing is believed.
 
-So a child process with limits on memory and time loads the model and lets it predict; only a model that survives
+Its files are plain ones, its structure is checked as at every load, and a child process with limits on memory and time
+loads it and lets it predict first, should a library stumble over what was not thought of. Only a model that survives
 that is copied into the store, with a manifest of the bytes that were tried.
 """
 
@@ -14,7 +15,6 @@ from pathlib import Path
 
 import msgspec
 
-from costmodels.kinds import of_kind
 from costmodels.registry.manifest import file_hashes
 from costmodels.registry.saved import SavedModel, load_folder, read_folder, read_models, write_folder, write_model
 from tunedb.errors import ChildDiedError, ModelError
@@ -23,7 +23,7 @@ from tunedb.store.contract import Store
 
 _LIMITS = Limits(memory_bytes=4 << 30, cpu_secs=60)
 _TIMEOUT_SECS = 120.0
-_ROWS = 64
+_LARGEST_BYTES = 1 << 29
 
 
 def adopt(store: Store, folder: Path) -> SavedModel:
@@ -40,6 +40,7 @@ def adopt(store: Store, folder: Path) -> SavedModel:
         ModelError: there is no manifest, it is for other features, it did not survive, or it is there already.
         StoreError: the store cannot be written.
     """
+    _check_plain(folder)
     given, files = read_folder(folder)
     if missing := [name for name in given.files if name not in files]:
         raise ModelError(f"{folder / missing[0]} is in the model's manifest and missing")
@@ -47,7 +48,7 @@ def adopt(store: Store, folder: Path) -> SavedModel:
     hashes = file_hashes(files)
     manifest = msgspec.structs.replace(given, files=hashes)
     if hashes != given.files:
-        manifest = msgspec.structs.replace(manifest, name=f"{given.name}-changed-{uuid.uuid4().hex[:8]}")
+        manifest = msgspec.structs.replace(manifest, name=f"{given.name[:100]}-changed-{uuid.uuid4().hex[:8]}")
     with tempfile.TemporaryDirectory(prefix="tunedb-") as copy:
         write_folder(Path(copy), manifest, files)
         _try_in_child(Path(copy), folder)
@@ -72,7 +73,7 @@ def try_each(attempts: Iterator[Attempt]) -> Iterator[Verdict]:
     """What the child does: loads each model that it is sent, and asks it for predictions."""
     for attempt in attempts:
         try:
-            _try(Path(attempt.folder))
+            load_folder(Path(attempt.folder))
         except ModelError as error:
             yield Verdict(str(error))
         except Exception as error:
@@ -88,15 +89,16 @@ def _try_in_child(copy: Path, folder: Path) -> None:
     except ChildDiedError as error:
         raise ModelError(f"{folder} was tried and refused: {error}") from error
     if verdict.objection:
-        raise ModelError(f"{folder}: {verdict.objection}")
+        raise ModelError(verdict.objection.replace(str(copy), str(folder)))
 
 
-def _try(folder: Path) -> None:
-    """Loads a model and lets it predict rows of small numbers."""
-    import numpy as np
-
-    model, manifest = load_folder(folder)
-    width = len(of_kind(manifest.trained_on.target_kind).features.names())
-    predicted = model.predict(np.random.default_rng(0).uniform(-1, 30, size=(_ROWS, width)))
-    if not (np.isfinite(predicted.mean).all() and (predicted.std > 0).all()):
-        raise ModelError("its predictions are not finite")
+def _check_plain(folder: Path) -> None:
+    """Whether a folder holds plain files only: a link leads anywhere, and a pipe has no end."""
+    try:
+        for path in sorted(folder.rglob("*")):
+            if path.is_symlink() or not (path.is_file() or path.is_dir()):
+                raise ModelError(f"{path} is no plain file; a model is made of nothing else")
+            if path.stat().st_size > _LARGEST_BYTES:
+                raise ModelError(f"{path} has {path.stat().st_size:,} bytes, where a model's file has a few million")
+    except OSError as error:
+        raise ModelError(f"{folder}: {error.strerror or error}") from error

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from costmodels.kinds import of_kind
 from costmodels.model import CostModel
+from costmodels.models.files import reading
 from costmodels.registry.manifest import Manifest, TrainedOn
 from costmodels.registry.saved import MODELS, SavedModel, load_folder, load_saved, read_models
-from tunedb.errors import AmbiguousPrefixError, ModelError, NotFoundError
+from tunedb.errors import AmbiguousPrefixError, ModelError, NotFoundError, StoreError
 from tunedb.store.contract import Store
+
+_log = logging.getLogger(__name__)
 
 _PROMOTED = f"{MODELS}/promoted.json"
 
@@ -48,25 +53,28 @@ class LoadedModel:
 
 
 def saved_models(store: Store) -> list[SavedModel]:
-    """The models of a store, oldest first; a manifest that cannot be read is left out, with a warning."""
-    return read_models(store)[0]
+    """The models of a store, oldest first; one whose manifest cannot be read is left out, with a warning."""
+    found, unreadable = read_models(store)
+    for error in unreadable:
+        _log.warning("a model is passed over: %s", error)
+    return found
 
 
 def promoted(store: Store) -> dict[str, str]:
-    """Names of promoted models by target id.
-
-    Raises:
-        ModelError: the file that holds them cannot be read.
-    """
+    """Names of promoted models by target id; none, with a warning, where the file that holds them cannot be read."""
     try:
         content = store.artifacts.read(_PROMOTED)
     except NotFoundError:
         return {}
+    except StoreError as error:
+        _log.warning("no model counts as promoted: %s", error)
+        return {}
     try:
-        return msgspec.json.decode(content, type=dict[str, str])
-    except msgspec.MsgspecError as error:
-        where = store.artifacts.location(_PROMOTED)
-        raise ModelError(f"{where}: {error}; delete it to go back to the newest models") from error
+        with reading(store.artifacts.location(_PROMOTED)):
+            return msgspec.json.decode(content, type=dict[str, str])
+    except ModelError as error:
+        _log.warning("no model counts as promoted: %s; promote one again (`tunedb models promote`)", error)
+        return {}
 
 
 def promote(store: Store, manifest: Manifest) -> None:
@@ -79,6 +87,29 @@ def promote(store: Store, manifest: Manifest) -> None:
     store.artifacts.write(_PROMOTED, msgspec.json.format(msgspec.json.encode(chosen)) + b"\n")
 
 
+def demote(store: Store, text: str) -> str:
+    """Takes a promotion back: the newest model of the target predicts again.
+
+    Args:
+        store: the store of the model, which need not be there any more.
+        text: the name of a promoted model, or any part of it.
+
+    Returns:
+        The model's name.
+
+    Raises:
+        NotFoundError: no promoted model has that name.
+        AmbiguousPrefixError: several have.
+        StoreError: the store cannot be written.
+    """
+    chosen = promoted(store)
+    names = sorted({*chosen.values()})
+    name = _only(text, names, f"no promoted model {text!r}; promoted are: {', '.join(names) or 'none'}")
+    kept = {target_id: other for target_id, other in chosen.items() if other != name}
+    store.artifacts.write(_PROMOTED, msgspec.json.format(msgspec.json.encode(kept)) + b"\n")
+    return name
+
+
 def find_model(store: Store, text: str) -> SavedModel:
     """The model whose name contains a text.
 
@@ -86,15 +117,18 @@ def find_model(store: Store, text: str) -> SavedModel:
         NotFoundError: there is none.
         AmbiguousPrefixError: there are several.
     """
-    every = saved_models(store)
-    found = [saved for saved in every if saved.manifest.name == text]
-    found = found or [saved for saved in every if text in saved.manifest.name]
+    every = {saved.manifest.name: saved for saved in saved_models(store)}
+    return every[_only(text, [*every], f"no model {text!r} in {store.url}; `tunedb models` lists them")]
+
+
+def _only(text: str, names: Sequence[str], otherwise: str) -> str:
+    """The one of some names that is a text or contains it."""
+    found = [name for name in names if name == text] or [name for name in names if text in name]
     if not found:
-        raise NotFoundError(f"no model {text!r} in {store.url}; `tunedb models` lists them", kind="model", asked=text)
+        raise NotFoundError(otherwise, kind="model", asked=text)
     if len(found) > 1:
-        names = [saved.manifest.name for saved in found]
         raise AmbiguousPrefixError(
-            f"{text!r} may be any of {', '.join(names)}", kind="model", asked=text, matches=names
+            f"{text!r} may be any of {', '.join(found)}", kind="model", asked=text, matches=found
         )
     return found[0]
 
@@ -112,7 +146,7 @@ def load_model(store: Store, target_id: str, *, kind: str | None = None) -> Load
     """The model that predicts for a target.
 
     It is the promoted one of the target, else the newest, else that of another target of its kind that learned from the
-    most trials, else the bundled one.
+    most trials, else the bundled one. One that cannot be loaded is named in a warning and passed over.
 
     Args:
         store: the store whose models are looked at first.
@@ -121,13 +155,9 @@ def load_model(store: Store, target_id: str, *, kind: str | None = None) -> Load
 
     Returns:
         The verified model (`transferred` when it was trained for another target), or None when there is none.
-
-    Raises:
-        ModelError: the model that would be taken does not match its manifest or was made for other features, or
-            there are only manifests that cannot be read.
     """
     kind = kind or next((t.kind for t in store.targets() if t.target_id == target_id), None)
-    found, unreadable = read_models(store)
+    found = saved_models(store)
     chosen = promoted(store).get(target_id)
     wanted = of_kind(kind).features.FEATURE_VERSION
     suitable = [
@@ -144,11 +174,13 @@ def load_model(store: Store, target_id: str, *, kind: str | None = None) -> Load
         if same or saved.manifest.trained_on.target_kind == kind
         if saved.manifest.feature_version == wanted or saved.manifest.name == chosen
     ]
-    if suitable:
-        saved = max(suitable, key=lambda row: row[:-1])[-1]
-        return LoadedModel(load_saved(store, saved), saved.manifest, saved.location, target_id)
-    if unreadable:
-        raise unreadable[0]
+    if chosen is not None and all(saved.manifest.name != chosen for saved in found):
+        _log.warning("the promoted model %s is not there; another one predicts", chosen)
+    for *_, saved in sorted(suitable, key=lambda row: row[:-1], reverse=True):
+        try:
+            return LoadedModel(load_saved(store, saved), saved.manifest, saved.location, target_id)
+        except ModelError as error:
+            _log.warning("a model is passed over: %s", error)
     bundled = of_kind(kind).prior.model_folder
     if bundled is None:
         return None

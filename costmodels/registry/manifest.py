@@ -1,8 +1,9 @@
 """What a saved model is, and what must hold before one is loaded.
 
 A saved model is the files that the model gives, and `manifest.json`: what it is, what it was trained on, how well it
-did, and the SHA-256 of each file. A changed byte in LightGBM's text can crash the process, so nothing is parsed that
-does not match its manifest. Where the files are kept is no matter of this module: see `costmodels.registry.saved`.
+did, and the SHA-256 of each file. Nothing is parsed that does not match its manifest; what matches may still come from
+anywhere, so a model is loaded by its structure (`costmodels.models`), and asked for predictions before it is believed.
+Where the files are kept is no matter of this module: see `costmodels.registry.saved`.
 """
 
 from __future__ import annotations
@@ -12,35 +13,44 @@ import importlib.metadata
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 
 from costmodels.kinds import of_kind
 from costmodels.model import CostModel
 from costmodels.models import KINDS
-from tunedb.errors import ModelError
+from costmodels.models.files import reading
+from tunedb.errors import ModelError, last_line
 from tunedb.records import Target
 
 MANIFEST = "manifest.json"
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}")
 _PLAIN_PATH = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,99}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _LIBRARIES = ("apache-tvm", "lightgbm", "numpy", "scikit-learn", "tunedb", "xgboost")
+_TRIED = 8  # made-up candidates
 _RENAMED = {"second-look": "two-stage"}  # kinds of models of other names before the first release
+
+
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+_Id = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8,64}$")]
+_Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
 class TrainedOn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The snapshot that a model learned from."""
 
-    target_id: str
+    target_id: _Id
     target: str  # canonical JSON
     target_kind: str
     target_arch: str
     store_version: str
-    num_trials: int  # of the target
-    num_workloads: int  # of the target
-    num_others: int  # trials of other targets
-    trial_ids_sha256: str  # of all sorted ids, one a line
-    num_compiled: int = 0  # trials whose machine code was known
+    num_trials: _Count  # of the target
+    num_workloads: _Count  # of the target
+    num_others: _Count  # trials of other targets
+    trial_ids_sha256: _Hash  # of all sorted ids, one a line
+    num_compiled: _Count = 0  # trials whose machine code was known
 
     @classmethod
     def snapshot(
@@ -91,7 +101,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     metrics: dict[str, float]
     split: str  # how `metrics` were had
     libraries: dict[str, str]
-    created_at: datetime
+    created_at: Annotated[datetime, msgspec.Meta(tz=True)]
     files: dict[str, str]  # SHA-256 in hex by name, which may have one folder
     optimized: Optimized | None = None  # None where the hyper-parameters are the default ones
 
@@ -179,12 +189,15 @@ def read_manifest(content: bytes, where: str) -> Manifest:
         where: the file, for error messages.
 
     Raises:
-        ModelError: it cannot be read, or names files that are not plain.
+        ModelError: it cannot be read, has a name that cannot be a folder's, or names files that are not plain.
     """
     try:
-        manifest = msgspec.json.decode(content, type=Manifest)
-    except msgspec.MsgspecError as error:
-        raise ModelError(f"{where}: {error}") from error
+        with reading(where):
+            manifest = msgspec.json.decode(content, type=Manifest)
+    except ModelError as error:
+        raise ModelError(f"{error}; this is no manifest of a model") from error
+    if not _PLAIN_NAME.fullmatch(manifest.name):
+        raise ModelError(f"{where}: {manifest.name[:80]!r} cannot be the name of a model: letters, digits and ._- only")
     for name in manifest.files:
         if not _PLAIN_PATH.fullmatch(name) or name == MANIFEST:
             raise ModelError(f"{where}: {name!r} is not a plain file name")
@@ -202,6 +215,7 @@ def unpacked(manifest: Manifest, files: Mapping[str, bytes], where: str) -> Cost
     Raises:
         ModelError: naming the file and the expected and actual hash, or whatever else does not match.
     """
+    check_files(manifest, files, where)
     wanted = of_kind(manifest.trained_on.target_kind).features.FEATURE_VERSION
     if manifest.feature_version != wanted:
         raise ModelError(f"{where}: made for features {manifest.feature_version}, not {wanted}; train again")
@@ -212,6 +226,27 @@ def unpacked(manifest: Manifest, files: Mapping[str, bytes], where: str) -> Cost
         )
     if manifest.kind not in KINDS:
         raise ModelError(f"{where}/{MANIFEST}: unknown kind of model {manifest.kind!r}")
+    try:
+        model = KINDS[manifest.kind].load(files)
+        check_predictions(model, manifest.trained_on.target_kind)
+    except ModelError as error:
+        raise ModelError(f"{where}: {error}; copy the model again, or train another (`tunedb train`)") from error
+    except Exception as error:  # libraries have errors of their own for what they cannot read
+        raise ModelError(f"{where}: {type(error).__name__}: {last_line(error)}") from error
+    return model
+
+
+def check_files(manifest: Manifest, files: Mapping[str, bytes], where: str) -> None:
+    """Compares files with what a manifest says of them.
+
+    Args:
+        manifest: what the files must match.
+        files: all that lies with the manifest, by name.
+        where: their folder, for error messages.
+
+    Raises:
+        ModelError: a file is missing, is not in the manifest, or is another than it says.
+    """
     if stray := sorted(files.keys() - manifest.files.keys()):
         raise ModelError(f"{where}/{stray[0]} is not in the model's manifest")
     if missing := [name for name in manifest.files if name not in files]:
@@ -220,10 +255,25 @@ def unpacked(manifest: Manifest, files: Mapping[str, bytes], where: str) -> Cost
         expected = manifest.files[name]
         if actual != expected:
             raise ModelError(f"{where}/{name} does not match the model's manifest: {expected=} {actual=} (SHA-256)")
-    try:
-        return KINDS[manifest.kind].load(files)
-    except ModelError as error:
-        raise ModelError(f"{where}: {error}") from error
+
+
+def check_predictions(model: CostModel, target_kind: str) -> None:
+    """Asks a model for predictions of a few made-up candidates.
+
+    Args:
+        model: that has just been loaded.
+        target_kind: of the target that it was trained for.
+
+    Raises:
+        ModelError: it wants other features than there are, or what it says is not finite.
+    """
+    of = of_kind(target_kind)
+    rng = np.random.default_rng(0)
+    features = rng.uniform(-1, 30, size=(_TRIED, len(of.features.names())))
+    code = None if of.code is None else rng.uniform(-1, 30, size=(_TRIED, len(of.code.names())))
+    for predicted in (model.predict(features), model.predict_compiled(features, code)):
+        if not (np.isfinite(predicted.mean).all() and np.isfinite(predicted.std).all() and (predicted.std > 0).all()):
+            raise ModelError("its predictions are not finite")
 
 
 def differences(first: Manifest, second: Manifest) -> list[tuple[str, Any, Any]]:

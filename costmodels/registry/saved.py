@@ -5,7 +5,6 @@ A model is there when its manifest is, which is written last and removed first.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,10 +12,8 @@ from pathlib import Path
 
 from costmodels.model import CostModel
 from costmodels.registry.manifest import MANIFEST, Manifest, Optimized, TrainedOn, packed, read_manifest, unpacked
-from tunedb.errors import ModelError, NotFoundError
+from tunedb.errors import ModelError, NotFoundError, StoreError
 from tunedb.store.contract import Store
-
-_log = logging.getLogger(__name__)
 
 MODELS = "models"
 """The folder of all models among a store's files."""
@@ -87,7 +84,7 @@ def write_model(store: Store, manifest: Manifest, files: Mapping[str, bytes]) ->
 
 
 def read_models(store: Store) -> tuple[list[SavedModel], list[ModelError]]:
-    """The models of a store, oldest first, and what is wrong with manifests that cannot be read (logged as well)."""
+    """The models of a store, oldest first, and what is wrong with those whose manifests cannot be read."""
     found: list[SavedModel] = []
     unreadable: list[ModelError] = []
     for name in store.artifacts.names(MODELS):
@@ -95,10 +92,12 @@ def read_models(store: Store) -> tuple[list[SavedModel], list[ModelError]]:
         if last != MANIFEST or folder.count("/") != 1:
             continue
         try:
-            manifest = read_manifest(store.artifacts.read(name), store.artifacts.location(name))
+            where = store.artifacts.location(name)
+            manifest = read_manifest(_read(store, name), where)
+            if folder != f"{MODELS}/{manifest.name}":
+                raise ModelError(f"{where}: it is the manifest of {manifest.name}, whose folder is named like it")
             found.append(SavedModel(manifest, folder, store.artifacts.location(folder)))
         except ModelError as error:
-            _log.warning("%s", error)
             unreadable.append(error)
     return sorted(found, key=lambda saved: saved.manifest.created_at), unreadable
 
@@ -109,13 +108,25 @@ def load_saved(store: Store, saved: SavedModel) -> CostModel:
     Raises:
         ModelError: a file is missing, cannot be read, or does not match.
     """
+    return unpacked(saved.manifest, saved_files(store, saved), saved.location)
+
+
+def saved_files(store: Store, saved: SavedModel) -> dict[str, bytes]:
+    """All that lies with a model's manifest, by name.
+
+    Raises:
+        ModelError: a file cannot be read.
+    """
     begin = f"{saved.folder}/"
     names = [name.removeprefix(begin) for name in store.artifacts.names(saved.folder)]
+    return {name: _read(store, begin + name) for name in names if name != MANIFEST}
+
+
+def _read(store: Store, name: str) -> bytes:
     try:
-        files = {name: store.artifacts.read(begin + name) for name in names if name != MANIFEST}
-    except NotFoundError as error:
-        raise ModelError(f"{saved.location}: {error}") from error
-    return unpacked(saved.manifest, files, saved.location)
+        return store.artifacts.read(name)
+    except (NotFoundError, StoreError) as error:
+        raise ModelError(str(error)) from error
 
 
 def load_folder(folder: Path) -> tuple[CostModel, Manifest]:

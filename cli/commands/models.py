@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from costmodels.registry.saved import SavedModel
     from tunedb.store.contract import Store
 
-SUMMARY = "List, show, promote, compare and adopt cost models"
+SUMMARY = "List, show, promote, demote, compare and adopt cost models"
 EXAMPLES = (
     "tunedb models",
     "tunedb models show two-stage-znver5-2026",
     "tunedb models promote 5b113794",
+    "tunedb models demote 5b113794",
     "tunedb models diff 5b113794 77aa01c2",
     "tunedb models adopt ~/from-a-colleague/two-stage-znver5-20261120T234139690730Z-5b113794",
 )
@@ -34,11 +35,12 @@ class Action(StrEnum):
     LIST = "list"
     SHOW = "show"
     PROMOTE = "promote"
+    DEMOTE = "demote"
     DIFF = "diff"
     ADOPT = "adopt"
 
 
-_WANTED = {Action.LIST: 0, Action.SHOW: 1, Action.PROMOTE: 1, Action.DIFF: 2, Action.ADOPT: 1}
+_WANTED = {Action.LIST: 0, Action.SHOW: 1, Action.PROMOTE: 1, Action.DEMOTE: 1, Action.DIFF: 2, Action.ADOPT: 1}
 
 
 @store_verb()
@@ -48,8 +50,9 @@ def command(
     action: Annotated[
         Action,
         typer.Argument(
-            help="list them; show one's manifest; promote one, to predict for its target though newer ones come; diff "
-            "two; adopt a folder from elsewhere, loaded and tried in a child process first.",
+            help="list them; show one's manifest; promote one, to predict for its target though newer ones come; "
+            "demote it, so that the newest predicts again; diff two; adopt a folder from elsewhere, loaded and tried "
+            "in a child process first.",
             show_default=True,
         ),
     ] = Action.LIST,
@@ -59,7 +62,7 @@ def command(
 ) -> None:
     """Models are folders of text files among the store's own; each has a manifest with what it was trained on."""
     from costmodels.registry.adopt import adopt
-    from costmodels.registry.choose import find_model, promote, promoted, saved_models
+    from costmodels.registry.choose import demote, find_model, promote, promoted, saved_models
     from tunedb.errors import UsageError
 
     given = names or []
@@ -71,6 +74,9 @@ def command(
         adopted = adopt(store, Path(given[0]).expanduser())
         run.show(list_answer([adopted], promoted(store)))
     elif action is Action.LIST:
+        run.show(list_answer(saved_models(store), promoted(store)))
+    elif action is Action.DEMOTE:
+        run.progress.note(f"{demote(store, given[0])} is promoted no more")
         run.show(list_answer(saved_models(store), promoted(store)))
     elif action is Action.DIFF:
         run.show(diff_answer(*(find_model(store, name).manifest for name in given)))

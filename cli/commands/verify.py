@@ -1,4 +1,4 @@
-"""`tunedb verify`: is every table readable, does every reference lead somewhere, do the contents have their hashes?"""
+"""`tunedb verify`: can every table be read, do references lead somewhere, are contents and models what they were?"""
 
 from __future__ import annotations
 
@@ -13,27 +13,30 @@ if TYPE_CHECKING:
     from cli.session import Session
     from tunedb.store.contract import Store
 
-SUMMARY = "Check the store: files, references, contents"
+SUMMARY = "Check the store: files, references, contents, models"
 EXAMPLES = ("tunedb verify",)
 
 
 @store_verb()
 def command(run: Session, store: Store) -> None:
     """Read the whole store and name what is broken; exit status 1 if anything is."""
+    from costmodels.registry.check import model_problems
     from tunedb.maintenance.verify import verify
 
     run.progress.note("reading the whole store ...")
-    found = verify(store)
-    run.show(answer(store.url, found))
-    if found:
+    tables, models = verify(store), model_problems(store)
+    run.show(answer(store.url, tables, models))
+    if tables or models:
         run.exit_code = ExitCode.FAILED
 
 
-def answer(store_url: str, problems: Sequence[str]) -> Answer:
-    """A line for each thing that is broken."""
+def answer(store_url: str, tables: Sequence[str], models: Sequence[str]) -> Answer:
+    """A line for each thing that is broken, in the tables and among the models."""
     from cli.output import Answer
     from tunedb.documents import reports
 
-    advice = ["`tunedb repair` moves broken files aside; the rest stays usable"] if problems else []
+    problems = [*tables, *models]
+    advice = ["`tunedb repair` moves broken files aside; the rest stays usable"] if tables else []
+    advice += ["a broken model is passed over; take its folder away, or train another"] if models else []
     text = [f"broken: {problem}" for problem in problems] or [f"{store_url} is sound"]
     return Answer(reports.verified(store_url, problems), [*text, *advice])

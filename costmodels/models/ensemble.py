@@ -196,7 +196,7 @@ class Ensemble(CostModel):
     def load(cls, files: Mapping[str, bytes]) -> Self:
         with reading(_STATE_FILE):
             state = msgspec.json.decode(files[_STATE_FILE], type=_State)
-            _check(state, cls.make({}).hyper_parameters)
+            _check(state, cls.kind, cls.make({}).hyper_parameters)
             model = cls(**state.hyper_parameters, members=state.members)  # type: ignore[arg-type]
             read = [model.read_member(files, number) for number in range(state.members)]
             if any(wanted != state.num_features for _, wanted in read):
@@ -244,12 +244,13 @@ class Ensemble(CostModel):
         return np.asarray(np.interp(mean, self._residual_means, self._residual_stds), dtype=np.float64)
 
 
-def _check(state: _State, usual: HyperParameters) -> None:
+def _check(state: _State, kind: str, usual: HyperParameters) -> None:
     """Looks at what was read of an ensemble as a whole.
 
     Args:
         state: what was read.
-        usual: the family's usual hyper-parameters.
+        kind: the family.
+        usual: its usual hyper-parameters.
 
     Raises:
         ValueError: figures are none, or bands of errors are not as `_deviation_by_band` gives them.
@@ -261,8 +262,8 @@ def _check(state: _State, usual: HyperParameters) -> None:
     check_bounded(state.residual_means, "residual_means")
     check_positive(state.residual_stds, "residual_stds")
     for name, value in state.hyper_parameters.items():
-        if isinstance(value, str) or (isinstance(value, float) and isinstance(usual.get(name), int)):
-            raise ValueError(f"hyper_parameters: {name} is {value!r}")
+        if name not in usual or isinstance(value, str) or (isinstance(value, float) and isinstance(usual[name], int)):
+            raise ValueError(f"hyper_parameters: {name} is {value!r}, as it is in no {kind} model")
         check_bounded([value], "hyper_parameters")
 
 

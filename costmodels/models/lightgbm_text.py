@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -166,12 +165,10 @@ def _numbers(trees: dict[bytes, list[bytes]], key: bytes, kind: Any) -> NDArray[
     text = b" ".join(value for value in trees[key] if value).decode("ascii")
     if not text:
         return np.empty(0, dtype=kind)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", DeprecationWarning)  # numpy's word for text that is no number
-        try:
-            found: NDArray[Any] = np.fromstring(text, dtype=kind, sep=" ")
-        except DeprecationWarning as error:
-            raise ValueError(f"{key.decode()} are not all numbers") from error
+    try:
+        found: NDArray[Any] = np.fromstring(text, dtype=kind, sep=" ")
+    except ValueError as error:
+        raise ValueError(f"{key.decode()} are not all numbers") from error
     if len(found) != text.count(" ") + 1:
         raise ValueError(f"{key.decode()} are not all numbers")
     return found

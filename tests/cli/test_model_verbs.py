@@ -153,3 +153,31 @@ def test_the_stock_model_alone_has_a_report_and_needs_no_features_of_ours(run, t
     assert done.exit_code == 0, done.stderr
     assert "stock-xgboost" in done.stdout
     assert "Calibration of stock-xgboost" in page.read_text()
+
+
+def test_a_promotion_is_taken_back(run, run_json, trained):
+    first, _ = run_json("models", "--store", trained)["models"]
+    run_json("models", "promote", first["name"], "--store", trained)
+    rows = run_json("models", "demote", first["name"], "--store", trained)["models"]
+    assert [row["promoted"] for row in rows] == [False, False]
+    again = run("models", "demote", first["name"], "--store", trained)
+    assert again.exit_code == 3
+    assert "promoted are: none" in again.stderr
+
+
+def test_a_broken_model_is_named_by_verify_and_listed_by_nobody(run, run_json, trained, tmp_path):
+    folder = tmp_path / "store"
+    shutil.copytree(trained, folder)
+    assert run("verify", "--store", folder).exit_code == 0
+    first, second = run_json("models", "--store", folder)["models"]
+    (Path(second["directory"]) / "manifest.json").write_bytes(b'{"name": "\xc3')
+
+    listed = run("models", "--store", folder)
+    found = run("verify", "--json", "--store", folder)
+
+    assert listed.exit_code == 0
+    assert first["name"] in listed.stdout
+    assert second["name"] not in listed.stdout
+    assert found.exit_code == 1
+    (problem,) = json.loads(found.stdout)["problems"]
+    assert second["directory"] in problem

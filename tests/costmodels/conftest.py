@@ -45,7 +45,7 @@ def target() -> Target:
     return TARGET
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_made_up_dataset() -> Callable[..., Dataset]:
     def make(groups: int = 6, size: int = 60, seed: int = 0) -> Dataset:
         """Log cost is linear in three of ten features, with an offset per workload; the other features are zero."""

@@ -10,7 +10,7 @@ from costmodels.models.lightgbm import LightGBMModel
 from costmodels.models.two_stage import TwoStageModel
 from costmodels.registry.choose import load_model, promote, saved_models
 from costmodels.registry.manifest import TrainedOn
-from costmodels.registry.saved import load_folder, save_model
+from costmodels.registry.saved import load_folder, load_saved, save_model
 from tunedb.errors import ModelError, StoreError
 from tunedb.store.artifacts import FolderArtifacts
 
@@ -28,9 +28,9 @@ def test_a_saved_model_is_found_and_predicts_the_same(store, target, model, save
     assert "2 trials of 1 workloads of znver5" in loaded.describe()
 
 
-def test_missing_and_stray_files_are_refused(store, target, saved):
+def test_missing_and_stray_files_are_refused(store, saved):
     folder = Path(saved.location)
-    for load in (lambda: load_folder(folder), lambda: load_model(store, target.target_id)):
+    for load in (lambda: load_folder(folder), lambda: load_saved(store, saved)):
         (folder / "extra.txt").write_text("")
         with pytest.raises(ModelError, match=r"extra\.txt is not in"):
             load()
@@ -109,6 +109,6 @@ def test_any_store_carries_its_models(any_store, target, model, make_made_up_dat
     assert (load_model(any_store, target.target_id).model.predict(rows).mean == model.predict(rows).mean).all()
     any_store.artifacts.write(f"{first.folder}/member-0.txt", b"tree")
     with pytest.raises(ModelError, match=r"member-0\.txt does not match"):
-        load_model(any_store, target.target_id)
+        load_saved(any_store, first)
     any_store.artifacts.delete(f"{first.folder}/manifest.json")
     assert saved_models(any_store) == [second]

@@ -6,8 +6,6 @@ the standard library.
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Annotated
 
 import typer
@@ -17,6 +15,8 @@ from cli.commands import (
     collect,
     compact,
     compare,
+    completion,
+    config,
     doctor,
     evaluate,
     export,
@@ -36,9 +36,12 @@ from cli.commands import (
     verify,
     workloads,
 )
+from cli.group import NAME, Root
+from cli.streams import prepare_streams
 
 app = typer.Typer(
-    name="tunedb",
+    name=NAME,
+    cls=Root,
     help="The memory of ML-compiler tuning: remembers MetaSchedule's records, learns from them, and tunes with both.",
     epilog="Exit status: 0 ok, 1 failed, 2 usage, 3 not found, 4 some input was bad (the good part is stored), "
     "6 cannot measure here, 130 interrupted (what was finished is stored).",
@@ -52,7 +55,21 @@ app = typer.Typer(
 _ASKING = (best, show, history, compare, workloads, targets, stats, sql)
 _KEEPING = (merge, compact, verify, repair, migrate)
 
-for _verb in (ingest, *_ASKING, collect, features, train, evaluate, models, tune, export, *_KEEPING, doctor):
+for _verb in (
+    ingest,
+    *_ASKING,
+    collect,
+    features,
+    train,
+    evaluate,
+    models,
+    tune,
+    export,
+    *_KEEPING,
+    doctor,
+    config,
+    completion,
+):
     _examples = "\n".join(f"  {example}" for example in _verb.EXAMPLES)
     _heading = "Example:" if len(_verb.EXAMPLES) == 1 else "Examples:"
     # \b keeps click from filling the lines that follow into a paragraph.
@@ -82,19 +99,9 @@ def _options(
 
 def main() -> None:
     """The installed command."""
-    _keep_stdout_for_results()
+    prepare_streams()
     app()
 
 
-def _keep_stdout_for_results() -> None:
-    """Sends what compiled libraries and child processes write to standard output to stderr.
-
-    They write to descriptor 1 (LightGBM's warnings, a compiler's messages) and would stand in the middle of JSON;
-    Python's own `sys.stdout` gets a descriptor that they do not know.
-    """
-    try:
-        kept = os.dup(1)
-        os.dup2(2, 1)
-    except OSError:  # started with a closed stdout or stderr
-        return
-    sys.stdout = open(kept, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115, PTH123
+if __name__ == "__main__":
+    main()

@@ -13,8 +13,7 @@ StoreUrl = Annotated[
     typer.Option(
         "--store",
         metavar="URL",
-        envvar="TUNEDB_STORE",
-        help="Folder or URL of the store.  [default: ~/.local/share/tunedb]",
+        help="Folder or URL of the store.  [default: $TUNEDB_STORE, else ~/.local/share/tunedb]",
     ),
 ]
 AsOf = Annotated[
@@ -29,12 +28,25 @@ Dask = Annotated[
         "--dask", metavar="ADDRESS", help="Compute on this Dask cluster, whose workers must be able to open the store."
     ),
 ]
+Seed = Annotated[
+    int,  # as wide as every reader of JSON has them
+    typer.Option("--seed", metavar="S", min=0, max=2**53 - 1, help="Seed of all randomness."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON with documented keys.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 def default_store() -> str:
-    """The store of this user: a folder where the XDG base directory specification wants an application's data."""
+    """The store of this user: a folder where the XDG base directory specification wants an application's data.
+
+    Raises:
+        UsageError: this user has no home.
+    """
     base = os.environ.get("XDG_DATA_HOME", "")
-    folder = Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "share"
+    try:
+        folder = Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "share"
+    except RuntimeError as error:
+        from tunedb.errors import UsageError
+
+        raise UsageError("where is the store? This user has no home folder: give --store or TUNEDB_STORE") from error
     return str(folder / "tunedb")

@@ -7,12 +7,35 @@ go to stderr, see `cli.progress`.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+from cli.streams import silence
+from tunedb.errors import TunedbError
+
+
+class StdoutError(TunedbError):
+    """The result cannot be written to standard output: it is closed, or what takes it is full."""
+
+
+@contextmanager
+def stdout_errors() -> Iterator[None]:
+    """Around what writes to stdout: a reader that has gone away (`| head`) is no error, anything else is.
+
+    Raises:
+        StdoutError: it cannot be written.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        sys.stdout = silence(sys.stdout)
+    except OSError as error:
+        sys.stdout = silence(sys.stdout)
+        raise StdoutError(f"cannot write to standard output: {error.strerror or error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +72,15 @@ class Output(ABC):
     """Shows an answer on stdout."""
 
     def show(self, answer: Answer) -> None:
-        """Writes the answer at once. A reader that has gone away (`| head`) is no error."""
-        try:
-            sys.stdout.write(self.render(answer))
+        """Writes the answer at once. A reader that has gone away (`| head`) is no error.
+
+        Raises:
+            StdoutError: it cannot be written.
+        """
+        text = self.render(answer)
+        with stdout_errors():
+            sys.stdout.write(text)
             sys.stdout.flush()
-        except BrokenPipeError:
-            # The interpreter flushes stdout once more at exit; it must find somebody who listens.
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
 
     @abstractmethod
     def render(self, answer: Answer) -> str:

@@ -71,7 +71,7 @@ class Progress:
         try:
             self._stream.write(text)
             self._stream.flush()
-        except (BrokenPipeError, ValueError):  # nobody listens any more; the work goes on
+        except (OSError, ValueError):  # nobody listens any more, or the disk is full; the work goes on
             self._is_terminal = False
 
 

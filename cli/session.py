@@ -12,10 +12,12 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 import typer
+from typer.exceptions import TyperException
 
-from cli.exit_codes import ExitCode, exit_code_of
+from cli.exit_codes import ExitCode
+from cli.failures import kind_of, show_document, status_of, told
 from cli.options import default_store
-from cli.output import Answer, JsonOutput, Output, TextOutput
+from cli.output import Answer, JsonOutput, Output, StdoutError, TextOutput
 from cli.progress import Progress
 from tunedb.errors import TunedbError
 
@@ -35,6 +37,7 @@ class Session:
         self.stop = threading.Event()
         self.exit_code = ExitCode.OK
         self.finishes_on_signal = False
+        self._is_shown = False
 
     @contextmanager
     def open_store(self, *, create: bool = False, as_of: str | None = None) -> Iterator[Store]:
@@ -76,6 +79,20 @@ class Session:
         """Hands the command's result to stdout."""
         self.progress.close()
         self.output.show(answer)
+        self._is_shown = True
+
+    def fail(self, error: BaseException, message: str, *, debug: bool) -> None:
+        """Tells why the command ends: a line on stderr, and under --json an object on stdout.
+
+        Args:
+            error: what ended it.
+            message: what is said of it on stderr.
+            debug: whether the line is followed by where it happened.
+        """
+        trace = traceback.format_exc() if debug else ""
+        self.progress.note(f"{trace}tunedb: {message}")
+        if self.as_json and not self._is_shown and not isinstance(error, StdoutError):
+            show_document(kind_of(error), message.removeprefix("error: "), status_of(error))
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
         """SIGINT or SIGTERM: the first lets a command that can finish what it is at do so; the next ends it."""
@@ -106,18 +123,19 @@ def session(store_url: str | None, as_json: bool, debug: bool) -> Iterator[Sessi
         signal.signal(number, current.on_signal)
     try:
         yield current
-    except typer.Exit:
+    except (typer.Exit, TyperException):
         raise
     except KeyboardInterrupt:
         current.stop.set()
-        _report("interrupted; what was finished is stored", current, debug=debug)
-    except Exception as error:
-        current.exit_code = exit_code_of(error)
-        if isinstance(error, TunedbError):
-            _report(f"error: {error}", current, debug=debug)
-        elif not current.stop.is_set():  # TVM turns Ctrl-C into RuntimeError('')
-            hint = "" if debug else " (--debug shows where)"
-            _report(f"error: {type(error).__name__}: {error}{hint}", current, debug=debug)
+        current.fail(KeyboardInterrupt(), "interrupted; what was finished is stored", debug=debug)
+    except BaseException as error:
+        if type(error) is GeneratorExit:
+            raise
+        if current.stop.is_set() and not isinstance(error, TunedbError):  # TVM turns Ctrl-C into RuntimeError('')
+            current.fail(KeyboardInterrupt(), "interrupted; what was finished is stored", debug=debug)
+        else:
+            current.exit_code = status_of(error)
+            current.fail(error, f"error: {told(error)}", debug=debug)
     finally:
         current.progress.close()
         for number, handler in previous.items():
@@ -126,7 +144,3 @@ def session(store_url: str | None, as_json: bool, debug: bool) -> Iterator[Sessi
         current.exit_code = ExitCode.INTERRUPTED
     if current.exit_code is not ExitCode.OK:
         raise typer.Exit(int(current.exit_code))
-
-
-def _report(message: str, current: Session, *, debug: bool) -> None:
-    current.progress.note(traceback.format_exc() if debug else f"tunedb: {message}")

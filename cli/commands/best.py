@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.completers import targets, workloads
 from cli.verb import store_verb
 
 if TYPE_CHECKING:
@@ -36,10 +37,18 @@ class Show(StrEnum):
 def command(
     run: Session,
     store: Store,
-    workload: Annotated[str, typer.Argument(metavar="HASH", help="Prefix of a workload's hash, ours or TVM's.")],
+    workload: Annotated[
+        str,
+        typer.Argument(metavar="HASH", autocompletion=workloads, help="Prefix of a workload's hash, ours or TVM's."),
+    ],
     target: Annotated[
         str | None,
-        typer.Option("--target", metavar="T", help="Only this target: id prefix, arch, or as logs write it."),
+        typer.Option(
+            "--target",
+            metavar="T",
+            autocompletion=targets,
+            help="Only this target: id prefix, arch, or as logs write it.",
+        ),
     ] = None,
     top: Annotated[int, typer.Option("--top", metavar="K", min=1, help="How many records of each target.")] = 1,
     show: Annotated[Show, typer.Option("--show", help="What to print of the best schedule.")] = Show.TRACE,

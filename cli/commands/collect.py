@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.completers import targets
 from cli.verb import store_verb
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ def command(
     target: Annotated[
         str | None,
         typer.Option(
-            "--target", metavar="T", help="Target: JSON, tag, or as logs write it.  [default: this CPU, one core]"
+            "--target",
+            metavar="T",
+            autocompletion=targets,
+            help="Target: JSON, tag, or as logs write it.  [default: this CPU, one core]",
         ),
     ] = None,
     core: Annotated[

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.completers import workloads
 from cli.verb import store_verb
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ def command(
     store: Store,
     workloads: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[HASH]...", help="Workloads.  [default: all that have several targets or machines]"),
+        typer.Argument(
+            metavar="[HASH]...",
+            autocompletion=workloads,
+            help="Workloads.  [default: all that have several targets or machines]",
+        ),
     ] = None,
 ) -> None:
     """Set the best records of the same workload on different targets and machines side by side, never mixed."""

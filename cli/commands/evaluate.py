@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.completers import targets
 from cli.exit_codes import ExitCode
+from cli.options import Seed
 from cli.verb import store_verb
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ def command(
         typer.Option(
             "--target",
             metavar="T",
+            autocompletion=targets,
             help="Test on this target only: id prefix, arch, or as logs write it.  [default: all]",
         ),
     ] = None,
@@ -81,7 +84,7 @@ def command(
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", min=1, help="Processes at once.  [default: all cores]")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Seed of all randomness.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Fit models on some of the store's workloads and targets, and judge how they rank the candidates of others."""
     from costmodels.compute import Compute

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.completers import targets, workloads
 from cli.verb import store_verb
 
 if TYPE_CHECKING:
@@ -54,11 +55,19 @@ def command(
         typer.Option("--format", help="What to write.  [default: as PATH ends, else metaschedule]"),
     ] = None,
     workload: Annotated[
-        str | None, typer.Option("--workload", metavar="HASH", help="Only this workload: a prefix of its hash.")
+        str | None,
+        typer.Option(
+            "--workload", metavar="HASH", autocompletion=workloads, help="Only this workload: a prefix of its hash."
+        ),
     ] = None,
     target: Annotated[
         str | None,
-        typer.Option("--target", metavar="T", help="Only this target: id prefix, arch, or as logs write it."),
+        typer.Option(
+            "--target",
+            metavar="T",
+            autocompletion=targets,
+            help="Only this target: id prefix, arch, or as logs write it.",
+        ),
     ] = None,
     top: Annotated[
         int | None,

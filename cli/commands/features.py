@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.completers import targets
 from cli.options import Dask
 from cli.verb import store_verb
 
@@ -28,7 +29,12 @@ def command(
     store: Store,
     target: Annotated[
         str | None,
-        typer.Option("--target", metavar="T", help="Only this target: id prefix, arch, or as logs write it."),
+        typer.Option(
+            "--target",
+            metavar="T",
+            autocompletion=targets,
+            help="Only this target: id prefix, arch, or as logs write it.",
+        ),
     ] = None,
     family: Annotated[
         list[str] | None,

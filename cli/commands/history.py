@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.completers import targets, workloads
 from cli.verb import store_verb
 
 if TYPE_CHECKING:
@@ -24,10 +25,18 @@ _AFTER = (1, 8, 16, 32, 64, 128, 256, 512, 1024)
 def command(
     run: Session,
     store: Store,
-    workload: Annotated[str, typer.Argument(metavar="HASH", help="Prefix of a workload's hash, ours or TVM's.")],
+    workload: Annotated[
+        str,
+        typer.Argument(metavar="HASH", autocompletion=workloads, help="Prefix of a workload's hash, ours or TVM's."),
+    ],
     target: Annotated[
         str | None,
-        typer.Option("--target", metavar="T", help="Only this target: id prefix, arch, or as logs write it."),
+        typer.Option(
+            "--target",
+            metavar="T",
+            autocompletion=targets,
+            help="Only this target: id prefix, arch, or as logs write it.",
+        ),
     ] = None,
 ) -> None:
     """Show the best latency so far against the number of trials, for each log and tuning run."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.completers import hardware
 from cli.exit_codes import ExitCode
 from cli.verb import verb
 
@@ -32,7 +33,10 @@ def command(
         list[Path], typer.Argument(metavar="PATH...", help="Log files and folders, searched through; - is stdin.")
     ],
     hardware: Annotated[
-        str | None, typer.Option("--hardware", metavar="NAME", help="The machine that the logs were measured on.")
+        str | None,
+        typer.Option(
+            "--hardware", metavar="NAME", autocompletion=hardware, help="The machine that the logs were measured on."
+        ),
     ] = None,
 ) -> None:
     """Read logs of MetaSchedule, AutoTVM and Ansor into the store; what is there already is not added again."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.completers import models
 from cli.verb import store_verb
 
 if TYPE_CHECKING:
@@ -57,7 +58,10 @@ def command(
         ),
     ] = Action.LIST,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL]...", help="A model, by any part of its name; or a folder.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL]...", autocompletion=models, help="A model, by any part of its name; or a folder."
+        ),
     ] = None,
 ) -> None:
     """Models are folders of text files among the store's own; each has a manifest with what it was trained on."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.completers import workloads
 from cli.verb import store_verb
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ EXAMPLES = ("tunedb show 5f3a", "tunedb show 90aa12 --json")
 def command(
     run: Session,
     store: Store,
-    prefix: Annotated[str, typer.Argument(metavar="HASH", help="Prefix of a workload's or of a record's hash.")],
+    prefix: Annotated[
+        str,
+        typer.Argument(metavar="HASH", autocompletion=workloads, help="Prefix of a workload's or of a record's hash."),
+    ],
 ) -> None:
     """Show everything that is known of a workload or of one record; a workload wins where both fit."""
     from tunedb.metaschedule.upgrade import hindrance

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.options import Dask
+from cli.completers import targets
+from cli.options import Dask, Seed
 from cli.verb import store_verb
 
 if TYPE_CHECKING:
@@ -26,7 +27,12 @@ def command(
     store: Store,
     target: Annotated[
         str | None,
-        typer.Option("--target", metavar="T", help="Only this target: id prefix, arch, or as logs write it."),
+        typer.Option(
+            "--target",
+            metavar="T",
+            autocompletion=targets,
+            help="Only this target: id prefix, arch, or as logs write it.",
+        ),
     ] = None,
     pooled: Annotated[
         bool, typer.Option("--pooled/--own", help="Learn from other targets' trials too, or not.")
@@ -55,7 +61,7 @@ def command(
         int | None, typer.Option("--workers", metavar="N", min=1, help="Processes at once.  [default: all cores]")
     ] = None,
     dask: Dask = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Seed of all randomness.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Train a cost model for each target in the store that has enough trials to learn from."""
     with run.cluster(dask) as cluster:

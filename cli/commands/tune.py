@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.completers import specs, targets
 from cli.exit_codes import ExitCode
+from cli.options import Seed
 from cli.verb import verb
 
 if TYPE_CHECKING:
@@ -39,11 +41,19 @@ class Strategy(StrEnum):
 def command(
     run: Session,
     spec: Annotated[
-        str, typer.Argument(metavar="SPEC", help="An ONNX file, path.py:name, or a workload's hash in the store.")
+        str,
+        typer.Argument(
+            metavar="SPEC", autocompletion=specs, help="An ONNX file, path.py:name, or a workload's hash in the store."
+        ),
     ],
     target: Annotated[
         str | None,
-        typer.Option("--target", metavar="T", help="TVM target: JSON, tag, or as logs write it.  [default: this CPU]"),
+        typer.Option(
+            "--target",
+            metavar="T",
+            autocompletion=targets,
+            help="TVM target: JSON, tag, or as logs write it.  [default: this CPU]",
+        ),
     ] = None,
     trials: Annotated[
         int,
@@ -57,7 +67,7 @@ def command(
     strategy: Annotated[
         Strategy, typer.Option("--strategy", help="bo starts from the store's cost model; the others are stock TVM's.")
     ] = Strategy.BO,
-    seed: Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Seed of all randomness.")] = 0,
+    seed: Seed = 0,
     check: Annotated[
         bool,
         typer.Option(

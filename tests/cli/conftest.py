@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +25,9 @@ Run = Callable[..., Result]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs `tunedb` in this process; the user's own store and settings are out of reach."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
-    monkeypatch.delenv("TUNEDB_STORE", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for name in [name for name in os.environ if name.startswith("TUNEDB_")]:
+        monkeypatch.delenv(name)
 
     def run_tunedb(*arguments: object) -> Result:
         return CliRunner().invoke(app, [str(argument) for argument in arguments])

@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from tunedb.errors import NotFoundError
+
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -20,6 +22,9 @@ def located(text: str) -> str:
 
     Args:
         text: a path, which may begin with `~`, or a URL; one of a file is a path.
+
+    Raises:
+        NotFoundError: it is a relative path, and the present folder is gone.
     """
     if is_url(text):
         parts = urlsplit(text)
@@ -29,4 +34,8 @@ def located(text: str) -> str:
     path = Path(text)
     with suppress(RuntimeError):  # there is no such user, so it is a name
         path = path.expanduser()
-    return str(path.absolute())
+    try:
+        return str(path.absolute())
+    except FileNotFoundError as error:
+        reason = f"the present folder is gone, so {text} is nowhere: give an absolute path"
+        raise NotFoundError(reason, kind="store", asked=text) from error

@@ -61,7 +61,10 @@ def parse_as_of(as_of: int | str | datetime | None) -> int | datetime | None:
             wanted = "a version (a whole number) or a time such as 2026-11-20T21:00"
             raise UsageError(f"{as_of!r} is not {wanted}") from error
     if isinstance(as_of, datetime):
-        return as_of.astimezone(UTC)
+        try:
+            return as_of.astimezone(UTC)
+        except (OverflowError, ValueError, OSError) as error:  # within a day of the first or the last there is
+            raise UsageError(f"the time {as_of} is out of range") from error
     if isinstance(as_of, int) and as_of < 0:
         raise UsageError(f"there is no version {as_of}: they count from 0")
     return as_of

@@ -6,6 +6,7 @@ settings are locked before it is looked at, it must be one SELECT, and it is int
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,8 @@ from tunedb.errors import NotFoundError, UsageError, first_line
 from tunedb.records import SqlResult
 from tunedb.store.schema import TABLES
 
+# A query that asks which tables there are names none of them, or not all.
+_ASKS_FOR_TABLES = re.compile(r"\b(show|describe|summarize|information_schema|duckdb_\w+|pg_\w+|sqlite_\w+)\b", re.I)
 _LOCKS = (
     "SET enable_external_access = false",
     "SET python_enable_replacements = false",
@@ -41,11 +44,12 @@ def run_sql(read: Callable[[str], object], query: str, limit_secs: float) -> Sql
     database = duckdb.connect(":memory:")
     try:
         _check_form(query)
+        asks_for_tables = _ASKS_FOR_TABLES.search(query) is not None
         for table in TABLES:
             name = table.name
-            if name in query.lower():  # a table that is not named costs nothing
-                database.register(f"stored_{name}", read(name))
-                database.execute(f"CREATE VIEW {name} AS SELECT DISTINCT ON ({table.key}) * FROM stored_{name}")
+            if asks_for_tables or name in query.lower():  # a table that is not named costs nothing
+                stored = database.from_arrow(read(name))
+                stored.query("stored", f"SELECT DISTINCT ON ({table.key}) * FROM stored").create_view(name)
         for lock in _LOCKS:
             database.execute(lock)
         return _within(database, query, limit_secs)
@@ -80,7 +84,26 @@ def _within(database: Any, query: str, limit_secs: float) -> SqlResult:
     try:
         # By way of Arrow: DuckDB's own way from a time with a zone to Python needs another package.
         table = database.sql(query).to_arrow_table()
-        columns = [column.to_pylist() for column in table.columns]
+        columns = [_values(database, column) for column in table.columns]
         return SqlResult(tuple(table.column_names), list(zip(*columns, strict=True)))
     finally:
         timer.cancel()
+
+
+def _values(database: Any, column: Any) -> list[Any]:
+    """A column's values in Python; times that Python does not have (infinity, the year 20000) as texts."""
+    try:
+        return list(column.to_pylist())
+    except (OverflowError, ValueError):
+        pass
+    import pyarrow as pa
+
+    texts = database.from_arrow(pa.table({"found": column})).project("CAST(found AS VARCHAR)").fetchall()
+    return [_value(scalar, text) for scalar, (text,) in zip(column, texts, strict=True)]
+
+
+def _value(scalar: Any, text: str) -> Any:
+    try:
+        return scalar.as_py()
+    except (OverflowError, ValueError):
+        return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from tests.tunedb.samples import AROUND, WORKLOAD, failed, trial
 from tunedb import Store, open_store
 from tunedb.errors import NotFoundError, UsageError
+from tunedb.store.schema import TABLES
 
 
 @pytest.fixture(params=["memory", "delta"])
@@ -121,3 +123,31 @@ def test_times_come_with_their_zone(store: Store) -> None:
     measured = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
     store.append([trial(9, measured_at=measured)])
     assert store.sql("SELECT max(measured_at) FROM trials").rows == [(measured,)]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["SHOW TABLES", "show tables;", "SELECT table_name FROM information_schema.tables", "SHOW TABLES FROM main"],
+)
+def test_which_tables_there_are(store: Store, query: str) -> None:
+    assert sorted(name for (name,) in store.sql(query).rows) == sorted(table.name for table in TABLES)
+
+
+@pytest.mark.parametrize("query", ["DESCRIBE", "SHOW ALL TABLES"])
+def test_tables_and_their_columns(store: Store, query: str) -> None:
+    result = store.sql(query)
+    names, columns = (result.columns.index(name) for name in ("name", "column_names"))
+    assert {row[names]: list(row[columns]) for row in result.rows} == {
+        table.name: list(table.columns) for table in TABLES
+    }
+
+
+@pytest.mark.parametrize("moment", ["infinity", "-infinity", "20000-01-01", "4000-01-01 (BC)"])
+@pytest.mark.parametrize("kind", ["DATE", "TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMP_S", "TIMESTAMP_MS"])
+def test_times_that_python_does_not_have_are_texts(store: Store, kind: str, moment: str) -> None:
+    query = f"SELECT '{moment}'::{kind} AS odd, '2020-01-01'::{kind} AS good, ['{moment}'::{kind}] AS listed"
+    ((odd, good, listed),) = store.sql(query).rows
+    assert isinstance(odd, str)
+    assert odd.startswith(moment.partition(" ")[0])
+    assert moment.partition(" ")[0] in listed
+    assert isinstance(good, date)

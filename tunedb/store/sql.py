@@ -49,7 +49,9 @@ def run_sql(read: Callable[[str], object], query: str, limit_secs: float) -> Sql
             name = table.name
             if asks_for_tables or name in query.lower():  # a table that is not named costs nothing
                 stored = database.from_arrow(read(name))
-                stored.query("stored", f"SELECT DISTINCT ON ({table.key}) * FROM stored").create_view(name)
+                view = stored.query("stored", f"SELECT DISTINCT ON ({table.key}) * FROM stored")
+                assert view is not None  # a SELECT has an answer
+                view.create_view(name)
         for lock in _LOCKS:
             database.execute(lock)
         return _within(database, query, limit_secs)

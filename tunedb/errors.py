@@ -5,6 +5,7 @@
     |-- NotFoundError (LookupError)        no such workload, target, trial, model or store
     |   `-- AmbiguousPrefixError           a hash prefix that fits more than one thing
     |-- BadInputError (ValueError)         a file or record that cannot be read
+    |   `-- DamagedError                   a file or archive that is cut off, or does not hold what its checksums say
     |-- StoreError (OSError)               the store cannot be opened, read or written
     |   `-- StoreSchemaError               the store was written by another schema version
     |-- ModelError (ValueError)            a saved cost model is missing a part, foreign or tampered with
@@ -64,6 +65,21 @@ class AmbiguousPrefixError(NotFoundError):
 
 class BadInputError(TunedbError, ValueError):
     """A file or record cannot be read; the message says what, where and why."""
+
+
+class DamagedError(BadInputError):
+    """A file or archive is cut off, or does not hold what its checksums say.
+
+    Args:
+        text: the message for the user.
+        good_bytes: how much of its content can be believed, from its beginning.
+        is_cut: whether nothing is wrong but that its end is missing.
+    """
+
+    def __init__(self, text: str = "", *, good_bytes: int = 0, is_cut: bool = False) -> None:
+        super().__init__(text)
+        self.good_bytes = good_bytes
+        self.is_cut = is_cut
 
 
 class StoreError(TunedbError, OSError):

@@ -23,6 +23,7 @@ SUMMARY = "Read tuning logs into the store"
 EXAMPLES = ("tunedb ingest data", 'tunedb ingest tuning_logs/ more.tar.xz --hardware "Apple M1 Ultra"')
 
 _NAMED_REJECTIONS = 20
+_NAMED_SKIPPED = 5  # of each reason
 _STDIN = Path("-")
 
 
@@ -38,6 +39,12 @@ def command(
             "--hardware", metavar="NAME", autocompletion=hardware, help="The machine that the logs were measured on."
         ),
     ] = None,
+    salvage: Annotated[
+        bool,
+        typer.Option(
+            "--salvage", help="Store what precedes the damage of a file or archive that is damaged or cut off."
+        ),
+    ] = False,
 ) -> None:
     """Read logs of MetaSchedule, AutoTVM and Ansor into the store; what is there already is not added again."""
     from tunedb.errors import NotFoundError
@@ -55,6 +62,7 @@ def command(
             store,
             [sys.stdin.buffer if path == _STDIN else path for path in paths],
             hardware=machine,
+            salvage=salvage,
             on_progress=lambda event: run.progress.step(event.records, None, f"records  {event.uri}"),
         )
         for line in rejection_lines(report.rejected, report.num_rejected):
@@ -105,4 +113,19 @@ def answer(report: IngestReport, store_url: str) -> Answer:
             f"{count(report.unknown_machines, 'log')} {'does' if report.unknown_machines == 1 else 'do'} not tell the "
             "machine: each has an unknown one of its own; name it with --hardware, or later with `tunedb relabel`"
         )
-    return Answer(reports.ingested(report, store_url), text)
+    return Answer(reports.ingested(report, store_url), [*text, *skipped_lines(report)])
+
+
+def skipped_lines(report: IngestReport) -> list[str]:
+    """What was passed over, a line each reason, with some of the files that it is the reason for."""
+    from tunedb.units import count
+
+    by_reason: dict[str, list[str]] = {}
+    for row in report.skipped:
+        by_reason.setdefault(row.reason, []).append(row.uri)
+    lines = []
+    for reason, uris in by_reason.items():
+        more = f", and {len(uris) - _NAMED_SKIPPED:,} more" if len(uris) > _NAMED_SKIPPED else ""
+        lines.append(f"skipped {count(len(uris), 'file')} ({reason}): {', '.join(uris[:_NAMED_SKIPPED])}{more}")
+    rest = report.skipped_files - len(report.skipped)
+    return [*lines, f"skipped {count(rest, 'more file')}"] if rest else lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 
@@ -31,7 +32,7 @@ def test_bad_input_is_named_and_the_rest_is_stored(run, run_json, logs, tmp_path
     shutil.copytree(logs / "znver5-1core" / "NRM-1", folder / "NRM-1")
     records = folder / "NRM-1" / "database_tuning_record.json"
     lines = records.read_bytes().splitlines()
-    lines[3:3] = [b"null", b"", lines[0][: len(lines[0]) // 2], b"\xff\xfe"]
+    lines[3:3] = [b"null", b"{}", lines[0][: len(lines[0]) // 2], b"\xff\xfe"]
     records.write_bytes(b"\n".join(lines) + b"\n")
 
     result = run("ingest", folder, "--store", tmp_path / "store")
@@ -154,3 +155,29 @@ def test_an_ambiguous_prefix_names_the_choices(run, run_json, store):
     result = run("best", shared, "--store", store)
     assert result.exit_code == 3
     assert "fits" in result.stderr
+
+
+def test_what_is_skipped_is_named(run, run_json, logs, tmp_path):
+    folder = tmp_path / "logs"
+    shutil.copytree(logs / "znver5-1core" / "NRM-1", folder / "NRM-1")
+    for number in range(8):
+        (folder / f"notes{number}.md").write_text("no log")
+    result = run("ingest", folder, "--store", tmp_path / "store")
+    assert result.exit_code == 0
+    assert f"skipped 8 files (not a tuning log): {folder}/notes0.md, " in result.stdout
+    assert "and 3 more" in result.stdout
+    document = run_json("ingest", folder, "--store", tmp_path / "store")
+    assert document["skipped_files"] == len(document["skipped"]) == 8
+    assert document["skipped"][0] == {"uri": f"{folder}/notes0.md", "reason": "not a tuning log"}
+
+
+def test_salvage(run, run_json, logs, tmp_path):
+    whole = (logs / "znver5-1core" / "NRM-1" / "database_tuning_record.json").read_bytes()
+    path = tmp_path / "database_tuning_record.json.gz"
+    path.write_bytes(gzip.compress(whole)[:-9])
+    refused = run("ingest", path, "--store", tmp_path / "store")
+    assert refused.exit_code == 4
+    assert "nothing of it is stored (--salvage stores what precedes it)" in refused.stderr
+    assert run_json("stats", "--store", tmp_path / "store")["trials"] == 0
+    assert run("ingest", path, "--salvage", "--store", tmp_path / "store").exit_code == 4
+    assert run_json("stats", "--store", tmp_path / "store")["trials"] > 30

@@ -25,6 +25,7 @@ def ingested(report: IngestReport, store_url: str) -> Document:
         "rejected": report.num_rejected,
         "skipped_files": report.skipped_files,
         "unknown_machines": report.unknown_machines,
+        "skipped": [{"uri": row.uri, "reason": row.reason} for row in report.skipped],
         "formats": [
             {
                 "format": row.format,

@@ -1,30 +1,71 @@
-"""The bytes of logs as streams: files in folders, compressed ones, and members of tar archives."""
+"""The files of folders, tar and zip archives as streams of text or bytes, whatever compresses them."""
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
-import lzma
+import struct
 import tarfile
-import zlib
+import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Self, cast
 
 from typing_extensions import override
 
-from tunedb.errors import BadInputError
+from tunedb.errors import BadInputError, DamagedError
 from tunedb.ingest.formats.detect import HEAD_BYTES, plain_name
+from tunedb.ingest.lines import as_utf8
+from tunedb.ingest.names import written
+from tunedb.ingest.unpack import MAGIC_BYTES, READ_ERRORS, Unpacked, compression_of, reason_of
 
-MAX_LINE_BYTES = 64 << 20
-_READ_BYTES = 1 << 16  # damage in a compressed file takes a whole read
 _BLOCK_BYTES = 1 << 20
-# What reading a damaged file may raise: the file system, the decompressors, and Arrow's (a ValueError).
-READ_ERRORS = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, tarfile.TarError)
+_LOCAL_HEADER = struct.Struct("<4s3H16s2H")  # of a zip member: magic, version, flags, method, ..., lengths
+_IS_ENCRYPTED, _IS_UTF8 = 0x1, 0x800  # flags of a zip member
+
+
+class _Limited(io.RawIOBase):
+    """The first bytes of a stream."""
+
+    def __init__(self, stream: io.BufferedReader, limit: int) -> None:
+        super().__init__()
+        self._stream, self._left = stream, limit
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def readinto(self, buffer: Any) -> int:
+        piece = self._stream.read1(min(len(buffer), self._left)) if self._left else b""
+        buffer[: len(piece)] = piece
+        self._left -= len(piece)
+        return len(piece)
+
+
+def _limited(stream: io.BufferedReader, limit: int | None) -> io.BufferedReader:
+    if limit is None:
+        return stream
+    return io.BufferedReader(cast(io.RawIOBase, _Limited(stream, limit)), HEAD_BYTES)
+
+
+def unpacked(raw: BinaryIO) -> tuple[io.BufferedReader, Unpacked | None]:
+    """Decompresses a stream.
+
+    Args:
+        raw: the stream of a file, compressed in any of the known ways, which its first bytes say, or not at all.
+
+    Returns:
+        The stream of its content, and what decompresses it; None if it is not compressed.
+    """
+    buffered: io.BufferedReader = io.BufferedReader(cast(io.RawIOBase, raw), HEAD_BYTES)
+    kind = compression_of(buffered.peek(MAGIC_BYTES))
+    if not kind:
+        return buffered, None
+    content = Unpacked(cast(BinaryIO, buffered), kind)
+    return io.BufferedReader(cast(io.RawIOBase, content), HEAD_BYTES), content
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +75,47 @@ class LogFile:
     uri: str  # for people and sources: "logs/a.tar.gz!x/database_workload.json"
     name: str  # within its container, without a compression's suffix
     open_raw: Callable[[], BinaryIO]
+    is_summed: bool = False  # whether reading it to its end compares a checksum, though it is not compressed itself
 
     @contextmanager
-    def open(self) -> Iterator[io.BufferedReader]:
+    def open(self, limit: int | None = None) -> Iterator[io.BufferedReader]:
+        """Opens the file.
+
+        Args:
+            limit: how many of its bytes, decompressed, are read; all by default.
+
+        Yields:
+            Its bytes, decompressed; text as UTF-8.
+
+        Raises:
+            BadInputError: the file cannot be opened.
+        """
+        with self.open_unpacked() as (stream, _):
+            yield as_utf8(_limited(stream, limit), is_cut=limit is not None)
+
+    @contextmanager
+    def open_unpacked(self) -> Iterator[tuple[io.BufferedReader, Unpacked | None]]:
         """Opens the file.
 
         Yields:
-            Its bytes, decompressed.
+            Its bytes, decompressed, and what decompresses them; None if it is not compressed.
 
         Raises:
             BadInputError: the file cannot be opened.
         """
         try:
             raw = self.open_raw()
-        except READ_ERRORS as error:
-            raise BadInputError(f"cannot be opened: {_reason(error)}") from error
+        except (*READ_ERRORS, RuntimeError, NotImplementedError) as error:  # the last two: zip's encryption and methods
+            raise BadInputError(f"cannot be opened: {reason_of(error)}") from error
         try:
             try:
-                stream = decompressed(raw)
+                stream, content = unpacked(raw)
+                stream.peek(1)
             except READ_ERRORS as error:
-                raise BadInputError(f"cannot be read: {_reason(error)}") from error
-            yield stream
+                if isinstance(error, BadInputError):
+                    raise
+                raise BadInputError(f"cannot be read: {reason_of(error)}") from error
+            yield stream, content
         finally:
             raw.close()
 
@@ -75,8 +136,14 @@ class Container(ABC):
             One file after the other.
 
         Raises:
-            BadInputError: the container itself is damaged from here on.
+            BadInputError: the container itself is damaged. That of an archive may come after its last file: nothing
+                that was in it can be believed then but what the error says.
         """
+
+    def up_to(self, good_bytes: int) -> Container:
+        """The container without what comes after so many bytes of its content."""
+        del good_bytes
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +159,7 @@ class Folder(Container):
         for path in self.paths:
             name = plain_name(path.relative_to(self.root).as_posix())
             if only is None or name in only:
-                yield LogFile(str(path), name, lambda path=path: path.open("rb"))  # type: ignore[misc]
+                yield LogFile(written(str(path)), name, lambda path=path: path.open("rb"))  # type: ignore[misc]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,26 +175,71 @@ class Single(Container):
             yield LogFile(self.uri, self.uri, lambda: self.path.open("rb"))
 
 
+class _Member(tarfile.TarInfo):
+    """A member whose header is believed only if its checksum holds. `tarfile` takes a bad one for the archive's end."""
+
+    @classmethod
+    @override
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> Self:
+        state = cast(Any, tarfile_)
+        place = state.offset
+        try:
+            member = super().fromtarfile(tarfile_)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            state.has_end = True
+            raise
+        except tarfile.EmptyHeaderError as error:  # type: ignore[attr-defined]
+            if getattr(state, "has_end", False):
+                raise
+            raise DamagedError("the archive is cut off", good_bytes=place, is_cut=True) from error
+        except tarfile.HeaderError as error:
+            is_cut = isinstance(error, tarfile.TruncatedHeaderError)  # type: ignore[attr-defined]
+            what = "is cut off" if is_cut else f"has a damaged header at byte {place:,} ({error})"
+            raise DamagedError(f"the archive {what}", good_bytes=place, is_cut=is_cut) from error
+        state.has_end = False
+        return member
+
+
 @dataclass(frozen=True, slots=True)
 class Tar(Container):
-    """Members of a tar archive, compressed or not, read in one pass."""
+    """Members of a tar archive, compressed or not, read in one pass. What follows its end is read as one more."""
 
     uri: str
     path: Path
+    limit: int | None = None  # how much of its content is read
 
     @override
     def files(self, only: Collection[str] | None = None) -> Iterator[LogFile]:
         try:
-            with self.path.open("rb") as raw, tarfile.open(fileobj=decompressed(raw), mode="r|") as archive:
-                for member in archive:
-                    name = plain_name(member.name)
-                    if member.isfile() and (only is None or name in only):
-                        yield LogFile(f"{self.uri}!{member.name}", name, _opener(archive, member))
+            yield from self._files(only)
         except READ_ERRORS as error:
-            raise BadInputError(f"the archive cannot be read on: {_reason(error)}") from error
+            if self.limit is None:
+                if isinstance(error, BadInputError):
+                    raise
+                raise DamagedError(f"the archive cannot be read: {reason_of(error)}") from error
+
+    def _files(self, only: Collection[str] | None) -> Iterator[LogFile]:
+        with self.path.open("rb") as raw:
+            content = _limited(unpacked(raw)[0], self.limit)
+            with tarfile.open(fileobj=content, mode="r|", tarinfo=_Member, ignore_zeros=True) as archive:
+                try:
+                    for member in archive:
+                        name = plain_name(member.name)
+                        if member.isfile() and (only is None or name in only):
+                            uri = f"{written(self.uri)}!{written(member.name)}"
+                            yield LogFile(uri, name, _tar_opener(archive, member))
+                except tarfile.ReadError as error:  # within a member
+                    place = cast(Any, archive.fileobj).pos
+                    raise DamagedError("the archive is cut off", good_bytes=place, is_cut=True) from error
+            while content.read1(_BLOCK_BYTES):  # the compressed stream's checksum comes last
+                pass
+
+    @override
+    def up_to(self, good_bytes: int) -> Container:
+        return Tar(self.uri, self.path, good_bytes)
 
 
-def _opener(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Callable[[], BinaryIO]:
+def _tar_opener(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Callable[[], BinaryIO]:
     def open_member() -> BinaryIO:
         stream = archive.extractfile(member)
         if stream is None:
@@ -137,98 +249,51 @@ def _opener(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Callable[[], B
     return open_member
 
 
-def decompressed(raw: BinaryIO) -> io.BufferedReader:
-    """Decompresses a stream.
+@dataclass(frozen=True, slots=True)
+class Zip(Container):
+    """Members of a zip archive."""
 
-    Args:
-        raw: the stream of a file, compressed in any of the known ways, which its first bytes say, or not at all.
+    uri: str
+    path: Path
 
-    Returns:
-        The stream of its content.
-    """
-    buffered: io.BufferedReader = io.BufferedReader(cast(io.RawIOBase, raw), HEAD_BYTES)
-    magic = buffered.peek(6)[:6]
-    opened: Any
-    if magic.startswith(b"\x1f\x8b"):
-        opened = gzip.GzipFile(fileobj=buffered)
-    elif magic.startswith(b"\xfd7zXZ\x00"):
-        opened = lzma.LZMAFile(buffered)  # noqa: SIM115 - the caller closes what is below it
-    elif magic.startswith(b"BZh"):
-        opened = bz2.BZ2File(buffered)
-    elif magic.startswith(b"\x28\xb5\x2f\xfd"):
-        import pyarrow as pa
-
-        opened = pa.CompressedInputStream(pa.PythonFile(buffered, mode="r"), "zstd")
-    else:
-        return buffered
-    return io.BufferedReader(opened, HEAD_BYTES)
-
-
-def numbered_lines(stream: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
-    """Reads a stream line by line.
-
-    Args:
-        stream: the stream of a decompressed file.
-
-    Yields:
-        The number of a line, from 1, and the line without its end.
-
-    Raises:
-        BadInputError: the stream is damaged from here on. The lines before it were good.
-    """
-    number = 0
-    while True:
+    @override
+    def files(self, only: Collection[str] | None = None) -> Iterator[LogFile]:
         try:
-            line = stream.readline(MAX_LINE_BYTES)
-            if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
-                line = line[:HEAD_BYTES] + b"..."  # no longer JSON: the reader will say so
-                while (rest := stream.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
-                    pass
-        except READ_ERRORS as error:
-            raise BadInputError(f"cannot be read on after line {number}: {_reason(error)}") from error
-        if not line:
-            return
-        number += 1
-        yield number, line
+            with self.path.open("rb") as raw, zipfile.ZipFile(raw) as archive:
+                for member in archive.infolist():
+                    _check_directory(raw, member)
+                for member in archive.infolist():
+                    full = _zip_name(member)
+                    name = plain_name(full)
+                    if not member.is_dir() and (only is None or name in only):
+                        uri = f"{written(self.uri)}!{written(full)}"
+                        yield LogFile(uri, name, _zip_opener(archive, member), is_summed=True)
+        except BadInputError:
+            raise
+        except (*READ_ERRORS, struct.error, NotImplementedError) as error:
+            raise DamagedError(f"the archive cannot be read: {reason_of(error)}") from error
 
 
-def line_blocks(stream: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
-    """Reads a stream in blocks of whole lines.
-
-    Args:
-        stream: the stream of a decompressed file.
-
-    Yields:
-        The number of a block's first line, from 1, and the block.
-
-    Raises:
-        BadInputError: the stream is damaged from here on. The lines before it were good, and given.
-    """
-    first, pieces, size, damage, ended = 1, list[bytes](), 0, "", False
-    while not ended:
-        piece = b""
-        try:
-            piece = stream.read1(_READ_BYTES)
-        except READ_ERRORS as error:
-            damage = _reason(error)
-        ended = not piece
-        pieces.append(piece)
-        size += len(piece)
-        if size < _BLOCK_BYTES and not ended:
-            continue
-        block = b"".join(pieces)
-        end = len(block) if ended and not damage else block.rfind(b"\n") + 1
-        rest = block[end:]
-        if len(rest) > MAX_LINE_BYTES:
-            rest = rest[:HEAD_BYTES] + b"\0"  # no longer JSON: the reader will say so
-        pieces, size = [rest], 0
-        if end:
-            yield first, block[:end]
-            first += block.count(b"\n", 0, end)
-    if damage:
-        raise BadInputError(f"cannot be read on after line {first - 1}: {damage}")
+def _check_directory(raw: BinaryIO, member: zipfile.ZipInfo) -> None:
+    """Whether a member's own header says what the archive's directory says: that has no checksum."""
+    raw.seek(member.header_offset)
+    magic, _, flags, method, _, length, _ = _LOCAL_HEADER.unpack(raw.read(_LOCAL_HEADER.size))
+    name = raw.read(length).decode("utf-8" if flags & _IS_UTF8 else "cp437")
+    if (magic, flags, method, name) != (b"PK\3\4", member.flag_bits, member.compress_type, member.orig_filename):
+        raise DamagedError(f"the archive's directory does not fit its members ({written(member.filename)})")
 
 
-def _reason(error: BaseException) -> str:
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return (text or type(error).__name__).splitlines()[0]
+def _zip_name(member: zipfile.ZipInfo) -> str:
+    """A member's name. Without the flag for UTF-8 it is of any encoding, and `zipfile` reads it as code page 437."""
+    if member.flag_bits & _IS_UTF8:
+        return member.filename
+    return member.filename.encode("cp437", "replace").decode("utf-8", "surrogateescape")
+
+
+def _zip_opener(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Callable[[], BinaryIO]:
+    def open_member() -> BinaryIO:
+        if member.flag_bits & _IS_ENCRYPTED:
+            raise OSError("it is encrypted")
+        return cast(BinaryIO, archive.open(member))
+
+    return open_member

@@ -10,9 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from tunedb.errors import BadInputError
-from tunedb.ingest.archives import READ_ERRORS, Container, Folder, Single, Tar, decompressed
-from tunedb.ingest.formats.detect import COMPRESSED_SUFFIXES, Format, detect, partner_name, plain_name
+from tunedb.ingest.archives import Container, Folder, Single, Tar, Zip, unpacked
+from tunedb.ingest.formats.detect import (
+    COMPRESSED_SUFFIXES,
+    TAR_SUFFIXES,
+    ZIP_SUFFIX,
+    Format,
+    detect,
+    partner_name,
+    plain_name,
+)
+from tunedb.ingest.names import written
+from tunedb.ingest.unpack import READ_ERRORS
 from tunedb.records import Rejected
 
 _COPIED_BYTES = 1 << 20
@@ -25,6 +34,7 @@ class Found:
     container: Container
     explicit: frozenset[str] = frozenset()  # names; a file that is no log is an error only among these
     expects_logs: bool = True  # whether it is an error if it has none
+    is_one_of_many: bool = False  # whether it is an archive that was found in a folder
 
 
 STDIN = "<stdin>"
@@ -49,7 +59,7 @@ def find(paths: Iterable[str | Path | BinaryIO]) -> Iterator[Found | Rejected]:
                 spooled = Path(folder, "stdin")
                 with spooled.open("wb") as out:
                     shutil.copyfileobj(given, out, _COPIED_BYTES)
-                container = Tar(STDIN, spooled) if _is_tar(spooled) else Single(STDIN, spooled)
+                container = _archive(spooled, STDIN) or Single(STDIN, spooled)
                 yield Found(container, frozenset([STDIN]))
             continue
         path = Path(given)
@@ -59,16 +69,16 @@ def find(paths: Iterable[str | Path | BinaryIO]) -> Iterator[Found | Rejected]:
             singles.setdefault(path.parent, []).append(path)
         else:
             reason = "neither a file nor a folder" if path.exists() else "there is no such file or folder"
-            yield Rejected(str(given), 0, reason)
+            yield Rejected(written(str(given)), 0, reason)
     for parent, files in singles.items():
-        archives = [file for file in files if _is_tar(file)]
-        yield from (Found(Tar(str(file), file)) for file in archives)
+        archives = {file: archive for file in files if (archive := _archive(file, written(str(file))))}
+        yield from map(Found, archives.values())
         rest = [file for file in files if file not in archives]
         if rest:
             together = sorted({*rest, *(partner for file in rest for partner in _partners(file))})
             names = frozenset(plain_name(file.name) for file in rest)
             yield Found(
-                Folder(str(parent), parent, tuple(together)), names, expects_logs=False
+                Folder(written(str(parent)), parent, tuple(together)), names, expects_logs=False
             )  # each that is none is named
 
 
@@ -78,13 +88,14 @@ def _walk(root: Path) -> Iterator[Found | Rejected]:
     for folder, subfolders, names in os.walk(root, onerror=problems.append):
         subfolders.sort()
         files.extend(path for path in (Path(folder, name) for name in sorted(names)) if path.is_file())
-    archives = [file for file in files if _is_tar(file)]
-    listed = set(archives)
-    yield from (
-        Rejected(str(problem.filename), 0, f"the folder cannot be read: {problem.strerror}") for problem in problems
-    )
-    yield from (Found(Tar(str(file), file), expects_logs=False) for file in archives)
-    yield Found(Folder(str(root), root, tuple(file for file in files if file not in listed)), expects_logs=not archives)
+    archives = {file: archive for file in files if (archive := _archive(file, written(str(file))))}
+    for problem in problems:
+        reason = f"the folder cannot be read: {problem.strerror}"
+        yield Rejected(written(str(problem.filename)), 0, reason)
+    for archive in archives.values():
+        yield Found(archive, expects_logs=False, is_one_of_many=True)
+    rest = tuple(file for file in files if file not in archives)
+    yield Found(Folder(written(str(root)), root, rest), expects_logs=not archives)
 
 
 def _partners(file: Path) -> Iterator[Path]:
@@ -94,10 +105,15 @@ def _partners(file: Path) -> Iterator[Path]:
         yield from (candidate for candidate in candidates if candidate.is_file())
 
 
-def _is_tar(file: Path) -> bool:
-    """Whether a file is a tar archive by its content; False where it cannot be read, which is found out later."""
+def _archive(file: Path, uri: str) -> Container | None:
+    """The archive that a file is by its content, or says that it is by its name; None if it is none."""
+    if file.name.lower().endswith(TAR_SUFFIXES):
+        return Tar(uri, file)
+    if file.name.lower().endswith(ZIP_SUFFIX):
+        return Zip(uri, file)
     try:
         with file.open("rb") as raw:
-            return detect("", decompressed(raw).peek(512)[:512]) is Format.TAR
-    except (*READ_ERRORS, BadInputError):
-        return False
+            form = detect("", unpacked(raw)[0].peek(512)[:512])
+    except READ_ERRORS:  # it is told when the file is read
+        return None
+    return {Format.TAR: Tar(uri, file), Format.ZIP: Zip(uri, file)}.get(form)

@@ -1,28 +1,32 @@
 """The ingest: reads files, folders and archives into a store, in batches, whatever is wrong with some of them.
 
-What cannot be read is named, counted and quarantined; everything good around it is stored. A container is read twice:
-first its workload files, then its record files, because records refer to workloads by line number and an archive
-brings them in any order. Memory does not grow with the logs.
+What cannot be read is named, counted and quarantined; everything good around it is stored. A container is read three
+times: to look at what is in it and compare checksums; then its workload files; then its record files, because records
+refer to workloads by line number and an archive brings them in any order. Memory does not grow with the logs.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from io import BufferedReader
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import dropwhile
 from pathlib import Path
 from typing import BinaryIO
 
 from tunedb import identity
 from tunedb.errors import BadInputError
-from tunedb.ingest.archives import READ_ERRORS, Container, LogFile, line_blocks, numbered_lines
+from tunedb.ingest.archives import Container, LogFile
 from tunedb.ingest.chunks import Chunk, RecordFile
-from tunedb.ingest.formats.detect import HEAD_BYTES, RECORD_FORMATS, Format, detect, partner_name
-from tunedb.ingest.formats.metaschedule import KEPT_BYTES, ListedWorkload, listed, read_workload
+from tunedb.ingest.formats.detect import ARCHIVES, HEAD_BYTES, RECORD_FORMATS, Format, partner_name
+from tunedb.ingest.formats.metaschedule import KEPT_BYTES, listed, read_workload
+from tunedb.ingest.lines import line_blocks, numbered_lines
 from tunedb.ingest.parallel import ParallelParser
 from tunedb.ingest.paths import Found, find
-from tunedb.ingest.report import FileReport, IngestProgress, IngestReport
+from tunedb.ingest.programs import Programs
+from tunedb.ingest.report import LISTED, FileReport, IngestProgress, IngestReport
+from tunedb.ingest.survey import Seen, Survey, survey
 from tunedb.machine.hardware import UNKNOWN, unknown_machine
 from tunedb.records import Hardware, Module, Rejected, Workload
 from tunedb.store.batch import Batch
@@ -33,8 +37,8 @@ __all__ = ["FileReport", "IngestProgress", "IngestReport", "ingest"]
 _LOG = logging.getLogger(__name__)
 _BATCH_ROWS = 16_384
 _BATCH_BYTES = 64 << 20
-_REPORTED = 1000  # rejections listed in the report; all are counted and quarantined
-_Refs = list[ListedWorkload | None]  # of each line of a workload file
+_INDEX = re.compile(rb"\s*\[\s*(\d{1,9})\s*,")
+_ARCHIVE = "archive"  # the format of a file report of what is no log itself
 
 
 def ingest(
@@ -42,16 +46,21 @@ def ingest(
     paths: Iterable[str | Path | BinaryIO],
     *,
     hardware: Hardware | None = None,
+    salvage: bool = False,
     on_progress: Callable[[IngestProgress], None] | None = None,
 ) -> IngestReport:
     """Reads logs into a store. Doing it again adds nothing.
 
+    Nothing of a compressed file or archive is stored before its checksums hold.
+
     Args:
         store: the store that the records are added to.
-        paths: the files (plain, .gz, .xz, .zst, .bz2), tar archives of them, and folders, recursively; or a stream of
-            what a file may hold, such as `sys.stdin.buffer`.
+        paths: the files (plain, .gz, .xz, .zst, .bz2), tar and zip archives of them, and folders, recursively; or a
+            stream of what a file may hold, such as `sys.stdin.buffer`.
         hardware: the machine that the trials were measured on. By default it is unknown, as logs do not say: each log
             then has an unknown machine of its own, and trials of two are never pooled.
+        salvage: whether to store what precedes the damage of a file or archive that is cut off or damaged; the source
+            of such trials says `"salvaged": true` in its detail.
         on_progress: called after every batch and file with how far the ingest is.
 
     Returns:
@@ -60,7 +69,7 @@ def ingest(
     Raises:
         StoreError: the store cannot be written. What was committed before stays.
     """
-    run = _Ingest(store, None if hardware == UNKNOWN else hardware, on_progress)
+    run = _Ingest(store, None if hardware == UNKNOWN else hardware, on_progress, salvage=salvage)
     try:
         for found in find(paths):
             if isinstance(found, Rejected):
@@ -78,12 +87,18 @@ def ingest(
 
 class _Ingest:
     def __init__(
-        self, store: Store, hardware: Hardware | None, on_progress: Callable[[IngestProgress], None] | None
+        self,
+        store: Store,
+        hardware: Hardware | None,
+        on_progress: Callable[[IngestProgress], None] | None,
+        *,
+        salvage: bool,
     ) -> None:
         self.report = IngestReport()
         self._store = store
         self._hardware = hardware
         self._on_progress = on_progress
+        self._salvage = salvage
         self._machines = {row.name: row.hardware_id for row in store.hardware()}
         self._batch = self._new_batch()
         self._bytes = 0
@@ -93,98 +108,98 @@ class _Ingest:
 
     def container(self, found: Found) -> None:
         """Reads all logs of a container."""
-        container = found.container
-        refs: dict[str, _Refs] = {}
-        records: dict[str, Format] = {}
-        others = 0
-        try:
-            for file in container.files():
-                form = self._first_pass(file, refs, explicit=file.name in found.explicit)
-                if form in RECORD_FORMATS:
-                    records[file.name] = form
-                elif form is not None and form is not Format.WORKLOADS:
-                    others += 1
-        except BadInputError as error:
-            self.reject(Rejected(container.uri, 0, str(error)))
-            others += 1
-        if records:
-            self._records(container, records, refs)
-        elif found.expects_logs and not refs and not others:
-            self.reject(Rejected(container.uri, 0, "no tuning logs here"))
+        look = survey(found.container, salvage=self._salvage)
+        if look.fault:
+            self.reject(Rejected(found.container.uri, 0, look.fault), FileReport(found.container.uri, _ARCHIVE))
+        passed_over: list[Seen] = []
+        for seen in look.files:
+            explicit = seen.name in found.explicit
+            if seen.fault and (seen.is_log or explicit or seen.looks_like_a_log):
+                report = FileReport(seen.uri, seen.form.value) if seen.is_log else None
+                self.reject(Rejected(seen.uri, 0, seen.fault), report)
+            elif seen.form in ARCHIVES:
+                self.reject(Rejected(seen.uri, 0, "an archive within an archive"), FileReport(seen.uri, _ARCHIVE))
+            elif explicit and not seen.is_log:
+                self.reject(Rejected(seen.uri, 0, seen.otherwise, seen.head))
+            elif not seen.is_log:
+                passed_over.append(seen)
+        others = len(look.files) > len(passed_over) or bool(look.fault)
+        if found.is_one_of_many and passed_over and not others:
+            self.report.skip(found.container.uri, "an archive without tuning logs")
+        else:
+            for seen in passed_over:
+                self.report.skip(seen.uri, seen.fault or seen.otherwise)
+        if found.expects_logs and not others:
+            self.reject(Rejected(found.container.uri, 0, "no tuning logs here"))
+        self._logs(look)
 
-    def _records(self, container: Container, formats: Mapping[str, Format], refs: Mapping[str, _Refs]) -> None:
+    def _logs(self, look: Survey) -> None:
+        """Reads the logs of a container: workload files first, wherever they stand."""
+        good = {seen.uri: seen for seen in look.files if seen.is_log and seen.good_bytes != 0}
+        records = {seen.name for seen in good.values() if seen.form in RECORD_FORMATS}
+        workloads = {seen.name for seen in good.values()} - records
+        programs: dict[str, Programs] = {}
         try:
-            for file in container.files(only=formats):
-                partner = partner_name(file.name)
-                if partner not in refs:
-                    folder = file.name.rpartition("/")[0]
-                    beside = [name for name in refs if name.rpartition("/")[0] == folder]
-                    partner = beside[0] if not partner and len(beside) == 1 else ""
-                self._record_file(file, formats[file.name], refs.get(partner))
-        except BadInputError as error:
-            self.reject(Rejected(container.uri, 0, str(error)))
+            for file in look.container.files(only=workloads) if workloads else ():
+                if file.uri in good:
+                    programs[file.name] = self._workloads(file, good[file.uri])
+            broken = {seen.name for seen in look.files if seen.fault} - set(programs)
+            for file in look.container.files(only=records) if records else ():
+                if file.uri in good:
+                    self._record_file(look, file, good[file.uri], programs, broken)
+        except BadInputError as error:  # it was good when it was looked at
+            self.reject(Rejected(look.container.uri, 0, str(error)))
 
-    def _first_pass(self, file: LogFile, refs: dict[str, _Refs], *, explicit: bool) -> Format | None:
-        """Reads a workload file, and says what any other is; None when it is to be skipped."""
-        try:
-            with file.open() as stream:
-                try:
-                    head = stream.peek(HEAD_BYTES)
-                except READ_ERRORS as error:
-                    raise BadInputError(f"cannot be read: {error}") from error
-                form = detect(file.name, head)
-                if form is Format.WORKLOADS:
-                    refs[file.name] = self._workloads(file.uri, stream)
-                    return form
-        except BadInputError as error:
-            self.reject(Rejected(file.uri, 0, str(error)))
-            return Format.UNKNOWN
-        if form in RECORD_FORMATS:
-            return form
-        if form is Format.TAR:
-            self.reject(Rejected(file.uri, 0, "an archive within an archive"), FileReport(file.uri, form.value))
-            return form
-        if explicit:
-            self.reject(Rejected(file.uri, 0, "not a tuning log" if head else "an empty file", head[:KEPT_BYTES]))
-            return form
-        self.report.skipped_files += 1
-        return None
-
-    def _workloads(self, uri: str, stream: BufferedReader) -> _Refs:
-        refs: _Refs = []
-        report = FileReport(uri, Format.WORKLOADS.value)
+    def _workloads(self, file: LogFile, seen: Seen) -> Programs:
+        programs = Programs()
+        report = FileReport(file.uri, Format.WORKLOADS.value)
         self.report.files.append(report)
         try:
-            for number, line in numbered_lines(stream):
-                try:
-                    workload, module = read_workload(line)
-                except BadInputError as error:
-                    refs.append(None)
-                    report.rejected += 1
-                    self.reject(Rejected(uri, number, str(error), line[:KEPT_BYTES].rstrip(b"\r\n")))
-                    continue
-                refs.append(listed(workload, module))
-                report.workloads += 1
-                self._add_program(workload, module)
-                self._flush_if_full()
+            with file.open(seen.good_bytes) as stream:
+                for number, line in numbered_lines(stream, only_whole=seen.good_bytes is not None):
+                    if not line.strip():
+                        programs.add_blank()
+                        continue
+                    try:
+                        workload, module = read_workload(line)
+                    except BadInputError as error:
+                        programs.add(None)
+                        report.rejected += 1
+                        self.reject(Rejected(file.uri, number, str(error), line[:KEPT_BYTES].rstrip(b"\r\n")))
+                        continue
+                    programs.add(listed(workload, module))
+                    report.workloads += 1
+                    self._add_program(workload, module)
+                    self._flush_if_full()
         except BadInputError as error:
             report.rejected += 1
-            self.reject(Rejected(uri, 0, str(error)))
-        return refs
+            self.reject(Rejected(file.uri, 0, str(error)))
+        return programs
 
-    def _record_file(self, file: LogFile, form: Format, refs: _Refs | None) -> None:
-        source = identity.source(file.uri, form.value)
-        report = FileReport(file.uri, form.value)
+    def _record_file(
+        self, look: Survey, file: LogFile, seen: Seen, programs: Mapping[str, Programs], broken: Collection[str]
+    ) -> None:
+        report = FileReport(file.uri, seen.form.value)
         self.report.files.append(report)
+        partner, is_broken = _partner(file.name, programs, broken)
+        if is_broken and seen.form is Format.RECORDS and not self._salvage:
+            report.rejected += 1
+            reason = "its workload file cannot be read: nothing of it is stored"
+            self.reject(Rejected(file.uri, 0, reason))
+            return
+        refs = None if partner is None else partner.refs(lambda: _highest_index(look.container, file.name))
+        source = identity.source(file.uri, seen.form.value, seen.detail(is_salvaged=look.is_salvaged))
         self._reports[source.source_id] = report
         self._batch.sources.append(source)
         try:
-            with file.open() as stream:
-                lines = stream.peek(HEAD_BYTES).split(b"\n")
+            with file.open(seen.good_bytes) as stream:
+                given = stream.peek(HEAD_BYTES).split(b"\n")
+                lines = list(dropwhile(lambda line: not line.strip(), given)) or [b""]
                 machine, first = self._machine(report, lines)
                 head = lines[0].strip()
-                whole = RecordFile(file.uri, form, source.source_id, machine, refs or None, head, first)
-                chunks = (Chunk(whole, first, content) for first, content in line_blocks(stream))
+                whole = RecordFile(file.uri, seen.form, source.source_id, machine, refs or None, head, first)
+                blocks = line_blocks(stream, only_whole=seen.good_bytes is not None)
+                chunks = (Chunk(whole, first, content) for first, content in blocks)
                 for parsed in self._parser.parse(chunks):
                     report.records += len(parsed.trials)
                     report.rejected += len(parsed.rejected)
@@ -199,9 +214,9 @@ class _Ingest:
         except BadInputError as error:
             report.rejected += 1
             self.reject(Rejected(file.uri, 0, str(error)))
-        if form is Format.RECORDS and not refs and report.records:
+        if seen.form is Format.RECORDS and not refs and report.records:
             report.rejected += 1
-            state = "missing" if refs is None else "empty"
+            state = "damaged" if is_broken else "missing" if refs is None else "empty"
             self.reject(Rejected(file.uri, 0, f"its workload file is {state}: its trials are of unknown workloads"))
         self._tell(file.uri)
 
@@ -223,7 +238,7 @@ class _Ingest:
     def reject(self, rejected: Rejected, report: FileReport | None = None) -> None:
         """Takes note of bad input; with the report of a file that is rejected as a whole."""
         self.report.num_rejected += 1
-        if len(self._rejected) < _REPORTED:
+        if len(self._rejected) < LISTED:
             self._rejected.append(rejected)
             self.report.rejected = tuple(self._rejected)
         self._batch.rejected.append(rejected)
@@ -265,3 +280,27 @@ class _Ingest:
         if self._on_progress is not None:
             records = sum(file.records for file in self.report.files)
             self._on_progress(IngestProgress(uri, len(self.report.files), records, self.report.num_rejected))
+
+
+def _partner(name: str, programs: Mapping[str, Programs], broken: Collection[str]) -> tuple[Programs | None, bool]:
+    """The workload file of a record file, and whether there is one that cannot be read.
+
+    It is the one that MetaSchedule's custom names; if the custom says nothing, the only one in the same folder.
+    """
+    wanted = partner_name(name)
+    if wanted:
+        return programs.get(wanted), wanted in broken and wanted not in programs
+    folder = name.rpartition("/")[0]
+    beside = [row for other, row in programs.items() if other.rpartition("/")[0] == folder]
+    return (beside[0], False) if len(beside) == 1 else (None, False)
+
+
+def _highest_index(container: Container, name: str) -> int:
+    """The highest index of a workload in a record file; -1 if it has none."""
+    highest = -1
+    for file in container.files(only=[name]):
+        with file.open() as stream:
+            for _, line in numbered_lines(stream):
+                if (found := _INDEX.match(line)) is not None:
+                    highest = max(highest, int(found[1]))
+    return highest

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from tunedb.ingest.formats.detect import Format
 from tunedb.records import Rejected
 
+LISTED = 1000  # rejections, and files that were skipped; all are counted
+
 
 @dataclass(slots=True)
 class FileReport:
@@ -46,6 +48,14 @@ class IngestProgress:
     rejected: int
 
 
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file in a folder or archive that is no log, and nothing that was asked for."""
+
+    uri: str
+    reason: str
+
+
 @dataclass(slots=True)
 class IngestReport:
     """What an ingest did."""
@@ -53,7 +63,14 @@ class IngestReport:
     files: list[FileReport] = field(default_factory=list)
     rejected: tuple[Rejected, ...] = ()  # the first thousand
     num_rejected: int = 0
+    skipped: list[Skipped] = field(default_factory=list)  # the first thousand
     skipped_files: int = 0  # files in folders and archives that are no logs
+
+    def skip(self, uri: str, reason: str) -> None:
+        """Takes note of a file that is passed over."""
+        self.skipped_files += 1
+        if len(self.skipped) < LISTED:
+            self.skipped.append(Skipped(uri, reason))
 
     @property
     def records(self) -> int:

@@ -63,19 +63,8 @@ def test_tar_archives_are_streamed(tmp_path: Path, mode: str) -> None:
     assert ingest(MemoryStore(), [cut]).num_rejected > 0
 
 
-def test_a_damaged_compressed_file_gives_its_good_part(tmp_path: Path) -> None:
-    database(tmp_path, [record_line(number) for number in range(2000)])
-    path = tmp_path / RECORD_NAME
-    packed = gzip.compress(path.read_bytes())
-    path.unlink()
-    (tmp_path / f"{RECORD_NAME}.gz").write_bytes(packed[: len(packed) * 3 // 4])
-    report = ingest(MemoryStore(), [tmp_path])
-    assert 500 < report.added < 2000
-    assert "cannot be read on after line" in report.rejected[-1].reason
-
-
 def test_a_line_without_end_does_not_fill_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tunedb.ingest.archives.MAX_LINE_BYTES", 30_000)
+    monkeypatch.setattr("tunedb.ingest.lines.MAX_LINE_BYTES", 30_000)
     database(tmp_path, [record_line(0), b"[0,[[[" + b" " * 100_000, record_line(2)])
     report = ingest(MemoryStore(), [tmp_path])
     assert report.added == 2

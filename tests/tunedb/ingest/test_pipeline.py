@@ -91,7 +91,6 @@ def test_without_workloads_trials_are_kept_as_unknown(tmp_path: Path, state: str
     "bad",
     [
         b"garbage",
-        b"",
         b'["123","not base64!"]',
         b'["123","AAAA"]',
         b'["x","AAAA"]',
@@ -123,8 +122,8 @@ def test_many_records_in_many_batches(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_an_interrupt_keeps_what_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tunedb.ingest.archives._READ_BYTES", 64)
-    monkeypatch.setattr("tunedb.ingest.archives._BLOCK_BYTES", 64)
+    monkeypatch.setattr("tunedb.ingest.lines._READ_BYTES", 64)
+    monkeypatch.setattr("tunedb.ingest.lines._BLOCK_BYTES", 64)
     database(tmp_path, [record_line(number) for number in range(10)])
     from tunedb.ingest.formats import metaschedule
 

@@ -8,7 +8,20 @@ from pathlib import PurePosixPath
 
 HEAD_BYTES = 1 << 16
 _HEAD_LINES = 64
+_TEXT_BYTES = 512
 COMPRESSED_SUFFIXES = (".gz", ".xz", ".zst", ".bz2")
+TAR_SUFFIXES = (".tar", ".tgz", ".txz", ".tzst", ".tbz2", ".tbz", *(f".tar{suffix}" for suffix in COMPRESSED_SUFFIXES))
+ZIP_SUFFIX = ".zip"
+_WORDS = ("tuning_record", "database_workload")
+_FOREIGN = {
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"Rar!\x1a\x07": "a RAR archive",
+    b"\x04\x22\x4d\x18": "compressed by LZ4",
+    b"LZIP\x01": "compressed by lzip",
+    b"\x1f\x9d": "compressed by compress (.Z)",
+    b"\x89LZO\0": "compressed by lzop",
+    b"\xff\x06\0\0sNaPpY": "compressed by Snappy",
+}
 
 
 class Format(StrEnum):
@@ -19,10 +32,13 @@ class Format(StrEnum):
     AUTOTVM = "autotvm"
     ANSOR = "ansor"
     TAR = "tar"
+    ZIP = "zip"
+    FOREIGN = "foreign"  # an archive or compression that is not read
     UNKNOWN = "unknown"
 
 
 RECORD_FORMATS = (Format.RECORDS, Format.AUTOTVM, Format.ANSOR)
+ARCHIVES = (Format.TAR, Format.ZIP)
 
 _LINE_FORMS = (
     (Format.RECORDS, re.compile(rb"\s*\[\s*\d+\s*,\s*\[\s*\[")),
@@ -43,8 +59,14 @@ def detect(name: str, head: bytes) -> Format:
     Returns:
         The format of the file.
     """
-    if head[257:262] == b"ustar":
+    if head[257:262] == b"ustar" or _is_old_tar(head):
         return Format.TAR
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return Format.ZIP
+    if head.startswith(tuple(_FOREIGN)):
+        return Format.FOREIGN
+    if b"\0" in head[:_TEXT_BYTES]:  # lines may be in it, as in an archive whose beginning is damaged
+        return Format.UNKNOWN
     for line in head.splitlines()[:_HEAD_LINES]:
         for form, pattern in _LINE_FORMS:
             if pattern.match(line):
@@ -56,6 +78,27 @@ def detect(name: str, head: bytes) -> Format:
         if base.endswith("workload.json") or base.endswith("workloads.json"):
             return Format.WORKLOADS
     return Format.UNKNOWN
+
+
+def foreign_name(head: bytes) -> str:
+    """What a file of `Format.FOREIGN` is, for people."""
+    return next((name for magic, name in _FOREIGN.items() if head.startswith(magic)), "")
+
+
+def looks_like_a_log(name: str) -> bool:
+    """Whether a name promises what is read here: a log, or what logs are packed in."""
+    base = PurePosixPath(name).name.lower()
+    return base.endswith((".json", ".jsonl", ".log", *COMPRESSED_SUFFIXES, *TAR_SUFFIXES, ZIP_SUFFIX)) or any(
+        word in base for word in _WORDS
+    )
+
+
+def _is_old_tar(head: bytes) -> bool:
+    """Whether a tar of before 1988 begins, which has no magic: its first header's checksum says so."""
+    stated = head[148:156].rstrip(b" \0").lstrip(b" ")
+    if len(head) < 512 or not 1 <= len(stated) <= 7 or not set(stated) <= set(b"01234567"):
+        return False
+    return int(stated, 8) == sum(head[:148]) + 8 * 0x20 + sum(head[156:512])
 
 
 def plain_name(name: str) -> str:

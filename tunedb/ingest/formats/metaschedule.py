@@ -94,13 +94,15 @@ class RecordReader:
     _fitting: set[tuple[int, bytes, bytes]] = field(default_factory=set)  # index, arguments, instructions
 
     def read(self, number: int, line: bytes, trials: TrialRows) -> Rejected | None:
-        """Appends the line's trial, or says why not.
+        """Appends the line's trial, or says why not; a blank line is neither.
 
         Args:
             number: the number of the line, from 1.
             line: the line as it stands in the file.
             trials: the rows to append to.
         """
+        if not line.strip():
+            return None
         try:
             self._read(number, line, trials)
         except BadInputError as error:
@@ -269,8 +271,6 @@ def _named(args: bytes) -> str:
 
 
 def _reason(line: bytes, error: BaseException) -> str:
-    if not line.strip():
-        return "a blank line"
     if isinstance(error, UnicodeDecodeError):
         return "not UTF-8"
     return str(error)

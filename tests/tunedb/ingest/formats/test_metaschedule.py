@@ -19,7 +19,6 @@ from tunedb.store.memory import MemoryStore
 BAD_LINES = {
     "truncated": (record_line(1)[:200], "not a record"),
     "garbage": (b"%$#@!", "not a record"),
-    "blank": (b"", "a blank line"),
     "null": (b"null", "not a record"),
     "a word among the times": (record_line(1, run_secs='[0.1,"fast"]'), "among its run times is 'fast'"),
     "null among the times": (record_line(1, run_secs="[0.1,null]"), "among its run times is 'None'"),

@@ -24,13 +24,13 @@ from tunedb.records import CompactedTable
 from tunedb.store.checksums import with_checksums
 from tunedb.store.delta import paths
 from tunedb.store.delta.history import SEEN, Commit, commits_of
+from tunedb.store.delta.meanwhile import MARK, added_meanwhile
 from tunedb.store.delta.versions import DESCRIPTION, refuse_other_version, schema_version
 from tunedb.store.locations import is_url
 from tunedb.store.schema import CHECKSUM, SCHEMA_VERSION, TableSchema
 
 _LOG = logging.getLogger(__name__)
 _COMMIT_ATTEMPTS = 40
-_MARK = "tunedb.append"  # in the log, beside each append: which commit was whose
 _MANY_FILES = 64
 _MANY_COMMITS = 8
 _SUMMED_UP = 100  # commits: as often as Delta Lake sums up a log by itself
@@ -203,7 +203,7 @@ class Table:
                         mode="append",
                         writer_properties=WRITER,
                         commit_properties=deltalake.CommitProperties(
-                            {_MARK: mark, **({SEEN: dict(seen)} if seen else {})}
+                            {MARK: mark, **({SEEN: dict(seen)} if seen else {})}
                         ),
                         post_commithook_properties=self._hooks,
                     )
@@ -214,7 +214,9 @@ class Table:
                     _LOG.debug("%s: commit %d met another writer's, again", self.url, attempt)
                     time.sleep(random.uniform(0, min(0.02 * attempt, 0.5)))  # noqa: S311 - only spreads writers out
                     delta = self._move_on(delta)
-            theirs = self._added_meanwhile(delta, read, mark, columns[self.schema.key])
+            key = self.schema.key
+            # None where several columns are the key: nobody counts such rows.
+            theirs = added_meanwhile(delta, read, mark, key, columns[key]) if key in columns else set()
 
         self._commits += 1
         if self._hooks is not None and delta.version() % _SUMMED_UP == _SUMMED_UP - 1:
@@ -222,31 +224,6 @@ class Table:
         self._merge(delta, _SMALL_BYTES, _MANY_FILES)
         self._merge(delta, _LARGE_BYTES, _TOO_MANY_FILES)
         return theirs
-
-    def _added_meanwhile(self, delta: deltalake.DeltaTable, read: int, mark: str, keys: Sequence[str]) -> set[str]:
-        """Which of some keys others committed after the version `read` and before the commit that has the mark."""
-        if delta.version() == read + 1:
-            return set()
-        import pyarrow.dataset as pa_dataset
-
-        try:
-            commits = delta.history(limit=delta.version() - read)
-            own = next(entry["version"] for entry in commits if entry.get(_MARK) == mark)
-            if own == read + 1:
-                return set()
-            known, before = (paths.open_table(self.url, self._options, version) for version in (read, own - 1))
-            names = {uri.rpartition("/")[2] for uri in known.file_uris()}
-            key = self.schema.key
-            asked = pa_dataset.field(key).isin(pa.array(keys, pa.string()))
-            found: set[str] = set()
-            for fragment in before.to_pyarrow_dataset().get_fragments():
-                if fragment.path.rpartition("/")[2] not in names:
-                    found.update(fragment.to_table(columns=[key], filter=asked)[key].to_pylist())
-        except (DeltaError, OSError, pa.ArrowException, StopIteration) as error:
-            # The rows are safe; only who was first cannot be told any more: a vacuum without grace has come between.
-            _LOG.warning("%s: whether others added the same rows cannot be told: %s", self.url, first_line(error))
-            return set()
-        return found
 
     def _merge(self, delta: deltalake.DeltaTable, size: int, many: int) -> None:
         """Merges files below a size if there are many: each makes every later commit and query slower (0.1 ms a file).

@@ -32,6 +32,7 @@ from tunedb.errors import UsageError
 from tunedb.machine.hardware import this_machine
 from tunedb.metaschedule import intrinsics
 from tunedb.metaschedule.replay import target_from_tvm, target_to_tvm, workload_from_module
+from tunedb.metaschedule.target_check import check_target
 from tunedb.records import Source, Target
 from tunedb.store.contract import Store
 
@@ -117,6 +118,7 @@ def run_tuning(
         )
     if device is not None and device.target.target_id != target.target_id:
         raise UsageError(f"the device runs {device.target.text}, not {target.text}")
+    check_target(target)
     intrinsics.register_for(target.kind, target.keys)
     logging.getLogger("tvm.s_tir.meta_schedule").setLevel(logging.WARNING)
     started = time.monotonic()
@@ -146,7 +148,7 @@ def bayesian_optimization(
     """
     from search.metaschedule import TunerStrategy
 
-    ours = target_from_tvm(target)
+    ours = check_target(target_from_tvm(target))
     prior = prior_of(store, ours, use_prior=use_prior)
     recorder = Recorder(store, ours, this_machine(), _source("bo", seed, prior.text), total=0)
     factory = BayesianOptimization(prior.model, prior.recall)

@@ -29,11 +29,13 @@ def parse_target(text: str) -> Target:
     """A target as a person types it: as JSON, as one of TVM's tags, or as logs have it ("llvm -mcpu=znver5").
 
     Raises:
-        UsageError: it is none of these.
+        UsageError: it is none of these, or the installed TVM generates no code for it.
     """
     from tunedb.metaschedule.replay import target_from_tvm
+    from tunedb.metaschedule.target_check import check_target
 
     try:
-        return target_from_tvm(text)
-    except (BadInputError, ValueError) as error:
-        raise UsageError(f"target {text!r} is none that can be tuned for: {error}") from error
+        written = canonical_target(text)
+    except BadInputError as error:
+        raise UsageError(str(error)) from error
+    return target_from_tvm(check_target(written).text)

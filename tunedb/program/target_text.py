@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import shlex
 from collections.abc import Mapping
@@ -68,7 +69,9 @@ def _fields(text: str, depth: int) -> dict[str, Any]:
     if first in tags():
         fields = dict(tags()[first])
     elif "/" in first:
-        raise BadInputError(f"the target {shown!r} begins with {first!r}, which is no tag of TVM's")
+        near = difflib.get_close_matches(first, tags(), n=3)
+        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+        raise BadInputError(f"the target {shown!r} begins with {first!r}, which is no tag of TVM's{hint}")
     elif _KIND.fullmatch(first):
         fields = {"kind": first}
     else:

@@ -7,7 +7,8 @@ from tests.faults.harness import Fuzzer
 from tests.faults.kills import FullDisk, Kills
 from tests.faults.lines import Lines, Prefixes
 from tests.faults.readers import Readers
+from tests.faults.stores import Columns, DeltaLog
 
 FUZZERS: dict[str, type[Fuzzer]] = {
-    fuzzer.name: fuzzer for fuzzer in (Readers, Lines, Prefixes, Kills, FullDisk, Crowd, SameLog)
+    fuzzer.name: fuzzer for fuzzer in (Readers, Lines, Prefixes, Columns, DeltaLog, Kills, FullDisk, Crowd, SameLog)
 }

@@ -32,6 +32,7 @@ def tuned(report: TuneReport) -> Document:
         "drift": report.drift,
         "interrupted": report.interrupted,
         "tasks": tasks,
+        "left_out": [{"name": one.name, "reason": one.reason} for one in report.left_out],
     }
 
 

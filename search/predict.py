@@ -12,13 +12,12 @@ from tunedb.records import Outcome, Trace
 _ATTEMPTS = 8
 
 
-def predict_best(tuner: BayesianTuner, device: Device, name: str) -> Trace:
+def predict_best(tuner: BayesianTuner, device: Device) -> Trace:
     """The best of what a search would look at first, by its posterior mean; it compiles.
 
     Args:
         tuner: The task's tuner. What the store has of the task stands beside what is predicted.
         device: The device that compiles it.
-        name: The task's name, for the error.
 
     Returns:
         The schedule's trace.
@@ -33,4 +32,4 @@ def predict_best(tuner: BayesianTuner, device: Device, name: str) -> Trace:
         if build.outcome is Outcome.OK:
             return recorded_trace(candidate.schedule.trace)
         problem = build.error  # whatever the compiler says of it: the next one may do
-    raise MeasurementError(f"nothing can be predicted for {name}: {problem}")
+    raise MeasurementError(problem)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from search.contract import Trust
+from search.measurable import LeftOut
 from search.measure.correctness import NumbersCheck
 from search.recorder import Recorder, TaskRecorder
 from tunedb.errors import MeasurementError
@@ -43,6 +44,7 @@ class TuneReport:
     source_id: str
     drift: float  # by which the machine was slower than at its best, in its slowest batch; 1 for not at all
     tasks: tuple[TaskReport, ...]
+    left_out: tuple[LeftOut, ...] = ()  # tasks of which nothing was measured, or predicted, and why
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Run:
     strategy_secs: float = 0.0
     interrupted: bool = False
     drift: float = 1.0
+    left_out: tuple[LeftOut, ...] = ()
     found: Mapping[TaskRecorder, Found] = field(default_factory=dict)
 
 
@@ -104,6 +107,7 @@ def report(run: Run, weights: Mapping[str, float]) -> TuneReport:
         source_id=recorder.source.source_id,
         drift=run.drift,
         tasks=tuple(tasks),
+        left_out=run.left_out,
     )
 
 

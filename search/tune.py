@@ -18,6 +18,7 @@ from costmodels.model import CostModel
 from search.bo.tuner import BayesianOptimization, BayesianTuner
 from search.confirm import confirm
 from search.contract import TunerFactory
+from search.measurable import LeftOut, measurable, told
 from search.measure.correctness import check_numbers
 from search.measure.device import Device, Timing
 from search.measure.workers import device_type
@@ -28,7 +29,7 @@ from search.prior import Prior, prior_of
 from search.recorder import Recorder, TrialEvent
 from search.report import Found, Run, TaskReport, TuneReport, report
 from tunedb import identity
-from tunedb.errors import UsageError
+from tunedb.errors import MeasurementError, UsageError
 from tunedb.machine.hardware import this_machine
 from tunedb.metaschedule import intrinsics
 from tunedb.metaschedule.replay import target_from_tvm, target_to_tvm, workload_from_module
@@ -88,7 +89,8 @@ def tune(
 
     Raises:
         UsageError: The options make no sense, there is no task, or a target that is no CPU and no device for it.
-        MeasurementError: The device cannot build or run code for the target, or every single trial failed.
+        MeasurementError: The device cannot build or run code for the target, nothing of the tasks can be measured, or
+            every single trial failed.
         StoreError: The store cannot be written.
     """
     options = TuneOptions(trials, strategy, seed, use_prior, batch_size, check, flush_cache)
@@ -193,7 +195,10 @@ def _tuned(
         conditions=options.conditions,
         started=started,
     )
-    run = Run(recorder, name, seed, prior.text)
+    tasks, left_out = measurable(tasks)
+    if not tasks:
+        raise MeasurementError(f"nothing of it can be measured: {told(left_out)}")
+    run = Run(recorder, name, seed, prior.text, left_out=tuple(left_out))
     try:
         kernels = ReferenceKernels(device)
         drift = Drift(kernels, source)
@@ -214,16 +219,21 @@ def _predicted(run: Run, tasks: Sequence[Task], prior: Prior, device: Device) ->
 
     rng = np.random.default_rng(run.seed)
     found = {}
+    left_out = list(run.left_out)
     for context, task in zip(_contexts(tasks, device.target, run.seed, "replay-trace"), tasks, strict=True):
         mine = run.recorder.begin_task(*workload_from_module(task.mod), task.name)
         history = prior.recall(mine.workload) if prior.recall is not None else None
         spaces = DesignSpaces(context, context.generate_design_space(), rng)
         tuner = BayesianTuner(spaces, prior.model, trials=0, history=history)
         try:
-            found[mine] = Found(predicted=predict_best(tuner, device, task.name))
+            found[mine] = Found(predicted=predict_best(tuner, device))
+        except MeasurementError as error:
+            left_out.append(LeftOut(task.name, str(error)))
         finally:
             tuner.close()
-    return dataclasses.replace(run, found=found)
+    if not found:
+        raise MeasurementError(f"nothing can be predicted: {told(left_out)}")
+    return dataclasses.replace(run, found=found, left_out=tuple(left_out))
 
 
 def _searched(
@@ -262,6 +272,9 @@ def _searched(
             ],
         )
     found = {search.recorder: Found(search.trust) for search in searches if search.recorder is not None}
+    left_out = [*run.left_out, *(LeftOut(search.name, search.nothing) for search in searches if search.nothing)]
+    if not stop.is_set() and not recorder.num_trials:
+        raise MeasurementError(f"nothing could be measured: {told(left_out) or 'no task was searched'}")
     for task, mine in zip(tasks, recorder.tasks, strict=False):
         if options.check and mine.best is not None and not stop.is_set():
             confirm(mine, task.mod, device, timing)
@@ -271,6 +284,7 @@ def _searched(
         run,
         strategy_secs=sum(search.own_secs for search in searches),
         interrupted=stop.is_set(),
+        left_out=tuple(left_out),
         drift=drift.worst,
         found=found,
     )

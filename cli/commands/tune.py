@@ -128,6 +128,7 @@ def answer(report: TuneReport) -> Answer:
             for task in report.tasks
             if task.trust is not None and task.trust.is_misleading
         ),
+        *(f"left out: {one.name}: {one.reason}" for one in report.left_out),
         *_drift_lines(report),
         *(line for task in report.tasks if (line := _numbers_line(task))),
         "",

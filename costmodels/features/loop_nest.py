@@ -56,7 +56,8 @@ def extract(given: Sequence[Any], context: Any) -> NDArray[np.float64]:
     target = target_columns(context.target)
     for place, schedule in enumerate(given):
         try:
-            rows[place] = [*describe(nests(schedule.mod), 2.0 ** target[0] / 32), *target]
+            with np.errstate(divide="ignore", invalid="ignore"):  # of an array without elements
+                rows[place] = [*describe(nests(schedule.mod), 2.0 ** target[0] / 32), *target]
         except (ValueError, TypeError, AttributeError):
             _log.debug("a candidate cannot be read", exc_info=True)
     return rows

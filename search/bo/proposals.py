@@ -66,8 +66,10 @@ class Proposer:
         self._tried: set[Any] = set()
         self._pool = EMPTY
         self._measured = EMPTY
+        self._failed = EMPTY  # in earlier runs
         self._measured_log_secs: FloatArray = np.empty(0)
         self._first = True
+        self._has_features = False  # whether any candidate had
         self._owed = (0, 0)  # samples and generations that were put off
 
     def warm_start(self, history: History, surrogate: Surrogate) -> int:
@@ -89,7 +91,8 @@ class Proposer:
         pool, run_secs = self._described_with([(c, min(trial.run_secs)) for c, trial in pairs if not failed(trial)])
         surrogate.observe(pool.features, pool.prior, run_secs)
         self.learn(pool, run_secs)
-        surrogate.observe_failures(self._described([c for c, trial in pairs if failed(trial)]).features)
+        self._failed = self._described([c for c, trial in pairs if failed(trial)])
+        surrogate.observe_failures(self._failed.features)
         replayed = self._spaces.replay_recorded([trial.trace for trial in history.other_targets])
         of_target: dict[str, list[tuple[Candidate, float]]] = defaultdict(list)
         for candidate, trial in zip(replayed, history.other_targets, strict=True):
@@ -193,6 +196,15 @@ class Proposer:
         self._measured = self._measured.join(batch.take(good))
         self._measured_log_secs = np.concatenate([self._measured_log_secs, np.log(run_secs[good])])
 
+    def known(self, number: int) -> Pool:
+        """What was measured already, here or in earlier runs: the best first, what failed last.
+
+        Args:
+            number: How many at most.
+        """
+        best = self._measured.take(np.argsort(self._measured_log_secs, kind="stable"))
+        return best.join(self._failed).take(range(min(number, len(best) + len(self._failed))))
+
     def close(self) -> None:
         """Ends the replaying threads."""
         self._spaces.close()
@@ -226,12 +238,19 @@ class Proposer:
         return len(same) == len(now)
 
     def _described(self, candidates: Sequence[Candidate]) -> Pool:
-        """Candidates with features and prior means; without those that have no features."""
+        """Candidates with features and prior means; without those that have no features.
+
+        Where none of the task has any (a running sum has no block that they could describe), all are alike: features
+        and prior means are 0, and what is measured alone tells them apart.
+        """
         if not candidates:
             return EMPTY
         family = of_kind(self._spaces.target_kind).features
         features = family.extract([c.schedule for c in candidates], self._spaces.context)
         usable = np.flatnonzero(np.isfinite(features).all(axis=1))
+        self._has_features = self._has_features or len(usable) > 0
+        if not self._has_features:
+            return Pool(tuple(candidates), np.zeros(features.shape), np.zeros(len(candidates)))
         features = features[usable]
         if not len(usable):
             return EMPTY

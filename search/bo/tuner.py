@@ -82,6 +82,8 @@ class BayesianTuner(Tuner):
         size = self._batch_size if self._num_asked >= _EARLY else -(-self._batch_size // 2)
         size = min(size, number)
         batch = self._proposer.choose(lambda pool: self._pick(pool, size, beta, waiting))
+        if not len(batch) and not self._num_asked:  # the store has all there is: it is measured again
+            batch = self._proposer.known(size)
         self._proposer.withdraw(batch)
         proposals = []
         for place, candidate in enumerate(batch.candidates):

@@ -12,6 +12,7 @@ from typing import Any
 
 from tunedb.metaschedule import intrinsics
 
+_INDEX_TYPES = ("int32", "int64")
 _compiled: dict[int, Any] = {}  # by number: the program that this process has compiled to run it itself
 
 
@@ -104,6 +105,7 @@ def run(
     Returns:
         `repeat` run times in seconds; only the first when it is above `stop_above_secs`.
     """
+    import numpy as np
     import tvm
     from tvm.s_tir.meta_schedule.runner.config import EvaluatorConfig
     from tvm.s_tir.meta_schedule.runner.local_runner import default_alloc_argument, default_run_evaluator
@@ -111,6 +113,9 @@ def run(
     module = _compiled.pop(artifact) if isinstance(artifact, int) else tvm.runtime.load_module(artifact)
     device = tvm.runtime.device(device_type, 0)
     arguments = default_alloc_argument(device, list(args_info), 1)
+    for argument, (_, dtype, shape) in zip(arguments[0], args_info, strict=True):
+        if dtype in _INDEX_TYPES:  # a random index leads outside its array
+            argument.copyfrom(np.zeros(shape, dtype))
 
     def timed(times: int) -> list[float]:
         # Between the calls that fill `min_repeat_ms` nothing is flushed.
@@ -133,7 +138,8 @@ def deviation(artifact_path: str, other_path: str, device_type: str, args_info: 
     import tvm
 
     rng = np.random.default_rng(seed)
-    drawn = [_random(rng, dtype, shape) for _, dtype, shape in args_info]
+    least = min((extent for _, _, shape in args_info for extent in shape if extent), default=1)
+    drawn = [_random(rng, dtype, shape, least) for _, dtype, shape in args_info]
     device = tvm.runtime.device(device_type, 0)
     after = []
     for path in (artifact_path, other_path):
@@ -151,7 +157,8 @@ def deviation(artifact_path: str, other_path: str, device_type: str, args_info: 
     return largest
 
 
-def _random(rng: Any, dtype: str, shape: list[int]) -> Any:
-    if "int" in dtype:
-        return rng.integers(0, 8, size=shape).astype(dtype)
+def _random(rng: Any, dtype: str, shape: list[int], least_extent: int) -> Any:
+    if "int" in dtype:  # what may be an index stays within the smallest array
+        bound = min(8, least_extent) if dtype in _INDEX_TYPES else 8
+        return rng.integers(0, bound, size=shape).astype(dtype)
     return rng.uniform(-1.0, 1.0, size=shape).astype(dtype)

@@ -34,7 +34,9 @@ _log = logging.getLogger(__name__)
 class TaskSearch:
     """One task of a run, as its strategy searched it."""
 
+    name: str
     recorder: TaskRecorder | None
+    nothing: str = ""  # why there is nothing to measure, when the strategy found so
     own_secs: float = 0.0  # spent choosing what to measure
     trust: Trust | None = None  # in the cost model that the search started from, after the last batch
 
@@ -48,7 +50,8 @@ class _Strategy(PySearchStrategy):
         self.searches: list[TaskSearch] = []
         """The tasks that this strategy and its clones have begun, in their order."""
         self.context: Any = None
-        self.search = TaskSearch(None)
+        self.search = TaskSearch("", None)
+        self.has_begun = False  # whether anything of the task went to the builder
 
     def _initialize_with_tune_context(self, context: Any) -> None:
         self.context = context
@@ -63,11 +66,17 @@ class _Strategy(PySearchStrategy):
         if self.recorder is not None:
             workload, module = workload_from_module(self.context.mod)
             task = self.recorder.begin_task(workload, module, str(self.context.task_name))
-        self.search = TaskSearch(task)
+        self.search = TaskSearch(str(self.context.task_name), task)
         self.searches.append(self.search)
+        self.has_begun = False
 
-    def begin_batch(self, candidates: Sequence[Any]) -> None:
-        """These measure candidates go to the builder."""
+    def begin_batch(self, candidates: Sequence[Any] | None) -> None:
+        """These measure candidates go to the builder; None when the strategy has none."""
+        if not candidates:
+            if not self.has_begun:
+                self.search.nothing = "no schedule that could be tried is valid for this target"
+            return
+        self.has_begun = True
         if self.search.recorder is not None:
             self.search.recorder.begin_batch(
                 [Scheduled(one.sch.trace, tuple(info.as_json() for info in one.args_info)) for one in candidates]
@@ -148,12 +157,10 @@ class TunerStrategy(_Strategy):
             return None
         with self._own_time():
             self.batch = self.tuner.ask(min(self.num_per_iter, self.remaining))
-            if not self.batch:
-                return None
             self.remaining -= len(self.batch)
             candidates = [proposal.candidate.measure_candidate() for proposal in self.batch]
         self.begin_batch(candidates)
-        return candidates
+        return candidates or None
 
     def notify_runner_results(self, measure_candidates: Sequence[Any], results: Sequence[Any]) -> None:
         """Tells the tuner what came of the batch."""
@@ -243,8 +250,7 @@ class RecordedStrategy(_Strategy):
         if self.is_stopped():
             return None
         candidates: list[Any] | None = self.inner.generate_measure_candidates()
-        if candidates is not None:
-            self.begin_batch(candidates)
+        self.begin_batch(candidates)
         return candidates
 
     def notify_runner_results(self, measure_candidates: Sequence[Any], results: Sequence[Any]) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from tunedb.errors import BadInputError, NotFoundError, UsageError
+from tunedb.identity import content_hash
 from tunedb.metaschedule import intrinsics
 from tunedb.metaschedule.probe import probe
 from tunedb.metaschedule.replay import load_module, target_to_tvm
@@ -65,17 +69,7 @@ def _from_store(prefix: str, store: Store) -> Task:
 
 
 def _from_python(path: Path, attribute: str) -> Any:
-    if not path.is_file():
-        raise NotFoundError(f"{path}: no such file")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise BadInputError(f"{path}: not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # TVMScript looks its own source up by the module's name
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise BadInputError(f"{path}: {type(error).__name__}: {error}") from error
+    module = _imported(path)
     if not hasattr(module, attribute):
         raise NotFoundError(f"{path}: has no {attribute!r}")
     value = getattr(module, attribute)
@@ -85,13 +79,38 @@ def _from_python(path: Path, attribute: str) -> Any:
         return value
     if not callable(value):
         raise UsageError(f"{path}:{attribute} is a {type(value).__name__}, not a function, PrimFunc or IRModule")
-    try:
+    with _users_code(f"{path}:{attribute}()"):
         made = value()
-    except Exception as error:
-        raise BadInputError(f"{path}:{attribute}(): {type(error).__name__}: {error}") from error
     if not isinstance(made, tvm.IRModule | tvm.tirx.PrimFunc):
         raise UsageError(f"{path}:{attribute}() returned a {type(made).__name__}, not a PrimFunc or IRModule")
     return made
+
+
+def _imported(path: Path) -> ModuleType:
+    """A user's file as a module. It takes no other's place, whatever it is called, and may import its neighbours."""
+    if not path.is_file():
+        raise NotFoundError(f"{path}: no such file")
+    name = f"_tunedb_user_{content_hash(str(path.absolute()))}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise BadInputError(f"{path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # TVMScript looks its own source up by the module's name
+    folder = str(path.absolute().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)  # the last: a neighbour called json.py is not json
+    with _users_code(str(path)):
+        spec.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def _users_code(what: str) -> Iterator[None]:
+    """Makes a clear error of whatever a user's code raises, `sys.exit` included."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        raise BadInputError(f"{what}: {type(error).__name__}: {error}") from error
 
 
 def _from_onnx(path: Path) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tunedb import identity
 from tunedb.errors import MeasurementError, UsageError
 from tunedb.machine.kernels import WORKLOAD_IDS
 from tunedb.records import Outcome, Target
@@ -142,8 +143,8 @@ def test_what_the_store_has_is_not_measured_again(small_matmul: Any, target: Tar
         assert len({trace_id(trial.trace) for trial in store.trials(workload.workload_id)}) == 12
 
 
-def test_a_workload_of_one_program_is_done_when_the_store_has_it(target: Target) -> None:
-    """Nothing is left to choose from, or to breed."""
+def test_a_workload_of_one_program_is_measured_again_when_the_store_has_it(target: Target) -> None:
+    """Nothing is left to choose from, or to breed; yet a run that measures nothing would be no success."""
     from tvm.ir import IRModule
 
     from search.corpus import operators
@@ -154,7 +155,105 @@ def test_a_workload_of_one_program_is_done_when_the_store_has_it(target: Target)
     store = MemoryStore()
     task = Task("tiny", IRModule({"main": operators.prim_func("gelu_chain", [4, 8])}))
     reports = [tune([task], store=store, target=target, trials=8, check=False) for _ in range(2)]
-    assert [report.trials for report in reports] == [1, 0]
+    assert [report.trials for report in reports] == [1, 1]
+    assert all(report.tasks[0].best is not None for report in reports)
+    assert len({trial.trial_id for trial in store.trials()}) == 2
+    assert len({identity.trace_id(trial.trace) for trial in store.trials()}) == 1
+
+
+PROGRAMS = """
+import tvm
+from tvm import te, topi
+
+def made(*tensors):
+    return te.create_prim_func(list(tensors))
+
+def running_sum():
+    x = te.placeholder((48,), name="x")
+    return made(x, topi.cumsum(x))
+
+def scatter():
+    data = te.placeholder((3, 8), name="data")
+    places = te.placeholder((1, 16), "int32", name="places")
+    new = te.placeholder((16, 8), name="new")
+    return made(data, places, new, topi.scatter_nd(data, places, new, "update"))
+
+def without_elements():
+    x = te.placeholder((0, 4), name="x")
+    return made(x, te.compute((0, 4), lambda i, j: x[i, j] * 2.0, name="y"))
+
+def scalar():
+    x = te.placeholder((), name="x")
+    return made(x, te.compute((), lambda: x() * 2.0, name="y"))
+
+def reduction():
+    x, k = te.placeholder((64,), name="x"), te.reduce_axis((0, 64), name="k")
+    return made(x, te.compute((), lambda: te.sum(x[k], axis=k), name="y"))
+
+def any_length():
+    n = te.var("n")
+    x = te.placeholder((n, 32), name="x")
+    return made(x, te.compute((n, 32), lambda i, j: x[i, j] * 3.0, name="y"))
+
+def both():
+    functions = {"any_length": any_length(), "scalar": scalar()}
+    return tvm.IRModule({name: each.with_attr("global_symbol", name) for name, each in functions.items()})
+"""
+
+
+def _tasks(name: str, folder: Path, target: Target) -> list[Any]:
+    from search.networks.tasks import load_tasks
+
+    (folder / "programs.py").write_text(PROGRAMS)
+    return load_tasks(f"{folder / 'programs.py'}:{name}", None, target)
+
+
+@pytest.mark.parametrize("strategy", ["bo", "evolutionary", "random"])
+@pytest.mark.parametrize("name", ["running_sum", "scatter", "without_elements", "scalar", "reduction"])
+def test_what_can_be_sampled_is_measured_whatever_it_looks_like(
+    target: Target, tmp_path: Path, name: str, strategy: str
+) -> None:
+    """No inner blocks, indices that must stay within an array, no elements, no features: all strategies do alike."""
+    from search.tune import tune
+    from tunedb.store.memory import MemoryStore
+
+    tasks = _tasks(name, tmp_path, target)
+    report = tune(tasks, store=MemoryStore(), target=target, trials=2, strategy=strategy, check=False)
+    assert 1 <= report.trials <= 2
+    assert report.failed == 0
+    assert report.tasks[0].best is not None
+    assert report.left_out == ()
+
+
+@pytest.mark.parametrize("trials", [0, 2])
+def test_what_has_no_fixed_shape_is_refused_with_the_reason(target: Target, tmp_path: Path, trials: int) -> None:
+    from search.tune import tune
+    from tunedb.store.memory import MemoryStore
+
+    store = MemoryStore()
+    with pytest.raises(
+        MeasurementError, match=r"any_length: its argument x has the shape \(n, 32\), and n is no number"
+    ):
+        tune(_tasks("any_length", tmp_path, target), store=store, target=target, trials=trials)
+    assert not list(store.trials())
+
+
+def test_tasks_that_are_left_out_are_named(target: Target, tmp_path: Path) -> None:
+    from search.tune import tune
+    from tunedb.store.memory import MemoryStore
+
+    report = tune(_tasks("both", tmp_path, target), store=MemoryStore(), target=target, trials=1, check=False)
+    assert [one.name for one in report.left_out] == ["any_length"]
+    assert "n is no number" in report.left_out[0].reason
+    assert [task.name for task in report.tasks] == ["scalar"]
+
+
+def test_a_program_without_features_is_predicted_all_the_same(target: Target, tmp_path: Path) -> None:
+    from search.tune import tune
+    from tunedb.store.memory import MemoryStore
+
+    report = tune(_tasks("running_sum", tmp_path, target), store=MemoryStore(), target=target, trials=0)
+    assert report.tasks[0].predicted is not None
 
 
 def test_no_trials_predict_and_measure_nothing(small_matmul: Any, target: Target) -> None:

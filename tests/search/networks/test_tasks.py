@@ -1,7 +1,9 @@
+import sys
 from pathlib import Path
 
 import pytest
 
+from search.networks.tasks import load_tasks
 from tunedb.errors import BadInputError, NotFoundError, UsageError
 from tunedb.records import Target
 
@@ -39,7 +41,6 @@ def program(tmp_path: Path) -> Path:
 
 
 def test_python_functions_and_values_become_tasks(program: Path, target: Target) -> None:
-    from search.networks.tasks import load_tasks
 
     (task,) = load_tasks(f"{program}:matmul", None, target)
     assert [gv.name_hint for gv in task.mod.get_global_vars()] == ["main"]
@@ -49,7 +50,6 @@ def test_python_functions_and_values_become_tasks(program: Path, target: Target)
 
 
 def test_what_cannot_be_tuned_is_refused_with_a_reason(program: Path, target: Target) -> None:
-    from search.networks.tasks import load_tasks
 
     for spec, error, reason in [
         (f"{program}:absent", NotFoundError, "absent"),
@@ -69,8 +69,6 @@ def test_an_onnx_model_becomes_tasks(tmp_path: Path, target: Target) -> None:
     import numpy as np
     import onnx
     from onnx import TensorProto, helper, numpy_helper
-
-    from search.networks.tasks import load_tasks
 
     weight = numpy_helper.from_array(np.ones((16, 8), dtype=np.float32), "w")
     graph = helper.make_graph(
@@ -96,7 +94,6 @@ def test_a_workload_of_the_store_becomes_a_task(target: Target, small_matmul: ob
 
     import tvm_ffi
 
-    from search.networks.tasks import load_tasks
     from tunedb.identity import content_hash
     from tunedb.metaschedule.replay import workload_from_module
     from tunedb.store.memory import MemoryStore
@@ -118,3 +115,32 @@ def test_a_workload_of_the_store_becomes_a_task(target: Target, small_matmul: ob
     store.append([], workloads=[other], modules=[foreign])
     with pytest.raises(NotFoundError, match="cannot be tuned here"):
         load_tasks("ffff", store, target)
+
+
+@pytest.mark.parametrize("name", ["search", "tvm", "json", "numpy", "_socket", "tunedb"])
+def test_a_file_named_like_a_module_does_not_take_its_place(tmp_path: Path, target: Target, name: str) -> None:
+    import importlib
+
+    before = importlib.import_module(name)
+    file = tmp_path / f"{name}.py"
+    file.write_text(
+        "import json, tvm\nfrom tvm import te\nimport neighbour\n\ndef small():\n"
+        "    x = te.placeholder((json.loads('8'),), name='x')\n"
+        "    return te.create_prim_func([x, te.compute((8,), lambda i: x[i] + neighbour.ONE, name='y')])\n"
+    )
+    (tmp_path / "neighbour.py").write_text("ONE = 1.0\n")
+    try:
+        (task,) = load_tasks(f"{file}:small", None, target)
+    finally:
+        sys.modules.pop("neighbour", None)
+        sys.path.remove(str(tmp_path))
+    assert task.name == "small"
+    assert importlib.import_module(name) is before is sys.modules[name]
+
+
+@pytest.mark.parametrize("body", ["import sys\nsys.exit(3)\n", "import sys\ndef small():\n    sys.exit('no')\n"])
+def test_a_file_that_exits_is_bad_input(tmp_path: Path, target: Target, body: str) -> None:
+    file = tmp_path / "model.py"
+    file.write_text(body)
+    with pytest.raises(BadInputError, match=r"model\.py.*SystemExit: (3|no)"):
+        load_tasks(f"{file}:small", None, target)

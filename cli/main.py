@@ -6,6 +6,8 @@ the standard library.
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated
 
 import typer
@@ -99,7 +101,7 @@ def _options(
 
 def main() -> None:
     """The installed command."""
-    prepare_streams()
+    prepare_streams(with_libraries="--debug" in sys.argv or bool(os.environ.get("TUNEDB_DEBUG")))
     app()
 
 

@@ -40,15 +40,17 @@ class Session:
         self._is_shown = False
 
     @contextmanager
-    def open_store(self, *, create: bool = False, as_of: str | None = None) -> Iterator[Store]:
+    def open_store(self, *, create: bool = False, writes: bool = False, as_of: str | None = None) -> Iterator[Store]:
         """The store, closed at the end.
 
         Args:
             create: whether to make the store if it is not there.
+            writes: whether the command works long for what it then adds, so that it is tried whether that can be.
             as_of: a version or a time, to see the store as it was; None for now.
 
         Raises:
             NotFoundError: there is no store, or it has no such version.
+            StoreError: it cannot be read, or with `writes` not be written to.
         """
         import tunedb
         from tunedb.errors import NotFoundError
@@ -62,6 +64,10 @@ class Session:
                 f"{error} (`tunedb ingest PATH` makes one)", kind=error.kind, asked=error.asked
             ) from error
         with store:
+            if writes:
+                from tunedb.store.writable import check_writable
+
+                check_writable(store)
             yield store
 
     @contextmanager

@@ -20,13 +20,16 @@ class _Closed(io.StringIO):
         raise OSError(errno.EBADF, "it is closed")
 
 
-def prepare_streams() -> None:
-    """Makes standard input, output and error usable, and keeps standard output for results.
+def prepare_streams(*, with_libraries: bool) -> None:
+    """Makes standard input, output and error usable, and keeps what libraries write away from what the command says.
 
     A descriptor that was closed would be given to the next file that is opened, a table of the store say, so it is
-    made to lead nowhere. Compiled libraries and child processes write to descriptor 1 (LightGBM's warnings, a
-    compiler's messages) and would stand in the middle of JSON: theirs leads to stderr from now on, and Python's own
-    `sys.stdout` gets a descriptor that they do not know.
+    made to lead nowhere. Compiled libraries and child processes write to descriptors 1 and 2: a compiler's messages
+    would stand in the middle of JSON, and a panic of Delta Lake's or a candidate's stack trace before the one line that
+    says what went wrong. Python's own `sys.stdout` and `sys.stderr` get descriptors that they do not know.
+
+    Args:
+        with_libraries: whether what libraries write is shown on stderr, and not dropped.
     """
     was_closed = [not _is_open(descriptor) for descriptor in range(3)]
     for descriptor in range(3):
@@ -34,14 +37,16 @@ def prepare_streams() -> None:
             os.open(os.devnull, os.O_RDONLY if descriptor == 0 else os.O_WRONLY)  # the lowest that is free
     if was_closed[0]:
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
-    if was_closed[2]:
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     if was_closed[1]:
         sys.stdout = _Closed()
-        return
-    kept = os.dup(1)
+    else:
+        sys.stdout = open(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115, PTH123
+    sys.stderr = open(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")  # noqa: SIM115, PTH123
+    if not with_libraries:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
     os.dup2(2, 1)
-    sys.stdout = open(kept, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115, PTH123
 
 
 def _is_open(descriptor: int) -> bool:

@@ -39,12 +39,13 @@ def verb(body: Callable[Concatenate[Session, P], None]) -> Command:
 
 
 def store_verb(
-    *, create: bool = False, as_of: bool = False
+    *, create: bool = False, writes: bool = False, as_of: bool = False
 ) -> Callable[[Callable[Concatenate[Session, Store, P], None]], Command]:
     """A command on one store, which is opened before and closed after it.
 
     Args:
         create: whether to make the store if it is not there.
+        writes: whether the verb works long for what it then adds, as in `Session.open_store`.
         as_of: whether the verb only asks, and takes --as-of.
 
     Returns:
@@ -55,7 +56,10 @@ def store_verb(
         untyped: Command = body
 
         def command(*, store: str | None, as_json: bool, debug: bool, as_of: str | None = None, **own: Any) -> None:
-            with session(store, as_json, debug) as run, run.open_store(create=create, as_of=as_of) as opened:
+            with (
+                session(store, as_json, debug) as run,
+                run.open_store(create=create, writes=writes, as_of=as_of) as opened,
+            ):
                 untyped(run, opened, **own)
 
         return _declared(command, body, given=2, common=_common(as_of=as_of))

@@ -19,8 +19,12 @@ an error's text stands in typed attributes beside it.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 
+_OS_ERROR = re.compile(r"\(os error (\d+)\)|Os \{ code: (\d+)")
+_ARROW = "\x1b[31m↳\x1b[0m"
 _LONGEST_LINE = 500  # of characters: a line of a compiler's may hold a whole program
 
 
@@ -118,7 +122,17 @@ class MeasurementError(TunedbError, RuntimeError):
 
 
 def first_line(error: BaseException) -> str:
-    """What went wrong in one line, of errors that say it first and then how they came to it: DuckDB's, Delta Lake's."""
+    """What went wrong in one line, of errors that say it first and then how they came to it: DuckDB's, Delta Lake's.
+
+    Where the operating system refused something, its word is the cause, however deep a library has wrapped it.
+    """
+    text = str(error)
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno) + ("" if error.filename is None else f": {error.filename}")
+    if found := _OS_ERROR.search(text):
+        return os.strerror(int(found[1] or found[2]))
+    if _ARROW in text:  # Delta Lake's way to say "because"
+        return text.rpartition(_ARROW)[2].strip()
     return _lines(error)[0]
 
 

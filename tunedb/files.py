@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tunedb.errors import StoreError, UsageError
+from tunedb.errors import StoreError, UsageError, first_line
 
 
 class NewFiles:
@@ -62,7 +62,8 @@ def new_files(*paths: Path) -> Iterator[NewFiles]:
     except StoreError:
         raise
     except OSError as error:
-        raise StoreError(f"cannot write {paths[0]}: {error.strerror or error}") from error
+        reason = os.strerror(error.errno) if error.errno else first_line(error)
+        raise StoreError(f"cannot write {paths[0]}: {reason}") from error
     finally:
         for leftover in (*files.parts, *([] if done else placed)):
             with suppress(OSError):

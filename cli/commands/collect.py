@@ -26,7 +26,7 @@ EXAMPLES = (
 )
 
 
-@store_verb(create=True)
+@store_verb(create=True, writes=True)
 def command(
     run: Session,
     store: Store,

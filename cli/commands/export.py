@@ -12,17 +12,21 @@ from cli.completers import targets, workloads
 from cli.verb import store_verb
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cli.output import Answer
     from cli.session import Session
     from tunedb.metaschedule.export import ExportReport
     from tunedb.store.contract import Store
+    from tunedb.tuner_logs import LogReport
 
-SUMMARY = "Write records as a MetaSchedule database, Parquet, Arrow or CSV"
+SUMMARY = "Write records as a database, a table or a log"
 EXAMPLES = (
     "tunedb export tuning_logs --target znver5",
     "tunedb export best_logs --workload 5f3a --top 10",
     "tunedb export trials.parquet",
     "tunedb export trials.csv --workload 5f3a",
+    "tunedb export best.log --format autotvm --top 1",
 )
 
 
@@ -33,6 +37,8 @@ class Form(StrEnum):
     PARQUET = "parquet"
     ARROW = "arrow"
     CSV = "csv"
+    AUTOTVM = "autotvm"
+    ANSOR = "ansor"
 
 
 _BY_SUFFIX = {".parquet": Form.PARQUET, ".arrow": Form.ARROW, ".feather": Form.ARROW, ".csv": Form.CSV}
@@ -77,15 +83,23 @@ def command(
     ] = None,
 ) -> None:
     """Write records as a MetaSchedule JSON database, which stock TVM opens with `ms.database.JSONDatabase`, or as one
-    flat table of trials, failed ones too.
+    flat table of trials, failed ones too, or what came from AutoTVM or Ansor as a log of theirs.
     """
     from tunedb.errors import NotFoundError
     from tunedb.metaschedule.export import export_metaschedule
-    from tunedb.units import count
 
     workload_id = None if workload is None else store.resolve_workload(workload).workload_id
     target_id = None if target is None else store.resolve_target(target).target_id
     wanted = form or _form_of(path)
+    if wanted in (Form.AUTOTVM, Form.ANSOR):
+        from tunedb.tuner_logs import export_log
+
+        log = export_log(store, path, wanted.value, workload_id=workload_id, target_id=target_id, top_k=top)
+        _note_left_out(run, log.left_out)
+        if log.trials == 0:
+            raise NotFoundError(f"no trial that was chosen has the form of a log of {wanted.value}", kind="record")
+        run.show(log_answer(log))
+        return
     if wanted is not Form.METASCHEDULE:
         from tunedb.query.tabular import write_file
 
@@ -93,8 +107,7 @@ def command(
         run.show(table_answer(path, wanted, rows))
         return
     report = export_metaschedule(store, path, workload_id=workload_id, target_id=target_id, top_k=top)
-    for reason, number in report.left_out.items():
-        run.progress.note(f"left out {count(number, 'trial')}: {reason}")
+    _note_left_out(run, report.left_out)
     targets = len(store.targets())
     if target is None and targets > 1:
         run.progress.note(
@@ -120,6 +133,13 @@ def _form_of(path: Path) -> Form:
     return _BY_SUFFIX.get(suffix, Form.METASCHEDULE)
 
 
+def _note_left_out(run: Session, left_out: Mapping[str, int]) -> None:
+    from tunedb.units import count
+
+    for reason, number in left_out.items():
+        run.progress.note(f"left out {count(number, 'trial')}: {reason}")
+
+
 def answer(report: ExportReport) -> Answer:
     """What was written."""
     from cli.output import Answer
@@ -128,6 +148,15 @@ def answer(report: ExportReport) -> Answer:
 
     what = f"{count(report.trials, 'trial')} of {count(report.workloads, 'workload')}"
     return Answer(reports.exported(report), [f"{what} written to {report.directory}"])
+
+
+def log_answer(report: LogReport) -> Answer:
+    """What was written as a log."""
+    from cli.output import Answer
+    from tunedb.documents import reports
+    from tunedb.units import count
+
+    return Answer(reports.log_written(report), [f"{count(report.trials, 'trial')} written to {report.file}"])
 
 
 def table_answer(path: Path, form: Form, rows: int) -> Answer:

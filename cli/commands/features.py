@@ -23,7 +23,7 @@ SUMMARY = "Compute the features that cost models learn from"
 EXAMPLES = ("tunedb features", "tunedb features --target znver5 --family per_store --workers 4")
 
 
-@store_verb()
+@store_verb(writes=True)
 def command(
     run: Session,
     store: Store,

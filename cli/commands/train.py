@@ -21,7 +21,7 @@ SUMMARY = "Make cost models of what the store remembers"
 EXAMPLES = ("tunedb train", "tunedb train --target znver5 --workers 8")
 
 
-@store_verb()
+@store_verb(writes=True)
 def command(
     run: Session,
     store: Store,

@@ -83,7 +83,7 @@ def command(
     from search.measure import zygote
 
     zygote.prepare()  # a store has threads, after which it would be too late
-    with run.open_store(create=True) as store:
+    with run.open_store(create=True, writes=True) as store:
         from cli.labels import target_label
         from search.networks.targets import local_target, parse_target
         from search.networks.tasks import load_tasks

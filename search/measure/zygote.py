@@ -10,6 +10,7 @@ they come to be differs.
 from __future__ import annotations
 
 import atexit
+import faulthandler
 import json
 import os
 import platform
@@ -25,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from tvm.support.popen_pool import PopenPoolExecutor, PopenWorker
+
+from search.measure.last_words import LastWords, cause_of_death
 
 _PID = struct.Struct("<i")
 # Modules come from where this process has them, and not from the folder that it was started in.
@@ -68,8 +71,8 @@ class _Zygote:
         with self._lock:
             self._running()
 
-    def fork(self, read_fd: int, write_fd: int) -> int:
-        """A worker that is spoken to by two pipes; returns its process id.
+    def fork(self, read_fd: int, write_fd: int, error_fd: int) -> int:
+        """A worker that is spoken to by two pipes, and complains to a file; returns its process id.
 
         Raises:
             ChildProcessError: it cannot be started.
@@ -78,7 +81,7 @@ class _Zygote:
             for _ in range(2):  # it may have been killed since it was asked last
                 link = self._running()
                 try:
-                    socket.send_fds(link, [b"fork"], [read_fd, write_fd])
+                    socket.send_fds(link, [b"fork"], [read_fd, write_fd, error_fd])
                     answer = link.recv(_PID.size)
                 except OSError:
                     answer = b""
@@ -163,6 +166,25 @@ class ForkedWorker(PopenWorker):
 
     _proc: _Forked | None
     _remaining_uses: int | None
+    _said: LastWords | None = None
+
+    def send(self, fn: Any, args: Any = (), kwargs: Any = None, timeout: float | None = None) -> None:
+        """Sends a task; see TVM's."""
+        if self._said is not None:
+            self._said.forget()
+        super().send(fn, args, kwargs, timeout)
+
+    def kill(self) -> None:
+        """Ends the process."""
+        super().kill()
+        if self._said is not None:
+            self._said.close()
+            self._said = None
+
+    def _child_process_error(self) -> ChildProcessError:
+        said = self._said.read() if self._said is not None else ""
+        self.kill()
+        return ChildProcessError(cause_of_death(said))
 
     def stay(self) -> None:
         """Is not replaced before the next task."""
@@ -174,8 +196,9 @@ class ForkedWorker(PopenWorker):
             return
         main_read, worker_write = os.pipe()
         worker_read, main_write = os.pipe()
+        self._said = LastWords()
         try:
-            self._proc = _Forked(_ZYGOTE.fork(worker_read, worker_write))
+            self._proc = _Forked(_ZYGOTE.fork(worker_read, worker_write, self._said.descriptor))
         except BaseException:
             os.close(main_read)
             os.close(main_write)
@@ -239,6 +262,15 @@ def prepare() -> None:
     _ZYGOTE.fork_from_here()
 
 
+def _complain_to(descriptor: int) -> None:
+    """Lets this process, and what it runs, write what goes wrong to a file; how it dies too."""
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+    faulthandler.enable(file=2, all_threads=False)
+
+
 def _begin_anew() -> None:
     """Lets go of what a fork has of its parent's, but for modules."""
     with Path(os.devnull).open() as nothing:
@@ -265,13 +297,14 @@ def serve(descriptor: int) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for workers here
     with socket.socket(fileno=descriptor) as link:
         while True:
-            asked, descriptors, _, _ = socket.recv_fds(link, 16, 2)
+            asked, descriptors, _, _ = socket.recv_fds(link, 16, 3)
             if not asked:
                 return
             pid = os.fork()
             if pid == 0:
                 link.close()
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a builder waits for the linker
+                _complain_to(descriptors.pop())
                 sys.argv = ["popen_worker", *map(str, descriptors)]
                 try:
                     popen_worker.main()

@@ -68,3 +68,20 @@ def test_one_line_of_an_error():
     assert (first_line(error), last_line(error)) == ("what", "cause")
     assert first_line(ValueError()) == last_line(ValueError("\n")) == "ValueError"
     assert len(last_line(ValueError("x" * 10_000))) == 500
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (PermissionError(13, "Permission denied", "/x"), "Permission denied: /x"),
+        (
+            OSError("Generic LocalFileSystem error\n \x1b[31m↳\x1b[0m Unable\n \x1b[31m↳\x1b[0m it is odd\n"),
+            "it is odd",
+        ),
+        (OSError("Generic error\n \x1b[31m↳\x1b[0m Permission denied (os error 13)\n"), "Permission denied"),
+        (OSError('no folder: /x\nError: Os { code: 30, kind: ReadOnly, message: "..." }'), "Read-only file system"),
+        (OSError(28, "Failed to open local file '/x'. Detail: [errno 28] No space"), "No space left on device"),
+    ],
+)
+def test_the_word_of_the_operating_system_is_the_cause(error: OSError, cause: str) -> None:
+    assert first_line(error) == cause

@@ -13,6 +13,7 @@ from tunedb.maintenance.repair import Repaired
 from tunedb.metaschedule.export import ExportReport
 from tunedb.records import AppendReport, CompactedTable
 from tunedb.store.schema import SCHEMA_VERSION
+from tunedb.tuner_logs import LogReport
 
 
 def ingested(report: IngestReport, store_url: str) -> Document:
@@ -123,6 +124,17 @@ def table_written(file: Path, form: str, num_trials: int) -> Document:
         num_trials: how many trials it has.
     """
     return {"file": str(file), "format": form, "trials": num_trials}
+
+
+def log_written(report: LogReport) -> Document:
+    """What an export as a log of AutoTVM's or Ansor's wrote."""
+    return {
+        "file": str(report.file),
+        "format": report.form,
+        "trials": report.trials,
+        "failed": report.failed_trials,
+        "left_out": dict(report.left_out),
+    }
 
 
 def checks(found: Sequence[Check], versions: Mapping[str, str | None]) -> Document:

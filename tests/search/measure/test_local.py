@@ -60,6 +60,21 @@ def test_a_run_that_crashes_costs_itself_only(target: Target) -> None:
     assert outcomes == {broken: Outcome.RUN_ERROR, good: Outcome.OK}
 
 
+@pytest.mark.parametrize(
+    ("function", "cause"),
+    [("nosuchfunction", "nosuchfunction"), ("abort", "its process crashed (abort)")],
+)
+def test_a_program_that_kills_its_process_says_why(target: Target, function: str, cause: str) -> None:
+    from tvm import te, tirx
+
+    a = te.placeholder((64, 64), name="a")
+    called = te.compute((64, 64), lambda i, j: tirx.call_pure_extern("float32", function, a[i, j]) + a[i, j], name="c")
+    with local(target) as device:
+        broken, good = measured(device, modules.of_operators(a, called), modules.matmul(64))
+    assert (broken.outcome, good.outcome) == (Outcome.RUN_ERROR, Outcome.OK)
+    assert cause in broken.error
+
+
 def test_flushed_caches_make_a_kernel_slower(device: Device) -> None:
     # Hardly any arithmetic: with its inputs in the innermost cache it takes a fraction of the time.
     from tvm import te

@@ -39,6 +39,9 @@ _ERRORS = {
 }
 
 
+_UNTOLD = "error number "
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A record, as its tuner means it."""
@@ -152,6 +155,13 @@ def _decoded(line: bytes) -> dict[str, Any]:
     return record
 
 
+def error_number(outcome: Outcome, error: str) -> int:
+    """The number that a log has for a failure, as it was read from one: the inverse of what a reader makes of it."""
+    known = next((number for number, failure in _ERRORS.items() if failure == (outcome, error)), 0)
+    untold = error.removeprefix(_UNTOLD)
+    return known or (int(untold) if untold.isdecimal() else 0)
+
+
 def _measurement(result: object) -> tuple[Outcome, str, tuple[float, ...], datetime | None]:
     if not isinstance(result, list) or len(result) < 2 or not isinstance(result[0], list):
         raise BadInputError("the result is not [run times, error number, ...]")
@@ -163,7 +173,7 @@ def _measurement(result: object) -> tuple[Outcome, str, tuple[float, ...], datet
             raise BadInputError(f"among the run times is {str(secs)[:40]!r}, which is no number")
     moment = _moment(result[3]) if len(result) > 3 else None
     if number:
-        outcome, error = _ERRORS.get(number, (Outcome.FAILED, f"error number {number}"))
+        outcome, error = _ERRORS.get(number, (Outcome.FAILED, f"{_UNTOLD}{number}"))
         return outcome, error, (), moment
     if not costs:
         raise BadInputError("the record has no run times")

@@ -37,6 +37,7 @@ class Session:
         self.stop = threading.Event()
         self.exit_code = ExitCode.OK
         self.finishes_on_signal = False
+        self.time_is_up = False
         self._is_shown = False
 
     @contextmanager
@@ -87,6 +88,29 @@ class Session:
         self.output.show(answer)
         self._is_shown = True
 
+    @contextmanager
+    def time_limit(self, secs: float | None) -> Iterator[None]:
+        """Lets a command that can finish what it is at do so when its time is up, as at a signal; that is no failure.
+
+        Args:
+            secs: from now on; None for no limit.
+        """
+        if secs is None:
+            yield
+            return
+        timer = threading.Timer(secs, self._on_time)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _on_time(self) -> None:
+        if not self.stop.is_set():
+            self.time_is_up = True
+            self.stop.set()
+
     def fail(self, error: BaseException, message: str, *, debug: bool) -> None:
         """Tells why the command ends: a line on stderr, and under --json an object on stdout.
 
@@ -103,7 +127,8 @@ class Session:
     def on_signal(self, number: int, frame: FrameType | None) -> None:
         """SIGINT or SIGTERM: the first lets a command that can finish what it is at do so; the next ends it."""
         del number, frame
-        first = not self.stop.is_set()
+        first = not self.stop.is_set() or self.time_is_up
+        self.time_is_up = False
         self.stop.set()
         if first and self.finishes_on_signal:
             self.progress.note("stopping; what is finished is stored (once more to stop at once)")
@@ -137,7 +162,9 @@ def session(store_url: str | None, as_json: bool, debug: bool) -> Iterator[Sessi
     except BaseException as error:
         if type(error) is GeneratorExit:
             raise
-        if current.stop.is_set() and not isinstance(error, TunedbError):  # TVM turns Ctrl-C into RuntimeError('')
+        if (
+            current.stop.is_set() and not current.time_is_up and not isinstance(error, TunedbError)
+        ):  # TVM turns Ctrl-C into RuntimeError('')
             current.fail(KeyboardInterrupt(), "interrupted; what was finished is stored", debug=debug)
         else:
             current.exit_code = status_of(error)
@@ -146,7 +173,7 @@ def session(store_url: str | None, as_json: bool, debug: bool) -> Iterator[Sessi
         current.progress.close()
         for number, handler in previous.items():
             signal.signal(number, handler)
-    if current.stop.is_set():
+    if current.stop.is_set() and not current.time_is_up:
         current.exit_code = ExitCode.INTERRUPTED
     if current.exit_code is not ExitCode.OK:
         raise typer.Exit(int(current.exit_code))

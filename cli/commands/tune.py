@@ -78,16 +78,26 @@ def command(
     flush_cache: Annotated[
         bool, typer.Option("--flush-cache", help="Measure with cold caches: each run is then one call of the kernel.")
     ] = False,
+    limit: Annotated[
+        float | None,
+        typer.Option(
+            "--time-limit",
+            metavar="SECS",
+            min=0.001,
+            help="End in order after so many seconds; what was measured is stored.  [default: none]",
+        ),
+    ] = None,
 ) -> None:
     """Measure new schedules of a workload on this machine and store every trial as it is measured."""
     from search.measure import zygote
 
     zygote.prepare()  # a store has threads, after which it would be too late
-    with run.open_store(create=True, writes=True) as store:
+    with run.open_store(create=True, writes=True) as store, run.time_limit(limit):
         from cli.labels import target_label
         from search.networks.targets import local_target, parse_target
         from search.networks.tasks import load_tasks
         from search.tune import tune
+        from tunedb.errors import MeasurementError
         from tunedb.units import count
 
         chosen = local_target() if target is None else parse_target(target)
@@ -107,6 +117,8 @@ def command(
             on_trial=partial(run.progress.trial, with_task=len(tasks) > 1),
             stop=run.stop,
         )
+        if run.time_is_up and trials and not report.trials:
+            raise MeasurementError(f"no trial was measured within {limit:g} s: raise --time-limit")
         run.show(answer(report))
         if any(task.numbers is not None and task.numbers.agrees is False for task in report.tasks):
             run.exit_code = ExitCode.FAILED

@@ -102,3 +102,26 @@ def test_the_default_store_is_the_users(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_DATA_HOME", "relative/is/ignored")
     monkeypatch.setenv("HOME", "/home/somebody")
     assert default_store() == "/home/somebody/.local/share/tunedb"
+
+
+def test_time_that_is_up_ends_in_order_and_is_no_failure():
+    with session("memory:", as_json=False, debug=False) as run, run.time_limit(0.01):
+        run.finishes_on_signal = True
+        assert run.stop.wait(10)
+    assert run.exit_code is ExitCode.OK
+
+
+def test_a_signal_after_time_is_up_is_an_interruption():
+    with pytest.raises(typer.Exit) as caught, session("memory:", as_json=False, debug=False) as run:
+        run.finishes_on_signal = True
+        with run.time_limit(0.01):
+            assert run.stop.wait(10)
+            os.kill(os.getpid(), signal.SIGINT)
+    assert caught.value.exit_code == ExitCode.INTERRUPTED
+
+
+def test_no_limit_and_one_that_is_kept():
+    with session("memory:", as_json=False, debug=False) as run:
+        with run.time_limit(None), run.time_limit(1000.0):
+            pass
+        assert not run.stop.is_set()

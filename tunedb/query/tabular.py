@@ -48,6 +48,7 @@ COLUMNS = {
     "module_id": "of the module that was tuned; empty when unknown: 32 hex digits",
     "source_id": "32 hex digits",
     "args_info": "of the module's arguments, JSON as MetaSchedule writes it",
+    "first_hardware_id": "the machine of which `trial_id` is made, where it was named afterwards; else empty",
 }
 
 RECORD_COLUMNS = {

@@ -19,7 +19,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from tunedb.errors import NotFoundError, StoreError, UsageError
+from tunedb.errors import NotFoundError, StoreError, UsageError, first_line
 from tunedb.store.locations import is_url
 
 _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
@@ -263,4 +263,4 @@ def _explained(what: str) -> Iterator[None]:
     except (StoreError, NotFoundError, UsageError):
         raise
     except OSError as error:
-        raise StoreError(f"cannot {what}: {error.strerror or str(error).splitlines()[0]}") from error
+        raise StoreError(f"cannot {what}: {os.strerror(error.errno) if error.errno else first_line(error)}") from error

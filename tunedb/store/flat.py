@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tunedb.errors import StoreError, UsageError
+from tunedb.errors import StoreError, UsageError, first_line
 from tunedb.machine.kernels import WORKLOAD_IDS
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ SELECT t.trial_id, t.workload_id, w.name AS workload,
         WHEN length(i.shared) > 2 THEN left(i.shared, -1) || ',' || substr(decode(t.postproc), 2)
         ELSE decode(t.postproc)
     END || ',' || decode(t.decisions) || ']' AS trace,
-    t.module_id, t.source_id, decode(t.args_info) AS args_info
+    t.module_id, t.source_id, decode(t.args_info) AS args_info, t.first_hardware_id
 FROM once AS t
 JOIN (SELECT DISTINCT ON (workload_id) workload_id, name FROM workloads) AS w ON w.workload_id = t.workload_id
 LEFT JOIN programs AS m ON m.module_id = t.module_id
@@ -100,6 +100,6 @@ def flat_trials(
         question = _QUESTION.format(selected=selected)
         yield database.sql(question, params=list(wanted.values())).to_arrow_reader(_BATCH_ROWS)
     except duckdb.Error as error:
-        raise StoreError(f"cannot read the store {url}: {str(error).splitlines()[0]}") from error
+        raise StoreError(f"cannot read the store {url}: {first_line(error)}") from error
     finally:
         database.close()

@@ -44,7 +44,7 @@ class Root(TyperGroup):
         """Runs a command line and exits with its status. Usage errors are told as JSON where JSON was asked for."""
         given = list(sys.argv[1:] if args is None else args)
         own = given[: given.index("--")] if "--" in given else given
-        as_json = "--json" in own
+        as_json = "--json" in given
         try:
             with stdout_errors():
                 if COMPLETION_VARIABLE in os.environ:

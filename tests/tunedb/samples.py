@@ -18,7 +18,9 @@ ARGS = b'[["TENSOR","float32",[1,128,128]]]'
 
 def workload(name: str = "matmul") -> Workload:
     """A workload that is made up."""
-    return Workload(content_hash("test", name), f"{name} 1x128x128 float32", name, "", (1, 128, 128), "{}")
+    signature = f'{{"name":"{name}"}}'
+    identity = content_hash("workload", signature)
+    return Workload(identity, f"{name} 1x128x128 float32", name, "", (1, 128, 128), signature)
 
 
 def module(of: Workload, version: str = "0.27.0.post1", structural_hash: str = "") -> Module:

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from tunedb.query.calibration import all_workload_ids
-from tunedb.records import AppendReport, Module, Rejected, Trial
+from tunedb.records import AppendReport, Module, Rejected, Sighting, Trial
+from tunedb.store import schema
 from tunedb.store.batch import Batch, TrialColumns, TrialRows
 from tunedb.store.contract import Store
 
@@ -20,7 +21,7 @@ def merge(into: Store, other: Store) -> AppendReport:
     """Adds all of `other` to `into`: modules, targets, machines, sources, trials, and input that was rejected.
 
     What trials refer to goes first, so that a merge that is interrupted leaves a sound store; do it again to finish.
-    A trial that both have keeps the source that `into` gives it; the other's source is listed all the same.
+    A trial that both have keeps the source that `into` gives it, and its other sources become sightings.
 
     Args:
         into: the store that is added to.
@@ -51,6 +52,10 @@ def merge(into: Store, other: Store) -> AppendReport:
         for source_id, (new, new_failed) in report.by_source.items():
             before = by_source.get(source_id, (0, 0))
             by_source[source_id] = (before[0] + new, before[1] + new_failed)
+    with other.table("sightings") as rows:
+        for batch in rows:
+            told = zip(*(batch.column(name).to_pylist() for name in schema.SIGHTINGS.told()), strict=True)
+            into.append_batch(Batch(sightings=[Sighting(*values) for values in told]))
     rejected: tuple[Rejected, ...] = tuple(around.rejected)
     return AppendReport(added, duplicates, failed, rejected, by_source)
 

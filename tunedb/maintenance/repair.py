@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from tunedb.errors import NotFoundError, StoreError, UsageError
+from tunedb.maintenance.mend import mend
 from tunedb.store import schema
 from tunedb.store.delta import paths
 from tunedb.store.delta.table import parquet_relation, store_errors
@@ -32,7 +33,7 @@ class Repaired:
 
 
 def repair(url: str | Path) -> list[Repaired]:
-    """Repairs a store in a folder: broken files are moved aside, and trials that refer to what is gone with them.
+    """Repairs a store in a folder: broken files are moved aside, and rows that were changed or refer to what is gone.
 
     Nobody else should write meanwhile. A version that is left behind cannot be read any more as far as it needs
     what was broken.
@@ -58,6 +59,7 @@ def repair(url: str | Path) -> list[Repaired]:
     aside = root / _ASIDE / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
     with store_errors(f"repair the store at {root}"):
         found = [done for table in schema.TABLES for done in _repair_table(root / table.name, aside / table.name)]
+        found += [Repaired(what, moved_to) for what, moved_to in mend(str(root), aside)]
         return [*found, *_set_dangling_rows_aside(root, aside)]
 
 

@@ -19,6 +19,7 @@ from tunedb.records import (
     Module,
     Outcome,
     Rejected,
+    Sighting,
     Source,
     Target,
     Trace,
@@ -126,6 +127,7 @@ class Batch:
     hardware: list[Hardware] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    sightings: list[Sighting] = field(default_factory=list)  # of trials that the store has, or that come along
 
     def is_empty(self) -> bool:
         """Whether there is nothing to append."""
@@ -152,6 +154,22 @@ def check_references(
         if missing:
             what = table.name.removesuffix("s")
             raise UsageError(f"a {what} refers to the {column} {min(missing)!r}, which the store does not know")
+
+
+def sightings_of(batch: Batch, places: Sequence[int]) -> dict[tuple[str, str], Sighting]:
+    """Where a batch says that trials were found which the store had already, by trial and source.
+
+    Args:
+        batch: the batch.
+        places: those of its trials that are new to the store.
+    """
+    new = set(places)
+    told = zip(*(batch.trials.column(name) for name in ("trial_id", "source_id", "position")), strict=True)
+    again = [Sighting(*values) for place, values in enumerate(told) if place not in new]
+    found: dict[tuple[str, str], Sighting] = {}
+    for sighting in (*again, *batch.sightings):
+        found.setdefault((sighting.trial_id, sighting.source_id), sighting)
+    return found
 
 
 def append_report(batch: Batch, places: Sequence[int]) -> AppendReport:

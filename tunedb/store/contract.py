@@ -291,8 +291,12 @@ class StoreMaintenance(ABC):
     """Housekeeping: whoever owns a store does it, while others read and append."""
 
     @abstractmethod
-    def problems(self) -> list[str]:
-        """What is wrong with the store, for people; empty when it is sound."""
+    def problems(self, *, whole: bool = False) -> list[str]:
+        """What is wrong with the store, for people; empty when it is sound.
+
+        Args:
+            whole: whether to read every row and compare it with what was written, too.
+        """
 
     @abstractmethod
     def compact(self, grace: timedelta = timedelta(days=7)) -> list[CompactedTable]:

@@ -35,7 +35,15 @@ from tunedb.records import (
 )
 from tunedb.store import schema
 from tunedb.store.artifacts import Artifacts, MemoryArtifacts
-from tunedb.store.batch import Batch, TrialColumns, TrialRows, append_report, check_references, rejected_id
+from tunedb.store.batch import (
+    Batch,
+    TrialColumns,
+    TrialRows,
+    append_report,
+    check_references,
+    rejected_id,
+    sightings_of,
+)
 from tunedb.store.checksums import with_checksums
 from tunedb.store.contract import Store
 from tunedb.store.resolve import checked_prefix, no_module, no_workload, pick_trial, pick_workload
@@ -101,6 +109,12 @@ class MemoryStore(TableReader, Store):
                     added.append(place)
             for rejected in batch.rejected:
                 self._rejected.setdefault(rejected, now)
+            sightings = sightings_of(batch, added)
+            check_references(schema.SIGHTINGS, schema.columns_of(sightings.values(), ["source_id"]), self._keys)
+            for key, sighting in sightings.items():
+                stored = self._trials.get(sighting.trial_id)
+                if stored is None or stored.source_id != sighting.source_id:
+                    self._sightings.setdefault(key, sighting)
             return append_report(batch, added)
 
     def _keys(self, table: schema.TableSchema) -> Collection[str]:
@@ -334,7 +348,7 @@ class MemoryStore(TableReader, Store):
     # -- housekeeping ----------------------------------------------------------------------------------------------
 
     @override
-    def problems(self) -> list[str]:
+    def problems(self, *, whole: bool = False) -> list[str]:
         return []  # a store in memory cannot be otherwise than sound
 
     @override

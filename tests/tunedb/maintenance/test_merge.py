@@ -64,7 +64,7 @@ def test_all_is_merged_with_its_source_and_once(tmp_path: Path, monkeypatch: pyt
 
 def test_trials_that_calibrate_a_machine_are_merged_and_sound(tmp_path: Path) -> None:
     """They are no workloads of the user's, and yet each tuning run leaves some."""
-    kernel = dataclasses.replace(WORKLOAD, workload_id=ARITHMETIC.workload_id)
+    kernel = dataclasses.replace(WORKLOAD, workload_id=ARITHMETIC.workload_id, signature="")
     module = samples.module(kernel)
     mine = trial(0, workload_id=kernel.workload_id, module_id=module.module_id)
     with open_store(tmp_path / "one") as one, open_store(tmp_path / "two") as two:

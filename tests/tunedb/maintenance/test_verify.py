@@ -26,5 +26,5 @@ def test_contents_that_were_changed_are_named(folder: Path) -> None:
         store.append([], workloads=[softmax], modules=[changed])
     found = problems(folder)
     assert len(found) == 2
-    assert good(3).trial_id in found[0]
-    assert changed.module_id in found[1]
+    assert changed.module_id in found[0]
+    assert good(3).trial_id in found[1]

@@ -14,9 +14,10 @@ from tests.tunedb import samples
 from tests.tunedb.samples import AROUND, MACHINE, MODULE, OTHER_TARGET, SOURCE, TARGET, WORKLOAD, failed, trial
 from tunedb import Store, open_store
 from tunedb.errors import AmbiguousPrefixError, NotFoundError, UsageError
-from tunedb.identity import canonical_target
-from tunedb.records import Outcome, Rejected, Trace
+from tunedb.identity import canonical_target, source
+from tunedb.records import Outcome, Rejected, Sighting, Trace
 from tunedb.store import schema
+from tunedb.store.batch import Batch
 
 
 @pytest.fixture(params=["memory", "delta", "s3"])
@@ -81,6 +82,26 @@ def test_appending_twice_adds_nothing(store: Store, fill: Callable[..., object])
     assert (again.added, again.duplicates) == (1, 2)  # type: ignore[attr-defined]
     assert store.stats().num_trials == 4
     assert len(list(store.trials())) == 4
+
+
+def test_every_source_of_a_trial_is_kept(store: Store, fill: Callable[..., object]) -> None:
+    other, third = source("logs/other.json", "metaschedule-json"), source("logs/third.json", "metaschedule-json")
+    fill(trial(0), trial(1), sources=[SOURCE, other, third])
+    elsewhere = [trial(0, source_id=other.source_id, position=7), trial(2, source_id=other.source_id, position=8)]
+    for _ in range(2):
+        assert store.append(elsewhere, sources=[other]).duplicates >= 1
+        store.append([trial(0)])
+    twice = [trial(5, source_id=third.source_id, position=1), trial(5, source_id=other.source_id, position=2)]
+    store.append(twice)
+    store.append_batch(Batch(sightings=[Sighting(trial(1).trial_id, third.source_id, 4)]))
+    found = store.sql("SELECT trial_id, source_id, position FROM sightings ORDER BY position").rows
+    assert found == [
+        (trial(5).trial_id, other.source_id, 2),
+        (trial(1).trial_id, third.source_id, 4),
+        (trial(0).trial_id, other.source_id, 7),
+    ]
+    assert {row.source_id for row in store.trials() if row.trial_id == trial(0).trial_id} == {SOURCE.source_id}
+    assert store.problems(whole=True) == []
 
 
 def test_version_changes_when_a_trial_is_added(store: Store, fill: Callable[..., object]) -> None:

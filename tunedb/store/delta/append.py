@@ -12,7 +12,8 @@ import pyarrow as pa
 from tunedb.errors import UsageError
 from tunedb.records import AppendReport, Rejected
 from tunedb.store import schema
-from tunedb.store.batch import Batch, append_report, check_references, rejected_id
+from tunedb.store.batch import Batch, append_report, check_references, rejected_id, sightings_of
+from tunedb.store.delta import queries
 from tunedb.store.delta.known_trials import KnownTrials
 from tunedb.store.delta.tables import TableSet
 from tunedb.store.schema import TableSchema, columns_of
@@ -51,6 +52,7 @@ class Appender:
                     theirs = self._tables["trials"].append(columns, self._tables.versions())
                     kept = zip(places, columns["trial_id"], strict=True)
                     places = [place for place, identity in kept if identity not in theirs]  # what this commit brought
+            self._append_sightings(batch, places)
             return append_report(batch, places)
 
     def _append_new(self, table: TableSchema, records: Sequence[Any]) -> None:
@@ -79,6 +81,21 @@ class Appender:
         if new:
             columns = columns_of(new.values(), [field.name for field in dataclasses.fields(Rejected)])
             self._tables["quarantine"].append({"rejected_id": list(new), **columns, "added_at": [now] * len(new)})
+
+    def _append_sightings(self, batch: Batch, places: Sequence[int]) -> None:
+        """Adds the other sources of trials that are stored already. They come last: a trial may be without them."""
+        found = sightings_of(batch, places)
+        if not found:
+            return
+        self._check_references(schema.SIGHTINGS, columns_of(found.values(), ["source_id"]))
+        self._tables.refresh("trials", "sightings")
+        pairs = pa.table({"trial_id": [key[0] for key in found], "source_id": [key[1] for key in found]})
+        workloads = batch.trials.column("workload_id")
+        bounds = {} if batch.sightings else {"workload_id": (min(workloads), max(workloads))}
+        for known in self._tables.ask(queries.KNOWN_SIGHTINGS, new_ids=pairs, bounds=bounds):
+            found.pop(known, None)
+        if found:
+            self._tables["sightings"].append(columns_of(found.values(), list(schema.SIGHTINGS.told())))
 
     def _new_places(self, trial_ids: Sequence[str], workload_ids: Sequence[str]) -> list[int]:
         """The places of trials that are not in the store yet; of equal ones the first."""

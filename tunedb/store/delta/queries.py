@@ -16,6 +16,11 @@ KNOWN_TRIALS = """
 SELECT DISTINCT trial_id FROM {trials} SEMI JOIN new_ids USING (trial_id)
 """
 
+KNOWN_SIGHTINGS = """
+SELECT DISTINCT trial_id, source_id FROM {trials} SEMI JOIN new_ids USING (trial_id, source_id)
+UNION SELECT trial_id, source_id FROM {sightings} SEMI JOIN new_ids USING (trial_id, source_id)
+"""
+
 _SELECTED = """
 SELECT * FROM {trials} WHERE {selected}
 QUALIFY row_number() OVER (PARTITION BY trial_id ORDER BY source_id, position) = 1

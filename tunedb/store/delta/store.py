@@ -23,6 +23,8 @@ from tunedb.store.batch import Batch
 from tunedb.store.contract import Store
 from tunedb.store.delta import queries
 from tunedb.store.delta.append import Appender
+from tunedb.store.delta.audit import audit
+from tunedb.store.delta.misfits import misfits
 from tunedb.store.delta.reader import DeltaReader
 from tunedb.store.delta.tables import TableSet
 
@@ -59,16 +61,22 @@ class DeltaStore(DeltaReader, Store):
     # -- housekeeping ----------------------------------------------------------------------------------------------
 
     @override
-    def problems(self) -> list[str]:
-        found = []
+    def problems(self, *, whole: bool = False) -> list[str]:
+        found, unreadable = [], False
         for table in self._tables.all():
             try:
                 with self._tables.lock:
                     table.refresh()
-                    self._tables.ask(f"SELECT count(COLUMNS(*)) FROM {{{table.schema.name}}}")
+                    if whole:
+                        audits = [file for file in audit(table) if not file.is_sound]
+                        found += [problem for file in audits for problem in file.problems(table.schema)]
+                        unreadable = unreadable or any(file.unreadable for file in audits)
+                    else:
+                        self._tables.ask(f"SELECT count(COLUMNS(*)) FROM {{{table.schema.name}}}")
             except StoreError as error:
                 found.append(str(error))
-        if found:
+                unreadable = True
+        if unreadable:
             return found
         with self._tables.lock:
             for kind in schema.TABLES:
@@ -80,6 +88,8 @@ class DeltaStore(DeltaReader, Store):
             count, example = self._tables.ask(queries.MISCOUNTED)[0]
             if count:
                 found.append(f"{count} trials have an outcome that their run times deny, such as {example}")
+            if whole:
+                found += [misfit.problem() for misfit in misfits(self._tables)]
         return found
 
     @override

@@ -149,6 +149,16 @@ class Table:
             delta = self._delta = paths.open_table(self.url, self._options)
         return delta
 
+    @property
+    def options(self) -> dict[str, str] | None:
+        """How to reach the table, in Delta Lake's terms."""
+        return self._options
+
+    @property
+    def hooks(self) -> Any:
+        """What Delta Lake does after a commit."""
+        return self._hooks
+
     def version(self) -> int:
         """The version that is read."""
         return int(self.open().version())

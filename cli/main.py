@@ -28,7 +28,10 @@ from cli.commands import (
     merge,
     migrate,
     models,
+    relabel,
+    remove,
     repair,
+    restore,
     show,
     sql,
     stats,
@@ -55,7 +58,7 @@ app = typer.Typer(
 )
 
 _ASKING = (best, show, history, compare, workloads, targets, stats, sql)
-_KEEPING = (merge, compact, verify, repair, migrate)
+_KEEPING = (merge, remove, relabel, restore, compact, verify, repair, migrate)
 
 for _verb in (
     ingest,

@@ -10,6 +10,7 @@ from tunedb.ingest.pipeline import IngestReport
 from tunedb.machine.installation import Check
 from tunedb.maintenance.migrate import MigratedTable
 from tunedb.maintenance.repair import Repaired
+from tunedb.maintenance.revise import Revised
 from tunedb.metaschedule.export import ExportReport
 from tunedb.records import AppendReport, CompactedTable
 from tunedb.store.schema import SCHEMA_VERSION
@@ -102,6 +103,28 @@ def verified(store_url: str, problems: Sequence[str]) -> Document:
 def repaired(store_url: str, done: Sequence[Repaired]) -> Document:
     """What was broken in a store."""
     return {"store": store_url, "repaired": [{"what": row.what, "moved_to": row.moved_to or None} for row in done]}
+
+
+def revised(store_url: str, done: Revised, *, dry_run: bool) -> Document:
+    """What `remove`, `relabel` or `restore` did to a store.
+
+    Args:
+        store_url: the store.
+        done: what was done.
+        dry_run: whether it was only looked at.
+    """
+    return {
+        "store": store_url,
+        "action": done.action,
+        "dry_run": dry_run,
+        "sources": [{"source_id": row.source_id, "uri": row.uri, "format": row.format} for row in done.sources],
+        "removed": done.removed,
+        "kept": done.kept,
+        "relabelled": done.relabelled,
+        "quarantined": done.quarantined,
+        "version_before": done.version_before,
+        "version": done.version,
+    }
 
 
 def exported(report: ExportReport) -> Document:

@@ -187,6 +187,8 @@ TRIALS = _table(
     computed=("secs_median",),
 )
 
+NOTES = ("remove", "relabel", "restore")  # formats of sources that say what was done to a store; no trial is theirs
+
 # In the order in which they are written: what a row refers to is there before it.
 TABLES = (HARDWARE, TARGETS, WORKLOADS, MODULES, INSTRUCTIONS, SOURCES, QUARANTINE, SIGHTINGS, TRIALS)
 BY_NAME = {table.name: table for table in TABLES}

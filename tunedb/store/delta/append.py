@@ -14,22 +14,27 @@ from tunedb.records import AppendReport, Rejected
 from tunedb.store import schema
 from tunedb.store.batch import Batch, append_report, check_references, rejected_id, sightings_of
 from tunedb.store.delta import queries
+from tunedb.store.delta.guard import appending
 from tunedb.store.delta.known_trials import KnownTrials
+from tunedb.store.delta.relabelled import Relabelled
 from tunedb.store.delta.tables import TableSet
 from tunedb.store.schema import TableSchema, columns_of
 
 
 class Appender:
-    """Writes batches. Remembers the keys of the small tables that it has seen: rows are never removed."""
+    """Writes batches. Remembers the keys of the small tables that it has seen, until it sees that some were removed."""
 
     def __init__(self, tables: TableSet) -> None:
         self._tables = tables
         self._known: dict[str, set[str]] = {}
         self._known_trials = KnownTrials(tables)
+        self._relabelled = Relabelled(tables)
+        self._source_files: frozenset[str] = frozenset()
 
     def append_batch(self, batch: Batch) -> AppendReport:
         """Adds what is not there yet; see `tunedb.store.contract.StoreWriter.append_batch`."""
-        with self._tables.lock:
+        with self._tables.lock, appending(self._tables.url):
+            self._notice_removals()
             self._append_new(schema.HARDWARE, batch.hardware)
             self._append_new(schema.TARGETS, batch.targets)
             self._append_new(schema.WORKLOADS, batch.workloads)
@@ -38,10 +43,13 @@ class Appender:
             now = datetime.now(UTC)
             dated = [row if row.added_at else dataclasses.replace(row, added_at=now) for row in batch.sources]
             self._append_new(schema.SOURCES, dated)
+            self._source_files = frozenset(self._tables["sources"].files())
             self._append_rejected(batch.rejected, now)
             trials = batch.trials
             places: list[int] = []
             if len(trials):
+                trials = self._relabelled.as_stored(trials, self._known_trials)
+                batch = dataclasses.replace(batch, trials=trials)
                 columns = trials.columns()
                 self._check_references(schema.TRIALS, columns)
                 self._append_instructions(trials.instructions)
@@ -54,6 +62,13 @@ class Appender:
                     places = [place for place, identity in kept if identity not in theirs]  # what this commit brought
             self._append_sightings(batch, places)
             return append_report(batch, places)
+
+    def _notice_removals(self) -> None:
+        """Forgets what was removed: who takes rows out of a store rewrites its sources at the end."""
+        self._tables["sources"].refresh()
+        files = frozenset(self._tables["sources"].files())
+        if not self._source_files <= files:
+            self._known.clear()
 
     def _append_new(self, table: TableSchema, records: Sequence[Any]) -> None:
         known = self._known_keys(table) if records else set()
@@ -116,7 +131,7 @@ class Appender:
             check_references(table, columns, self._known_keys)
 
     def _known_keys(self, table: TableSchema) -> set[str]:
-        """The keys of a small table, as far as they were seen. Rows are never removed."""
+        """The keys of a small table, as far as they were seen."""
         known = self._known.get(table.name)
         if known is None:
             self._tables[table.name].refresh()

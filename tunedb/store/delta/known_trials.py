@@ -1,7 +1,8 @@
 """Which trials a store has, as far as an append must know: those of the workloads that it appends to.
 
-What was once read of a file stays true: files never change. So each append reads only the files that came since the
-last one, and a long tuning run does not slow down as it goes.
+What was once read of a file stays true as long as the table has the file: files never change. So each append reads only
+the files that came since the last one, and a long tuning run does not slow down as it goes. When files have gone, they
+were merged, or trials were removed: all is read again.
 """
 
 from __future__ import annotations
@@ -50,11 +51,14 @@ class KnownTrials:
         return {trial_id for trial_id, ids in zip(trial_ids, known, strict=True) if trial_id in ids}
 
     def _read_on(self, workloads: set[str], files: Sequence[str]) -> None:
+        everything = frozenset(files)
+        for workload_id in workloads:
+            if not self._read.get(workload_id, frozenset()) <= everything:
+                del self._read[workload_id], self._ids[workload_id]
         groups: dict[tuple[str, ...], list[str]] = {}  # workloads by the files that are unread for them
         for workload_id in sorted(workloads):
             read = self._read.get(workload_id, frozenset())
             groups.setdefault(tuple(file for file in files if file not in read), []).append(workload_id)
-        everything = frozenset(files)
         for unread, together in groups.items():
             for workload_id in together:
                 self._ids.setdefault(workload_id, set())

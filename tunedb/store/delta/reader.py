@@ -45,6 +45,11 @@ if TYPE_CHECKING:
 _Record = TypeVar("_Record")
 
 _FETCH_ROWS = 2048
+_COUNTED = {
+    "workloads": USER_WORKLOADS,
+    "modules": USER_WORKLOADS,
+    "sources": f"format NOT IN {schema.NOTES}",
+}
 _LISTED = 9  # trials whose ids begin alike: one more than are listed
 
 
@@ -288,7 +293,7 @@ class DeltaReader(TableReader):
             counts = {
                 table.name: self._tables.ask(
                     f"SELECT count(DISTINCT ({table.key})) FROM {{{table.name}}} WHERE {{selected}}",
-                    selected=USER_WORKLOADS if table in (schema.WORKLOADS, schema.MODULES) else "true",
+                    selected=_COUNTED.get(table.name, "true"),
                 )[0][0]
                 for table in schema.TABLES
                 if table is not schema.TRIALS

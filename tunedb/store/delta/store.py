@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     pass
 
 
+_LOOKS = 3  # at references that seem to lead nowhere
+
+
 class DeltaStore(DeltaReader, Store):
     """Keeps the contract of `Store` on disk or in an object store."""
 
@@ -79,17 +82,28 @@ class DeltaStore(DeltaReader, Store):
         if unreadable:
             return found
         with self._tables.lock:
-            for kind in schema.TABLES:
-                for column, referred in kind.references.items():
-                    question = queries.DANGLING.format(key=kind.key, column=column, table=kind.name, referred=referred)
-                    count, example = self._tables.ask(question)[0]
-                    if count:
-                        found.append(f"{count} {kind.name} refer to a {column} that is not there, such as {example}")
+            for _ in range(_LOOKS):
+                dangling = self._dangling()
+                if not dangling:
+                    break
+            found += dangling
             count, example = self._tables.ask(queries.MISCOUNTED)[0]
             if count:
                 found.append(f"{count} trials have an outcome that their run times deny, such as {example}")
             if whole:
                 found += [misfit.problem() for misfit in misfits(self._tables)]
+        return found
+
+    def _dangling(self) -> list[str]:
+        """References that lead nowhere, or seem to: somebody may take rows out meanwhile."""
+        self._tables.refresh()
+        found = []
+        for kind in schema.TABLES:
+            for column, referred in kind.references.items():
+                question = queries.DANGLING.format(key=kind.key, column=column, table=kind.name, referred=referred)
+                count, example = self._tables.ask(question)[0]
+                if count:
+                    found.append(f"{count} {kind.name} refer to a {column} that is not there, such as {example}")
         return found
 
     @override

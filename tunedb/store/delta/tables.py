@@ -82,8 +82,10 @@ class TableSet:
 
     def refresh(self, *names: str) -> None:
         """Moves tables on to their newest versions, the trials first: what they refer to was written before them."""
-        for name in sorted(names or self._tables, key=lambda name: name != "trials"):
-            self._tables[name].refresh()
+        wanted = names or self._tables.keys()
+        for name in reversed(self._tables):  # in which they are written: what a row refers to is there before it
+            if name in wanted:
+                self._tables[name].refresh()
 
     def prepared(
         self, text: str, selected: str = "true", bounds: Bounds | None = None

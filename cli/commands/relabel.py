@@ -1,0 +1,37 @@
+"""`tunedb relabel`: the machine that trials were measured on, told afterwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.revisions import DRY_RUN, actor
+from cli.verb import verb
+
+if TYPE_CHECKING:
+    from cli.session import Session
+
+SUMMARY = "Tell afterwards which machine trials were measured on"
+EXAMPLES = ("tunedb relabel --hardware board --source logs/board/", 'tunedb relabel --hardware "EPYC 9965" --from lab')
+
+
+@verb
+def command(
+    run: Session,
+    hardware: Annotated[str, typer.Option("--hardware", metavar="NAME", help="The machine that measured them.")],
+    source: Annotated[
+        str | None, typer.Option("--source", metavar="URI", help="Those of a source: its URI or id, or its beginning.")
+    ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", metavar="HARDWARE", help="Those of a machine: its name, or its id."),
+    ] = None,
+    dry_run: DRY_RUN = False,
+) -> None:
+    """Give trials another machine. They keep their ids: the same log, ingested again, adds nothing."""
+    from cli.revisions import answer
+    from tunedb.maintenance.relabel import relabel
+
+    done = relabel(run.store_url, hardware, source=source, machine=from_, by=actor(), dry_run=dry_run)
+    run.show(answer(run.store_url, done, dry_run=dry_run))

@@ -1,0 +1,105 @@
+"""Brings a store back to what it was at a version or a time, as a new version: what came since is gone from answers.
+
+Files of earlier versions are still there until `compact` frees them, so nothing is copied: first all tables get back
+what they had, then the trials become what they were, in one commit, and at last what came since goes from the others.
+A restore that was killed between leaves a sound store; do it again to finish.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from tunedb.errors import NotFoundError
+from tunedb.maintenance.revise import Revised, append_sources, note, opened
+from tunedb.records import Source
+from tunedb.store import schema
+from tunedb.store.delta.files import LiveFile, filesystem, live_files, replace_files
+from tunedb.store.delta.guard import revising
+from tunedb.store.delta.table import Table, store_errors
+from tunedb.store.delta.tables import TableSet
+from tunedb.store.schema import NOTES, record_of
+
+
+def restore(
+    url: str | Path,
+    as_of: int | datetime,
+    *,
+    by: str = "",
+    dry_run: bool = False,
+    storage_options: dict[str, str] | None = None,
+) -> Revised:
+    """Brings a store back to a version or a time.
+
+    Args:
+        url: the store's folder or URL.
+        as_of: a version, as `Store.version` gave it, or a time.
+        by: who does it, for the store's notes.
+        dry_run: whether to say only what would be done.
+        storage_options: for a URL, how to reach it, in Delta Lake's terms.
+
+    Returns:
+        What was done: `removed` trials came since and are gone, `kept` are back. `version_before` undoes it.
+
+    Raises:
+        NotFoundError: there is no store, it has no such version, or files of that version were freed since.
+        StoreError: the store cannot be read or written.
+    """
+    tables = opened(url, storage_options)
+    with store_errors(f"restore the store {tables.url}"), revising(tables.url):
+        tables.refresh()
+        then = TableSet(tables.url, create=False, as_of=as_of, storage_options=storage_options)
+        wanted = {table.schema.name: live_files(table) for table in then.all()}
+        for table in tables.all():
+            _check_files(table, wanted[table.schema.name])
+        before = str(tables["trials"].version())
+        now = {row[0] for row in tables.ask("SELECT DISTINCT trial_id FROM {trials}")}
+        past = {row[0] for row in then.ask("SELECT DISTINCT trial_id FROM {trials}")}
+        removed, back = len(now - past), len(past - now)
+        if dry_run:
+            return Revised("restore", (), removed, back, 0, 0, before, before)
+        notes = _notes(tables)
+        for table in tables.all():
+            _change(table, [], _without(wanted[table.schema.name], live_files(table)), keep_trials=True)
+        _change(
+            tables["trials"],
+            _without(live_files(tables["trials"]), wanted["trials"]),
+            [*_without(wanted["trials"], live_files(tables["trials"]))],
+        )
+        detail = {"as_of": str(as_of), "removed": removed, "back": back, "restore": before}
+        last = wanted["sources"]
+        tables["sources"].refresh()
+        came = _without(live_files(tables["sources"]), last)
+        append_sources(tables, [*notes, note("restore", by, detail)])
+        for table in tables.all():
+            if table.schema.name not in ("trials", "sources"):
+                _change(table, _without(live_files(table), wanted[table.schema.name]), [])
+        _change(tables["sources"], came, [])
+        tables.refresh()
+        return Revised("restore", (), removed, back, 0, 0, before, str(tables["trials"].version()))
+
+
+def _change(table: Table, old: list[LiveFile], new: list[LiveFile], *, keep_trials: bool = False) -> None:
+    if (old or new) and not (keep_trials and table.schema.name == "trials"):
+        replace_files(table, old, new, "restore")
+
+
+def _without(files: list[LiveFile], others: list[LiveFile]) -> list[LiveFile]:
+    paths = {file.path for file in others}
+    return [file for file in files if file.path not in paths]
+
+
+def _check_files(table: Table, files: list[LiveFile]) -> None:
+    store = filesystem(table)
+    for file in files:
+        if store.get_file_info(file.path).size != file.num_bytes:
+            raise NotFoundError(
+                f"that version needs {file.path} of {table.schema.name}, which a compaction has freed since",
+                kind="version",
+            )
+
+
+def _notes(tables: TableSet) -> list[Source]:
+    """What was done to the store so far: it stays known."""
+    rows = tables.ask("SELECT source_id, uri, format, detail, epoch_us(added_at) FROM {sources}")
+    return [record_of(schema.SOURCES, row, Source) for row in rows if row[2] in NOTES]

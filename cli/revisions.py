@@ -25,6 +25,19 @@ def actor() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
+def given(value: str | None, option: str) -> str:
+    """An option's value, without which the verb has nothing to do.
+
+    Raises:
+        UsageError: it is not given.
+    """
+    from tunedb.errors import UsageError
+
+    if not value:
+        raise UsageError(f"give {option}")
+    return value
+
+
 def answer(store_url: str, done: Revised, *, dry_run: bool) -> Answer:
     """What was done, and how to undo it."""
     from cli.output import Answer

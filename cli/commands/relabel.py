@@ -19,7 +19,9 @@ EXAMPLES = ("tunedb relabel --hardware board --source logs/board/", 'tunedb rela
 @verb
 def command(
     run: Session,
-    hardware: Annotated[str, typer.Option("--hardware", metavar="NAME", help="The machine that measured them.")],
+    hardware: Annotated[
+        str | None, typer.Option("--hardware", metavar="NAME", help="The machine that measured them.")
+    ] = None,
     source: Annotated[
         str | None, typer.Option("--source", metavar="URI", help="Those of a source: its URI or id, or its beginning.")
     ] = None,
@@ -30,8 +32,9 @@ def command(
     dry_run: DRY_RUN = False,
 ) -> None:
     """Give trials another machine. They keep their ids: the same log, ingested again, adds nothing."""
-    from cli.revisions import answer
+    from cli.revisions import answer, given
     from tunedb.maintenance.relabel import relabel
 
-    done = relabel(run.store_url, hardware, source=source, machine=from_, by=actor(), dry_run=dry_run)
+    name = given(hardware, "--hardware NAME")
+    done = relabel(run.store_url, name, source=source, machine=from_, by=actor(), dry_run=dry_run)
     run.show(answer(run.store_url, done, dry_run=dry_run))

@@ -20,16 +20,16 @@ EXAMPLES = ("tunedb remove --source logs/board/ --dry-run", "tunedb remove --sou
 def command(
     run: Session,
     source: Annotated[
-        str, typer.Option("--source", metavar="URI", help="A source's URI or id, or the beginning of one.")
-    ],
+        str | None, typer.Option("--source", metavar="URI", help="A source's URI or id, or the beginning of one.")
+    ] = None,
     dry_run: DRY_RUN = False,
 ) -> None:
     """Remove the trials of a source. Trials that another source brought too stay, as that one's.
 
     `tunedb restore` undoes it; the answer says how.
     """
-    from cli.revisions import answer
+    from cli.revisions import answer, given
     from tunedb.maintenance.remove import remove
 
-    done = remove(run.store_url, source, by=actor(), dry_run=dry_run)
+    done = remove(run.store_url, given(source, "--source URI"), by=actor(), dry_run=dry_run)
     run.show(answer(run.store_url, done, dry_run=dry_run))

@@ -19,18 +19,20 @@ EXAMPLES = ("tunedb restore --as-of 12 --dry-run", "tunedb restore --as-of 2026-
 @verb
 def command(
     run: Session,
-    as_of: Annotated[str, typer.Option("--as-of", metavar="VERSION|TIME", help="A version or a time, as in `stats`.")],
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", metavar="VERSION|TIME", help="A version or a time, as in `stats`.")
+    ] = None,
     dry_run: DRY_RUN = False,
 ) -> None:
     """Undo what came since, as a new version, which can itself be undone.
 
     Versions stay until `compact` frees them.
     """
-    from cli.revisions import answer
+    from cli.revisions import answer, given
     from tunedb.maintenance.restore import restore
     from tunedb.store.opening import parse_as_of
 
-    moment = parse_as_of(as_of)
+    moment = parse_as_of(given(as_of, "--as-of VERSION"))
     assert moment is not None
     done = restore(run.store_url, moment, by=actor(), dry_run=dry_run)
     run.show(answer(run.store_url, done, dry_run=dry_run))

@@ -110,7 +110,7 @@ def test_a_machine_is_told_afterwards_without_doubling(tmp_path: Path, told: str
     assert {row.hardware_id for row in after.values()} == {laptop.hardware_id}
     assert all(trial_id_of(row) == row.trial_id for row in after.values())
     with open_store(tmp_path / "store") as store:
-        for machine in (first, laptop, None if told is None else first):
+        for machine in (first, laptop, None):
             assert ingest(store, [logs], hardware=machine).added == 0
     assert content(tmp_path / "store") == after
     with open_store(tmp_path / "merged") as merged, open_store(tmp_path / "store") as store:

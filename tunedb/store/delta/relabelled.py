@@ -6,11 +6,13 @@ ingested again with the machine's name is known for what it is.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 
 from tunedb.identity import trial_id_of_parts
+from tunedb.machine.hardware import UNKNOWN
 from tunedb.store.batch import TrialColumns
 from tunedb.store.delta.known_trials import KnownTrials
 from tunedb.store.delta.tables import TableSet
@@ -40,13 +42,18 @@ class Relabelled:
             known: which trials the store has.
         """
         self._read()
-        if not self._first or self._first.keys().isdisjoint(trials.column("hardware_id")):
+        if not self._first:
             return trials
+        everything = frozenset(self._first).union(*self._first.values())
         columns = {name: trials.column(name) for name in TrialRow.__struct_fields__}
         called: dict[str, tuple[int, str]] = {}  # by the id that a trial may have: its place and its first machine
         told = zip(columns["first_hardware_id"], *(columns[name] for name in _PARTS), strict=True)
         for place, (already, workload, module, target, machine, *measured) in enumerate(told):
-            for first in () if already else self._first.get(machine, ()):
+            if already == UNKNOWN.hardware_id:  # nobody says which machine: it may be any that trials were told with
+                firsts: Collection[str] = everything
+            else:
+                firsts = () if already else self._first.get(machine, ())
+            for first in firsts:
                 identity = trial_id_of_parts(workload, module, target, first, *measured)
                 called[identity] = (place, first)
         if not called:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import shutil
 import struct
 import tarfile
+import tempfile
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
@@ -16,7 +18,8 @@ from typing import Any, BinaryIO, Self, cast
 from typing_extensions import override
 
 from tunedb.errors import BadInputError, DamagedError
-from tunedb.ingest.formats.detect import HEAD_BYTES, plain_name
+from tunedb.ingest.databases import log_tables
+from tunedb.ingest.formats.detect import HEAD_BYTES, SQLITE, plain_name
 from tunedb.ingest.lines import as_utf8
 from tunedb.ingest.names import written
 from tunedb.ingest.unpack import MAGIC_BYTES, READ_ERRORS, Unpacked, compression_of, reason_of
@@ -75,6 +78,7 @@ class LogFile:
     uri: str  # for people and sources: "logs/a.tar.gz!x/database_workload.json"
     name: str  # within its container, without a compression's suffix
     open_raw: Callable[[], BinaryIO]
+    path: Path | None = None  # where it lies as it is, if it does
     is_summed: bool = False  # whether reading it to its end compares a checksum, though it is not compressed itself
 
     @contextmanager
@@ -120,6 +124,31 @@ class LogFile:
             raw.close()
 
 
+@contextmanager
+def spooled(file: LogFile, stream: io.BufferedReader) -> Iterator[Path]:
+    """A path under which a file's content can be read anywhere, which its library needs.
+
+    Args:
+        file: the file.
+        stream: its content, from its beginning.
+
+    Yields:
+        Its own path if it lies as it is, else that of a temporary file.
+    """
+    if file.path is not None and _is_plain(file.path):
+        yield file.path
+        return
+    with tempfile.NamedTemporaryFile(prefix="tunedb-") as copy:
+        shutil.copyfileobj(stream, copy, _BLOCK_BYTES)
+        copy.flush()
+        yield Path(copy.name)
+
+
+def _is_plain(path: Path) -> bool:
+    with path.open("rb") as raw:
+        return not compression_of(raw.read(MAGIC_BYTES))
+
+
 class Container(ABC):
     """A set of files that belong together: those of a folder, or of an archive."""
 
@@ -158,8 +187,7 @@ class Folder(Container):
     def files(self, only: Collection[str] | None = None) -> Iterator[LogFile]:
         for path in self.paths:
             name = plain_name(path.relative_to(self.root).as_posix())
-            if only is None or name in only:
-                yield LogFile(written(str(path)), name, lambda path=path: path.open("rb"))  # type: ignore[misc]
+            yield from (file for file in _files_at(path, written(str(path)), name) if only is None or file.name in only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +199,37 @@ class Single(Container):
 
     @override
     def files(self, only: Collection[str] | None = None) -> Iterator[LogFile]:
-        if only is None or self.uri in only:
-            yield LogFile(self.uri, self.uri, lambda: self.path.open("rb"))
+        yield from (file for file in _files_at(self.path, self.uri, self.uri) if only is None or file.name in only)
+
+
+def _files_at(path: Path, uri: str, name: str) -> Iterator[LogFile]:
+    """The file at a path, or the tables of the database that it is.
+
+    A database's workloads are beside its records as a folder's files are, so that they find each other. Of a file with
+    one table it takes the place: the other table may be a file of its own.
+    """
+    whole = LogFile(uri, name, lambda: path.open("rb"), path)
+    try:
+        with path.open("rb") as raw:
+            is_database = raw.read(len(SQLITE)) == SQLITE
+        tables = log_tables(path) if is_database else []
+    except BadInputError as error:
+        yield LogFile(uri, name, _raising(error), path)
+        return
+    except OSError:  # it is told when it is read
+        tables = []
+    if not tables:
+        yield whole
+    for number, table in enumerate(tables):
+        place = name if len(tables) == 1 else f"{name}/{number}"
+        yield LogFile(f"{uri}!{table.name}", place, table.open)
+
+
+def _raising(error: BadInputError) -> Callable[[], BinaryIO]:
+    def open_damaged() -> BinaryIO:
+        raise error
+
+    return open_damaged
 
 
 class _Member(tarfile.TarInfo):

@@ -21,6 +21,7 @@ from tunedb.ingest.formats.detect import (
     plain_name,
 )
 from tunedb.ingest.names import written
+from tunedb.ingest.report import Skipped
 from tunedb.ingest.unpack import READ_ERRORS
 from tunedb.records import Rejected
 
@@ -40,7 +41,7 @@ class Found:
 STDIN = "<stdin>"
 
 
-def find(paths: Iterable[str | Path | BinaryIO]) -> Iterator[Found | Rejected]:
+def find(paths: Iterable[str | Path | BinaryIO]) -> Iterator[Found | Rejected | Skipped]:
     """Finds the containers below some paths.
 
     A folder is walked recursively, in a fixed order, without following links to folders. A single file comes with
@@ -50,7 +51,7 @@ def find(paths: Iterable[str | Path | BinaryIO]) -> Iterator[Found | Rejected]:
         paths: the paths of files, archives and folders, or streams of what a file may hold.
 
     Yields:
-        A container, or what is wrong with a path that leads to none.
+        A container, what is wrong with a path that leads to none, or a folder that is not looked into.
     """
     singles: dict[Path, list[Path]] = {}
     for given in paths:
@@ -82,10 +83,14 @@ def find(paths: Iterable[str | Path | BinaryIO]) -> Iterator[Found | Rejected]:
             )  # each that is none is named
 
 
-def _walk(root: Path) -> Iterator[Found | Rejected]:
+def _walk(root: Path) -> Iterator[Found | Rejected | Skipped]:
     problems: list[OSError] = []
     files: list[Path] = []
     for folder, subfolders, names in os.walk(root, onerror=problems.append):
+        if Path(folder, "trials", "_delta_log").is_dir():
+            subfolders.clear()
+            yield Skipped(written(folder), "a store, which `tunedb merge` reads")
+            continue
         subfolders.sort()
         files.extend(path for path in (Path(folder, name) for name in sorted(names)) if path.is_file())
     archives = {file: archive for file in files if (archive := _archive(file, written(str(file))))}

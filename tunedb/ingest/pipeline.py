@@ -17,19 +17,20 @@ from typing import BinaryIO
 
 from tunedb import identity
 from tunedb.errors import BadInputError
-from tunedb.ingest.archives import Container, LogFile
+from tunedb.ingest.archives import Container, LogFile, spooled
 from tunedb.ingest.chunks import Chunk, RecordFile
-from tunedb.ingest.formats.detect import ARCHIVES, HEAD_BYTES, RECORD_FORMATS, Format, partner_name
+from tunedb.ingest.formats.detect import ARCHIVES, HEAD_BYTES, TABLES, Format, partner_name
 from tunedb.ingest.formats.metaschedule import KEPT_BYTES, listed, read_workload
 from tunedb.ingest.lines import line_blocks, numbered_lines
 from tunedb.ingest.parallel import ParallelParser
 from tunedb.ingest.paths import Found, find
 from tunedb.ingest.programs import Programs
-from tunedb.ingest.report import LISTED, FileReport, IngestProgress, IngestReport
+from tunedb.ingest.report import LISTED, FileReport, IngestProgress, IngestReport, Skipped
 from tunedb.ingest.survey import Seen, Survey, survey
+from tunedb.ingest.tables import Record, TrialTable
 from tunedb.machine.hardware import UNKNOWN, unknown_machine
-from tunedb.records import Hardware, Module, Rejected, Workload
-from tunedb.store.batch import Batch
+from tunedb.records import Hardware, Module, Rejected, Source, Target, Trial, Workload
+from tunedb.store.batch import Batch, TrialColumns, TrialRows
 from tunedb.store.contract import Store
 
 __all__ = ["FileReport", "IngestProgress", "IngestReport", "ingest"]
@@ -74,6 +75,8 @@ def ingest(
         for found in find(paths):
             if isinstance(found, Rejected):
                 run.reject(found)
+            elif isinstance(found, Skipped):
+                run.report.skip(found.uri, found.reason)
             else:
                 run.container(found)
         run.flush()
@@ -136,7 +139,7 @@ class _Ingest:
     def _logs(self, look: Survey) -> None:
         """Reads the logs of a container: workload files first, wherever they stand."""
         good = {seen.uri: seen for seen in look.files if seen.is_log and seen.good_bytes != 0}
-        records = {seen.name for seen in good.values() if seen.form in RECORD_FORMATS}
+        records = {seen.name for seen in good.values() if seen.form is not Format.WORKLOADS}
         workloads = {seen.name for seen in good.values()} - records
         programs: dict[str, Programs] = {}
         try:
@@ -145,7 +148,11 @@ class _Ingest:
                     programs[file.name] = self._workloads(file, good[file.uri])
             broken = {seen.name for seen in look.files if seen.fault} - set(programs)
             for file in look.container.files(only=records) if records else ():
-                if file.uri in good:
+                if file.uri not in good:
+                    continue
+                if good[file.uri].form in TABLES:
+                    self._table_file(file, good[file.uri].form)
+                else:
                     self._record_file(look, file, good[file.uri], programs, broken)
         except BadInputError as error:  # it was good when it was looked at
             self.reject(Rejected(look.container.uri, 0, str(error)))
@@ -219,6 +226,54 @@ class _Ingest:
             state = "damaged" if is_broken else "missing" if refs is None else "empty"
             self.reject(Rejected(file.uri, 0, f"its workload file is {state}: its trials are of unknown workloads"))
         self._tell(file.uri)
+
+    def _table_file(self, file: LogFile, form: Format) -> None:
+        """Reads what an export wrote as a table; its trials keep their machines and sources."""
+        report = FileReport(file.uri, form.value)
+        self.report.files.append(report)
+        self.flush()  # from here on sources' trials are this file's
+        try:
+            with file.open() as stream, spooled(file, stream) as path:
+                table = TrialTable(path, form)
+                for number, record in table.records():
+                    self._add_record(report, number, record)
+                for rows in table.trials(self._batch_target):
+                    good = [row for _, row in rows if isinstance(row, Trial)]
+                    report.records += len(good)
+                    self._reports.update({row.source_id: report for row in good})
+                    self._batch.trials.extend(TrialColumns.of(TrialRows.of(good)))
+                    self._bytes += sum(len(row.trace.instructions) + len(row.trace.decisions) for row in good)
+                    for number, row in rows:
+                        if not isinstance(row, Trial):
+                            report.rejected += 1
+                            self.reject(Rejected(file.uri, number, str(row)))
+                    if self._flush_if_full():
+                        self._tell(file.uri)
+        except BadInputError as error:
+            report.rejected += 1
+            self.reject(Rejected(file.uri, 0, str(error)))
+        self.flush()
+        self._tell(file.uri)
+
+    def _add_record(self, report: FileReport, number: int, record: Record | BadInputError) -> None:
+        match record:
+            case Workload():
+                self._batch.workloads.append(record)
+                self._bytes += len(record.signature)
+            case Module():
+                self._batch.modules.append(record)
+                self._bytes += len(record.module_json)
+            case Hardware():
+                self._batch.hardware.append(record)
+            case Source():
+                self._batch.sources.append(record)
+            case BadInputError():
+                report.rejected += 1
+                self.reject(Rejected(report.uri, number, str(record)))
+        self._flush_if_full()
+
+    def _batch_target(self, target: Target) -> None:
+        self._batch.targets.append(target)
 
     def _machine(self, report: FileReport, lines: Sequence[bytes]) -> tuple[str, str]:
         """The machine of a log's trials, and the one that their ids are made of, where it is another."""

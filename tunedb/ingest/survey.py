@@ -13,13 +13,22 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from tunedb.errors import BadInputError, DamagedError
-from tunedb.ingest.archives import Container, LogFile
-from tunedb.ingest.formats.detect import HEAD_BYTES, RECORD_FORMATS, Format, detect, foreign_name, looks_like_a_log
+from tunedb.ingest.archives import Container, LogFile, spooled
+from tunedb.ingest.formats.detect import (
+    HEAD_BYTES,
+    RECORD_FORMATS,
+    TABLES,
+    Format,
+    detect,
+    foreign_name,
+    looks_like_a_log,
+)
 from tunedb.ingest.lines import MAX_LINE_BYTES, as_utf8, is_text
+from tunedb.ingest.tables import TrialTable, holds_trials
 from tunedb.ingest.unpack import READ_ERRORS, Unpacked, reason_of
 
 _KEPT_BYTES = 1 << 10  # of the head of each file
-_LOGS = (*RECORD_FORMATS, Format.WORKLOADS)
+_LOGS = (*RECORD_FORMATS, Format.WORKLOADS, *TABLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +50,14 @@ class Seen:
 
     @property
     def looks_like_a_log(self) -> bool:
-        """Whether its name promises a log."""
-        return looks_like_a_log(self.uri)
+        """Whether its name promises a log, or what it is."""
+        return self.form is Format.SQLITE or looks_like_a_log(self.uri)
 
     @property
     def otherwise(self) -> str:
         """What it is if it is no log."""
+        if self.form is Format.SQLITE:
+            return "a database without tuning records"
         return "not a tuning log" if self.head else "an empty file"
 
     def detail(self, *, is_salvaged: bool) -> dict[str, object]:
@@ -107,6 +118,8 @@ def _seen(file: LogFile, *, salvage: bool) -> Seen:
             try:
                 head = text.peek(HEAD_BYTES)[:HEAD_BYTES]
                 seen = replace(seen, form=detect(file.name, head), head=head[:_KEPT_BYTES])
+                if seen.form in TABLES:
+                    return _table(file, seen, text)
                 if seen.is_log and (content is not None or file.is_summed):
                     _read_through(text, content, salvage=salvage)
             except READ_ERRORS as error:
@@ -114,10 +127,21 @@ def _seen(file: LogFile, *, salvage: bool) -> Seen:
             seen = replace(seen, is_unchecked=content is not None and content.is_unchecked)
     except BadInputError as error:
         return _damaged(seen, error, salvage=salvage)
+    if seen.form is Format.SQLITE and (file.path is None or content is not None):
+        return replace(seen, fault="a database is read only where it lies in a folder as it is")
     if seen.form is Format.FOREIGN:
         return replace(seen, fault=f"it is {foreign_name(seen.head)}, which is not read")
     if seen.form is Format.UNKNOWN and seen.looks_like_a_log and not is_text(seen.head):
         return replace(seen, fault="it is neither text nor packed in a way that is known")
+    return seen
+
+
+def _table(file: LogFile, seen: Seen, stream: io.BufferedReader) -> Seen:
+    """A table, if it has trials' columns. Damage is told by its being read to its end."""
+    with spooled(file, stream) as path:
+        if not holds_trials(path, seen.form):
+            return replace(seen, form=Format.UNKNOWN)
+        TrialTable(path, seen.form).check()
     return seen
 
 

@@ -210,7 +210,7 @@ def _writer(path: Path, form: str, schema: pa.Schema) -> Any:
         return csv.CSVWriter(path, texts)
     import pyarrow.parquet as pq
 
-    return pq.ParquetWriter(path, schema, compression="zstd")
+    return pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True)
 
 
 def _for_csv(batch: pa.RecordBatch) -> pa.RecordBatch:

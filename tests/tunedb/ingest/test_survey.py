@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.tunedb.ingest.packing import tar, zipped
 from tests.tunedb.logfiles import RECORD_NAME, WORKLOAD_NAME, autotvm, database, reasons
+from tunedb import open_store
 from tunedb.ingest.pipeline import ingest
 from tunedb.ingest.report import LISTED, IngestReport, Skipped
 from tunedb.store.memory import MemoryStore
@@ -27,6 +28,15 @@ def test_what_is_skipped_is_named(tmp_path: Path) -> None:
         ("package.json", "not a tuning log"),
         ("wheel.zip", "an archive without tuning logs"),
     }
+
+
+def test_a_store_is_no_folder_of_logs(tmp_path: Path) -> None:
+    database(tmp_path / "logs")
+    with open_store(tmp_path / "store") as store:
+        ingest(store, [tmp_path / "logs"])
+    report = ingest(MemoryStore(), [tmp_path])
+    assert report.added == 3
+    assert report.skipped == [Skipped(str(tmp_path / "store"), "a store, which `tunedb merge` reads")]
 
 
 def test_what_is_skipped_in_an_archive_is_named(tmp_path: Path) -> None:

@@ -33,11 +33,16 @@ class Format(StrEnum):
     ANSOR = "ansor"
     TAR = "tar"
     ZIP = "zip"
+    SQLITE = "sqlite"
+    PARQUET = "parquet"
+    ARROW = "arrow"
+    CSV = "csv"
     FOREIGN = "foreign"  # an archive or compression that is not read
     UNKNOWN = "unknown"
 
 
 RECORD_FORMATS = (Format.RECORDS, Format.AUTOTVM, Format.ANSOR)
+TABLES = (Format.PARQUET, Format.ARROW, Format.CSV)  # as `tunedb export` writes them
 ARCHIVES = (Format.TAR, Format.ZIP)
 
 _LINE_FORMS = (
@@ -47,6 +52,16 @@ _LINE_FORMS = (
     (Format.AUTOTVM, re.compile(rb'\s*\{\s*"i"\s*:\s*\[\s*"')),  # AutoTVM v0.1
     (Format.ANSOR, re.compile(rb'\s*\{\s*"[ir]"\s*:\s*\[\s*\[')),
 )
+
+
+SQLITE = b"SQLite format 3\0"
+_MAGIC = {
+    SQLITE: Format.SQLITE,
+    b"PAR1": Format.PARQUET,
+    b"ARROW1": Format.ARROW,
+    b'"trial_id","workload_id",': Format.CSV,
+    b"trial_id,workload_id,": Format.CSV,
+}
 
 
 def detect(name: str, head: bytes) -> Format:
@@ -63,6 +78,9 @@ def detect(name: str, head: bytes) -> Format:
         return Format.TAR
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return Format.ZIP
+    for magic, form in _MAGIC.items():
+        if head.startswith(magic):
+            return form
     if head.startswith(tuple(_FOREIGN)):
         return Format.FOREIGN
     if b"\0" in head[:_TEXT_BYTES]:  # lines may be in it, as in an archive whose beginning is damaged

@@ -20,6 +20,7 @@ from tunedb.ingest.formats.detect import (
     partner_name,
     plain_name,
 )
+from tunedb.ingest.formats.origins import origins_name
 from tunedb.ingest.names import written
 from tunedb.ingest.report import Skipped
 from tunedb.ingest.unpack import READ_ERRORS
@@ -104,9 +105,9 @@ def _walk(root: Path) -> Iterator[Found | Rejected | Skipped]:
 
 
 def _partners(file: Path) -> Iterator[Path]:
-    name = partner_name(plain_name(file.name))
-    if name:
-        candidates = (file.with_name(name + suffix) for suffix in ("", *COMPRESSED_SUFFIXES))
+    name = plain_name(file.name)
+    for partner in filter(None, (partner_name(name), origins_name(name))):
+        candidates = (file.with_name(partner + suffix) for suffix in ("", *COMPRESSED_SUFFIXES))
         yield from (candidate for candidate in candidates if candidate.is_file())
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import dropwhile
 from pathlib import Path
 from typing import BinaryIO
@@ -18,9 +19,10 @@ from typing import BinaryIO
 from tunedb import identity
 from tunedb.errors import BadInputError
 from tunedb.ingest.archives import Container, LogFile, spooled
-from tunedb.ingest.chunks import Chunk, RecordFile
+from tunedb.ingest.chunks import Chunk, Parsed, RecordFile
 from tunedb.ingest.formats.detect import ARCHIVES, HEAD_BYTES, TABLES, Format, partner_name
 from tunedb.ingest.formats.metaschedule import KEPT_BYTES, listed, read_workload
+from tunedb.ingest.formats.origins import Origins, origins_name
 from tunedb.ingest.lines import line_blocks, numbered_lines
 from tunedb.ingest.parallel import ParallelParser
 from tunedb.ingest.paths import Found, find
@@ -139,8 +141,9 @@ class _Ingest:
     def _logs(self, look: Survey) -> None:
         """Reads the logs of a container: workload files first, wherever they stand."""
         good = {seen.uri: seen for seen in look.files if seen.is_log and seen.good_bytes != 0}
-        records = {seen.name for seen in good.values() if seen.form is not Format.WORKLOADS}
-        workloads = {seen.name for seen in good.values()} - records
+        workloads = {seen.name for seen in good.values() if seen.form is Format.WORKLOADS}
+        origins = {seen.name for seen in good.values() if seen.form is Format.ORIGINS}
+        records = {seen.name for seen in good.values()} - workloads - origins
         programs: dict[str, Programs] = {}
         try:
             for file in look.container.files(only=workloads) if workloads else ():
@@ -153,7 +156,8 @@ class _Ingest:
                 if good[file.uri].form in TABLES:
                     self._table_file(file, good[file.uri].form)
                 else:
-                    self._record_file(look, file, good[file.uri], programs, broken)
+                    with _origins(look, file.name, origins) as told:
+                        self._record_file(look, file, good[file.uri], programs, broken, told)
         except BadInputError as error:  # it was good when it was looked at
             self.reject(Rejected(look.container.uri, 0, str(error)))
 
@@ -184,7 +188,13 @@ class _Ingest:
         return programs
 
     def _record_file(
-        self, look: Survey, file: LogFile, seen: Seen, programs: Mapping[str, Programs], broken: Collection[str]
+        self,
+        look: Survey,
+        file: LogFile,
+        seen: Seen,
+        programs: Mapping[str, Programs],
+        broken: Collection[str],
+        origins: Origins | None,
     ) -> None:
         report = FileReport(file.uri, seen.form.value)
         self.report.files.append(report)
@@ -195,6 +205,8 @@ class _Ingest:
             self.reject(Rejected(file.uri, 0, reason))
             return
         refs = None if partner is None else partner.refs(lambda: _highest_index(look.container, file.name))
+        if origins is not None:
+            self.flush()  # from here on the trials of other sources are this file's
         source = identity.source(file.uri, seen.form.value, seen.detail(is_salvaged=look.is_salvaged))
         self._reports[source.source_id] = report
         self._batch.sources.append(source)
@@ -202,14 +214,20 @@ class _Ingest:
             with file.open(seen.good_bytes) as stream:
                 given = stream.peek(HEAD_BYTES).split(b"\n")
                 lines = list(dropwhile(lambda line: not line.strip(), given)) or [b""]
-                machine, first = self._machine(report, lines)
+                machine, first = self._machine(file.uri, lines)
                 head = lines[0].strip()
-                whole = RecordFile(file.uri, seen.form, source.source_id, machine, refs or None, head, first)
+                whole = RecordFile(
+                    file.uri, seen.form, source.source_id, machine.hardware_id, refs or None, head, first
+                )
                 blocks = line_blocks(stream, only_whole=seen.good_bytes is not None)
                 chunks = (Chunk(whole, first, content) for first, content in blocks)
                 for parsed in self._parser.parse(chunks):
                     report.records += len(parsed.trials)
                     report.rejected += len(parsed.rejected)
+                    untold = len(parsed.trials) if origins is None else self._tell_origins(report, origins, parsed)
+                    if untold and first:
+                        report.unknown_machine = machine.name
+                        self._batch.hardware.append(machine)
                     self._batch.trials.extend(parsed.trials)
                     self._batch.workloads += parsed.workloads
                     self._batch.targets += parsed.targets
@@ -275,15 +293,21 @@ class _Ingest:
     def _batch_target(self, target: Target) -> None:
         self._batch.targets.append(target)
 
-    def _machine(self, report: FileReport, lines: Sequence[bytes]) -> tuple[str, str]:
-        """The machine of a log's trials, and the one that their ids are made of, where it is another."""
+    def _tell_origins(self, report: FileReport, origins: Origins, parsed: Parsed) -> int:
+        """Gives trials the origins that an export wrote beside them; how many have none."""
+        untold = origins.tell(parsed.trials)
+        self._batch.hardware += origins.hardware.values()
+        self._batch.sources += origins.sources.values()
+        self._reports.update(dict.fromkeys(origins.sources, report))
+        return untold
+
+    def _machine(self, uri: str, lines: Sequence[bytes]) -> tuple[Hardware, str]:
+        """The machine of a log's trials, and the id of the one that their ids are made of, where it is another."""
         if self._hardware is not None:
-            return self._hardware.hardware_id, ""
-        machine = unknown_machine(identity.log_origin(lines), report.uri, self._machines)
-        report.unknown_machine = machine.name
+            return self._hardware, ""
+        machine = unknown_machine(identity.log_origin(lines), uri, self._machines)
         self._machines[machine.name] = machine.hardware_id
-        self._batch.hardware.append(machine)
-        return machine.hardware_id, UNKNOWN.hardware_id
+        return machine, UNKNOWN.hardware_id
 
     def _add_program(self, workload: Workload, module: Module) -> None:
         self._batch.workloads.append(workload)
@@ -335,6 +359,17 @@ class _Ingest:
         if self._on_progress is not None:
             records = sum(file.records for file in self.report.files)
             self._on_progress(IngestProgress(uri, len(self.report.files), records, self.report.num_rejected))
+
+
+@contextmanager
+def _origins(look: Survey, name: str, known: Collection[str]) -> Iterator[Origins | None]:
+    """What an export wrote of the origins of a record file's lines; None if there is nothing."""
+    wanted = origins_name(name)
+    for file in look.container.files(only=[wanted]) if wanted in known else ():
+        with file.open() as stream:
+            yield Origins(line for _, line in numbered_lines(stream))
+        return
+    yield None
 
 
 def _partner(name: str, programs: Mapping[str, Programs], broken: Collection[str]) -> tuple[Programs | None, bool]:

@@ -28,7 +28,7 @@ from tunedb.ingest.tables import TrialTable, holds_trials
 from tunedb.ingest.unpack import READ_ERRORS, Unpacked, reason_of
 
 _KEPT_BYTES = 1 << 10  # of the head of each file
-_LOGS = (*RECORD_FORMATS, Format.WORKLOADS, *TABLES)
+_LOGS = (*RECORD_FORMATS, Format.WORKLOADS, Format.ORIGINS, *TABLES)
 
 
 @dataclass(frozen=True, slots=True)

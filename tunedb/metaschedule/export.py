@@ -13,6 +13,7 @@ import msgspec
 
 from tunedb.errors import BadInputError, UsageError
 from tunedb.files import new_files
+from tunedb.ingest.formats.origins import HEAD, OriginWriter, origins_name
 from tunedb.machine.kernels import WORKLOAD_IDS
 from tunedb.program.releases import installed_release
 from tunedb.records import Module, Outcome, Target, Trial
@@ -21,6 +22,7 @@ from tunedb.traces import validated_trace
 
 WORKLOAD_FILE = "database_workload.json"
 RECORD_FILE = "database_tuning_record.json"
+ORIGIN_FILE = origins_name(RECORD_FILE)
 _FAILED = b"[1e10]"  # how MetaSchedule writes a trial that failed
 
 
@@ -47,6 +49,9 @@ def export_metaschedule(
 ) -> ExportReport:
     """Writes `database_workload.json` and `database_tuning_record.json` into a folder, unless they would be empty.
 
+    `database_tunedb.json` beside them says of each record what the two have no place for, such as its machine: with it
+    the folder can be ingested again, and each trial keeps its id. Stock TVM does not look at it.
+
     Args:
         store: the store that the trials are read from.
         directory: the folder to write to; made if it is not there. It must not have a database yet.
@@ -69,9 +74,11 @@ def export_metaschedule(
     folder = Path(directory)
     trials = _chosen(store, workload_id, target_id, top_k, include_failed=include_failed)
     report = ExportReport(folder)
-    with new_files(folder / WORKLOAD_FILE, folder / RECORD_FILE) as new:
-        with new.parts[0].open("wb") as modules, new.parts[1].open("wb") as records:
-            writer = _Writer(store, modules, records, report, tvm_version or installed_release())
+    with new_files(folder / WORKLOAD_FILE, folder / RECORD_FILE, folder / ORIGIN_FILE) as new:
+        modules, records, origins = new.parts
+        with modules.open("wb") as modules_out, records.open("wb") as records_out, origins.open("wb") as origins_out:
+            origins_out.write(HEAD)
+            writer = _Writer(store, (modules_out, records_out, origins_out), report, tvm_version or installed_release())
             for trial in trials:
                 writer.write(trial)
         new.are_wanted = report.trials > 0  # an empty database would be in the way of the next one
@@ -94,9 +101,11 @@ def _chosen(
 
 class _Writer:
     def __init__(
-        self, store: Store, modules: BinaryIO, records: BinaryIO, report: ExportReport, tvm_version: str
+        self, store: Store, files: tuple[BinaryIO, BinaryIO, BinaryIO], report: ExportReport, tvm_version: str
     ) -> None:
-        self._store, self._modules, self._records = store, modules, records
+        self._store = store
+        self._modules, self._records, self._origin_file = files
+        self._origins = OriginWriter(store.hardware(), store.sources())
         self._report, self._tvm_version = report, tvm_version
         self._targets: dict[str, Target] = {row.target_id: row for row in store.targets()}
         self._lines: dict[str, int | str] = {}  # module_id -> its line, or why it has none
@@ -118,6 +127,7 @@ class _Writer:
         trace = b"[%b,%b]" % (trial.trace.instructions, trial.trace.decisions)
         target = self._targets[trial.target_id].text.encode()
         self._records.write(b"[%d,[%b,%b,%b,%b]]\n" % (line, trace, run_secs, target, trial.args_info))
+        self._origin_file.write(self._origins.lines(self._report.trials, trial))
         self._report.trials += 1
         self._report.failed_trials += not good
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,14 +13,15 @@ import pytest
 
 from tests.tunedb.ingest.packing import tar, zipped
 from tests.tunedb.logfiles import RECORD_NAME, ansor, autotvm, database, record_line
-from tests.tunedb.samples import MACHINE, OTHER_TARGET, SOURCE, TARGET, trial
+from tests.tunedb.samples import MACHINE, OTHER_TARGET, SOURCE
 from tunedb import open_store
+from tunedb.identity import trial_id_of
 from tunedb.ingest.formats.detect import Format
 from tunedb.ingest.pipeline import ingest
 from tunedb.ingest.tables import NEEDED, holds_trials
 from tunedb.machine.hardware import hardware_named
 from tunedb.query.tabular import COLUMNS, RECORD_COLUMNS, to_arrow, write_file
-from tunedb.records import Outcome
+from tunedb.records import Outcome, Trace, Trial
 from tunedb.store.contract import Store
 from tunedb.store.memory import MemoryStore
 
@@ -37,27 +39,29 @@ def full(folder: Path) -> Store:
     (folder / "logs" / "d.json").write_text(ansor(5e-4) + "\n")
     ingest(store, [folder / "logs" / "c", folder / "logs" / "d.json"])
     moment = datetime(2026, 11, 1, 12, 30, 15, 123456, UTC)
-    (known,) = (row for row in store.workloads() if row.structural_hashes)
-    (module,) = store.modules(known.workload_id)
-    program = {"workload_id": known.workload_id, "module_id": module.module_id}
+    base = next(row for row in store.trials() if row.module_id)
     later = hardware_named("told later")
+
+    def another(number: int, **changes: Any) -> Trial:
+        trace = Trace(base.trace.instructions, b"[[1,%d]]" % number)
+        changed = dataclasses.replace(base, trace=trace, source_id=SOURCE.source_id, position=number, **changes)
+        return dataclasses.replace(changed, trial_id=trial_id_of(changed))
+
     store.append(
         [
-            trial(0, conditions='{"caches":"flushed"}', measured_at=moment, **program),
-            trial(1, run_secs=(), outcome=Outcome.COMPILE_ERROR, error='odd "text",\nand a line\r\n, ""', **program),
-            trial(2, target_id=OTHER_TARGET.target_id, **program),
-            dataclasses.replace(
-                trial(3, **program), hardware_id=later.hardware_id, first_hardware_id=MACHINE.hardware_id
-            ),
+            another(100, conditions='{"caches":"flushed"}', measured_at=moment),
+            another(101, run_secs=(), outcome=Outcome.COMPILE_ERROR, error='odd "text",\nand a line\r\n, ""'),
+            another(102, target_id=OTHER_TARGET.target_id),
+            another(103, hardware_id=later.hardware_id, first_hardware_id=MACHINE.hardware_id),
         ],
-        targets=[TARGET, OTHER_TARGET],
+        targets=[OTHER_TARGET],
         hardware=[MACHINE, later],
         sources=[SOURCE],
     )
     return store
 
 
-def contents(store: Store) -> dict[str, object]:
+def contents(store: Store) -> dict[str, Any]:
     """All that trials say and refer to; when a source was added is no part of it."""
     machines = {row.hardware_id: row for row in store.hardware()}
     sources = {row.source_id: dataclasses.replace(row, added_at=None) for row in store.sources()}

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from tests.tunedb import graphs
+from tests.tunedb.ingest.test_tables import contents, full
 from tests.tunedb.logfiles import SHARED_LOGS, database, record_line, workload_line
 from tunedb.errors import UsageError
 from tunedb.ingest.pipeline import ingest
-from tunedb.metaschedule.export import RECORD_FILE, WORKLOAD_FILE, export_metaschedule
+from tunedb.metaschedule.export import ORIGIN_FILE, RECORD_FILE, WORKLOAD_FILE, export_metaschedule
 from tunedb.records import Outcome
 from tunedb.store.memory import MemoryStore
 
@@ -20,7 +22,8 @@ RELEASE = "0.27.0.post1"
 
 def _filled(folder: Path) -> MemoryStore:
     store = MemoryStore()
-    records = [record_line(0), record_line(1, run_secs="[1e10]"), record_line(2), record_line(3, index=1)]
+    records = [record_line(0), record_line(1, run_secs="[1e10]"), record_line(2)]
+    records.append(record_line(3, index=1).replace(b'["C","main"]', b'["T_matmul","main"]'))
     ingest(store, [database(folder, records, [workload_line(), workload_line(graphs.old_form(), "77")])])
     return store
 
@@ -35,7 +38,49 @@ def test_what_is_exported_is_read_again(tmp_path: Path) -> None:
     kept = {trial.trial_id for trial in store.trials() if trial.position != 3}
     assert {trial.trial_id for trial in again.trials()} == kept
     assert again.module(next(iter(again.trials())).module_id) == store.module(next(iter(again.trials())).module_id)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [RECORD_FILE, WORKLOAD_FILE]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
+        [RECORD_FILE, ORIGIN_FILE, WORKLOAD_FILE]
+    )
+
+
+@pytest.mark.parametrize("packing", ["folder", "tar", "alone"])
+def test_a_database_comes_back_as_it_was(packing: str, tmp_path: Path) -> None:
+    store = full(tmp_path / "in")
+    report = export_metaschedule(store, tmp_path / "out", tvm_version=RELEASE)
+    kept = contents(store)
+    expected = {identity: row for identity, row in kept.items() if row[0].module_id}  # stock TVM needs a module
+    assert report.trials == len(expected) > 8
+    path = tmp_path / "out"
+    if packing == "tar":
+        path = tmp_path / "out.tar"
+        with tarfile.open(path, "w") as archive:
+            archive.add(tmp_path / "out", "out")
+    elif packing == "alone":
+        path = path / RECORD_FILE
+    again = MemoryStore()
+    read = ingest(again, [path])
+    assert (read.added, read.num_rejected) == (len(expected), 0)
+    assert contents(again) == expected
+    assert again.problems() == []
+    assert ingest(store, [path]).added == 0
+    assert read.unknown_machines == 0
+
+
+def test_origins_that_do_not_fit_are_not_believed(tmp_path: Path) -> None:
+    store = full(tmp_path / "in")
+    number = export_metaschedule(store, tmp_path / "out", tvm_version=RELEASE).trials
+    records = tmp_path / "out" / RECORD_FILE
+    lines = records.read_bytes().splitlines(keepends=True)
+    records.write_bytes(b"".join([lines[1], lines[0], *lines[2:], lines[2].replace(b"[[1,", b"[[0,", 1)]))
+    origins = tmp_path / "out" / ORIGIN_FILE
+    rows = origins.read_bytes().splitlines(keepends=True)
+    origins.write_bytes(b"".join([*rows[:-1], b"{broken\n"]))
+    again = MemoryStore()
+    report = ingest(again, [tmp_path / "out"])
+    assert report.added == number + 1
+    known = {trial.trial_id for trial in store.trials()} & {trial.trial_id for trial in again.trials()}
+    assert number - 3 <= len(known) < number
+    assert again.problems() == []
 
 
 def test_only_the_best_and_only_the_good(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ class Format(StrEnum):
     ANSOR = "ansor"
     TAR = "tar"
     ZIP = "zip"
+    ORIGINS = "tunedb-origins"  # what our own exports say beside a MetaSchedule database
     SQLITE = "sqlite"
     PARQUET = "parquet"
     ARROW = "arrow"
@@ -57,6 +58,7 @@ _LINE_FORMS = (
 SQLITE = b"SQLite format 3\0"
 _MAGIC = {
     SQLITE: Format.SQLITE,
+    b'{"tunedb_origins":': Format.ORIGINS,
     b"PAR1": Format.PARQUET,
     b"ARROW1": Format.ARROW,
     b'"trial_id","workload_id",': Format.CSV,

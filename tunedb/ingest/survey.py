@@ -15,6 +15,7 @@ import msgspec
 from tunedb.errors import BadInputError, DamagedError
 from tunedb.ingest.archives import Container, LogFile, spooled
 from tunedb.ingest.formats.detect import (
+    COMPRESSED_SUFFIXES,
     HEAD_BYTES,
     RECORD_FORMATS,
     TABLES,
@@ -131,6 +132,8 @@ def _seen(file: LogFile, *, salvage: bool) -> Seen:
         return replace(seen, fault="a database is read only where it lies in a folder as it is")
     if seen.form is Format.FOREIGN:
         return replace(seen, fault=f"it is {foreign_name(seen.head)}, which is not read")
+    if content is None and not seen.head and seen.uri.endswith(COMPRESSED_SUFFIXES):
+        return replace(seen, fault="it is empty, which nothing that is compressed is")
     if seen.form is Format.UNKNOWN and seen.looks_like_a_log and not is_text(seen.head):
         return replace(seen, fault="it is neither text nor packed in a way that is known")
     return seen

@@ -167,8 +167,8 @@ class Unpacked(io.RawIOBase):
         self._has_begun = True
         if compression_of(self._input) != self._kind:
             raise self._damaged(f"something else follows the end of the {self._kind} data")
-        if self._kind == "zstd" and self._input.startswith(b"\x28") and not self._input[4] & 4:
-            self.is_unchecked = True
+        if self._kind == "zstd" and self._input.startswith(b"\x28"):
+            self.is_unchecked |= not int.from_bytes(self._input[4:5]) & 4  # a flag of the frame's header
         self._member = _MAKE[self._kind]()
         return True
 

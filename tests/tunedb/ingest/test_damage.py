@@ -116,6 +116,19 @@ def test_a_cut_off_end_leaves_nothing_unless_it_is_salvaged(form: str, tmp_path:
         assert most > 0 or form in ("bzip2", "zstd")
 
 
+@pytest.mark.parametrize("form", COMPRESSIONS)
+def test_every_length_of_a_file_named_as_is_custom(form: str, tmp_path: Path) -> None:
+    suffix, compress = COMPRESSIONS[form]
+    (tmp_path / WORKLOAD_NAME).write_bytes(WORKLOADS)
+    path = tmp_path / (RECORD_NAME + suffix)
+    content = compress(RECORDS)
+    for length in [*range(40), *range(40, len(content), 9), len(content) - 1]:
+        path.write_bytes(content[:length])
+        for given in (tmp_path, path):
+            _, report = stored(given)
+            assert (report.added, report.num_rejected > 0) == (0, True), length
+
+
 def test_the_end_between_two_members_is_an_end(tmp_path: Path) -> None:
     path = tmp_path / "tune.log.gz"
     path.write_bytes(gzip.compress(AUTOTVM) + b"\0" * 700)  # padding, as tapes and some tools leave it

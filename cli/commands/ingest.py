@@ -48,8 +48,9 @@ def command(
 ) -> None:
     """Read logs of MetaSchedule, AutoTVM and Ansor into the store; what is there already is not added again."""
     from tunedb.errors import NotFoundError
+    from tunedb.ingest.names import written
 
-    missing = [str(path) for path in paths if path != _STDIN and not path.exists()]
+    missing = [written(str(path)) for path in paths if path != _STDIN and not path.exists()]
     if missing:
         named = ", ".join(missing)
         raise NotFoundError(f"no such file or folder: {named}", kind="file", asked=named)

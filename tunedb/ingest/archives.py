@@ -351,6 +351,7 @@ def _zip_opener(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Callable[[
     def open_member() -> BinaryIO:
         if member.flag_bits & _IS_ENCRYPTED:
             raise OSError("it is encrypted")
+        check_size(member.file_size, member.compress_size)
         return cast(BinaryIO, archive.open(member))
 
     return open_member

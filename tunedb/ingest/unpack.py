@@ -146,8 +146,7 @@ class Unpacked(io.RawIOBase):
             if member.eof:
                 self._input, self._member = member.unused_data, None
                 self._believed = self._given
-            if self._given > max(_SMALL_BYTES, _MOST_TIMES * self._read_bytes):
-                raise self._damaged(f"it unpacks to more than {_MOST_TIMES:,} times its size")
+            check_size(self._given, self._read_bytes)
             if piece:
                 return piece
             if self._member is not None and self._has_ended:
@@ -181,6 +180,16 @@ class Unpacked(io.RawIOBase):
 
     def _damaged(self, reason: str) -> DamagedError:
         return DamagedError(reason, good_bytes=self._believed)
+
+
+def check_size(unpacked_bytes: int, packed_bytes: int) -> None:
+    """Whether something unpacks to no more than a log may.
+
+    Raises:
+        DamagedError: it does not: it was made to fill a disk, or somebody's time.
+    """
+    if unpacked_bytes > max(_SMALL_BYTES, _MOST_TIMES * packed_bytes):
+        raise DamagedError(f"it unpacks to more than {_MOST_TIMES:,} times its size")
 
 
 def reason_of(error: BaseException) -> str:

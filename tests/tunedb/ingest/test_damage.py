@@ -228,6 +228,11 @@ def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     _, report = stored(path)
     assert report.added == 0
     assert "more than 1,000 times its size" in report.rejected[0].reason
+    path = tmp_path / "logs.zip"
+    path.write_bytes(zipped({"tune.log": AUTOTVM + b"\n" * (64 << 20)}, zipfile.ZIP_BZIP2))
+    _, report = stored(path)
+    assert (report.added, report.num_rejected) == (0, 1)
+    assert "more than 1,000 times its size" in report.rejected[0].reason
 
 
 def test_an_encrypted_zip_and_archives_that_are_not_read(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tunedb.ingest.databases import log_tables
 from tunedb.ingest.formats.detect import HEAD_BYTES, SQLITE, plain_name
 from tunedb.ingest.lines import as_utf8
 from tunedb.ingest.names import written
-from tunedb.ingest.unpack import MAGIC_BYTES, READ_ERRORS, Unpacked, compression_of, reason_of
+from tunedb.ingest.unpack import MAGIC_BYTES, READ_ERRORS, Unpacked, check_size, compression_of, reason_of
 
 _BLOCK_BYTES = 1 << 20
 _LOCAL_HEADER = struct.Struct("<4s3H16s2H")  # of a zip member: magic, version, flags, method, ..., lengths

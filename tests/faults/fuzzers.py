@@ -11,5 +11,6 @@ from tests.faults.readers import Readers
 from tests.faults.stores import Columns, DeltaLog
 
 FUZZERS: dict[str, type[Fuzzer]] = {
-    fuzzer.name: fuzzer for fuzzer in (Readers, Lines, Prefixes, Columns, DeltaLog, Arguments, Kills, FullDisk, Crowd, SameLog)
+    fuzzer.name: fuzzer
+    for fuzzer in (Readers, Lines, Prefixes, Columns, DeltaLog, Arguments, Kills, FullDisk, Crowd, SameLog)
 }

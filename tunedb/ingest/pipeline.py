@@ -239,6 +239,8 @@ class _Ingest:
         except BadInputError as error:
             report.rejected += 1
             self.reject(Rejected(file.uri, 0, str(error)))
+        if not report.records and not report.rejected:
+            self.report.skip(file.uri, "a log without records")
         if seen.form is Format.RECORDS and not refs and report.records:
             report.rejected += 1
             state = "damaged" if is_broken else "missing" if refs is None else "empty"

@@ -32,11 +32,14 @@ def standard(value: Any, what: str) -> bytes:
         what: it is, for people.
 
     Raises:
-        BadInputError: it has numbers that standard JSON cannot write.
+        BadInputError: it has numbers or characters that standard JSON cannot write.
     """
     if (odd := _not_finite(value)) is not None:
         raise BadInputError(f"{what}: {odd} is no number there")
-    return msgspec.json.encode(value)
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError as error:
+        raise BadInputError(f"{what}: half a character, \\u{ord(error.object[error.start]):04x}") from error
 
 
 def as_float(number: float) -> float:

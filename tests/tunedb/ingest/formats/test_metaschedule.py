@@ -26,6 +26,10 @@ BAD_LINES = {
     "a list among the times": (record_line(1, run_secs="[[0.1]]"), "among its run times is '[0.1]'"),
     "NaN in the decisions": (record_line(1).replace(b"[[1,1]]", b"[[1,NaN]]"), "the decisions: nan is no number"),
     "Infinity in the target": (record_line(1, target='{"kind":"llvm","num-cores":Infinity}'), "the target: inf"),
+    "half a character": (
+        record_line(1, run_secs="[NaN]").replace(b'"v1"', b'"\\ud800"'),
+        "half a character",
+    ),
     "no times": (record_line(1, run_secs="[]"), "no run times"),
     "times are null": (record_line(1, run_secs="null"), "no run times"),
     "index out of range": (record_line(1, index=1), "workload index 1"),

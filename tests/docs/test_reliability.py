@@ -1,0 +1,35 @@
+"""docs/reliability.md names tests that there are, and figures of all fuzzers."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.faults.fuzzers import FUZZERS
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+NAMED = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)(?:\[([\w-]+)\])?`", PAGE)
+
+
+def test_every_test_that_is_named_is_there() -> None:
+    assert len(NAMED) > 25
+    for file, name, case in NAMED:
+        source = ROOT / file
+        assert source.is_file(), file
+        assert re.search(rf"^def {name}\(", source.read_text(encoding="utf-8"), re.MULTILINE), f"{file}::{name}"
+        assert not case or case in FUZZERS, case
+
+
+def test_every_promise_has_a_test() -> None:
+    tables = re.findall(r"^\| (?:promise|status) \| held by \|\n\|---\|---\|\n((?:\|.*\n)+)", PAGE, re.MULTILINE)
+    rows = [row for table in tables for row in table.splitlines()]
+    assert len(rows) > 20
+    assert [row for row in rows if "::test_" not in row] == []
+
+
+def test_every_fuzzer_is_told_and_holds_a_promise() -> None:
+    assert {case for _, _, case in NAMED if case} == set(FUZZERS)
+    for name in FUZZERS:
+        assert re.search(rf"^\| `{name}` \| [^\d]", PAGE, re.MULTILINE), f"what {name} does"
+        assert re.search(rf"^\| `{name}` \| [\d,]+ \| [\d,]+ \|", PAGE, re.MULTILINE), f"the figures of {name}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from tunedb.errors import NotFoundError
 
@@ -27,10 +27,11 @@ def located(text: str) -> str:
         NotFoundError: it is a relative path, and the present folder is gone.
     """
     if is_url(text):
-        parts = urlsplit(text)
-        if parts.scheme.lower() != "file":
+        scheme, _, rest = text.partition("://")
+        if scheme.lower() != "file":
             return text
-        text = unquote(text[len("file://") + len(parts.netloc) :], errors="surrogateescape")
+        _, slash, path_of_host = rest.partition("/")
+        text = unquote(slash + path_of_host, errors="surrogateescape")
     path = Path(text)
     with suppress(RuntimeError):  # there is no such user, so it is a name
         path = path.expanduser()

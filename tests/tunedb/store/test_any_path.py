@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tests.tunedb.maintenance.damage import good, problems
 from tests.tunedb.samples import AROUND, TARGET, WORKLOAD
 from tunedb import open_store
+from tunedb.errors import NotFoundError
 from tunedb.maintenance.merge import merge
 from tunedb.maintenance.migrate import migrate
 from tunedb.maintenance.repair import repair
@@ -160,3 +161,9 @@ def test_an_old_store_is_migrated_in_an_odd_folder(tmp_path: Path, old: str) -> 
     assert problems(folder) == []
     with open_store(folder, create=False) as store:
         assert store.stats().num_trials > 0
+
+
+@pytest.mark.parametrize("url", ["http://[", "s3://", "x://y"])
+def test_a_url_that_leads_nowhere_is_no_store(url: str) -> None:
+    with pytest.raises(NotFoundError, match="there is no store"):
+        open_store(url, create=False)

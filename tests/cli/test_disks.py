@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 TUNEDB = Path(sys.executable).with_name("tunedb")
+EXAMPLES = Path(__file__).parents[2] / "examples" / "workloads.py"
 CAN_MOUNT = (
     os.geteuid() == 0
     and shutil.which("unshare") is not None
@@ -82,6 +83,16 @@ def test_a_disk_that_cannot_be_written_to(logs: Path, store: Path, tmp_path: Pat
     said = ended(f"{made} tunedb {given} --store {disk}/store", 1)
     assert said.endswith(": Read-only file system")
     assert said.count("cannot ") <= 1
+
+
+@disks
+@pytest.mark.tvm
+def test_a_folder_for_temporary_files_that_is_full(tmp_path: Path) -> None:
+    disk = tmp_path / "m"
+    full = f"{mounted(disk, '100k')} head -c 95k /dev/zero > {disk}/fill; export TMPDIR={disk}; "
+    said = ended(f"{full} tunedb tune {EXAMPLES}:small_matmul --trials 2 --store {tmp_path}/store", 6)
+    assert said.startswith("tunedb: error: this machine cannot build code for ")
+    assert said.endswith(": No space left on device")
 
 
 @disks

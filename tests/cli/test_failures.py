@@ -202,3 +202,11 @@ def test_in_a_folder_that_is_gone(store: Path, tmp_path: Path) -> None:
     relative = subprocess.run(["bash", "-c", script + "relative"], capture_output=True, text=True)
     assert relative.returncode == 3
     assert relative.stderr.startswith("tunedb: error: the present folder is gone, so relative is nowhere")
+
+
+@pytest.mark.tvm
+def test_a_file_of_the_users_that_ends_the_process(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "quits.py").write_text("import sys\n\nsys.exit('no')\n")
+    result = run("tune", f"{tmp_path / 'quits.py'}:f", "--store", tmp_path / "store", "--json")
+    assert "sys.exit" in checked(result, result.exit_code)
+    assert result.exit_code in (1, 4)

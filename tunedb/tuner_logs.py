@@ -20,6 +20,7 @@ from tunedb.errors import BadInputError, UsageError
 from tunedb.files import new_files
 from tunedb.identity import canonical_target
 from tunedb.ingest.formats.legacy import error_number
+from tunedb.ingest.formats.origins import HEAD, OriginWriter, origins_name
 from tunedb.records import DEFAULT_CONDITIONS, Outcome, Target, Trial, Workload
 from tunedb.store.contract import StoreReader
 from tunedb.traces import ANSOR, AUTOTVM
@@ -56,6 +57,9 @@ def export_log(
 ) -> LogReport:
     """Writes a log of AutoTVM's or Ansor's, unless it would be empty.
 
+    `best.log.tunedb.json` beside a `best.log` says of each record what the log has no place for, such as its machine:
+    with it the log can be ingested again, and each trial keeps its id.
+
     Args:
         store: the store that the trials are read from.
         file: the log; it must not be there.
@@ -76,10 +80,13 @@ def export_log(
     if top_k is not None and top_k < 1:
         raise UsageError(f"top_k is {top_k}; it must be at least 1")
     report = LogReport(Path(file), form)
-    with new_files(report.file) as new:
-        with new.parts[0].open("wb") as log:
-            for line in _lines(store, _chosen(store, workload_id, target_id, top_k), _FORMS[form], report):
+    with new_files(report.file, report.file.with_name(origins_name(report.file.name))) as new:
+        with new.parts[0].open("wb") as log, new.parts[1].open("wb") as origins:
+            origins.write(HEAD)
+            writer = OriginWriter(store.hardware(), store.sources())
+            for trial, line in _lines(store, _chosen(store, workload_id, target_id, top_k), _FORMS[form], report):
                 log.write(line)
+                origins.write(writer.lines(report.trials - 1, trial))
         new.are_wanted = report.trials > 0
     return report
 
@@ -94,7 +101,9 @@ def _chosen(store: StoreReader, workload_id: str | None, target_id: str | None, 
                 yield from store.best(summary.workload_id, target.target_id, top_k)
 
 
-def _lines(store: StoreReader, trials: Iterable[Trial], form: _Form, report: LogReport) -> Iterator[bytes]:
+def _lines(
+    store: StoreReader, trials: Iterable[Trial], form: _Form, report: LogReport
+) -> Iterator[tuple[Trial, bytes]]:
     targets = {target.target_id: command_line(target) for target in store.targets()}
     workloads: dict[str, Workload] = {}
     for trial in trials:
@@ -107,9 +116,10 @@ def _lines(store: StoreReader, trials: Iterable[Trial], form: _Form, report: Log
             continue
         if trial.workload_id not in workloads:
             workloads[trial.workload_id] = store.workload(trial.workload_id)
-        yield msgspec.json.encode(form.line(trial, workloads[trial.workload_id], targets[trial.target_id])) + b"\n"
         report.trials += 1
         report.failed_trials += trial.outcome is not Outcome.OK
+        line = msgspec.json.encode(form.line(trial, workloads[trial.workload_id], targets[trial.target_id]))
+        yield trial, line + b"\n"
 
 
 def tuner_of(trial: Trial) -> str:

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.tunedb.ingest.test_tables import contents, full
 from tests.tunedb.logfiles import ENTITY, STEPS, ansor, autotvm, autotvm_first_form, database, store_of
 from tests.tunedb.samples import AROUND, trial
 from tunedb.errors import UsageError
 from tunedb.identity import canonical_target
 from tunedb.ingest.pipeline import ingest
+from tunedb.machine.hardware import hardware_named
 from tunedb.store.memory import MemoryStore
 from tunedb.tuner_logs import FORMS, command_line, export_log
 
@@ -36,6 +38,21 @@ def test_a_log_comes_back_as_the_same_trials(tmp_path: Path, form: str) -> None:
         other = second[identity]
         assert (row.error, row.measured_at, row.trace) == (other.error, other.measured_at, other.trace)
     assert list(store.targets()) == list(again.targets())
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_log_gives_machines_and_sources_back(tmp_path: Path, form: str) -> None:
+    store = full(tmp_path / "in")
+    (tmp_path / "in" / "more.log").write_text("".join(f"{line}\n" for line in LINES[form]))
+    ingest(store, [tmp_path / "in" / "more.log"], hardware=hardware_named("a told machine"))
+    path = tmp_path / "out" / "all.log"
+    number = export_log(store, path, form).trials
+    for read in (path, path.parent):
+        again = MemoryStore()
+        report = ingest(again, [read])
+        assert (report.added, report.num_rejected, report.unknown_machines) == (number, 0, 0)
+        assert contents(again).items() <= contents(store).items()
+    assert {row.name for row in again.hardware()} >= {"a told machine"}
 
 
 def test_the_lines_are_those_of_the_tuner(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""What MetaSchedule's JSON database has no place for: the machine, source, conditions and failure of each record.
+"""What tuners' own logs have no place for: the machine, source, conditions and failure of each record.
 
-`tunedb export` writes it beside a database, and stock TVM does not look at it. A line is one of
+`tunedb export` writes it beside a database or log, and TVM does not look at it. A line is one of
 
     {"tunedb_origins":1}            the first one
     {"hardware":{...}}              a machine, before the first record that was measured on it
@@ -55,9 +55,10 @@ _LINE = msgspec.json.Decoder(_Line)
 
 
 def origins_name(records: str) -> str:
-    """Names the file of origins that belongs to a record file; "" where the record file is not called as is custom."""
+    """Names the file of origins that belongs to a record file."""
     path = PurePosixPath(records)
-    return str(path.with_name(path.name.replace("tuning_record", "tunedb"))) if "tuning_record" in path.name else ""
+    custom = "tuning_record" in path.name
+    return str(path.with_name(path.name.replace("tuning_record", "tunedb") if custom else f"{path.name}.tunedb.json"))
 
 
 class OriginWriter:

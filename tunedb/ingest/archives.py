@@ -20,7 +20,7 @@ from typing_extensions import override
 from tunedb.errors import BadInputError, DamagedError
 from tunedb.ingest.databases import log_tables
 from tunedb.ingest.formats.detect import HEAD_BYTES, SQLITE, plain_name
-from tunedb.ingest.lines import as_utf8
+from tunedb.ingest.lines import as_utf8, encoding_of
 from tunedb.ingest.names import written
 from tunedb.ingest.unpack import MAGIC_BYTES, READ_ERRORS, Unpacked, check_size, compression_of, reason_of
 
@@ -145,8 +145,10 @@ def spooled(file: LogFile, stream: io.BufferedReader) -> Iterator[Path]:
 
 
 def _is_plain(path: Path) -> bool:
+    """Whether a file is neither compressed nor in another encoding."""
     with path.open("rb") as raw:
-        return not compression_of(raw.read(MAGIC_BYTES))
+        head = raw.read(MAGIC_BYTES)
+        return not compression_of(head) and not encoding_of(head[:4])
 
 
 class Container(ABC):

@@ -66,11 +66,15 @@ def as_utf8(stream: io.BufferedReader, *, is_cut: bool = False) -> io.BufferedRe
     Returns:
         The stream of the same text in UTF-8, without a mark. Reading it may raise `UnicodeDecodeError`.
     """
-    head = stream.peek(4)[:4]
-    for encoding, pattern in _ENCODINGS:
-        if pattern.match(head):
-            return io.BufferedReader(cast(io.RawIOBase, _Utf8(stream, encoding, is_cut=is_cut)), HEAD_BYTES)
-    return stream
+    encoding = encoding_of(stream.peek(4)[:4])
+    if not encoding:
+        return stream
+    return io.BufferedReader(cast(io.RawIOBase, _Utf8(stream, encoding, is_cut=is_cut)), HEAD_BYTES)
+
+
+def encoding_of(head: bytes) -> str:
+    """The encoding that a text's first four bytes tell; "" for UTF-8 without a mark, and for what is no text."""
+    return next((encoding for encoding, pattern in _ENCODINGS if pattern.match(head)), "")
 
 
 def is_text(head: bytes) -> bool:

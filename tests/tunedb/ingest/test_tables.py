@@ -114,6 +114,15 @@ def test_a_table_anywhere(form: str, packing: str, tmp_path: Path) -> None:
     assert (report.added, report.num_rejected) == (rows, 0)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_csv_that_another_program_saved(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "trials.csv"
+    rows = write_file(full(tmp_path), path, "csv")
+    path.write_bytes(path.read_bytes().decode().encode(encoding))
+    report = ingest(MemoryStore(), [path])
+    assert (report.added, report.num_rejected) == (rows, 0)
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_damage_leaves_nothing(form: str, tmp_path: Path) -> None:
     store = full(tmp_path)

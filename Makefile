@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # What the gate evaluates: some trials of each workload, learned from these logs alone; some minutes.
-GATE := --target znver5 --split leave-operator-family-out --model two-stage --own --no-shipped --limit 64
+GATE := --target znver5 --split leave-operator-family-out --model two-stage --own --no-shipped --limit 64 --compile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test gate prior slow fuzz lint types layers architecture docs check format lock pre-commit clean

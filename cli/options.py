@@ -33,6 +33,7 @@ Seed = Annotated[
     typer.Option("--seed", metavar="S", min=0, max=2**53 - 1, help="Seed of all randomness."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON with documented keys.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr, only what went wrong.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 

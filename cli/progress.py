@@ -1,62 +1,126 @@
 """What goes on while a command works, on stderr.
 
 On a terminal the last line is live: it is drawn over at each step, and notes scroll above it. Elsewhere (a file, a CI
-log) each step that matters is a plain line and nothing is drawn over.
+log, a notebook) nothing is drawn over: a plain line says now and then what is being done, how far it is and for how
+long yet; the first after seconds, the next ones after as long again, and then once a minute.
 """
 
 from __future__ import annotations
 
 import shutil
+import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
-from tunedb.units import duration, elapsed
+from cli.pace import Pace
+from tunedb.units import duration, elapsed, waiting
 
 if TYPE_CHECKING:
     from search.recorder import TrialEvent
 
 _BAR_WIDTH = 24
 _REDRAW_SECS = 0.1
+_BEAT_SECS = 1.0  # after which a line is looked at though nothing was told
+_FIRST_LINE_SECS, _LONGEST_SECS = 5.0, 60.0  # until the first line, and between two of them
 
 
 class Progress:
-    """Notes and one live line. `close` takes the live line away; it may be called more than once."""
+    """Notes and one live line. `close` takes the live line away; it may be called more than once. Threads may share it.
 
-    def __init__(self, stream: TextIO) -> None:
+    Args:
+        stream: where it is written.
+        is_quiet: whether nothing is but complaints.
+        clock: seconds since some moment.
+    """
+
+    def __init__(self, stream: TextIO, *, is_quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
+        self._is_quiet = is_quiet
         self._is_terminal = stream.isatty()
+        self._clock = clock
+        self._lock = threading.RLock()  # of all that follows
         self._live = ""
         self._drawn_at = 0.0
+        self._pace: Pace | None = None
+        self._next_line_at = 0.0
+        self._ended: threading.Event | None = None  # of the thread that looks after the line
 
     def note(self, text: str) -> None:
         """A line that stays."""
-        self._erase()
-        self._write(text.rstrip("\n") + "\n")
-        self._draw(self._live)
+        if not self._is_quiet:
+            self.complain(text)
+
+    def complain(self, text: str) -> None:
+        """A line that stays, and that is wanted even where progress is not: an error, a warning."""
+        with self._lock:
+            self._erase()
+            self._write(text.rstrip("\n") + "\n")
+            self._draw(self._live)
 
     def step(self, done: int, total: int | None, text: str) -> None:
-        """Where a long job is: a bar when its length is known. Only shown on a terminal."""
-        now = time.monotonic()
-        if not self._is_terminal or (now - self._drawn_at < _REDRAW_SECS and done != total):
+        """Where a long job is. It is called as often as the job likes, and what is shown goes on when it is not called.
+
+        Args:
+            done: so many parts; 0 where there are none to be counted.
+            total: of so many; None where that is not known.
+            text: what they are; what stands before two spaces names the stage of the job.
+        """
+        if self._is_quiet:
             return
-        self._drawn_at = now
-        bar = f"{_bar(done, total)} {done:,}/{total:,}" if total else f"{done:,}"
-        self._draw(f"{bar}  {text}")
+        with self._lock:
+            if self._pace is None:
+                self._pace = Pace(self._clock)
+                self._next_line_at = self._clock() + _FIRST_LINE_SECS
+            self._pace.at(done, total, text)
+            if self._clock() - self._drawn_at >= _REDRAW_SECS or done == total:
+                self.beat()
+            if self._ended is None:
+                self._ended = threading.Event()
+                threading.Thread(target=self._go_on, args=(self._ended,), name="progress", daemon=True).start()
+
+    def beat(self) -> None:
+        """Shows how far the job is, if it is time for that."""
+        with self._lock:
+            now, pace = self._clock(), self._pace
+            if pace is None:
+                return
+            if self._is_terminal:
+                self._drawn_at = now
+                bar = f"{_bar(pace.done, pace.total)} {pace.done:,}/{pace.total:,}" if pace.total else f"{pace.done:,}"
+                self._draw(f"{bar}  {pace.waited()}  {pace.text}")
+            elif now >= self._next_line_at:
+                self._next_line_at = now + min(max(now - pace.begun_at, _FIRST_LINE_SECS), _LONGEST_SECS)
+                self.note(pace.line())
+
+    def _go_on(self, ended: threading.Event) -> None:
+        while not ended.wait(_BEAT_SECS):
+            self.beat()
 
     def trial(self, event: TrialEvent, *, with_task: bool = False) -> None:
         """One finished trial: a line each; on a terminal only improvements and failures stay."""
+        if self._is_quiet:
+            return
         line = trial_line(event, with_task=with_task)
         improved = event.is_best
         if not self._is_terminal or improved or event.secs is None:
             self.note(line)
-        if self._is_terminal:
-            best = f"best {duration(event.best_secs)}, {elapsed(event.elapsed_secs)}"
+        if not self._is_terminal:
+            return
+        with self._lock:
+            self._pace = None
+            left = waiting(event.elapsed_secs / event.number * (event.total - event.number))
+            best = f"best {duration(event.best_secs)}, {elapsed(event.elapsed_secs)}, about {left} left"
             self._draw(f"{_bar(event.number, event.total)} {event.number}/{event.total}  {best}")
 
     def close(self) -> None:
         """Leaves the terminal as it should be found."""
-        self._erase()
-        self._live = ""
+        with self._lock:
+            if self._ended is not None:
+                self._ended.set()
+            self._pace = self._ended = None
+            self._erase()
+            self._live = ""
 
     def _draw(self, text: str) -> None:
         if self._is_terminal and text:

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 class Session:
     """One run of one command."""
 
-    def __init__(self, store_url: str | None, *, as_json: bool) -> None:
+    def __init__(self, store_url: str | None, *, as_json: bool, is_quiet: bool = False) -> None:
         self.store_url = store_url or default_store()
         self.as_json = as_json
         self.output: Output = JsonOutput() if as_json else TextOutput()
-        self.progress = Progress(sys.stderr)
+        self.progress = Progress(sys.stderr, is_quiet=is_quiet)
         self.stop = threading.Event()
         self.exit_code = ExitCode.OK
         self.finishes_on_signal = False
@@ -120,7 +120,7 @@ class Session:
             debug: whether the line is followed by where it happened.
         """
         trace = traceback.format_exc() if debug else ""
-        self.progress.note(f"{trace}tunedb: {message}")
+        self.progress.complain(f"{trace}tunedb: {message}")
         if self.as_json and not self._is_shown and not isinstance(error, StdoutError):
             show_document(kind_of(error), message.removeprefix("error: "), status_of(error))
 
@@ -137,18 +137,19 @@ class Session:
 
 
 @contextmanager
-def session(store_url: str | None, as_json: bool, debug: bool) -> Iterator[Session]:
+def session(store_url: str | None, as_json: bool, debug: bool, *, is_quiet: bool = False) -> Iterator[Session]:
     """Runs a command's body: its errors become one line on stderr and an exit status.
 
     Args:
         store_url: the folder or URL of the store; None takes the user's own.
         as_json: whether the result is printed as JSON.
         debug: whether an error's traceback is shown.
+        is_quiet: whether progress is not.
 
     Raises:
         typer.Exit: with the exit status, when it is not 0.
     """
-    current = Session(store_url, as_json=as_json)
+    current = Session(store_url, as_json=as_json, is_quiet=is_quiet)
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in previous:
         signal.signal(number, current.on_signal)

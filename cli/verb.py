@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, get_type_hints
 
-from cli.options import AsJson, AsOf, Debug, StoreUrl
+from cli.options import AsJson, AsOf, Debug, Quiet, StoreUrl
 from cli.session import session
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ def verb(body: Callable[Concatenate[Session, P], None]) -> Command:
         body: the command: a session, and then the verb's own arguments as Typer understands them.
 
     Returns:
-        A function whose parameters are the verb's own and --store, --json and --debug.
+        A function whose parameters are the verb's own and --store, --json, --quiet and --debug.
     """
     untyped: Command = body
 
-    def command(*, store: str | None, as_json: bool, debug: bool, **own: Any) -> None:
-        with session(store, as_json, debug) as run:
+    def command(*, store: str | None, as_json: bool, quiet: bool, debug: bool, **own: Any) -> None:
+        with session(store, as_json, debug, is_quiet=quiet) as run:
             untyped(run, **own)
 
     return _declared(command, body, given=1, common=_common())
@@ -55,9 +55,11 @@ def store_verb(
     def declare(body: Callable[Concatenate[Session, Store, P], None]) -> Command:
         untyped: Command = body
 
-        def command(*, store: str | None, as_json: bool, debug: bool, as_of: str | None = None, **own: Any) -> None:
+        def command(
+            *, store: str | None, as_json: bool, quiet: bool, debug: bool, as_of: str | None = None, **own: Any
+        ) -> None:
             with (
-                session(store, as_json, debug) as run,
+                session(store, as_json, debug, is_quiet=quiet) as run,
                 run.open_store(create=create, writes=writes, as_of=as_of) as opened,
             ):
                 untyped(run, opened, **own)
@@ -73,6 +75,7 @@ def _common(*, as_of: bool = False) -> dict[str, tuple[Any, Any]]:
         "store": (StoreUrl, None),
         **({"as_of": (AsOf, None)} if as_of else {}),
         "as_json": (AsJson, False),
+        "quiet": (Quiet, False),
         "debug": (Debug, False),
     }
 

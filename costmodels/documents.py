@@ -96,6 +96,9 @@ def evaluation_document(done: StoreEvaluation) -> dict[str, Any]:
             }
             for row in done.figures
         ],
+        "workloads": sum(plan.num_workloads for plan in done.plans),
+        "trials": sum(plan.num_trials for plan in done.plans),
+        "left_out": sum(plan.num_beyond for plan in done.plans),
         "falls": [str(fall) for fall in done.falls],
     }
 

@@ -54,6 +54,7 @@ class Reading:
     pools: list[Pool]
     num_cached: int  # trials whose features were there already
     skipped: dict[str, int]  # good trials left out, by cause
+    num_beyond: int = 0  # good trials left out, because there were more of a workload than the selection's limit
 
 
 EVERYTHING = Selection()
@@ -102,7 +103,8 @@ def read_pools(store: Store, target: Target, selection: Selection = EVERYTHING, 
                 code=stacked([code.get(trial.trial_id) for trial in usable]),
             )
         )
-    return Reading(pools, found.num_cached, dict(Counter(found.causes.values()).most_common()))
+    num_beyond = sum(len(trials) for trials in by_pool.values()) - len(wanted)
+    return Reading(pools, found.num_cached, dict(Counter(found.causes.values()).most_common()), num_beyond)
 
 
 def _code_of(

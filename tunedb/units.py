@@ -21,6 +21,13 @@ def elapsed(secs: float) -> str:
     return f"{minutes} min {rest:02d} s"
 
 
+def waiting(secs: float) -> str:
+    """A time that is guessed, in one unit: "40 s", "3 min", "1.5 h"."""
+    if secs < 99.5:
+        return f"{max(1, round(secs))} s"
+    return f"{round(secs / 60)} min" if secs < 5700 else f"{secs / 3600:.1f} h"
+
+
 def size(num_bytes: int | None) -> str:
     """A size in binary units: "48 KiB"; "-" for none."""
     if num_bytes is None:

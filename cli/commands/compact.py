@@ -30,6 +30,7 @@ def command(
     """Merge small files, sort them by workload and target, and remove what no version needs after the grace period."""
     from datetime import timedelta
 
+    run.progress.step(0, None, "merging small files")
     run.show(answer(store.compact(timedelta(days=grace_days))))
 
 

@@ -42,7 +42,7 @@ def command(
     chosen = commands if only is None else {only: commands[only]}
     unknown = unknown_variables(commands)
     for name, nearest in unknown.items():
-        run.progress.note(f"nothing reads {name}" + (f": did you mean {nearest}?" if nearest else ""))
+        run.progress.complain(f"nothing reads {name}" + (f": did you mean {nearest}?" if nearest else ""))
     read = [file.path for file in read_files()]
     run.show(answer(settings(chosen, root), read, default_paths(), unknown))
 

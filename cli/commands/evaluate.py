@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +17,8 @@ from cli.verb import store_verb
 if TYPE_CHECKING:
     from cli.output import Answer
     from cli.session import Session
-    from costmodels.evaluation.evaluate import StoreEvaluation
+    from costmodels.evaluation.evaluate import EvaluateOptions, StoreEvaluation
+    from costmodels.evaluation.plan import Plan
     from costmodels.evaluation.splits import Figure
     from tunedb.store.contract import Store
 
@@ -24,6 +26,7 @@ SUMMARY = "Say how good cost models are on what they have not seen"
 EXAMPLES = (
     "tunedb evaluate --target znver5",
     "tunedb evaluate --split leave-one-workload-out --gate baseline.json",
+    "tunedb evaluate --whole --report page.html",
 )
 
 
@@ -46,11 +49,12 @@ def command(
             "--split",
             metavar="S",
             help="leave-one-workload-out, leave-operator-family-out, leave-target-out; 8-shot, 32-shot, 128-shot: "
-            "leave-target-out, but for so many trials. May be repeated.  [default: the first three]",
+            "leave-target-out, but for so many trials. May be repeated.  [default: leave-operator-family-out]",
         ),
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option("--model", metavar="M", help="Only these, by name.  [default: all]")
+        list[str] | None,
+        typer.Option("--model", metavar="M", help="These, by name. May be repeated.  [default: two-stage]"),
     ] = None,
     gate: Annotated[
         Path | None,
@@ -70,17 +74,30 @@ def command(
         bool, typer.Option("--shipped/--no-shipped", help="Learn from the trials that ship with tunedb too.")
     ] = True,
     compiling: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--compile/--no-compile",
             help="Compile the trials to be ranked, for models that read machine code, or rank by loops alone "
-            "what was never compiled.",
+            "what was never compiled.  [default: no]",
         ),
-    ] = True,
+    ] = None,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", metavar="N", min=2, help="At most so many trials of a workload, from best to worst."),
+        typer.Option(
+            "--limit",
+            metavar="N",
+            min=2,
+            help="At most so many trials of a workload, from best to worst.  [default: 64]",
+        ),
     ] = None,
+    whole: Annotated[
+        bool,
+        typer.Option(
+            "--whole",
+            help="All models, the first three splits and all trials, compiled, but for what other options say. "
+            "May take hours.",
+        ),
+    ] = False,
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", min=1, help="Processes at once.  [default: all cores]")
     ] = None,
@@ -88,29 +105,58 @@ def command(
 ) -> None:
     """Fit models on some of the store's workloads and targets, and judge how they rank the candidates of others."""
     from costmodels.compute import Compute
-    from costmodels.evaluation.evaluate import EvaluateOptions, evaluate_store
-    from costmodels.evaluation.splits import SPLITS
+    from costmodels.evaluation.evaluate import WHOLE, EvaluateOptions, evaluate_store
 
-    options = EvaluateOptions(
+    usual = WHOLE if whole else EvaluateOptions()
+    options = dataclasses.replace(
+        usual,
         target=None if target is None else store.resolve_target(target),
-        splits=tuple(split or SPLITS),
-        models=None if model is None else tuple(model),
+        splits=usual.splits if split is None else tuple(split),
+        models=usual.models if model is None else tuple(model),
         pooled=pooled,
         bundled=shipped,
-        compiling=compiling,
-        limit=limit,
+        compiling=usual.compiling if compiling is None else compiling,
+        limit=limit or usual.limit,
         seed=seed,
         gate=gate,
         update_baseline=update_baseline,
         report=report,
     )
     compute = Compute(workers or len(os.sched_getaffinity(0)))
-    done = evaluate_store(store, options, compute=compute, on_progress=run.progress.step)
+    run.progress.note(said_before(options, whole=whole))
+    done = evaluate_store(
+        store,
+        options,
+        compute=compute,
+        on_progress=lambda event: run.progress.step(event.done, event.total or None, f"{event.step}  {event.what}"),
+        on_plan=lambda plan: run.progress.note(planned(plan, compute.workers)),
+    )
     if report is not None:
         run.progress.note(f"{report} written")
     run.show(answer(done))
     if done.falls:
         run.exit_code = ExitCode.FAILED
+
+
+def said_before(options: EvaluateOptions, *, whole: bool) -> str:
+    """What will be evaluated, and what will not, before anything is read."""
+    models = "all models" if options.models is None else ", ".join(options.models)
+    most = "all trials" if options.limit is None else f"at most {options.limit} trials of a workload"
+    how = "compiled" if options.compiling else "not compiled"
+    line = f"evaluating {models} by {', '.join(options.splits)}: {most}, {how}"
+    return line if whole else f"{line}; --whole takes all models, splits and trials, and compiles them"
+
+
+def planned(plan: Plan, workers: int) -> str:
+    """What lies before the fits, and about how long they take."""
+    from tunedb.units import count, waiting
+
+    beyond = f" (of {plan.num_trials + plan.num_beyond:,})" if plan.num_beyond else ""
+    return (
+        f"{count(plan.num_workloads, 'workload')} on {count(plan.num_targets, 'target')}, "
+        f"{count(plan.num_trials, 'trial')}{beyond}: {count(plan.num_fits, 'fit')}, "
+        f"roughly {waiting(plan.fit_secs)} on {count(workers, 'core')}"
+    )
 
 
 def answer(done: StoreEvaluation) -> Answer:

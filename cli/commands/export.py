@@ -137,7 +137,7 @@ def _note_left_out(run: Session, left_out: Mapping[str, int]) -> None:
     from tunedb.units import count
 
     for reason, number in left_out.items():
-        run.progress.note(f"left out {count(number, 'trial')}: {reason}")
+        run.progress.complain(f"left out {count(number, 'trial')}: {reason}")
 
 
 def answer(report: ExportReport) -> Answer:

@@ -67,7 +67,7 @@ def command(
             on_progress=lambda event: run.progress.step(event.records, None, f"records  {event.uri}"),
         )
         for line in rejection_lines(report.rejected, report.num_rejected):
-            run.progress.note(line)
+            run.progress.complain(line)
         run.show(answer(report, store.url))
         if report.num_rejected:
             run.exit_code = ExitCode.BAD_INPUT

@@ -30,8 +30,9 @@ def command(
     for url in others:  # before anything is made or written
         tunedb.open_store(url, create=False).close()
     with run.open_store(create=True) as into:
-        merged = []
+        merged: list[tuple[str, AppendReport]] = []
         for url in others:
+            run.progress.step(len(merged), len(others), f"stores  {url}")
             with tunedb.open_store(url, create=False) as other:
                 merged.append((url, merge(into, other)))
         run.show(answer(into.url, merged))

@@ -24,6 +24,7 @@ def command(run: Session) -> None:
     """
     from tunedb.maintenance.migrate import migrate
 
+    run.progress.step(0, None, "migrating the tables")
     run.show(answer(migrate(run.store_url)))
 
 

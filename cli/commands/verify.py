@@ -24,7 +24,10 @@ def command(run: Session, store: Store) -> None:
     from tunedb.maintenance.verify import verify
 
     run.progress.note("reading the whole store ...")
-    tables, models = verify(store), model_problems(store)
+    run.progress.step(0, None, "tables")
+    tables = verify(store)
+    run.progress.step(0, None, "models")
+    models = model_problems(store)
     run.show(answer(store.url, tables, models))
     if tables or models:
         run.exit_code = ExitCode.FAILED

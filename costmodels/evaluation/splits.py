@@ -140,6 +140,36 @@ def _some(pools: Sequence[Pool], number: int, rng: np.random.Generator) -> Itera
             yield part
 
 
+def work_of(
+    pools: Sequence[Pool],
+    splits: Sequence[str],
+    *,
+    target_ids: Sequence[str] | None = None,
+    pooled: bool = True,
+    seed: int = 0,
+) -> list[tuple[str, str, Fold]]:
+    """What `evaluate` goes through for each model: split, target to be tested on, and fold.
+
+    Args:
+        pools: as `evaluate` takes them, as are the others.
+        splits: some of `SPLITS` and `SHOTS`.
+        target_ids: targets to be tested on; all of the pools' by default.
+        pooled: whether other targets' pools are learned from too.
+        seed: of folds.
+
+    Raises:
+        UsageError: there is no such split.
+    """
+    tested = sorted({pool.target_id for pool in pools} if target_ids is None else set(target_ids))
+    return [
+        (split, target_id, fold)
+        for split in splits
+        for target_id in tested
+        for fold in folds(split, pools, target_id, pooled=pooled, seed=seed)
+        if fold.train and fold.test
+    ]
+
+
 def evaluate(
     pools: Sequence[Pool],
     models: Mapping[str, Callable[[], CostModel]],
@@ -164,20 +194,15 @@ def evaluate(
         seed: of models, folds and bootstrap.
         on_progress: called with fits done, fits in all and what is being fitted.
     """
-    tested = sorted({pool.target_id for pool in pools} if target_ids is None else set(target_ids))
-    work = [
-        (split, target_id, fold)
-        for split in splits
-        for target_id in tested
-        for fold in folds(split, pools, target_id, pooled=pooled, seed=seed)
-        if fold.train and fold.test
-    ]
+    work = work_of(pools, splits, target_ids=target_ids, pooled=pooled, seed=seed)
     found: list[Figure] = []
     rankings: list[Ranking] = []
     done = 0
     for split, target_id, fold in work:
         fitted: dict[str, CostModel] = {}
         for name, make in models.items():
+            if on_progress is not None:
+                on_progress(done, len(work) * len(models), f"{split}: {name}")
             if name in fitted:
                 model = fitted[name]
             else:
@@ -195,8 +220,6 @@ def evaluate(
                     for metric, value in figures.items()
                 ]
             done += 1
-            if on_progress is not None:
-                on_progress(done, len(work) * len(models), f"{split}: {name}")
     return Evaluation([*means(found, seed=seed), *found], rankings)
 
 

@@ -136,7 +136,14 @@ def test_evaluate_prints_tidy_rows_and_gates(run, run_json, trained, tmp_path):
     }
     assert means["two-stage", "pairwise"]["low"] <= means["two-stage", "pairwise"]["value"]
     assert {row["split"] for row in found["results"]} == {"leave-one-workload-out"}
-    assert run(*options, "--gate", baseline).exit_code == 0
+    assert (found["workloads"], found["trials"]) == (3, 48)
+    assert found["left_out"] > 0
+    again = run(*options, "--gate", baseline)
+    assert again.exit_code == 0
+    begun, planned, *_ = again.stderr.splitlines()
+    assert "at most 16 trials of a workload, not compiled; --whole takes all" in begun
+    assert planned.startswith("3 workloads on 1 target, 48 trials (of ")
+    assert "9 fits, roughly " in planned
 
     rows = json.loads(baseline.read_text())
     rows["rows"][0]["value"] += 1

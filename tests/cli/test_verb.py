@@ -37,8 +37,8 @@ def making(run: Session, store: Store) -> None:
 
 
 def test_common_options_follow_the_verbs_own() -> None:
-    assert list(inspect.signature(alone).parameters) == ["name", "times", "store", "as_json", "debug"]
-    assert list(inspect.signature(asking).parameters) == ["store", "as_of", "as_json", "debug"]
+    assert list(inspect.signature(alone).parameters) == ["name", "times", "store", "as_json", "quiet", "debug"]
+    assert list(inspect.signature(asking).parameters) == ["store", "as_of", "as_json", "quiet", "debug"]
     assert (alone.__name__, alone.__doc__) == ("alone", "Says a name.")
 
 

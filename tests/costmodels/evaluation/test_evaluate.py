@@ -5,14 +5,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from costmodels.dataset import Pool
 from costmodels.evaluation import evaluate as module
-from costmodels.evaluation.evaluate import EvaluateOptions, evaluate_store
+from costmodels.evaluation.evaluate import WHOLE, EvaluateOptions, Progress, evaluate_store
+from costmodels.evaluation.plan import Plan
+from costmodels.evaluation.splits import SPLITS
 from costmodels.features import Family
+from costmodels.models import DEFAULT
 from costmodels.pools import Reading, Selection
 from tunedb.errors import NotFoundError, UsageError
 from tunedb.records import Target
@@ -61,14 +65,22 @@ def test_kinds_of_target_are_evaluated_by_themselves(store: Store) -> None:
 
 
 def test_one_target_learns_from_those_of_its_kind(store: Store) -> None:
-    steps: list[tuple[int, int, str]] = []
+    steps: list[Progress] = []
+    plans: list[Plan] = []
     options = dataclasses.replace(RIDGE, target=CPU, splits=("leave-target-out",))
 
-    done = evaluate_store(store, options, on_progress=lambda *step: steps.append(step))
+    done = evaluate_store(store, options, on_progress=steps.append, on_plan=plans.append)
 
     assert {row.target_id for row in done.figures} == {CPU.target_id}
     assert {target.target_id for target in done.targets} == {CPU.target_id, OTHER_CPU.target_id}
-    assert {what for *_, what in steps} == {"fits  leave-target-out: ridge"}
+    assert {(row.step, row.what) for row in steps if row.step == "fits"} == {("fits", "leave-target-out: ridge")}
+    fits = [row for row in steps if row.step == "fits"]
+    assert [row.done for row in fits] == [*range(fits[0].total)]
+    assert [row.what for row in steps if row.step == "features"] == ["llvm znver4", "llvm znver5"]
+    (plan,) = plans
+    assert done.plans == plans
+    assert (plan.num_targets, plan.num_workloads, plan.num_trials, plan.num_fits) == (1, 3, 90, fits[0].total)
+    assert plan.fit_secs > 0
 
 
 def test_the_baseline_is_read_before_anything_is_fitted_and_written_when_asked(store: Store, tmp_path: Path) -> None:
@@ -87,3 +99,26 @@ def test_what_cannot_be_evaluated_is_said(store: Store) -> None:
         evaluate_store(store, dataclasses.replace(RIDGE, update_baseline=True))
     with pytest.raises(NotFoundError, match="no good trials"):
         evaluate_store(MemoryStore(), RIDGE)
+
+
+def test_the_default_is_what_a_person_waits_for_and_there_is_a_whole(store: Store) -> None:
+    usual = EvaluateOptions()
+    assert (usual.models, len(usual.splits), usual.limit, usual.compiling) == ((DEFAULT,), 1, 64, False)
+    assert (WHOLE.models, WHOLE.splits, WHOLE.limit, WHOLE.compiling) == (None, SPLITS, None, True)
+
+
+def test_a_split_that_leaves_nothing_to_learn_from_says_so(store: Store) -> None:
+    options = dataclasses.replace(RIDGE, target=CPU, pooled=False, splits=("leave-operator-family-out",))
+    with pytest.raises(NotFoundError, match=r"leave-operator-family-out: .* try another --split"):
+        evaluate_store(store, options)
+
+
+def test_what_the_limit_leaves_out_is_counted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = module.read_pools
+
+    def with_more(*given: Any, **named: Any) -> Reading:
+        return dataclasses.replace(read(*given, **named), num_beyond=7)
+
+    monkeypatch.setattr(module, "read_pools", with_more)
+    options = dataclasses.replace(RIDGE, target=CPU)
+    assert [plan.num_beyond for plan in evaluate_store(store, options).plans] == [7]

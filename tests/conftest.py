@@ -1,7 +1,8 @@
-"""A local server that speaks S3, for stores past one machine."""
+"""What all tests share: a local server that speaks S3, and a logger of TVM's that is put back after each."""
 
 from __future__ import annotations
 
+import logging
 import socket
 import subprocess
 import sys
@@ -72,3 +73,22 @@ def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     for option in options:
         monkeypatch.delenv(option)
     return Bucket(f"s3://{name}/store", options)
+
+
+@pytest.fixture(autouse=True)
+def stock_logger_is_untouched() -> Iterator[None]:
+    """Puts the logger of stock's tuning calls back, so that a test which makes one does not fail because of another.
+
+    Stock has its logger propagate no more. To such a logger pytest adds a handler without a name before each part of a
+    test; and stock, which lists the handlers by their names, stumbles over it when it is called again.
+    """
+
+    def put_back() -> None:
+        logger = logging.getLogger("tvm.s_tir.meta_schedule")
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True
+        logger.handlers.clear()
+
+    put_back()  # fixtures that several tests share come before this one
+    yield
+    put_back()

@@ -110,7 +110,7 @@ def command(
     _note_left_out(run, report.left_out)
     targets = len(store.targets())
     if target is None and targets > 1:
-        run.progress.note(
+        run.progress.complain(
             f"the store has {targets} targets, and stock's JSONDatabase answers for any of them: "
             "--target keeps them apart"
         )

@@ -75,23 +75,14 @@ def test_a_program_that_kills_its_process_says_why(target: Target, function: str
     assert cause in broken.error
 
 
-def test_flushed_caches_make_a_kernel_slower(device: Device) -> None:
-    # Hardly any arithmetic: with its inputs in the innermost cache it takes a fraction of the time.
-    from tvm import te
-
+def test_a_program_is_timed_with_warm_and_with_flushed_caches(device: Device) -> None:
     from search.measure.programs import program_of
 
-    a, b = (te.placeholder((16384,), name=name, dtype="float32") for name in "ab")
-    mod = modules.of_operators(a, b, te.compute((16384,), lambda i: a[i] + b[i], name="c"))
-    (build,) = device.build([program_of(mod)], keep=True)
-    fastest = {False: float("inf"), True: float("inf")}
-    for _ in range(4):  # other work on the machine makes a run longer, never shorter
-        for flush in (False, True):
-            (one,) = device.run([build.number], timing=Timing(flush_cache=flush))
-            assert len(one.run_secs) == 3
-            fastest[flush] = min(fastest[flush], *one.run_secs)
+    (build,) = device.build([program_of(modules.added())], keep=True)
+    for flush in (False, True, False):  # benchmarks/flushed_caches.py says how much slower it is
+        (one,) = device.run([build.number], timing=Timing(flush_cache=flush))
+        assert (one.outcome, len(one.run_secs)) == (Outcome.OK, 3)
     device.release([build.number])
-    assert fastest[True] > fastest[False]
 
 
 def test_programs_leave_nothing_behind_once_they_have_run(target: Target) -> None:

@@ -1,4 +1,3 @@
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,13 +58,6 @@ def test_failed_candidates_are_not_proposed_again(context: Any) -> None:
     assert {str(c.sch.mod) for c in first}.isdisjoint(str(c.sch.mod) for c in second)
 
 
-def without_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stock names its logger's handlers in a configuration, and those that pytest adds to it before each test, once it
-    does not propagate any more, have no names.
-    """
-    monkeypatch.setattr(logging.getLogger("tvm.s_tir.meta_schedule"), "handlers", [])
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     with tunedb.open_store(tmp_path / "store") as opened:
@@ -92,10 +84,8 @@ def test_runs_inside_stock_tune_tir(
     tmp_path: Path,
     store: Store,
     parts: dict[str, Any],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With stock's JSON database and callbacks, and no part of ours but the strategy and the device."""
-    without_handlers(monkeypatch)
     from tvm.s_tir import meta_schedule as ms
 
     from tunedb.metaschedule.replay import target_to_tvm
@@ -118,11 +108,8 @@ def test_runs_inside_stock_tune_tir(
     assert sorted(trial.run_secs[0] for trial in stored) == pytest.approx(sorted(secs))
 
 
-def test_runs_inside_relax_tuning(
-    target: Target, tmp_path: Path, store: Store, parts: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_runs_inside_relax_tuning(target: Target, tmp_path: Path, store: Store, parts: dict[str, Any]) -> None:
     """Of a model with two tasks, each of which gets a search of its own."""
-    without_handlers(monkeypatch)
     from tvm import relax
     from tvm.s_tir import meta_schedule as ms
 

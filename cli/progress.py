@@ -87,8 +87,10 @@ class Progress:
                 return
             if self._is_terminal:
                 self._drawn_at = now
-                bar = f"{_bar(pace.done, pace.total)} {pace.done:,}/{pace.total:,}" if pace.total else f"{pace.done:,}"
-                self._draw(f"{bar}  {pace.waited()}  {pace.text}")
+                bar = f"{pace.done:,}  " if pace.done else ""
+                if pace.total:
+                    bar = f"{_bar(pace.done, pace.total)} {pace.done:,}/{pace.total:,}  "
+                self._draw(f"{bar}{pace.waited()}  {pace.text}")
             elif now >= self._next_line_at:
                 self._next_line_at = now + min(max(now - pace.begun_at, _FIRST_LINE_SECS), _LONGEST_SECS)
                 self.note(pace.line())

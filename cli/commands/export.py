@@ -106,6 +106,7 @@ def command(
         rows = write_file(store, path, wanted.value, workload_id, target_id, top)
         run.show(table_answer(path, wanted, rows))
         return
+    run.progress.step(0, None, "exporting")
     report = export_metaschedule(store, path, workload_id=workload_id, target_id=target_id, top_k=top)
     _note_left_out(run, report.left_out)
     targets = len(store.targets())

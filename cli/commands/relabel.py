@@ -36,5 +36,6 @@ def command(
     from tunedb.maintenance.relabel import relabel
 
     name = given(hardware, "--hardware NAME")
+    run.progress.step(0, None, "relabelling")
     done = relabel(run.store_url, name, source=source, machine=from_, by=actor(), dry_run=dry_run)
     run.show(answer(run.store_url, done, dry_run=dry_run))

@@ -31,5 +31,6 @@ def command(
     from cli.revisions import answer, given
     from tunedb.maintenance.remove import remove
 
+    run.progress.step(0, None, "removing")
     done = remove(run.store_url, given(source, "--source URI"), by=actor(), dry_run=dry_run)
     run.show(answer(run.store_url, done, dry_run=dry_run))

@@ -21,6 +21,7 @@ def command(run: Session) -> None:
     """Move what is broken into the store's folder set-aside, never deleting it; the rest stays usable."""
     from tunedb.maintenance.repair import repair
 
+    run.progress.step(0, None, "repairing")
     run.show(answer(run.store_url, repair(run.store_url)))
 
 

@@ -34,5 +34,6 @@ def command(
 
     moment = parse_as_of(given(as_of, "--as-of VERSION"))
     assert moment is not None
+    run.progress.step(0, None, "restoring")
     done = restore(run.store_url, moment, by=actor(), dry_run=dry_run)
     run.show(answer(run.store_url, done, dry_run=dry_run))

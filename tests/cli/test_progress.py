@@ -158,3 +158,12 @@ def test_a_pace_without_an_end_has_no_time_left(clock):
 )
 def test_a_guess_has_one_unit(secs, text):
     assert waiting(secs) == text
+
+
+def test_a_job_without_counts_has_none_on_a_terminal(made, clock, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    progress, stream = made(Terminal())
+    progress.step(0, None, "repairing")
+    lived(progress, clock, 3)
+    assert stream.getvalue().endswith("\x1b[2K3.0 s so far  repairing")
+    progress.close()

@@ -55,7 +55,10 @@ def test_scores_are_relative_to_the_best_on_the_same_machine(filled, target):
 def test_workloads_are_excluded_and_trials_limited(filled, target):
     (pool,) = read_pools(filled, target, Selection(exclude_workloads=frozenset("w"))).pools
     assert pool.workload_id == "v"
-    assert {len(p) for p in read_pools(filled, target, Selection(limit=2)).pools} == {2}
+    limited = read_pools(filled, target, Selection(limit=2))
+    assert {len(pool) for pool in limited.pools} == {2}
+    assert limited.num_beyond == 1
+    assert read_pools(filled, target).num_beyond == 0
 
 
 def test_pools_make_a_dataset(filled, target):

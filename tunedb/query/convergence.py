@@ -69,8 +69,9 @@ def convergence(store: StoreReader, prefix: str, target: str | None = None) -> C
     histories = [
         _history(sources[source_id], targets[target_id], hardware[hardware_id], conditions, trials)
         for (source_id, target_id, hardware_id, conditions), trials in sorted(
-            groups.items(), key=lambda item: order[item[0][0]]
+            groups.items(), key=lambda item: order.get(item[0][0], 0)
         )
+        if source_id in sources  # else it is taken back at this moment
     ]
     return Convergence(workload, tuple(histories))
 

@@ -56,6 +56,12 @@ def describe(store: StoreReader, prefix: str) -> WorkloadDescription | RecordDes
     )
 
 
+def _source(store: StoreReader, source_id: str) -> Source:
+    """A trial's source; one that is taken back at this moment is known by its id only."""
+    found = (row for row in store.sources() if row.source_id == source_id)
+    return next(found, Source(source_id, "a source that was removed", ""))
+
+
 def _record(store: StoreReader, prefix: str) -> RecordDescription:
     try:
         trial = store.trial(prefix)
@@ -70,5 +76,5 @@ def _record(store: StoreReader, prefix: str) -> RecordDescription:
         store.resolve_workload(trial.workload_id),
         next(row for row in store.targets() if row.target_id == trial.target_id),
         next(row for row in store.hardware() if row.hardware_id == trial.hardware_id),
-        next(row for row in store.sources() if row.source_id == trial.source_id),
+        _source(store, trial.source_id),
     )

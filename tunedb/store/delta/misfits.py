@@ -11,7 +11,7 @@ from tunedb.program.graph import ProgramGraph
 from tunedb.store.delta.tables import TableSet
 
 _KINDS = """
-SELECT module_id, instructions_id, args_info, count(DISTINCT trial_id), min(trial_id)
+SELECT module_id, instructions_id, args_info, count(*), min(trial_id)
 FROM {trials} WHERE module_id <> '' GROUP BY module_id, instructions_id, args_info ORDER BY module_id
 """
 

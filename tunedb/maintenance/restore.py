@@ -14,7 +14,7 @@ from tunedb.errors import NotFoundError
 from tunedb.maintenance.revise import Revised, append_sources, note, opened
 from tunedb.records import Source
 from tunedb.store import schema
-from tunedb.store.delta.files import LiveFile, filesystem, live_files, replace_files
+from tunedb.store.delta.files import LiveFile, batches_of, filesystem, live_files, replace_files
 from tunedb.store.delta.guard import revising
 from tunedb.store.delta.table import Table, store_errors
 from tunedb.store.delta.tables import TableSet
@@ -53,8 +53,9 @@ def restore(
         for table in tables.all():
             _check_files(table, wanted[table.schema.name])
         before = str(tables["trials"].version())
-        now = {row[0] for row in tables.ask("SELECT DISTINCT trial_id FROM {trials}")}
-        past = {row[0] for row in then.ask("SELECT DISTINCT trial_id FROM {trials}")}
+        present, past_files = live_files(tables["trials"]), wanted["trials"]
+        now = _trials_of(tables["trials"], _without(present, past_files))
+        past = _trials_of(tables["trials"], _without(past_files, present))
         removed, back = len(now - past), len(past - now)
         if dry_run:
             return Revised("restore", (), removed, back, 0, 0, before, before)
@@ -87,6 +88,16 @@ def _change(table: Table, old: list[LiveFile], new: list[LiveFile], *, keep_tria
 def _without(files: list[LiveFile], others: list[LiveFile]) -> list[LiveFile]:
     paths = {file.path for file in others}
     return [file for file in files if file.path not in paths]
+
+
+def _trials_of(table: Table, files: list[LiveFile]) -> set[str]:
+    """The trials of some files; what both versions have in common need not be read."""
+    return {
+        trial_id
+        for file in files
+        for rows in batches_of(table, file, ["trial_id"])
+        for trial_id in rows.column("trial_id").to_pylist()
+    }
 
 
 def _check_files(table: Table, files: list[LiveFile]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Bucket
 from tests.tunedb import logfiles
 from tests.tunedb.maintenance.damage import good
 from tests.tunedb.samples import AROUND, MACHINE, SOURCE, failed, trial
@@ -278,3 +279,20 @@ def test_a_removal_beside_a_compaction_loses_nothing(folder: Path, monkeypatch: 
     monkeypatch.setattr("tunedb.maintenance.revise.replace_files", replace)
     remove(folder, SOURCE.uri)
     assert content(folder).keys() == {trial(number).trial_id for number in (2, 3)}
+
+
+def test_a_store_in_an_object_store(bucket: Bucket) -> None:
+    with open_store(bucket.url, storage_options=bucket.options) as store:
+        store.append([trial(0), trial(1)], **AROUND)
+        store.append([trial(1, source_id=OTHER.source_id)], sources=[OTHER])
+    options = dict(bucket.options)
+    assert relabel(bucket.url, "lab", source=SOURCE.uri, storage_options=options).relabelled == 2
+    done = remove(bucket.url, SOURCE.uri, storage_options=options)
+    assert (done.removed, done.kept) == (1, 1)
+    with open_store(bucket.url, storage_options=bucket.options) as store:
+        assert [row.source_id for row in store.trials()] == [OTHER.source_id]
+        assert verify(store) == []
+    restore(bucket.url, int(done.version_before), storage_options=options)
+    with open_store(bucket.url, storage_options=bucket.options) as store:
+        assert len(list(store.trials())) == 2
+        assert verify(store) == []

@@ -145,12 +145,12 @@ def written(table: Table, batches: Iterable[pa.Table]) -> LiveFile | None:
     return LiveFile(path, store.get_file_info(path).size, counted.statistics())
 
 
-def batches_of(table: Table, file: LiveFile) -> Iterator[pa.Table]:
-    """The rows of a file, a few thousand at a time, in their order."""
+def batches_of(table: Table, file: LiveFile, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """The rows of a file, a few thousand at a time, in their order; all columns, or some."""
     import pyarrow.parquet as pq
 
     with filesystem(table).open_input_file(file.path) as stream, pq.ParquetFile(stream) as parquet:
-        for batch in parquet.iter_batches(ROWS):
+        for batch in parquet.iter_batches(ROWS, columns=None if columns is None else list(columns)):
             yield pa.Table.from_batches([batch])
 
 

@@ -51,8 +51,13 @@ def targets(context: typer.Context, incomplete: str) -> list[Offer]:
 
 
 def sources(context: typer.Context, incomplete: str) -> list[Offer]:
-    """Sources by their paths."""
-    return _offers(context, incomplete, lambda store: ((row.uri, row.format) for row in store.sources()), cut=False)
+    """Sources by their paths; not what was done to the store."""
+    from tunedb.store.schema import NOTES
+
+    def found(store: Store) -> Iterator[Offer]:
+        return ((row.uri, row.format) for row in store.sources() if row.format not in NOTES)
+
+    return _offers(context, incomplete, found, cut=False)
 
 
 def hardware(context: typer.Context, incomplete: str) -> list[Offer]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.completers import hardware as machines
+from cli.completers import sources
 from cli.revisions import DRY_RUN, actor
 from cli.verb import verb
 
@@ -20,14 +22,23 @@ EXAMPLES = ("tunedb relabel --hardware board --source logs/board/", 'tunedb rela
 def command(
     run: Session,
     hardware: Annotated[
-        str | None, typer.Option("--hardware", metavar="NAME", help="The machine that measured them.")
+        str | None,
+        typer.Option("--hardware", metavar="NAME", autocompletion=machines, help="The machine that measured them."),
     ] = None,
     source: Annotated[
-        str | None, typer.Option("--source", metavar="URI", help="Those of a source: its URI or id, or its beginning.")
+        str | None,
+        typer.Option(
+            "--source",
+            metavar="URI",
+            autocompletion=sources,
+            help="Those of a source: its URI or id, or its beginning.",
+        ),
     ] = None,
     from_: Annotated[
         str | None,
-        typer.Option("--from", metavar="HARDWARE", help="Those of a machine: its name, or its id."),
+        typer.Option(
+            "--from", metavar="HARDWARE", autocompletion=machines, help="Those of a machine: its name, or its id."
+        ),
     ] = None,
     dry_run: DRY_RUN = False,
 ) -> None:

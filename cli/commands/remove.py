@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.completers import sources
 from cli.revisions import DRY_RUN, actor
 from cli.verb import verb
 
@@ -20,7 +21,10 @@ EXAMPLES = ("tunedb remove --source logs/board/ --dry-run", "tunedb remove --sou
 def command(
     run: Session,
     source: Annotated[
-        str | None, typer.Option("--source", metavar="URI", help="A source's URI or id, or the beginning of one.")
+        str | None,
+        typer.Option(
+            "--source", metavar="URI", autocompletion=sources, help="A source's URI or id, or the beginning of one."
+        ),
     ] = None,
     dry_run: DRY_RUN = False,
 ) -> None:

@@ -74,3 +74,17 @@ def test_trials_that_calibrate_a_machine_are_merged_and_sound(tmp_path: Path) ->
         for store in (one, two):
             assert [row.trial_id for row in store.trials(kernel.workload_id)] == [mine.trial_id]
             assert verify(store) == []
+
+
+def test_all_sources_of_a_trial_that_both_have_are_kept(tmp_path: Path) -> None:
+    lab, third = source("lab/log.json", "metaschedule-json"), source("third.json", "metaschedule-json")
+    with open_store(tmp_path / "one") as one, open_store(tmp_path / "two") as two:
+        one.append([trial(0)], **AROUND)
+        two.append([trial(0, source_id=lab.source_id, position=4)], **{**AROUND, "sources": [lab]})
+        two.append([trial(0, source_id=third.source_id, position=5)], sources=[third])
+        for _ in range(2):
+            assert merge(one, two).duplicates == 1
+        found = one.sql("SELECT source_id, position FROM sightings ORDER BY position").rows
+        assert found == [(lab.source_id, 4), (third.source_id, 5)]
+        assert [row.source_id for row in one.trials()] == [SOURCE.source_id]
+        assert verify(one) == []

@@ -15,11 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.tunedb import samples
+from tests.tunedb import logfiles, samples
 from tests.tunedb.maintenance.damage import newest, problems
 from tests.tunedb.samples import AROUND, OTHER_TARGET, SOURCE, failed, trial
 from tunedb import open_store
-from tunedb.identity import source
+from tunedb.identity import source, trial_id_of
+from tunedb.ingest.pipeline import ingest
 from tunedb.maintenance.repair import repair
 from tunedb.records import Rejected
 from tunedb.store import schema
@@ -257,3 +258,21 @@ def test_every_table_has_ids_that_are_computed_again_or_says_why() -> None:
     assert {table.name for table in TABLES} - set(_CHECKS) == {"sightings"}  # whose key is no hash
     assert schema.TRIALS.key == "trial_id"
     assert dataclasses.is_dataclass(SOURCE)
+
+
+def test_trials_of_another_program_are_named_and_set_aside(tmp_path: Path) -> None:
+    """As stores have them that were filled before a record's arguments were looked at."""
+    folder = tmp_path / "store"
+    with open_store(folder) as store:
+        ingest(store, [logfiles.database(tmp_path / "log")])
+        fitting = list(store.trials())
+        args = b'[["TENSOR","float32",[9,9]],["TENSOR","float32",[9,9]],["TENSOR","float32",[9,9]]]'
+        foreign = [dataclasses.replace(one, args_info=args, run_secs=(one.run_secs[0] / 3,)) for one in fitting]
+        store.append([dataclasses.replace(one, trial_id=trial_id_of(one)) for one in foreign])
+    (found,) = problems(folder)
+    assert found.startswith("3 trials are not of the module") and "9x9" in found
+    (done,) = repair(folder)
+    assert pq.read_table(done.moved_to).num_rows == 3
+    assert problems(folder) == []
+    with open_store(folder, create=False) as store:
+        assert list(store.trials()) == fitting

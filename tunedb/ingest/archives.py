@@ -26,6 +26,7 @@ from tunedb.ingest.unpack import MAGIC_BYTES, READ_ERRORS, Unpacked, check_size,
 
 _BLOCK_BYTES = 1 << 20
 _LOCAL_HEADER = struct.Struct("<4s3H16s2H")  # of a zip member: magic, version, flags, method, ..., lengths
+_EMPTY_ZIP_BYTES = 22
 _IS_ENCRYPTED, _IS_UTF8 = 0x1, 0x800  # flags of a zip member
 
 
@@ -319,6 +320,9 @@ class Zip(Container):
     def files(self, only: Collection[str] | None = None) -> Iterator[LogFile]:
         try:
             with self.path.open("rb") as raw, zipfile.ZipFile(raw) as archive:
+                end = raw.seek(0, io.SEEK_END)
+                if not archive.infolist() and end > _EMPTY_ZIP_BYTES + len(archive.comment):
+                    raise DamagedError("the archive's directory is empty, and the archive is not")
                 for member in archive.infolist():
                     _check_directory(raw, member)
                 for member in archive.infolist():

@@ -129,7 +129,7 @@ class _Ingest:
             elif not seen.is_log:
                 passed_over.append(seen)
         others = len(look.files) > len(passed_over) or bool(look.fault)
-        if found.is_one_of_many and passed_over and not others:
+        if found.is_one_of_many and not others:
             self.report.skip(found.container.uri, "an archive without tuning logs")
         else:
             for seen in passed_over:

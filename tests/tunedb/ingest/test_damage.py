@@ -235,6 +235,18 @@ def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert "more than 1,000 times its size" in report.rejected[0].reason
 
 
+def test_a_zip_whose_directory_was_zeroed(tmp_path: Path) -> None:
+    content = bytearray(zipped(BOTH))
+    content[-14:] = bytes(14)  # how many members, and where they stand
+    (tmp_path / "logs.zip").write_bytes(bytes(content))
+    for given in (tmp_path, tmp_path / "logs.zip"):
+        report = stored(given)[1]
+        assert (report.added, report.num_rejected) == (0, 1)
+        assert "directory is empty" in report.rejected[0].reason
+    (tmp_path / "logs.zip").write_bytes(zipped({}))
+    assert stored(tmp_path)[1].skipped_files == 1
+
+
 def test_an_encrypted_zip_and_archives_that_are_not_read(tmp_path: Path) -> None:
     content = bytearray(zipped({"a.log": AUTOTVM}))
     for header in (b"PK\x03\x04", b"PK\x01\x02"):

@@ -30,6 +30,7 @@ from tests.tunedb.maintenance.damage import newest
 from tests.tunedb.samples import AROUND, trial
 from tunedb import open_store
 from tunedb.errors import StoreError, StoreSchemaError
+from tunedb.ingest.pipeline import ingest
 from tunedb.maintenance.verify import verify
 
 _ROOT = Path(__file__).parents[2]
@@ -154,10 +155,12 @@ class Kills(Fuzzer):
         ids = {content[0] for content in found}
         if lost := safe - ids:
             yield f"{len(lost)} acknowledged trials are lost"
-        if lost := self._before[work] - found:
+        if lost := (self._before[work] & self._after[work]) - found:
             yield f"{lost.total()} trials that were there before are lost"
-        if strays := found - self._after[work]:
-            yield f"{strays.total()} trials are there that nobody wrote, or twice"
+        if strays := found - (self._before[work] | self._after[work]):
+            yield f"{strays.total()} trials are there that nobody wrote"
+        if found.total() > len(ids):
+            yield f"{found.total() - len(ids)} trials are there twice"
         with open_store(store, create=False) as opened:
             if problems := verify(opened):
                 yield f"unsound: {problems[0]}"
@@ -211,6 +214,11 @@ def _prepare(work: str, place: Path) -> None:
             opened.append([trial(first), trial(first + 1)], **AROUND)
     if work == "ingest":
         write(place / "store-logs", clean()["metaschedule"])
+    elif work in ("remove", "relabel"):
+        lines = clean()["ansor"]["ansor.json"].splitlines(keepends=True)
+        write(place / "store-logs", {"a.json": b"".join(lines[:-2]), "b.json": b"".join(lines[2:])})
+        with open_store(store) as opened:
+            ingest(opened, [place / "store-logs"])
     elif work == "merge":
         with open_store(place / "store-other") as other:
             for first in range(2000, 2012, 4):
@@ -223,4 +231,4 @@ def _prepare(work: str, place: Path) -> None:
 def _contents(store: Path) -> Counter[tuple[Any, ...]]:
     """How often each trial is there."""
     with open_store(store, create=False) as opened:
-        return Counter(map(whole, opened.trials()))
+        return Counter((*whole(trial), trial.hardware_id) for trial in opened.trials())

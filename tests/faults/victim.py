@@ -32,7 +32,10 @@ from tunedb.errors import TunedbError
 from tunedb.ingest import pipeline
 from tunedb.maintenance.merge import merge
 from tunedb.maintenance.migrate import migrate
+from tunedb.maintenance.relabel import relabel
+from tunedb.maintenance.remove import remove
 from tunedb.maintenance.repair import repair
+from tunedb.maintenance.restore import restore
 from tunedb.store.delta.store import DeltaStore  # noqa: F401
 
 Acknowledge = Callable[[Iterable[str]], None]
@@ -79,6 +82,23 @@ def repair_damaged(url: str, acknowledge: Acknowledge) -> None:
     repair(url)
 
 
+def remove_source(url: str, acknowledge: Acknowledge) -> None:
+    """One of two sources, which have some trials in common."""
+    for source in _sources(url, "a.json"):  # none, when it is done already
+        remove(url, source)
+
+
+def relabel_machine(url: str, acknowledge: Acknowledge) -> None:
+    """The machine of one source."""
+    for source in _sources(url, "a.json"):
+        relabel(url, "another machine", source=source)
+
+
+def restore_earlier(url: str, acknowledge: Acknowledge) -> None:
+    """The store as it was some commits ago."""
+    restore(url, 3)
+
+
 WORK: dict[str, Callable[[str, Acknowledge], None]] = {
     "append": append,
     "ingest": ingest,
@@ -86,7 +106,15 @@ WORK: dict[str, Callable[[str, Acknowledge], None]] = {
     "compact": compact,
     "migrate": migrate_old,
     "repair": repair_damaged,
+    "remove": remove_source,
+    "relabel": relabel_machine,
+    "restore": restore_earlier,
 }
+
+
+def _sources(url: str, name: str) -> list[str]:
+    with open_store(url, create=False) as store:
+        return [source.source_id for source in store.sources() if source.uri.endswith(name)]
 
 
 def _say_appends(store: Store, acknowledge: Acknowledge) -> None:

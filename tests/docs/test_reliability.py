@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 from tests.faults.fuzzers import FUZZERS
+from tests.faults.harness import Tally
+from tests.faults.page import with_figures
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
@@ -33,3 +35,10 @@ def test_every_fuzzer_is_told_and_holds_a_promise() -> None:
     for name in FUZZERS:
         assert re.search(rf"^\| `{name}` \| [^\d]", PAGE, re.MULTILINE), f"what {name} does"
         assert re.search(rf"^\| `{name}` \| [\d,]+ \| [\d,]+ \|", PAGE, re.MULTILINE), f"the figures of {name}"
+
+
+def test_figures_are_written_into_their_row_alone() -> None:
+    tally = Tally("kills", 1, tries=1234, secs=5.0, counts={"merge": 1000, "append": 234})
+    changed = with_figures(PAGE, [tally], "2026-01-02, abc1234").splitlines()
+    differing = [new for old, new in zip(PAGE.splitlines(), changed, strict=True) if old != new]
+    assert differing == ["| `kills` | 1,234 | 0 | 234 append, 1,000 merge | 2026-01-02, abc1234 |"]

@@ -24,7 +24,6 @@ from typing_extensions import override
 
 from cli.exit_codes import ExitCode
 from cli.main import app
-from tests.faults.corpus import clean
 from tests.faults.harness import Fuzzer
 from tests.faults.stores import prepare_store
 from tunedb import open_store
@@ -85,7 +84,6 @@ class Arguments(Fuzzer):
             self._workloads = [row.workload_id for row in store.workloads()]
             self._targets = [target.target_id for target in store.targets()]
             self._trials = [row.trial_id for row in store.trials()]
-        assert clean()
 
     @override
     def attempt(self, number: int, rng: random.Random, folder: Path) -> Iterator[str]:

@@ -5,7 +5,6 @@ What can be had again (a log, another store) is added again by ingesting or merg
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,12 +12,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from tunedb.errors import NotFoundError, StoreError, UsageError
+from tunedb.errors import NotFoundError, UsageError
 from tunedb.maintenance.mend import mend
+from tunedb.maintenance.mend_log import mend_log, move
 from tunedb.store import schema
 from tunedb.store.delta import paths
+from tunedb.store.delta.log import has_log, read_log
 from tunedb.store.delta.table import parquet_relation, store_errors
-from tunedb.store.delta.versions import refuse_other_version, schema_version
+from tunedb.store.delta.versions import refuse_later_version, refuse_other_version, version_in
 from tunedb.store.locations import is_url, located
 
 _ASIDE = "set-aside"
@@ -53,34 +54,43 @@ def repair(url: str | Path) -> list[Repaired]:
     if is_url(where := located(str(url))):
         raise UsageError(f"only a store in a folder can be repaired, not {url}: copy it into one, then merge it back")
     root = Path(where)
-    if not any((root / table.name / "_delta_log").is_dir() for table in schema.TABLES):
+    if not any(has_log(root / table.name) for table in schema.TABLES):
         raise NotFoundError(f"there is no store at {root}", kind="store", asked=str(url))
-    _check_version(root)
-    aside = root / _ASIDE / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
     with store_errors(f"repair the store at {root}"):
-        found = [done for table in schema.TABLES for done in _repair_table(root / table.name, aside / table.name)]
-        found += [Repaired(what, moved_to) for what, moved_to in mend(str(root), aside)]
+        version = _version(root)
+        aside = root / _ASIDE / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
+        found = [
+            Repaired(*done)
+            for table in schema.TABLES
+            if version == schema.SCHEMA_VERSION or has_log(root / table.name)  # an older store lacks some
+            for done in mend_log(root / table.name, table, version, aside / table.name)
+        ]
+        if version != schema.SCHEMA_VERSION:
+            if not found:
+                refuse_other_version(version, str(root))
+            advice = f"`tunedb migrate --store {root}` brings it to {schema.SCHEMA_VERSION}"
+            return [*found, Repaired(f"the store has schema version {version}: {advice}; then repair it again", "")]
+        found += [done for table in schema.TABLES for done in _repair_table(root / table.name, aside / table.name)]
+        found += [Repaired(*done) for done in mend(str(root), aside)]
         return [*found, *_set_dangling_rows_aside(root, aside)]
 
 
-def _check_version(root: Path) -> None:
-    """Whether the tables that can be opened are of the present schema version.
+def _version(root: Path) -> int:
+    """The schema version of a store, by whatever part of its logs can be read.
 
     Raises:
-        StoreSchemaError: one is of another: its own tunedb knows how to repair it.
+        StoreSchemaError: a later version wrote a part of it, or it is none of tunedb's.
     """
-    import deltalake
-
+    last: list[int] = []
     for table in schema.TABLES:
-        try:
-            delta = paths.open_table(str(root / table.name))
-        except (deltalake.exceptions.DeltaError, OSError):  # broken: that is what a repair is for
-            continue
-        refuse_other_version(schema_version(delta, str(root / table.name)), str(root))
+        found = [version_in(text, str(root / table.name)) for text in read_log(root / table.name).descriptions()]
+        if found:
+            refuse_later_version(max(found), str(root))
+            last.append(found[-1])
+    return min(last, default=schema.SCHEMA_VERSION)
 
 
 def _repair_table(folder: Path, aside: Path) -> Iterator[Repaired]:
-    yield from _repair_log(folder / "_delta_log", aside)
     table = paths.open_table(str(folder))
     broken = False
     for uri in table.file_uris():
@@ -90,26 +100,9 @@ def _repair_table(folder: Path, aside: Path) -> Iterator[Repaired]:
             yield Repaired(f"{file} was gone", "")
         elif reason := _unreadable(file):
             broken = True
-            yield Repaired(f"{file} could not be read ({reason})", _move(file, aside))
+            yield Repaired(f"{file} could not be read ({reason})", move(file, aside))
     if broken:
         table.repair(post_commithook_properties=paths.hooks(str(folder)))
-
-
-def _repair_log(log: Path, aside: Path) -> Iterator[Repaired]:
-    """A commit that was cut short (a full disk, a power failure) is only ever the newest."""
-    commits = sorted(log.glob("[0-9]*.json"))
-    if not commits:
-        raise StoreError(f"{log} has no commits: nothing says which files of the table are valid")
-    for place, commit in enumerate(commits):
-        try:
-            lines = [json.loads(line) for line in commit.read_text(encoding="utf-8").splitlines() if line.strip()]
-        except (UnicodeDecodeError, json.JSONDecodeError):
-            lines = []
-        if lines:
-            continue
-        if place == 0 or place < len(commits) - 1:
-            raise StoreError(f"{commit} cannot be read, and later commits build on it: restore it from a backup")
-        yield Repaired(f"the commit {commit} could not be read", _move(commit, aside))
 
 
 def _unreadable(file: Path) -> str:
@@ -124,11 +117,6 @@ def _unreadable(file: Path) -> str:
     except duckdb.Error as error:
         return str(error).strip().splitlines()[0]
     return ""
-
-
-def _move(file: Path, aside: Path) -> str:
-    aside.mkdir(parents=True, exist_ok=True)
-    return str(file.rename(aside / file.name))
 
 
 def _set_dangling_rows_aside(root: Path, aside: Path) -> Iterator[Repaired]:

@@ -50,9 +50,11 @@ def test_trials_of_a_lost_target_are_set_aside(folder: Path) -> None:
 def test_a_commit_that_was_cut_short_is_set_aside(folder: Path) -> None:
     commit = newest(folder, "trials", "*.json")
     commit.write_bytes(commit.read_bytes()[:40])
-    (done,) = repair(folder)
-    assert str(commit) in done.what
-    assert trials_left(folder) == {good(0).trial_id, good(1).trial_id}
+    cut, found = repair(folder)
+    assert str(commit) in cut.what
+    assert Path(cut.moved_to).read_bytes()[:5] == b'{"com'
+    assert "in one again" in found.what
+    assert trials_left(folder) == {good(0).trial_id, good(1).trial_id, good(2, OTHER_TARGET.target_id).trial_id}
 
 
 def test_what_cannot_be_repaired_says_so(tmp_path: Path) -> None:

@@ -25,10 +25,10 @@ import deltalake
 from deltalake import PostCommitHookProperties
 
 from tunedb.errors import StoreError
+from tunedb.store.delta.log import LOG, has_log
 from tunedb.store.locations import is_url
 
 _PLAIN = re.compile(r"/(?!.*%)[\w ./+,@~-]*")  # what every library takes literally
-_LOG = "_delta_log"
 _lock = threading.Lock()
 _numbers = count()
 _links: dict[str, str] = {}  # by folder
@@ -70,31 +70,28 @@ def opening(url: str) -> Iterator[str]:
     if is_url(url) or is_plain(real := os.path.realpath(url)):
         yield url
         return
-    log = Path(real, _LOG)
+    log = Path(real, LOG)
     log.mkdir(parents=True, exist_ok=True)
     alias = Path(f"{literal(real)}-{next(_numbers)}")
     alias.mkdir()
-    (alias / _LOG).symlink_to(log)
+    (alias / LOG).symlink_to(log)
     try:
         yield str(alias)
     finally:
-        (alias / _LOG).unlink()
+        (alias / LOG).unlink()
         alias.rmdir()
         alias.symlink_to(real)
         _folders[str(alias)] = real
 
 
 def is_table(url: str, options: dict[str, str] | None = None) -> bool:
-    """Whether a Delta table is there.
+    """Whether a Delta table is there, whole or not.
 
     Args:
         url: an absolute path or a URL.
         options: how to reach it, in Delta Lake's terms.
     """
-    if not is_url(url) and not Path(url, _LOG).is_dir():
-        return False
-    with opening(url) as name:
-        return bool(deltalake.DeltaTable.is_deltatable(name, options))
+    return bool(deltalake.DeltaTable.is_deltatable(url, options)) if is_url(url) else has_log(Path(url))
 
 
 def open_table(url: str, options: dict[str, str] | None = None, version: int | None = None) -> deltalake.DeltaTable:
@@ -109,7 +106,7 @@ def open_table(url: str, options: dict[str, str] | None = None, version: int | N
         TableNotFoundError: it is not there.
         DeltaError: it cannot be read.
     """
-    if not is_url(url) and not Path(url, _LOG).is_dir():
+    if not is_url(url) and not has_log(Path(url)):
         raise deltalake.exceptions.TableNotFoundError(f"no Delta table at {url}")
     with opening(url) as name:
         return deltalake.DeltaTable(name, version=version, storage_options=options)

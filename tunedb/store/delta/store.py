@@ -79,6 +79,8 @@ class DeltaStore(DeltaReader, Store):
             except StoreError as error:
                 found.append(str(error))
                 unreadable = True
+            else:
+                found += table.faults_of_log()
         if unreadable:
             return found
         with self._tables.lock:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import compress
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -17,13 +18,14 @@ import deltalake
 import duckdb
 import psutil
 import pyarrow as pa
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from tunedb.errors import NotFoundError, StoreError, StoreSchemaError, UsageError, first_line
 from tunedb.records import CompactedTable
 from tunedb.store.checksums import with_checksums
 from tunedb.store.delta import paths
 from tunedb.store.delta.history import SEEN, Commit, commits_of
+from tunedb.store.delta.log import read_log
 from tunedb.store.delta.meanwhile import MARK, added_meanwhile
 from tunedb.store.delta.versions import DESCRIPTION, refuse_other_version, schema_version
 from tunedb.store.locations import is_url
@@ -100,11 +102,21 @@ class Table:
             with store_errors(f"open the table {self.url}"):
                 try:
                     delta = paths.open_table(self.url, self._options)
-                except TableNotFoundError as error:
-                    raise StoreError(f"the store has no table {self.schema.name} ({self.url})") from error
+                except DeltaError as error:
+                    if not self.exists():
+                        raise StoreError(
+                            f"the store has no table {self.schema.name} ({self.url}): run `tunedb repair`"
+                        ) from error
+                    if faults := self.faults_of_log():
+                        raise StoreError(f"{faults[0]}: run `tunedb repair`, which loses nothing") from error
+                    raise
                 self._check_schema(delta)
                 self._delta = delta
         return self._delta
+
+    def faults_of_log(self) -> list[str]:
+        """What is wrong with the log of a table in a folder, for people. An object store looks after its own files."""
+        return [] if is_url(self.url) else read_log(Path(self.url)).faults()
 
     def pin(self, version: int) -> None:
         """Goes back to a version, and stays there.

@@ -34,6 +34,8 @@ class TableSet:
         self.lock = threading.RLock()
         self._tables = {table.name: Table(url, table, storage_options) for table in schema.TABLES}
         if not self._tables["trials"].exists():  # the last to be made
+            if not is_url(url) and any(Path(url, "trials").glob("*.parquet")):
+                raise StoreError(f"the store at {url} has trials, but nothing says which: run `tunedb repair`")
             if not create:
                 raise NotFoundError(f"there is no store at {url}", kind="store", asked=url)
             self._create()

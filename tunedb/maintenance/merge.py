@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import TypeVar
 
 from tunedb.query.calibration import all_workload_ids
-from tunedb.records import AppendReport, Module, Rejected, Sighting, Trial
+from tunedb.records import AppendReport, Module, Rejected, Sighting
 from tunedb.store import schema
 from tunedb.store.batch import Batch, TrialColumns, TrialRows
 from tunedb.store.contract import Store
 
+_Row = TypeVar("_Row")
 _BATCH = 20_000  # trials: bounds memory, and one commit each
+_MODULES = 256  # of up to some 100 KB
 
 
 def merge(into: Store, other: Store) -> AppendReport:
@@ -35,16 +38,17 @@ def merge(into: Store, other: Store) -> AppendReport:
     """
     around = Batch(
         workloads=[other.workload(identity) for identity in all_workload_ids(other)],
-        modules=list(_modules(other)),
         targets=other.targets(),
         hardware=other.hardware(),
         sources=other.sources(),
         rejected=list(other.rejected()),
     )
     into.append_batch(around)
+    for modules in _batches(_modules(other), _MODULES):
+        into.append_batch(Batch(modules=modules))
     added = duplicates = failed = 0
     by_source: dict[str, tuple[int, int]] = {}
-    for trials in _batches(other.trials()):
+    for trials in _batches(other.trials(), _BATCH):
         report = into.append_batch(Batch(TrialColumns.of(TrialRows.of(trials))))
         added += report.added
         duplicates += report.duplicates
@@ -65,7 +69,7 @@ def _modules(store: Store) -> Iterator[Module]:
         yield from store.modules(workload_id)
 
 
-def _batches(trials: Iterable[Trial]) -> Iterator[list[Trial]]:
-    rest = iter(trials)
-    while batch := list(islice(rest, _BATCH)):
+def _batches(rows: Iterable[_Row], size: int) -> Iterator[list[_Row]]:
+    rest = iter(rows)
+    while batch := list(islice(rest, size)):
         yield batch

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BATCH_ROWS = 16_384
+_MEMORY = "400MB"  # what DuckDB may use; the process has as much again for what it makes of the rows
 
 # What users ask for is their own workloads, not the kernels that tuning calibrates a machine with.
 USER_WORKLOADS = "workload_id NOT IN ({})".format(", ".join(f"'{identity}'" for identity in sorted(WORKLOAD_IDS)))
@@ -76,7 +78,7 @@ def flat_trials(
     """The table as a stream; see `tunedb.store.contract.StoreReader.flat_trials`.
 
     Args:
-        read: gives a table by name, as something that DuckDB can read more than once.
+        read: gives a table by name, as SQL to read it with or as something that DuckDB can read more than once.
         url: of the store, for errors.
         workload_id: only this workload; all but the reference kernels by default.
         target_id: only this target.
@@ -92,10 +94,16 @@ def flat_trials(
         raise UsageError(f"top_k is {top_k}; it must be at least 1")
     given: dict[str, Any] = {"t.workload_id = ?": workload_id, "t.target_id = ?": target_id, _TOP: top_k}
     wanted = {condition: value for condition, value in given.items() if value is not None}
-    database = duckdb.connect(config={"autoinstall_known_extensions": "false", "TimeZone": "UTC"})
+    spill = tempfile.TemporaryDirectory(prefix="tunedb-", ignore_cleanup_errors=True)  # what does not fit into memory
+    limits = {"memory_limit": _MEMORY, "temp_directory": spill.name, "preserve_insertion_order": "false"}
+    database = duckdb.connect(config={"autoinstall_known_extensions": "false", "TimeZone": "UTC", **limits})
     try:
         for name in _TABLES:
-            database.register(name, read(name))
+            table = read(name)
+            if isinstance(table, str):
+                database.execute(f"CREATE VIEW {name} AS SELECT * FROM {table}")
+            else:
+                database.register(name, table)
         selected = " AND ".join([*wanted, *([f"t.{USER_WORKLOADS}"] if workload_id is None else [])])
         question = _QUESTION.format(selected=selected)
         yield database.sql(question, params=list(wanted.values())).to_arrow_reader(_BATCH_ROWS)
@@ -103,3 +111,4 @@ def flat_trials(
         raise StoreError(f"cannot read the store {url}: {first_line(error)}") from error
     finally:
         database.close()
+        spill.cleanup()

@@ -35,6 +35,17 @@ class TableReader(StoreReader):
             StoreError: it cannot be read.
         """
 
+    def _relation(self, name: str) -> Any:
+        """A table as `_dataset` gives it, or as SQL that DuckDB reads by itself: with less memory.
+
+        Args:
+            name: of a table of `tunedb.store.schema`.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        return self._dataset(name)
+
     @override
     @contextmanager
     def table(self, name: str) -> Iterator[pa.RecordBatchReader]:
@@ -42,7 +53,7 @@ class TableReader(StoreReader):
 
         dataset = self._dataset(name)
         try:
-            yield dataset.scanner().to_reader()
+            yield dataset.scanner(batch_readahead=2, fragment_readahead=1).to_reader()
         except (pa.ArrowException, OSError) as error:
             raise StoreError(f"cannot read the store {self.url}: {first_line(error)}") from error
 
@@ -50,7 +61,7 @@ class TableReader(StoreReader):
     def flat_trials(
         self, workload_id: str | None = None, target_id: str | None = None, top_k: int | None = None
     ) -> AbstractContextManager[pa.RecordBatchReader]:
-        return flat_trials(self._dataset, self.url, workload_id, target_id, top_k)
+        return flat_trials(self._relation, self.url, workload_id, target_id, top_k)
 
     @override
     def sql(self, query: str, *, limit_secs: float = SQL_LIMIT_SECS) -> SqlResult:

@@ -46,9 +46,23 @@ class KnownTrials:
         if sum(map(len, self._ids.values())) > _REMEMBERED:
             self._ids.clear()
             self._read.clear()
+        if workloads - self._read.keys() and self._are_too_many(workloads):
+            new_ids = pa.table({"trial_id": trial_ids, "workload_id": workload_ids})
+            bounds = {"workload_id": (min(workloads), max(workloads))}
+            return {row[0] for row in self._tables.ask(queries.KNOWN_TRIALS, new_ids=new_ids, bounds=bounds)}
         self._read_on(workloads, files)
         known = [self._ids[workload_id] for workload_id in workload_ids]
         return {trial_id for trial_id, ids in zip(trial_ids, known, strict=True) if trial_id in ids}
+
+    def _are_too_many(self, workloads: set[str]) -> bool:
+        """Whether some workloads have more trials than are to be remembered."""
+        table = self._tables["trials"]
+        if table.num_rows() <= _REMEMBERED:
+            return False
+        selected = queries.any_of("workload_id", len(workloads))
+        bounds = {"workload_id": (min(workloads), max(workloads))}
+        question = "SELECT count(*) FROM {trials} WHERE {selected}"
+        return int(self._tables.ask(question, sorted(workloads), selected=selected, bounds=bounds)[0][0]) > _REMEMBERED
 
     def _read_on(self, workloads: set[str], files: Sequence[str]) -> None:
         everything = frozenset(files)

@@ -33,6 +33,15 @@ SELECT {_TRIAL_COLUMNS} FROM ({_SELECTED}) AS t
 ORDER BY t.workload_id, t.source_id, t.position, t.trial_id
 """
 
+# How many rows there are of each workload and source, in the order of `SELECTED_TRIALS`.
+ROWS = "SELECT workload_id, source_id, count(*) FROM {trials} WHERE {selected} GROUP BY ALL ORDER BY ALL"
+
+# Of trials that stand more than once, the place of the one that counts.
+TWICE = """
+SELECT trial_id, min(struct_pack(source_id := source_id, position := position)) AS kept FROM {trials}
+WHERE {selected} GROUP BY trial_id HAVING count(*) > 1
+"""
+
 FASTEST = "SELECT secs_median FROM {trials} WHERE {selected} ORDER BY secs_median LIMIT ?"
 
 # The best trial of each trace, among those that are no slower than what `FASTEST` found.

@@ -5,7 +5,10 @@ Each question first moves on to the newest version of the trials, then of the ta
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
+from math import ceil
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import override
@@ -31,16 +34,18 @@ from tunedb.store import schema
 from tunedb.store.artifacts import Artifacts
 from tunedb.store.batch import trial_of
 from tunedb.store.delta import queries
+from tunedb.store.delta.parts import parts_of
 from tunedb.store.delta.queries import any_of, selection
-from tunedb.store.delta.table import store_errors
+from tunedb.store.delta.table import Bounds, store_errors
 from tunedb.store.delta.tables import TableSet
 from tunedb.store.flat import USER_WORKLOADS
+from tunedb.store.locations import is_url
 from tunedb.store.resolve import checked_prefix, no_module, no_workload, pick_trial, pick_workload
 from tunedb.store.schema import TrialRow, record_of
 from tunedb.store.tables import TableReader
 
 if TYPE_CHECKING:
-    pass
+    from duckdb import DuckDBPyConnection
 
 _Record = TypeVar("_Record")
 
@@ -50,6 +55,7 @@ _COUNTED = {
     "modules": USER_WORKLOADS,
     "sources": f"format NOT IN {schema.NOTES}",
 }
+_SLICE_ROWS = 1_000_000  # of one workload, whose ids are looked through for those that stand twice
 _LISTED = 9  # trials whose ids begin alike: one more than are listed
 
 
@@ -232,7 +238,29 @@ class DeltaReader(TableReader):
         )
         with self._tables.lock:
             self._tables.refresh("trials")
-            cursor, question = self._tables.prepared(queries.SELECTED_TRIALS, selected, bounds)
+            rows = self._tables.ask(queries.ROWS, values, selected=selected, bounds=bounds)
+            parts = list(parts_of(rows, partial(self._positions, selected, values, bounds)))
+            asked = deque(
+                (
+                    *self._tables.prepared(
+                        queries.SELECTED_TRIALS,
+                        f"{selected} AND {part.condition}",
+                        {**bounds, "workload_id": part.workloads},
+                    ),
+                    [*values, *part.values],
+                )
+                for part in parts
+            )
+            split = {part.workloads[0] for part in parts if not part.is_whole}
+            kept = self._kept(selected, values, bounds, split, rows)
+        while asked:
+            cursor, question, given = asked.popleft()
+            with cursor:
+                yield from self._asked(cursor, question, given, kept)
+
+    def _asked(
+        self, cursor: DuckDBPyConnection, question: str, values: Sequence[object], kept: dict[str, tuple[str, int]]
+    ) -> Iterator[Trial]:
         with store_errors(f"read the store {self.url}"):
             cursor.execute(question, values)
         while True:
@@ -242,7 +270,41 @@ class DeltaReader(TableReader):
                 return
             with self._tables.lock:
                 found = self._trials(rows)
-            yield from found
+            for trial in found:
+                if trial.trial_id not in kept or kept[trial.trial_id] == (trial.source_id, trial.position):
+                    yield trial
+
+    def _positions(
+        self, selected: str, values: Sequence[str], bounds: Bounds, workload_id: str, source_id: str
+    ) -> tuple[int, int]:
+        """The first and the last position of some trials of a workload and a source."""
+        question = "SELECT min(position), max(position) FROM {trials} WHERE {selected}"
+        condition = f"{selected} AND workload_id = ? AND source_id = ?"
+        ((first, last),) = self._tables.ask(
+            question, [*values, workload_id, source_id], selected=condition, bounds=bounds
+        )
+        return first, last
+
+    def _kept(
+        self,
+        selected: str,
+        values: Sequence[str],
+        bounds: Bounds,
+        workload_ids: Collection[str],
+        rows: Sequence[tuple[Any, ...]],
+    ) -> dict[str, tuple[str, int]]:
+        """Of trials of some workloads that stand more than once, the source and position that count, by trial."""
+        kept: dict[str, tuple[str, int]] = {}
+        for workload_id in workload_ids:
+            count = sum(row[2] for row in rows if row[0] == workload_id)
+            slices = ceil(count / _SLICE_ROWS)
+            condition = f"{selected} AND workload_id = ? AND hash(trial_id) % {slices} = ?"
+            for number in range(slices):
+                found = self._tables.ask(
+                    queries.TWICE, [*values, workload_id, number], selected=condition, bounds=bounds
+                )
+                kept.update({trial_id: (place["source_id"], place["position"]) for trial_id, place in found})
+        return kept
 
     @override
     def trial(self, prefix: str) -> Trial:
@@ -321,3 +383,11 @@ class DeltaReader(TableReader):
         with self._tables.lock:
             self._tables.refresh("trials", name)
             return self._tables[name].dataset()
+
+    @override
+    def _relation(self, name: str) -> Any:
+        if is_url(self.url):
+            return self._dataset(name)
+        with self._tables.lock:
+            self._tables.refresh("trials", name)
+            return self._tables[name].relation()

@@ -194,6 +194,11 @@ class Table:
             actions = _live_files(self.open())
             return sum(actions.column("size_bytes").to_pylist())
 
+    def num_rows(self) -> int:
+        """How many rows there are, by the statistics of the files; 0 where they are not known."""
+        with store_errors(f"read the table {self.url}"):
+            return sum(count or 0 for count in _live_files(self.open()).column("num_records").to_pylist())
+
     def append(self, columns: dict[str, Any], seen: Mapping[str, int] | None = None) -> set[str]:
         """Appends rows in one commit, each with its checksum. On return they are durable.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BATCH_ROWS = 16_384
-_MEMORY = "400MB"  # what DuckDB may use; the process has as much again for what it makes of the rows
+_MEMORY = "300MB"  # what DuckDB may use; the process has as much again for what it makes of the rows
 
 # What users ask for is their own workloads, not the kernels that tuning calibrates a machine with.
 USER_WORKLOADS = "workload_id NOT IN ({})".format(", ".join(f"'{identity}'" for identity in sorted(WORKLOAD_IDS)))
@@ -98,6 +98,7 @@ def flat_trials(
     limits = {"memory_limit": _MEMORY, "temp_directory": spill.name, "preserve_insertion_order": "false"}
     database = duckdb.connect(config={"autoinstall_known_extensions": "false", "TimeZone": "UTC", **limits})
     try:
+        database.execute("SET enable_progress_bar = false")
         for name in _TABLES:
             table = read(name)
             if isinstance(table, str):

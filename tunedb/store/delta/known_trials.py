@@ -17,7 +17,7 @@ from tunedb.store.delta.tables import TableSet
 from tunedb.store.locations import is_url
 
 _FEW_WORKLOADS = 64  # above, a batch is a bulk load: it is checked by one join against the whole table
-_REMEMBERED = 1_000_000  # ids
+_REMEMBERED = 200_000  # ids
 
 
 class KnownTrials:

@@ -81,7 +81,10 @@ def _is_whole_again(folder: Path) -> None:
     assert repair(folder) == []
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize(
+    "damage",
+    [pytest.param(name, marks=[] if name in ("delete", "cut a line") else pytest.mark.slow) for name in DAMAGES],
+)
 @pytest.mark.parametrize("name", ["plain", pytest.param(_SUMMED_UP, marks=pytest.mark.slow)])
 def test_every_file_of_a_log_in_every_way(tmp_path: Path, stores: Path, name: str, damage: str) -> None:
     tables = ("trials", "targets") if damage == "delete" else ("trials",)
@@ -102,7 +105,7 @@ def test_every_file_of_a_log_in_every_way(tmp_path: Path, stores: Path, name: st
         shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("name", ["plain", _SUMMED_UP])
+@pytest.mark.parametrize("name", [pytest.param("plain", marks=pytest.mark.slow), _SUMMED_UP])
 def test_any_two_commits_change_places(tmp_path: Path, stores: Path, name: str) -> None:
     commits = [file for file in _files(stores, name) if file.startswith("trials") and file.endswith(".json")]
     for number, (one, other) in enumerate(pairwise(commits)):
@@ -115,6 +118,7 @@ def test_any_two_commits_change_places(tmp_path: Path, stores: Path, name: str) 
         shutil.rmtree(folder)
 
 
+@pytest.mark.slow
 def test_several_commits_and_the_checkpoint_at_once(tmp_path: Path, stores: Path) -> None:
     chance = random.Random(11)
     for number in range(4):
@@ -126,7 +130,7 @@ def test_several_commits_and_the_checkpoint_at_once(tmp_path: Path, stores: Path
         shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("table", ["trials", "targets", "quarantine"])
+@pytest.mark.parametrize("table", ["trials", pytest.param("targets", marks=pytest.mark.slow)])
 def test_a_table_without_any_log(tmp_path: Path, stores: Path, table: str) -> None:
     shutil.copytree(stores / "plain", tmp_path / "store")
     shutil.rmtree(tmp_path / "store" / table / "_delta_log")

@@ -69,12 +69,16 @@ def _goes_through_its_life(root: Path, name: str) -> None:
     assert problems(renamed) == []
 
 
-@pytest.mark.parametrize("name", _ODD, ids=ascii)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if place % 4 == 2 else pytest.mark.slow) for place, name in enumerate(_ODD)],
+    ids=ascii,
+)
 def test_odd_names(tmp_path: Path, name: str) -> None:
     _goes_through_its_life(tmp_path, name)
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(_NAMES)
 @example(" #%?[]{}\"'\\\n")
 def test_generated_names(name: str) -> None:
@@ -150,7 +154,7 @@ def test_a_link_stands_for_its_folder(tmp_path: Path) -> None:
     assert literal(str(odd)) == literal(str(odd))
 
 
-@pytest.mark.parametrize("old", ["v1", "v2"])
+@pytest.mark.parametrize("old", [pytest.param("v1", marks=pytest.mark.slow), "v2"])
 def test_an_old_store_is_migrated_in_an_odd_folder(tmp_path: Path, old: str) -> None:
     folder = tmp_path / "a%20[b]\n"
     with tarfile.open(_OLD_STORES / f"{old}.tar.xz") as archive:

@@ -62,9 +62,10 @@ def mend_log(folder: Path, table: TableSchema, version: int, aside: Path) -> Ite
             *_beginning(log, table, version),
             *(action for action in new[0] if action.keys() <= {"add", "remove"}),
         ]
-    if found or early:
+    resized = [] if lost else _resized(log, columns, early)
+    if found or early or resized:
         removed = [{"remove": {"path": name, "dataChange": False, "deletionTimestamp": 0}} for name in sorted(early)]
-        added = [{"add": _add(folder / name, table)} for name in found]
+        added = [{"add": _add(folder / name, table)} for name in [*found, *resized]]
         new.setdefault(place, []).extend([*removed, *added])
     for number, actions in sorted(new.items()):
         commit = log.commits.get(number)
@@ -74,6 +75,9 @@ def mend_log(folder: Path, table: TableSchema, version: int, aside: Path) -> Ite
             told = faults[min(lost.index(number), len(faults) - 1)] if faults else f"{folder} had no log"
             yield (told, moved)
     yield from ((f"{folder / name} was in no commit; it is in one again", "") for name in found)
+    yield from (
+        (f"{folder / name} is not as large as the log said; the log has its size again", "") for name in resized
+    )
     yield from ((f"{folder / name} had been removed, and was no more", "") for name in sorted(early))
     if not _opens(folder):
         yield from _rebuilt(folder, table, version, aside)
@@ -133,6 +137,17 @@ def _untold(log: Log, table: TableSchema, columns: set[str], is_broken: bool, ea
             found.append(file.name)
             live.append(file)
     return found
+
+
+def _resized(log: Log, columns: set[str], early: set[str]) -> list[str]:
+    """Live files that can be read, but are not as large as the log says: Delta Lake looks for their footers by it."""
+    return [
+        name
+        for name, add in sorted(log.live().items())
+        if name not in early
+        and _columns_of(log.folder / name) == columns
+        and (log.folder / name).stat().st_size != add.get("size")
+    ]
 
 
 def _columns(log: Log, table: TableSchema) -> set[str]:

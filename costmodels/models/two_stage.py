@@ -21,7 +21,7 @@ from costmodels.compute import ALONE, Compute
 from costmodels.features import FAMILIES
 from costmodels.model import CostModel, HyperParameters, Prediction, Range
 from costmodels.models.lightgbm import LightGBMModel
-from tunedb.errors import UsageError
+from tunedb.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -136,11 +136,10 @@ class TwoStageModel(CostModel):
     @classmethod
     @override
     def load(cls, files: Mapping[str, bytes]) -> Self:
-        first = LightGBMModel.load(_below(_FIRST, files))
-        second = _below(_SECOND, files)
-        if not second:
+        first = _loaded(_FIRST, files)
+        if not _below(_SECOND, files):
             return cls(first)
-        model = cls(first, LightGBMModel.load(second))
+        model = cls(first, _loaded(_SECOND, files))
         model._has_second = True
         return model
 
@@ -149,6 +148,14 @@ def _below(folder: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
     """The files of a folder, by their names in it."""
     begin = f"{folder}/"
     return {name.removeprefix(begin): content for name, content in files.items() if name.startswith(begin)}
+
+
+def _loaded(folder: str, files: Mapping[str, bytes]) -> LightGBMModel:
+    """The model of a folder; what is wrong with it is said with the folder's name."""
+    try:
+        return LightGBMModel.load(_below(folder, files))
+    except ModelError as error:
+        raise ModelError(f"{folder}/{error}") from error
 
 
 def _learns_code(dataset: Dataset) -> bool:

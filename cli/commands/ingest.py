@@ -103,18 +103,15 @@ def answer(report: IngestReport, store_url: str) -> Answer:
         f"{count(report.added, 'trial')} added ({report.failed_trials:,} of them failed when measured), "
         f"{report.duplicates:,} known already, {count(report.num_rejected, 'piece')} of input rejected"
     )
-    text: list[str | Table] = [f"{totals}; {store_url}"]
-    if rows:
-        text = [Table(["file", *counts], rows, right=frozenset(counts)), "", *text]
+    text: list[str | Table] = [Table(["file", *counts], rows, right=frozenset(counts)), ""] if rows else []
     if len(shown) > 1:
-        by_format = Table(["format", "files", *counts], sums, right=frozenset(["files", *counts]))
-        text = [*text[:-1], by_format, "", text[-1]]
+        text += [Table(["format", "files", *counts], sums, right=frozenset(["files", *counts])), ""]
     if report.unknown_machines:
         text.append(
             f"{count(report.unknown_machines, 'log')} {'does' if report.unknown_machines == 1 else 'do'} not tell the "
             "machine: each has an unknown one of its own; name it with --hardware, or later with `tunedb relabel`"
         )
-    return Answer(reports.ingested(report, store_url), [*text, *skipped_lines(report)])
+    return Answer(reports.ingested(report, store_url), [*text, *skipped_lines(report), f"{totals}; {store_url}"])
 
 
 def skipped_lines(report: IngestReport) -> list[str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from search.recorder import TrialEvent
 
 _BAR_WIDTH = 24
+_LONGEST_CAUSE = 100
 _REDRAW_SECS = 0.1
 _BEAT_SECS = 1.0  # after which a line is looked at though nothing was told
 _FIRST_LINE_SECS, _LONGEST_SECS = 5.0, 60.0  # until the first line, and between two of them
@@ -100,19 +101,19 @@ class Progress:
             self.beat()
 
     def trial(self, event: TrialEvent, *, with_task: bool = False) -> None:
-        """One finished trial: a line each; on a terminal only improvements and failures stay."""
+        """One finished trial: a line each; on a terminal only improvements, failures and repeats stay."""
         if self._is_quiet:
             return
         line = trial_line(event, with_task=with_task)
-        improved = event.is_best
-        if not self._is_terminal or improved or event.secs is None:
+        stays = event.is_best or event.is_repeat or event.secs is None
+        if not self._is_terminal or stays:
             self.note(line)
         if not self._is_terminal:
             return
         with self._lock:
             self._pace = None
             left = waiting(event.elapsed_secs / event.number * (event.total - event.number))
-            best = f"best {duration(event.best_secs)}, {elapsed(event.elapsed_secs)}, about {left} left"
+            best = f"best {_best(event).strip()}, {elapsed(event.elapsed_secs)}, about {left} left"
             self._draw(f"{_bar(event.number, event.total)} {event.number}/{event.total}  {best}")
 
     def close(self) -> None:
@@ -142,16 +143,26 @@ class Progress:
 
 
 def trial_line(event: TrialEvent, *, with_task: bool = False) -> str:
-    """One trial as a line: number, latency or cause of failure, the task's best so far, time since the start."""
-    number = f"{event.number:>{len(str(event.total))}}/{event.total}"
+    """One trial as a line: number, latency or cause of failure, the task's best so far, time since the start.
+
+    Latencies are those of schedules, as `tunedb best` has them.
+    """
+    number = f"trial {event.number:>{len(str(event.total))}}/{event.total}"
+    number = "again".ljust(len(number)) if event.is_repeat else number
     if event.secs is None:
         cause = event.error.strip().splitlines()[-1] if event.error.strip() else "no cause given"
-        result = f"{event.outcome.value}: {cause}"[:72]
+        result = f"{event.outcome.value}: {cause}"[:_LONGEST_CAUSE]
     else:
         result = f"{duration(event.secs):>10}"
     mark = " *" if event.is_best else "  "
-    line = f"trial {number}  {result}{mark}  best {duration(event.best_secs):>10}  {elapsed(event.elapsed_secs):>8}"
+    line = f"{number}  {result}{mark}  best {_best(event)}  {elapsed(event.elapsed_secs):>8}"
     return f"{line}  {event.task_name}" if with_task else line
+
+
+def _best(event: TrialEvent) -> str:
+    """The best so far, and how many passes it rests on if they are several."""
+    passes = f" ({event.best_passes} passes)" if event.best_passes > 1 else ""
+    return f"{duration(event.best_secs):>10}{passes}"
 
 
 def _bar(done: int, total: int | None) -> str:

@@ -11,7 +11,7 @@ from search.report import TaskReport, TuneReport
 from tunedb.documents.answers import Document, record
 from tunedb.records import Target
 
-_KEYS_OF_A_TASK = ("name", "workload_hash", "run_secs_median", "record_id", "trace")
+_KEYS_OF_A_TASK = ("name", "workload_hash", "run_secs_median", "estimate_secs", "record_id", "trace")
 
 
 def tuned(report: TuneReport) -> Document:
@@ -46,6 +46,9 @@ def _task(task: TaskReport, target: Target) -> Document:
         "name": task.name,
         **found,
         "workload_hash": task.workload_hash,
+        "estimate_secs": task.latency.secs if task.latency else None,
+        "low_secs": task.latency.low_secs if task.latency else None,
+        "high_secs": task.latency.high_secs if task.latency else None,
         "trials": task.trials,
         "failed": task.failed,
         "passes": task.passes,

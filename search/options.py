@@ -9,6 +9,7 @@ from search.measure.device import Timing
 from tunedb.errors import UsageError
 
 STRATEGIES = ("bo", "evolutionary", "random")
+_LONGEST_SECS = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,13 @@ class TuneOptions:
             `TaskReport.passes`), and the outputs of the best compared with those of the untuned program.
         flush_cache: Whether candidates are measured with cold caches, as in a model whose other layers ran before.
 
+        run_timeout_secs: The longest measurement of one candidate; None is the device's own limit.
+        build_timeout_secs: The longest build of one; None is the device's own limit, which it lowers where builds
+            usually take much less.
+
     Raises:
-        UsageError: An unknown strategy, a negative count, no trials for a strategy that must measure.
+        UsageError: An unknown strategy, a time that is not positive, a negative count, no trials for a strategy that
+            must measure.
     """
 
     trials: int
@@ -40,6 +46,8 @@ class TuneOptions:
     batch_size: int | None = None
     check: bool = True
     flush_cache: bool = False
+    run_timeout_secs: float | None = None
+    build_timeout_secs: float | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.strategy, str) and self.strategy not in STRATEGIES:
@@ -49,6 +57,11 @@ class TuneOptions:
             raise UsageError(f"trials must be at least {least} with {self.strategy_name}, not {self.trials}")
         if self.batch_size is not None and self.batch_size < 1:
             raise UsageError(f"a batch has at least one candidate, not {self.batch_size}")
+        for name in ("run_timeout", "build_timeout"):
+            secs = getattr(self, f"{name}_secs")
+            if secs is not None and not 0 < secs <= _LONGEST_SECS:
+                told = name.replace("_", "-")
+                raise UsageError(f"{told} is in seconds, more than 0 and at most {_LONGEST_SECS:g}, not {secs:g}")
 
     @property
     def conditions(self) -> str:

@@ -8,7 +8,6 @@ one by one (a stock builder or runner) is recorded when the batch has ended.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,10 +15,10 @@ from typing import Any
 
 from search.measure.device import Measurement
 from search.trial_writer import TrialWriter
-from tunedb.identity import trace_id, trial_id_of
+from tunedb.identity import schedule_of, trial_id_of
 from tunedb.metaschedule.replay import trial_from_measurement
 from tunedb.query.estimates import Estimate, estimate
-from tunedb.records import DEFAULT_CONDITIONS, Hardware, Module, Outcome, Source, Target, Trial, Workload
+from tunedb.records import DEFAULT_CONDITIONS, Hardware, Module, Outcome, Schedule, Source, Target, Trial, Workload
 from tunedb.store.contract import Store
 
 _HOPELESS = 1.5  # times the best: measurements of the same program differ by a sixth at most
@@ -33,12 +32,14 @@ class TrialEvent:
     total: int
     task_name: str
     outcome: Outcome
-    secs: float | None  # latency as the store estimates it; None for a failure
+    secs: float | None  # latency of its schedule, all passes included (`tunedb.query.estimates`); None for a failure
     best_secs: float | None  # of the task's best so far, this trial included
     is_best: bool  # this trial is that best
     error: str
     elapsed_secs: float
     trial_id: str
+    best_passes: int = 1  # measurements of the best that its latency rests on, those of earlier runs included
+    is_repeat: bool = False  # of one of the fastest schedules, in the end; `number` is then that of the last trial
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +52,7 @@ class Scheduled:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A schedule: its fastest trial, and what all its measurements say together."""
+    """A schedule of this run: its fastest trial in it, and what all its passes say together."""
 
     trial: Trial
     estimate: Estimate
@@ -66,7 +67,8 @@ class Recorder:
         hardware: The hardware that candidates run on.
         source: The tuning run.
         total: Trials that the run may take; 0 where that is not known.
-        on_trial: Called after each trial.
+        on_trial: Called with each trial once it is stored, in their order, one at a time, by any thread.
+        on_repeat: Likewise with each further measurement of one of the fastest schedules.
         conditions: The conditions of measurement (`tunedb.identity.conditions_of`).
         started: When the run began, by `time.monotonic`; None is now.
     """
@@ -80,6 +82,7 @@ class Recorder:
         *,
         total: int,
         on_trial: Callable[[TrialEvent], None] | None = None,
+        on_repeat: Callable[[TrialEvent], None] | None = None,
         conditions: str = DEFAULT_CONDITIONS,
         started: float | None = None,
     ) -> None:
@@ -88,7 +91,8 @@ class Recorder:
         self.tasks: list[TaskRecorder] = []
         self.num_trials = 0
         self._num_repeats = 0
-        self._on_trial = on_trial
+        self._on_trial, self._on_repeat = on_trial, on_repeat
+        self._store = store
         self._current: TaskRecorder | None = None
         self._writer = TrialWriter(store, target, hardware, source)
         self._started = time.monotonic() if started is None else started
@@ -111,7 +115,10 @@ class Recorder:
             module: The module that its traces schedule.
             name: The task's name, for events and reports.
         """
-        recorder = TaskRecorder(self, workload, module, name)
+        known: list[Schedule] = []
+        if self._store is not None:
+            known = self._store.schedules(workload.workload_id, self.target.target_id, conditions=self.conditions)
+        recorder = TaskRecorder(self, workload, module, name, known)
         self.tasks.append(recorder)
         return recorder
 
@@ -139,7 +146,7 @@ class Recorder:
             Seconds; infinite while the task has no best.
         """
         best = self._current.best if self._current is not None else None
-        return float("inf") if best is None else _HOPELESS * drift * _secs(best)
+        return float("inf") if best is None else _HOPELESS * drift * best.estimate.secs
 
     def attach(self, trials: Sequence[Trial], modules: Sequence[tuple[Workload, Module]]) -> None:
         """Takes trials of reference kernels, which are stored with the next trial and never without one."""
@@ -164,28 +171,41 @@ class Recorder:
     def add(self, task: TaskRecorder, trial: Trial) -> None:
         """A finished trial of a task."""
         self.num_trials += 1
-        self._writer.add(trial, task.workload, task.module)
-        if self._on_trial is not None:
-            best = task.best
-            self._on_trial(
-                TrialEvent(
-                    number=self.num_trials,
-                    total=self.total,
-                    task_name=task.name,
-                    outcome=trial.outcome,
-                    secs=_secs(trial) if trial.run_secs else None,
-                    best_secs=_secs(best) if best else None,
-                    is_best=trial is best,
-                    error=trial.error,
-                    elapsed_secs=self.elapsed_secs,
-                    trial_id=trial.trial_id,
-                )
-            )
+        self._writer.add(trial, task.workload, task.module, self._teller(self._on_trial, task, trial))
 
     def add_repeat(self, task: TaskRecorder, trial: Trial) -> None:
         """A further measurement of one of a task's schedules, which is no trial of the search."""
         self._num_repeats += 1
-        self._writer.add(trial, task.workload, task.module)
+        told = self._teller(self._on_repeat, task, trial, is_repeat=True)
+        self._writer.add(trial, task.workload, task.module, told)
+
+    def _teller(
+        self,
+        listener: Callable[[TrialEvent], None] | None,
+        task: TaskRecorder,
+        trial: Trial,
+        *,
+        is_repeat: bool = False,
+    ) -> Callable[[], None] | None:
+        """What tells a listener of a trial as things stand now, to be called when it is stored."""
+        if listener is None:
+            return None
+        best = task.best
+        event = TrialEvent(
+            number=self.num_trials,
+            total=self.total,
+            task_name=task.name,
+            outcome=trial.outcome,
+            secs=task.latency(trial).secs if trial.run_secs else None,
+            best_secs=best.estimate.secs if best else None,
+            is_best=best is not None and best.trial is trial,
+            error=trial.error,
+            elapsed_secs=self.elapsed_secs,
+            trial_id=trial.trial_id,
+            best_passes=best.estimate.num_rounds if best else 1,
+            is_repeat=is_repeat,
+        )
+        return lambda: listener(event)
 
     @property
     def position(self) -> int:
@@ -196,31 +216,40 @@ class Recorder:
 class TaskRecorder:
     """The trials of one task; made by `Recorder.begin_task`."""
 
-    def __init__(self, run: Recorder, workload: Workload, module: Module, name: str) -> None:
+    def __init__(
+        self, run: Recorder, workload: Workload, module: Module, name: str, known: Sequence[Schedule] = ()
+    ) -> None:
         self.run, self.workload, self.module, self.name = run, workload, module, name
         self.trials: list[Trial] = []
         self.repeats: list[Trial] = []  # further measurements of their schedules
-        self._best: Trial | None = None
+        # By schedule: the run times of every pass, those of earlier runs included, and this run's fastest trial.
+        self._passes = {(row.hardware_id, row.module_id, row.trace_id): list(row.passes) for row in known}
+        self._measured: dict[tuple[str, str, str], Measured] = {}
         self._batch: Sequence[Scheduled] = ()
         self._recorded: set[int] = set()
         self._place: dict[int, int] = {}  # in the batch, by the device's number
 
     @property
-    def best(self) -> Trial | None:
-        """The fastest trial so far, by the store's own estimate; None before any succeeded."""
-        return self._best
+    def best(self) -> Measured | None:
+        """The fastest schedule that this run has measured so far; None before any succeeded."""
+        return min(self._measured.values(), key=_order, default=None)
+
+    def latency(self, trial: Trial) -> Estimate:
+        """How fast the schedule of one of this run's good trials is."""
+        return self._measured[schedule_of(trial)].estimate
 
     def schedules(self) -> list[Measured]:
-        """What was measured of each schedule that runs, the fastest first, pooled as the store pools it."""
-        of_schedule: dict[str, list[Trial]] = defaultdict(list)
-        for trial in (*self.trials, *self.repeats):
-            if trial.outcome is Outcome.OK:
-                of_schedule[trace_id(trial.trace)].append(trial)
-        found = [
-            Measured(min(trials, key=lambda one: one.run_secs_median), estimate([one.run_secs for one in trials]))
-            for trials in of_schedule.values()
-        ]
-        return sorted(found, key=lambda one: (one.estimate.secs, one.trial.trial_id))
+        """What was measured of each schedule of this run that runs, the fastest first, pooled as the store pools it."""
+        return sorted(self._measured.values(), key=_order)
+
+    def _pool(self, trial: Trial) -> None:
+        """Counts a good measurement for its schedule."""
+        key = schedule_of(trial)
+        passes = self._passes.setdefault(key, [])
+        passes.append(trial.run_secs)
+        known = self._measured.get(key)
+        fastest = trial if known is None else min(known.trial, trial, key=lambda one: one.run_secs_median)
+        self._measured[key] = Measured(fastest, estimate(passes))
 
     def add_repeat(self, trial: Trial, run_secs: Sequence[float], measured_at: datetime) -> None:
         """Records that a schedule of the run was measured once more; `best` takes it into account.
@@ -233,8 +262,8 @@ class TaskRecorder:
         again = replace(trial, run_secs=tuple(run_secs), position=self.run.position, measured_at=measured_at)
         again = replace(again, trial_id=trial_id_of(again))
         self.repeats.append(again)
+        self._pool(again)
         self.run.add_repeat(self, again)
-        self._best = self.schedules()[0].trial
 
     def begin_batch(self, candidates: Sequence[Scheduled]) -> None:
         """These candidates are about to be built and run."""
@@ -282,10 +311,10 @@ class TaskRecorder:
             conditions=self.run.conditions,
         )
         self.trials.append(trial)
-        if trial.outcome is Outcome.OK and (self._best is None or _secs(trial) < _secs(self._best)):
-            self._best = trial
+        if trial.outcome is Outcome.OK:
+            self._pool(trial)
         self.run.add(self, trial)
 
 
-def _secs(trial: Trial) -> float:
-    return estimate([trial.run_secs]).secs
+def _order(measured: Measured) -> tuple[float, str]:
+    return measured.estimate.secs, measured.trial.trial_id

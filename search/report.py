@@ -10,6 +10,7 @@ from search.measurable import LeftOut
 from search.measure.correctness import NumbersCheck
 from search.recorder import Recorder, TaskRecorder
 from tunedb.errors import MeasurementError
+from tunedb.query.estimates import Estimate
 from tunedb.records import Outcome, Target, Trace, Trial
 
 
@@ -22,7 +23,8 @@ class TaskReport:
     trials: int
     failed: int
     passes: int  # further measurements of the fastest schedules, until they could be told apart
-    best: Trial | None  # None when no trial succeeded
+    best: Trial | None  # the fastest trial of the fastest schedule; None when no trial succeeded
+    latency: Estimate | None = None  # of that schedule, as `tunedb best` has it: earlier runs' passes included
     numbers: NumbersCheck | None = None  # whether the best computes what the untuned program does; None: not asked
     predicted: Trace | None = None  # when nothing was to be measured: the schedule believed to be the best; it compiles
     trust: Trust | None = None  # in the cost model that the search started from, when there was one
@@ -118,7 +120,8 @@ def _of_task(task: TaskRecorder, found: Found) -> TaskReport:
         trials=len(task.trials),
         failed=len(_failed(task.trials)),
         passes=len(task.repeats),
-        best=task.best,
+        best=task.best.trial if task.best else None,
+        latency=task.best.estimate if task.best else None,
         numbers=found.numbers,
         predicted=found.predicted,
         trust=found.trust,

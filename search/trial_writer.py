@@ -1,5 +1,7 @@
 """Appends a run's trials to its store, each within a second of its end, however long the next one takes.
 
+Nobody is told of a trial before it is stored: what was shown of a run that is killed is there afterwards.
+
 An append takes about 10 ms, which would disturb what is being measured on the same core. So trials are appended between
 two measurements, a few at a time; only when the next measurement takes long, a thread of its own appends them.
 """
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tunedb.records import Hardware, Module, Source, Target, Trial, Workload
 from tunedb.store.contract import Store
@@ -33,6 +35,7 @@ class TrialWriter:
         self._store, self._target, self._hardware, self._source = store, target, hardware, source
         self._changed = threading.Condition()  # guards all below
         self._trials: list[Trial] = []
+        self._told: list[Callable[[], None]] = []  # what waits for these trials to be stored
         self._attached: list[Trial] = []  # that go with the next trial, and not without one
         self._modules: dict[str, tuple[Workload, Module]] = {}
         self._oldest: float | None = None  # when the first of the waiting trials came
@@ -41,22 +44,28 @@ class TrialWriter:
         self._appending = threading.Lock()  # held during an append, and taken before `_changed`
         self._thread: threading.Thread | None = None
 
-    def add(self, trial: Trial, workload: Workload, module: Module) -> None:
+    def add(self, trial: Trial, workload: Workload, module: Module, stored: Callable[[], None] | None = None) -> None:
         """Takes a finished trial; it is in the store within a second.
 
         Args:
             trial: The trial.
             workload: Its workload.
             module: The module that its trace schedules.
+            stored: Called once the trial is in the store, after those of earlier trials and one at a time, by whichever
+                thread brought it there; at once where there is no store.
 
         Raises:
             StoreError: The store cannot be written.
         """
         if self._store is None:
+            if stored is not None:
+                stored()
             return
         with self._changed:
             self._raise_problem()
             self._trials.append(trial)
+            if stored is not None:
+                self._told.append(stored)
             self._modules[module.module_id] = workload, module
             if self._oldest is None:
                 self._oldest = time.monotonic()
@@ -109,8 +118,8 @@ class TrialWriter:
             with self._changed:
                 if not self._trials or self._store is None:
                     return
-                trials, attached, modules = self._trials, self._attached, self._modules
-                self._trials, self._attached, self._modules, self._oldest = [], [], {}, None
+                trials, attached, modules, told = self._trials, self._attached, self._modules, self._told
+                self._trials, self._attached, self._modules, self._told, self._oldest = [], [], {}, [], None
             try:
                 self._store.append(
                     [*trials, *attached],
@@ -123,9 +132,11 @@ class TrialWriter:
             except BaseException:
                 with self._changed:  # they wait for another attempt, before those that came meanwhile
                     self._trials, self._attached = trials + self._trials, attached + self._attached
-                    self._modules = modules | self._modules
+                    self._modules, self._told = modules | self._modules, told + self._told
                     self._oldest = time.monotonic()
                 raise
+            for tell in told:
+                tell()
 
     def _append_late(self) -> None:
         """What the thread does."""

@@ -60,8 +60,11 @@ def tune(
     batch_size: int | None = None,
     check: bool = True,
     flush_cache: bool = False,
+    run_timeout_secs: float | None = None,
+    build_timeout_secs: float | None = None,
     device: Device | None = None,
     on_trial: Callable[[TrialEvent], None] | None = None,
+    on_repeat: Callable[[TrialEvent], None] | None = None,
     stop: threading.Event | None = None,
 ) -> TuneReport:
     """Tunes tasks on a device and appends every trial to the store as it is measured.
@@ -71,7 +74,7 @@ def tune(
         store: The store that is given each trial, and gives the cost model that "bo" starts from; where it has none,
             the bundled prior does. The best bundled schedules stand beside the store's.
         target: What to generate code for; it must be one that the device runs.
-        trials: See `TuneOptions`, as for `strategy`, `seed`, `use_prior`, `batch_size`, `check` and `flush_cache`.
+        trials: See `TuneOptions`, as for all that follow up to `device`, but for `model`.
         strategy: A name, or what makes a tuner for each task.
         seed: The seed of all randomness.
         use_prior: Whether the search starts from what is known.
@@ -80,8 +83,11 @@ def tune(
         batch_size: Candidates between two updates.
         check: Whether the best are measured again, and compared with the untuned program.
         flush_cache: Whether candidates are measured with cold caches.
+        run_timeout_secs: The longest measurement of one candidate.
+        build_timeout_secs: The longest build of one.
         device: What builds and runs; the caller closes it. None is this machine's CPU.
-        on_trial: Called after each trial.
+        on_trial: Called with each trial once it is stored, in their order, one at a time, by any thread.
+        on_repeat: Likewise with each further measurement of one of the fastest schedules.
         stop: When set, the run ends after the candidate being measured; what was finished is in the store.
 
     Returns:
@@ -93,9 +99,27 @@ def tune(
             every single trial failed.
         StoreError: The store cannot be written.
     """
-    options = TuneOptions(trials, strategy, seed, use_prior, batch_size, check, flush_cache)
+    options = TuneOptions(
+        trials,
+        strategy,
+        seed,
+        use_prior,
+        batch_size,
+        check,
+        flush_cache,
+        run_timeout_secs,
+        build_timeout_secs,
+    )
     return run_tuning(
-        tasks, options, store=store, target=target, model=model, device=device, on_trial=on_trial, stop=stop
+        tasks,
+        options,
+        store=store,
+        target=target,
+        model=model,
+        device=device,
+        on_trial=on_trial,
+        on_repeat=on_repeat,
+        stop=stop,
     )
 
 
@@ -108,6 +132,7 @@ def run_tuning(
     model: CostModel | None = None,
     device: Device | None = None,
     on_trial: Callable[[TrialEvent], None] | None = None,
+    on_repeat: Callable[[TrialEvent], None] | None = None,
     stop: threading.Event | None = None,
 ) -> TuneReport:
     """As `tune`, with the options as one value."""
@@ -121,13 +146,17 @@ def run_tuning(
     if device is not None and device.target.target_id != target.target_id:
         raise UsageError(f"the device runs {device.target.text}, not {target.text}")
     check_target(target)
+    if device is not None and (options.run_timeout_secs or options.build_timeout_secs):
+        raise UsageError("a device that is given has its own time-outs")
     intrinsics.register_for(target.kind, target.keys)
     logging.getLogger("tvm.s_tir.meta_schedule").setLevel(logging.WARNING)
     started = time.monotonic()
+    listeners = on_trial, on_repeat
+    ending = stop or threading.Event()
     if device is None:
-        with _this_cpu(target) as own:
-            return _tuned(tasks, options, store, target, model, own, on_trial, stop or threading.Event(), started)
-    return _tuned(tasks, options, store, target, model, device, on_trial, stop or threading.Event(), started)
+        with _this_cpu(target, options) as own:
+            return _tuned(tasks, options, store, target, model, own, listeners, ending, started)
+    return _tuned(tasks, options, store, target, model, device, listeners, ending, started)
 
 
 def bayesian_optimization(
@@ -157,12 +186,18 @@ def bayesian_optimization(
     return TunerStrategy(factory, seed=seed, batch_size=batch_size, recorder=recorder)
 
 
-def _this_cpu(target: Target) -> Device:
-    from search.measure.local import LocalCpu, LocalOptions
+def _this_cpu(target: Target, options: TuneOptions) -> Device:
+    from search.measure.local import RUN_TIMEOUT_SECS, LocalCpu, LocalOptions
     from search.measure.placement import place
 
     cores = target.num_cores or 1
-    return LocalCpu(target, LocalOptions(build_workers=cores, placement=place(cores)))
+    local = LocalOptions(
+        build_workers=cores,
+        build_timeout_secs=options.build_timeout_secs,
+        run_timeout_secs=options.run_timeout_secs or RUN_TIMEOUT_SECS,
+        placement=place(cores),
+    )
+    return LocalCpu(target, local)
 
 
 def _tuned(
@@ -172,8 +207,8 @@ def _tuned(
     target: Target,
     model: CostModel | None,
     device: Device,
-    on_trial: Callable[[TrialEvent], None] | None,
-    stop: threading.Event,
+    listeners: tuple[Callable[[TrialEvent], None] | None, Callable[[TrialEvent], None] | None],
+    ending: threading.Event,
     started: float,
 ) -> TuneReport:
     from search.measure.drift import Drift
@@ -191,7 +226,8 @@ def _tuned(
         device.hardware,
         source,
         total=options.trials,
-        on_trial=on_trial,
+        on_trial=listeners[0],
+        on_repeat=listeners[1],
         conditions=options.conditions,
         started=started,
     )
@@ -207,7 +243,7 @@ def _tuned(
         if options.trials == 0:
             run = _predicted(run, tasks, prior, device)
         else:
-            run = _searched(run, tasks, options, prior, device, drift, stop)
+            run = _searched(run, tasks, options, prior, device, drift, ending)
     finally:
         recorder.close()
     return report(run, {task.name: task.weight for task in tasks})
@@ -278,7 +314,7 @@ def _searched(
     for task, mine in zip(tasks, recorder.tasks, strict=False):
         if options.check and mine.best is not None and not stop.is_set():
             confirm(mine, task.mod, device, timing)
-            numbers = check_numbers(task.mod, mine.best.trace, device)
+            numbers = check_numbers(task.mod, mine.best.trial.trace, device)
             found[mine] = dataclasses.replace(found[mine], numbers=numbers)
     return dataclasses.replace(
         run,

@@ -114,6 +114,15 @@ def source(uri: str, format: str, detail: Mapping[str, object] | None = None) ->
     return Source(source_id(uri, format, text), uri, format, text)
 
 
+def schedule_of(trial: Trial) -> tuple[str, str, str]:
+    """What the trials of one schedule have in common, for one target and kind of conditions.
+
+    Returns:
+        The ids of its machine, module and trace.
+    """
+    return trial.hardware_id, trial.module_id, trace_id(trial.trace)
+
+
 def identified(hardware: Hardware) -> Hardware:
     """The same machine with the id that its other fields give.
 

@@ -153,6 +153,20 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
+class Schedule:
+    """A schedule of a workload for a target on one machine, and every good measurement of it.
+
+    Its latency, wherever one is shown, is what all of them say together: the geometric mean of the passes' least run
+    times (`tunedb.query.estimates`).
+    """
+
+    hardware_id: str
+    module_id: str
+    trace_id: str
+    passes: tuple[tuple[float, ...], ...]  # the run times of each trial of it, in seconds
+
+
+@dataclass(frozen=True, slots=True)
 class Sighting:
     """Another source in which a stored trial was found, besides the one that the trial names."""
 
@@ -185,7 +199,7 @@ class WorkloadSummary:
     num_trials: int
     num_failed: int
     num_targets: int
-    best_secs: float | None  # under default conditions, over all targets: never compare across targets by it
+    best_secs: float | None  # the least median of a trial under default conditions, whatever the target and machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +212,9 @@ class PoolSummary:
     conditions: str
     num_trials: int
     num_failed: int
-    best_secs: float | None  # the least median; None when all failed
+    best_secs: float | None  # the least latency of a schedule (`Schedule`); None when all failed
+    best_median_secs: float | None = None  # the median of the fastest trial of that schedule
+    best_trial_id: str | None = None  # that trial
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from tunedb.records import Outcome
@@ -34,3 +35,14 @@ def outcome_of(run_secs: Sequence[float]) -> tuple[Outcome, tuple[float, ...], s
     shown = ", ".join(str(secs) for secs in run_secs[:_SHOWN]) + (", ..." if len(run_secs) > _SHOWN else "")
     among = f" (all: {shown})" if len(run_secs) > 1 else ""
     return Outcome.FAILED, (), f"a run time of {wrong} seconds, which no machine has{among}"
+
+
+def pooled(least_secs: Sequence[float]) -> float:
+    """The latency of a schedule: the geometric mean of what its passes say, as `tunedb.query.estimates` explains.
+
+    Args:
+        least_secs: the least run time of each pass in seconds, at least one, all positive, in any order.
+    """
+    if len(least_secs) == 1:
+        return least_secs[0]
+    return math.exp(math.fsum(map(math.log, least_secs)) / len(least_secs))

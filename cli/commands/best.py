@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,20 +70,24 @@ def command(
 
 def answer(results: Sequence[Best]) -> Answer:
     """The results, grouped by target; the first one's keys stand at the top of the JSON form as well."""
+    from cli.labels import hardware_labels, target_labels
     from cli.output import Answer
     from tunedb.documents import answers
 
+    targets = target_labels(result.target for result in results)
+    machines = hardware_labels(result.hardware for result in results if result.hardware is not None)
     text: list[str | Table] = []
     for target_id in dict.fromkeys(result.target.target_id for result in results):
         if text:
             text.append("")
-        text.extend(_text([result for result in results if result.target.target_id == target_id]))
+        alike = [result for result in results if result.target.target_id == target_id]
+        text.extend(_text(alike, targets[target_id], machines))
     return Answer(answers.best(results), text)
 
 
-def _text(results: Sequence[Best]) -> list[str | Table]:
+def _text(results: Sequence[Best], target: str, machines: Mapping[str, str]) -> list[str | Table]:
     """The records of one target; what is printed of the first is valid Python when a script is asked for."""
-    from cli.labels import hardware_label, short, target_label
+    from cli.labels import short
     from cli.output import Table
     from cli.trace_text import trace_lines
 
@@ -92,7 +96,7 @@ def _text(results: Sequence[Best]) -> list[str | Table]:
         [
             f"{rank} =" if result.ranked.tied and len(results) > 1 else str(rank),
             *_latency(result.ranked),
-            hardware_label(result.hardware),
+            machines.get(result.trial.hardware_id, "unknown"),
             short(result.trial.trial_id),
             result.source.uri if result.source else "-",
         ]
@@ -102,7 +106,7 @@ def _text(results: Sequence[Best]) -> list[str | Table]:
     table = Table(headers, rows, right=frozenset({"rank", "latency", "passes", "median", "min", "max"}))
     heading = [
         f"workload {short(first.workload.workload_id)}  {first.workload.name}",
-        f"target   {short(first.target.target_id)}  {target_label(first.target)}",
+        f"target   {short(first.target.target_id)}  {target}",
     ]
     if first.script is not None:
         return [*(f"# {line}".rstrip() for line in [*heading, "", *table.lines()]), first.script.rstrip()]

@@ -43,6 +43,18 @@ def command(
     core: Annotated[
         int | None, typer.Option("--core", metavar="N", min=0, help="Build and run on this core only.")
     ] = None,
+    run_timeout: Annotated[
+        float | None,
+        typer.Option("--run-timeout", metavar="SECS", help="Longest measurement of a candidate.  [default: 20]"),
+    ] = None,
+    build_timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--build-timeout",
+            metavar="SECS",
+            help="Longest build of a candidate.  [default: 15, less where builds usually take much less]",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is left to be measured, and stop.")] = False,
 ) -> None:
     """Measure what SPEC lists and the store has not yet from this machine. It can be stopped and goes on where it
@@ -74,7 +86,16 @@ def command(
         done += 1
         run.progress.step(done, left, f"trials  {step.strategy} {event.task_name}")
 
-    run.show(answer(collect(steps, store, chosen, on_trial=tell, stop=run.stop), chosen))
+    measured = collect(
+        steps,
+        store,
+        chosen,
+        run_timeout_secs=run_timeout,
+        build_timeout_secs=build_timeout,
+        on_trial=tell,
+        stop=run.stop,
+    )
+    run.show(answer(measured, chosen))
 
 
 def plan_answer(steps: list[Step], target: Target) -> Answer:

@@ -52,18 +52,19 @@ def answer(found: Sequence[Compared]) -> Answer:
 
 def table(found: Sequence[Compared]) -> Table:
     """One row a workload, target and machine; the ratio is to the workload's fastest."""
-    from cli.labels import hardware_label, measured_label, short
+    from cli.labels import hardware_labels, measured_label, short, target_labels
     from cli.output import Table
     from tunedb.units import duration
 
+    targets, machines = target_labels(row.target for row in found), hardware_labels(row.hardware for row in found)
     rows = [
         [
             short(row.workload_id),
             row.name,
-            measured_label(row.target, row.conditions),
-            hardware_label(row.hardware),
+            measured_label(targets[row.target.target_id], row.conditions),
+            machines[row.hardware.hardware_id],
             f"{row.num_trials:,}",
-            duration(row.best_secs),
+            duration(row.estimate_secs),
             "-" if row.ratio is None else f"{row.ratio:.2f}",
         ]
         for row in found

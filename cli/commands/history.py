@@ -47,18 +47,20 @@ def command(
 
 def answer(found: Convergence) -> Answer:
     """One row a source; the JSON form has every improvement."""
-    from cli.labels import hardware_label, measured_label, short
+    from cli.labels import hardware_labels, measured_label, short, target_labels
     from cli.output import Answer, Table
     from tunedb.documents import answers
     from tunedb.units import duration
 
     longest = max((row.num_trials for row in found.histories), default=0)
     columns = [number for number in _AFTER if number <= longest]
+    targets = target_labels(row.target for row in found.histories)
+    machines = hardware_labels(row.hardware for row in found.histories)
     rows = [
         [
             row.source.uri,
-            measured_label(row.target, row.conditions),
-            hardware_label(row.hardware),
+            measured_label(targets[row.target.target_id], row.conditions),
+            machines[row.hardware.hardware_id],
             f"{row.num_trials:,}",
             f"{row.num_failed:,}",
             *(duration(row.best_after(number) if number <= row.num_trials else None) for number in columns),

@@ -79,7 +79,7 @@ def record_answer(found: RecordDescription, hindrance: str | None) -> Answer:
         f"target   {target_label(found.target)}  {found.target.text}",
         f"hardware {hardware_label(found.hardware)}",
         f"outcome  {trial.outcome.value}{f': {trial.error}' if trial.error else ''}",
-        f"latency  {duration(trial.run_secs_median)}  (runs: {', '.join(map(duration, trial.run_secs)) or 'none'})",
+        f"median   {duration(trial.run_secs_median)}  (runs: {', '.join(map(duration, trial.run_secs)) or 'none'})",
         f"source   {source.uri} ({source.format}), number {trial.position + 1}",
         f"measured {trial.measured_at.isoformat() if trial.measured_at else 'unknown'}",
         f"replays  {'with the installed TVM' if hindrance is None else f'no: {hindrance}'}",

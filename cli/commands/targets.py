@@ -30,16 +30,17 @@ def command(run: Session, store: Store) -> None:
 
 def answer(found: Sequence[MeasuredTarget]) -> Answer:
     """One row for each target on each machine."""
-    from cli.labels import hardware_label, short, target_label
+    from cli.labels import hardware_labels, short, target_label
     from cli.output import Answer, Table
     from tunedb.documents import answers
 
+    machines = hardware_labels(row.summary.hardware for row in found)
     rows = [
         [
             short(row.summary.target.target_id),
             target_label(row.summary.target),
             row.differs_in,
-            hardware_label(row.summary.hardware),
+            machines[row.summary.hardware.hardware_id],
             _billions(row.calibration.flop_per_sec),
             _billions(row.calibration.bytes_per_sec),
             str(row.summary.num_workloads),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cli.output import Answer, Table
     from cli.session import Session
     from search.report import TaskReport, TuneReport
+    from tunedb.query.estimates import Estimate
 
 SUMMARY = "Measure new schedules of a workload here"
 EXAMPLES = (
@@ -78,6 +79,18 @@ def command(
     flush_cache: Annotated[
         bool, typer.Option("--flush-cache", help="Measure with cold caches: each run is then one call of the kernel.")
     ] = False,
+    run_timeout: Annotated[
+        float | None,
+        typer.Option("--run-timeout", metavar="SECS", help="Longest measurement of a candidate.  [default: 20]"),
+    ] = None,
+    build_timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--build-timeout",
+            metavar="SECS",
+            help="Longest build of a candidate.  [default: 15, less where builds usually take much less]",
+        ),
+    ] = None,
     limit: Annotated[
         float | None,
         typer.Option(
@@ -104,6 +117,7 @@ def command(
         tasks = load_tasks(spec, store, chosen)
         what = spec if len(tasks) == 1 else f"{spec} ({len(tasks)} tasks)"
         run.progress.note(f"tuning {what} for {target_label(chosen)}: {count(trials, 'trial')}, strategy {strategy}")
+        tell = partial(run.progress.trial, with_task=len(tasks) > 1)
         run.finishes_on_signal = True
         report = tune(
             tasks,
@@ -114,7 +128,10 @@ def command(
             seed=seed,
             check=check,
             flush_cache=flush_cache,
-            on_trial=partial(run.progress.trial, with_task=len(tasks) > 1),
+            run_timeout_secs=run_timeout,
+            build_timeout_secs=build_timeout,
+            on_trial=tell,
+            on_repeat=tell,
             stop=run.stop,
         )
         if run.time_is_up and trials and not report.trials:
@@ -175,7 +192,6 @@ def _text(report: TuneReport) -> list[str | Table]:
     from cli.labels import short
     from cli.output import Table
     from cli.trace_text import trace_lines
-    from tunedb.units import duration
 
     rows = [
         [
@@ -183,13 +199,13 @@ def _text(report: TuneReport) -> list[str | Table]:
             task.name,
             str(task.trials),
             str(task.failed),
-            duration(task.best.run_secs_median if task.best else None),
+            *_latency(task.latency),
             short(task.best.trial_id) if task.best else "-",
         ]
         for task in report.tasks
     ]
-    headers = ["workload", "name", "trials", "failed", "best", "record"]
-    table = Table(headers, rows, right=frozenset({"trials", "failed", "best"}))
+    headers = ["workload", "name", "trials", "failed", "best", "90% interval", "passes", "record"]
+    table = Table(headers, rows, right=frozenset({"trials", "failed", "best", "passes"}))
     if len(report.tasks) != 1:
         return [table]
     task = report.tasks[0]
@@ -199,3 +215,12 @@ def _text(report: TuneReport) -> list[str | Table]:
         heading = "trace, predicted to be the best, compiled and not measured:"
         return [table, "", heading, *(f"  {line}" for line in trace_lines(task.predicted))]
     return [table]
+
+
+def _latency(found: Estimate | None) -> list[str]:
+    """The latency of a schedule with its interval, and how many passes say so."""
+    from tunedb.units import duration
+
+    if found is None:
+        return ["-", "-", "-"]
+    return [duration(found.secs), f"{duration(found.low_secs)} - {duration(found.high_secs)}", str(found.num_rounds)]

@@ -135,6 +135,8 @@ def collect(
     store: Store,
     target: Target,
     *,
+    run_timeout_secs: float | None = None,
+    build_timeout_secs: float | None = None,
     on_trial: Callable[[Step, TrialEvent], None] | None = None,
     stop: threading.Event | None = None,
 ) -> CollectReport:
@@ -144,7 +146,9 @@ def collect(
         steps: The steps of a `plan`.
         store: The store that is given every trial.
         target: The target to compile for.
-        on_trial: Called after each trial.
+        run_timeout_secs: The longest measurement of one candidate; None is the device's own limit.
+        build_timeout_secs: The longest build of one; None likewise.
+        on_trial: Called with each trial once it is stored.
         stop: When set, the trial that is being measured is the last.
 
     Returns:
@@ -172,6 +176,8 @@ def collect(
                 seed=step.seed,
                 use_prior=step.use_prior,
                 check=False,
+                run_timeout_secs=run_timeout_secs,
+                build_timeout_secs=build_timeout_secs,
                 on_trial=None if on_trial is None else _for_step(on_trial, step),
                 stop=stop,
             )

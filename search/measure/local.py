@@ -32,6 +32,8 @@ from tunedb.metaschedule import intrinsics
 from tunedb.metaschedule.replay import target_to_tvm
 from tunedb.records import Hardware, Outcome, Target
 
+RUN_TIMEOUT_SECS = 20.0
+_BUILD_TIMEOUT_SECS = 15.0
 _USES_BEFORE_RESTART = 200  # workers leak some memory with each module
 _TYPICAL_BUILDS = 8  # of which the usual time is taken
 _LONG_BUILD = 25.0  # times the usual: what takes so long is unrolled without end, and no faster than others
@@ -60,8 +62,8 @@ class LocalOptions:
     """How this machine's CPU builds and runs."""
 
     build_workers: int = 1
-    build_timeout_secs: float = 15.0  # a longer one is a COMPILE_TIMEOUT; less once it is known what builds take
-    run_timeout_secs: float = 20.0  # a longer measurement is a RUN_TIMEOUT
+    build_timeout_secs: float | None = None  # a longer one is a COMPILE_TIMEOUT; None: 15, less once builds are known
+    run_timeout_secs: float = RUN_TIMEOUT_SECS  # a longer measurement is a RUN_TIMEOUT
     timing: Timing = field(default_factory=Timing)
     placement: Placement = field(default_factory=Placement)  # of the worker processes
     plan: Plan | None = None  # None: TOGETHER, until `calibrate` has chosen
@@ -95,7 +97,8 @@ class LocalCpu(Device):
         self._target, self._options = target, options or LocalOptions()
         self._plan = self._options.plan or Plan.TOGETHER
         placement = self._options.placement
-        self._builders = self._pool(self._options.build_workers, self._options.build_timeout_secs, placement.building)
+        self._build_limit_secs = self._options.build_timeout_secs or _BUILD_TIMEOUT_SECS
+        self._builders = self._pool(self._options.build_workers, self._build_limit_secs, placement.building)
         self._runner = self._pool(1, self._options.run_timeout_secs, placement.measuring)
         for pool in (self._builders, self._runner):
             pool.submit(workers.ready)  # starts a process now, so that others need not wait for it later
@@ -124,7 +127,7 @@ class LocalCpu(Device):
     def check(self) -> None:
         intrinsics.register_for(self._target.kind, self._target.keys)
         try:
-            self._builders.submit(workers.ready).result()
+            self._builders.submit_before(_BUILD_TIMEOUT_SECS, workers.ready).result()
             assert self._target_json
         except BadInputError as error:
             raise MeasurementError(str(error)) from error
@@ -172,7 +175,8 @@ class LocalCpu(Device):
         try:
             return float(self._runner.submit(workers.deviation, *archives, device, args_info, seed).result())
         except TimeoutError as error:
-            raise MeasurementError("it takes too long untuned") from error
+            limit = f"{self._options.run_timeout_secs:g} s"
+            raise MeasurementError(f"it takes longer than {limit} untuned (--run-timeout gives it more)") from error
         except Exception as error:  # whatever the programs did
             raise MeasurementError(last_line(error)) from error
 
@@ -237,13 +241,19 @@ class LocalCpu(Device):
         job = save_json(built.program.mod), self._target_json
         is_just_in_time = self._plan is Plan.JUST_IN_TIME and not built.is_kept and not _LIBRARY_CALL.search(job[0])
         if is_just_in_time:
-            limit = self._builders.timeout_secs or self._options.build_timeout_secs
+            limit = self._longest_build_secs(built)
             built.building = self._runner.submit_before(limit, workers.build_here, *job, built.number)
         else:
             folder = Path(self._folder.name) / str(built.number)
             folder.mkdir()  # of its own: what it is linked to lands beside it
             built.archive = str(folder / f"candidate.{tar.output_format}")
-            built.building = self._builders.submit(workers.build, *job, built.archive)
+            limit = self._longest_build_secs(built)
+            built.building = self._builders.submit_before(limit, workers.build, *job, built.archive)
+
+    def _longest_build_secs(self, built: _Built) -> float:
+        if built.is_kept:  # the reference kernels, and what was built before: it is no candidate that may take too long
+            return max(self._build_limit_secs, _BUILD_TIMEOUT_SECS)
+        return self._builders.timeout_secs or self._build_limit_secs
 
     def _finish(self, built: _Built) -> Build:
         """Waits for a build; begins it, if that was put off."""
@@ -258,28 +268,34 @@ class LocalCpu(Device):
             if not built.is_kept:  # programs of other kinds than candidates take another time
                 self._learn_limit(secs)
         except TimeoutError:
-            outcome, error = Outcome.COMPILE_TIMEOUT, f"build took longer than {self._builders.timeout_secs:g} s"
+            limit = f"{self._longest_build_secs(built):g} s"
+            outcome, error = Outcome.COMPILE_TIMEOUT, f"build took longer than {limit} (--build-timeout gives it more)"
         except Exception as problem:  # whatever the candidate did: it is the trial's cause of failure
             outcome, error = Outcome.COMPILE_ERROR, last_line(problem)
         built.build = Build(built.number, outcome, error)
         return built.build
 
     def _learn_limit(self, secs: float) -> None:
+        if self._options.build_timeout_secs is not None:
+            return  # somebody said how long builds may take
         self._build_secs.append(secs)
         if len(self._build_secs) >= _TYPICAL_BUILDS:
             many_times = _LONG_BUILD * statistics.median(self._build_secs)
             limit = round(max(many_times, _SHORTEST_LIMIT_SECS), 1)
-            self._builders.timeout_secs = min(self._options.build_timeout_secs, limit)
+            self._builders.timeout_secs = min(self._build_limit_secs, limit)
 
     def _measure(self, built: _Built, timing: Timing, enough_secs: float) -> Measurement:
         artifact: int | str = built.number if built.archive is None else built.archive
         device, args_info = workers.device_type(self._target.kind), built.program.args_info
         job: tuple[Any, ...] = (artifact, device, args_info, timing.repeat, timing.min_repeat_ms, enough_secs)
-        submit = self._runner.submit_next if built.archive is None else self._runner.submit
+        limit = self._options.run_timeout_secs
+        if built.is_kept:  # the reference kernels, and what ran before: it is no candidate that may take too long
+            limit = max(limit, RUN_TIMEOUT_SECS)
+        submit = self._runner.submit_next if built.archive is None else self._runner.submit_before
         try:
-            run_secs = tuple(submit(workers.run, *job, timing.flush_cache).result())
+            run_secs = tuple(submit(limit, workers.run, *job, timing.flush_cache).result())
         except TimeoutError:
-            error = f"run took longer than {self._options.run_timeout_secs:g} s"
+            error = f"run took longer than {limit:g} s (--run-timeout gives it more)"
             return Measurement(built.number, (), Outcome.RUN_TIMEOUT, error)
         except Exception as problem:  # whatever the candidate did: it is the trial's cause of failure
             return Measurement(built.number, (), Outcome.RUN_ERROR, last_line(problem))
@@ -297,7 +313,7 @@ class LocalCpu(Device):
 
         secs()
         alone = secs()
-        busy = self._builders.submit(workers.spin, _BUSY_SECS)
+        busy = self._builders.submit_before(_BUILD_TIMEOUT_SECS, workers.spin, _BUSY_SECS)
         beside = secs()
         busy.result()
         return beside > _LEAST_DISTURBANCE * alone

@@ -233,9 +233,9 @@ class ForkedPool(PopenPoolExecutor):
         """Submits a task of so many seconds at most."""
         return self._threadpool.submit(self._worker_run, fn, args, {}, timeout_secs)
 
-    def submit_next(self, fn: Any, *args: Any) -> Future[Any]:
-        """Submits a task to the very process of the one before, of a pool of one, which may have left something."""
-        return self._threadpool.submit(self._worker_run, fn, args, {}, stays=True)
+    def submit_next(self, timeout_secs: float, fn: Any, *args: Any) -> Future[Any]:
+        """Submits one to the very process of the one before, of a pool of one, which may have left something."""
+        return self._threadpool.submit(self._worker_run, fn, args, {}, timeout_secs, stays=True)
 
     def _worker_run(
         self, fn: Any, args: Any, kwargs: Any, timeout_secs: float | None = None, *, stays: bool = False

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import json
 import subprocess
@@ -90,6 +91,11 @@ def test_progress_without_a_terminal_is_plain_lines():
         "trial  3/64  run_timeout: took longer than 20 s    best      20 us    12.5 s",
         "trial  3/64       30 us    best      20 us    12.5 s  matmul",
     ]
+
+
+def test_a_repeat_is_told_apart_and_the_best_says_its_passes():
+    again = dataclasses.replace(event(3e-5, 3e-5), is_repeat=True, best_passes=2)
+    assert trial_line(again) == "again             30 us *  best      30 us (2 passes)    12.5 s"
 
 
 def test_progress_on_a_terminal_keeps_improvements_and_cleans_up():

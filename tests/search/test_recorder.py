@@ -9,6 +9,7 @@ from search.measure.device import Measurement
 from search.recorder import Recorder, Scheduled, TaskRecorder, TrialEvent
 from tunedb.identity import source
 from tunedb.machine.hardware import hardware_named
+from tunedb.query.ranking import ranked_best
 from tunedb.records import Outcome, Target
 from tunedb.store.memory import MemoryStore
 
@@ -53,6 +54,7 @@ def test_each_measurement_is_a_trial_at_once_by_its_number(
     run.measured(Measurement(42, (2e-5,)))
     run.measured(Measurement(41, (), Outcome.COMPILE_TIMEOUT, "too long"))
     run.measured(Measurement(7, (1e-9,)))  # of another batch
+    run.flush()  # nobody hears of a trial before it is stored
     assert [(one.number, one.outcome, one.is_best) for one in events] == [
         (1, Outcome.OK, True),
         (2, Outcome.COMPILE_TIMEOUT, False),
@@ -64,7 +66,8 @@ def test_each_measurement_is_a_trial_at_once_by_its_number(
         (1, Outcome.COMPILE_TIMEOUT),
         (2, Outcome.OK),
     ]
-    assert task.best is task.trials[2]
+    assert task.best is not None
+    assert task.best.trial is task.trials[2]
     assert {one.trial_id for one in store.trials()} == {one.trial_id for one in task.trials}
     assert run.share_left == 5 / 8
     run.close()
@@ -90,11 +93,31 @@ def test_a_repeat_counts_for_its_schedule_and_is_no_trial(
     task.begin_batch(candidates)
     task.end_batch([Measurement(0, (1.0e-5,)), Measurement(1, (1.1e-5,)), None, None])
     first, second = task.trials
-    assert task.best is first
+    assert task.best is not None
+    assert task.best.trial is first
     task.add_repeat(first, [2.0e-5], datetime.now(UTC))  # it was lucky
     assert task.best is not None
-    assert task.best.trace == second.trace
+    assert task.best.trial.trace == second.trace
     assert (len(task.trials), len(task.repeats), task.run.num_trials) == (2, 1, 2)
     assert task.repeats[0].position == 2
     task.run.close()
     assert store.stats().num_trials == 3
+
+
+def test_passes_of_earlier_runs_count(
+    task: TaskRecorder, candidates: list[Scheduled], store: MemoryStore, events: list[TrialEvent]
+) -> None:
+    """What is shown of a run is what `tunedb best` says of it afterwards."""
+    task.begin_batch(candidates)
+    task.end_batch([Measurement(0, (3.0e-5,)), Measurement(1, (1.1e-5, 9e-5)), None, None])
+    again = task.run.begin_task(task.workload, task.module, "again")
+    assert again.best is None
+    again.begin_batch(candidates)
+    again.end_batch([Measurement(0, (0.9e-5,)), Measurement(1, (1.3e-5,)), None, None])
+    task.run.close()
+    (ranked,) = ranked_best(store, task.workload.workload_id, task.run.target.target_id)
+    assert again.best is not None
+    assert (again.best.trial, again.best.estimate) == (again.trials[1], ranked.estimate)
+    assert events[-1].best_secs == events[-1].secs == pytest.approx((1.1e-5 * 1.3e-5) ** 0.5)
+    assert (events[-1].is_best, events[-1].best_passes) == (True, 2)
+    assert events[-2].best_secs == pytest.approx((3.0e-5 * 0.9e-5) ** 0.5)  # lucky this time only

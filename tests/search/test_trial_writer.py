@@ -90,6 +90,27 @@ def test_what_could_not_be_appended_is_named_and_tried_again() -> None:
     assert {one.trial_id for one in store.trials()} == {samples.trial(n).trial_id for n in range(2)}
 
 
+def test_nobody_is_told_of_a_trial_before_it_is_stored() -> None:
+    store = Broken()
+    writer = writer_of(store)
+    told: list[tuple[int, int]] = []
+    for number in range(3):
+        writer.add(
+            samples.trial(number),
+            samples.WORKLOAD,
+            samples.MODULE,
+            lambda number=number: told.append((number, store.stats().num_trials)),  # type: ignore[misc]
+        )
+    with pytest.raises(StoreError, match="disk full"):
+        writer.flush()
+    assert told == []
+    store.is_broken = False
+    assert eventually(lambda: len(told) == 3)
+    assert [number for number, _ in told] == [0, 1, 2]
+    assert all(stored > number for number, stored in told)
+    writer.close()
+
+
 def test_without_a_store_nothing_is_kept() -> None:
     before = set(threading.enumerate())
     writer = writer_of(None)

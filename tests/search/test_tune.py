@@ -37,7 +37,8 @@ def test_every_trial_of_a_run_is_in_the_store(small_matmul: Any, target: Target,
         trials = list(store.trials(workload_id=task.workload_hash))
         assert {trial.trial_id for trial in trials} >= {event.trial_id for event in events}
         assert len(trials) == 10 + task.passes
-        assert ranked_best(store, task.workload_hash, target.target_id)[0].trial.trial_id == task.best.trial_id
+        (ranked,) = ranked_best(store, task.workload_hash, target.target_id)
+        assert (ranked.trial.trial_id, ranked.estimate) == (task.best.trial_id, task.latency)
         best_so_far = [event.best_secs for event in events if event.best_secs is not None]
         assert best_so_far == sorted(best_so_far, reverse=True)
 
@@ -90,8 +91,8 @@ def test_a_set_stop_ends_the_run_with_what_was_finished_stored(
             stop=stop,
         )
         assert report.interrupted
-        assert report.trials == 3
-        assert store.stats().outcomes == {Outcome.OK: 3}
+        assert 3 <= report.trials < 500  # the third was told when it was stored, while others were measured
+        assert store.stats().num_trials == report.trials
 
 
 def test_a_killed_run_leaves_its_finished_trials_in_the_store(tmp_path: Path) -> None:
@@ -403,3 +404,37 @@ def test_trials_with_cold_caches_say_so_and_are_not_mixed_with_others(small_matm
         assert best.conditions == conditions
     kernels = {trial.conditions for trial in store.trials() if trial.workload_id in WORKLOAD_IDS}
     assert kernels == {DEFAULT_CONDITIONS}  # whose speed is the machine's own
+
+
+@pytest.mark.parametrize("option", ["run_timeout_secs", "build_timeout_secs"])
+@pytest.mark.parametrize("secs", [0.0, -1.0, float("nan"), float("inf"), 1e300])
+def test_times_that_make_no_sense_are_refused(option: str, secs: float) -> None:
+    from search.options import TuneOptions
+
+    with pytest.raises(UsageError, match=f"{option.removesuffix('_secs').replace('_', '-')} is in seconds"):
+        TuneOptions(1, **{option: secs})
+
+
+@pytest.mark.parametrize(
+    ("option", "outcome"), [("run_timeout", Outcome.RUN_TIMEOUT), ("build_timeout", Outcome.COMPILE_TIMEOUT)]
+)
+def test_what_is_cut_off_names_the_option_that_gives_it_time(
+    small_matmul: Any, target: Target, option: str, outcome: Outcome
+) -> None:
+    from search.networks.tasks import Task
+    from search.tune import tune
+    from tunedb.store.memory import MemoryStore
+
+    store = MemoryStore()
+    with pytest.raises(MeasurementError, match=r"took longer than 0\.001 s"):
+        tune(
+            [Task("small", small_matmul)],
+            store=store,
+            target=target,
+            trials=1,
+            strategy="random",
+            check=False,
+            **{f"{option}_secs": 1e-3},
+        )
+    (trial,) = (row for row in store.trials() if row.workload_id not in WORKLOAD_IDS)
+    assert (trial.outcome, f"--{option.replace('_', '-')}" in trial.error) == (outcome, True)

@@ -48,6 +48,7 @@ def _best(row: Best) -> Document:
         "name": row.workload.name,
         "structural_hashes": list(row.workload.structural_hashes),
         "hardware": row.hardware.name if row.hardware else None,
+        "hardware_id": row.trial.hardware_id,
         "source": row.source.uri if row.source else None,
         "measured_at": _measured_at(row.trial),
         "estimate_secs": row.ranked.estimate.secs,
@@ -98,6 +99,7 @@ def record_description(found: RecordDescription, hindrance: str | None) -> Docum
         "target": found.target.text,
         "target_id": found.target.target_id,
         "hardware": found.hardware.name,
+        "hardware_id": found.hardware.hardware_id,
         "outcome": trial.outcome.value,
         "error": trial.error or None,
         "run_secs_median": trial.run_secs_median if trial.run_secs else None,
@@ -168,11 +170,17 @@ def convergence(found: Convergence) -> Document:
                 "target": row.target.text,
                 "target_id": row.target.target_id,
                 "hardware": row.hardware.name,
+                "hardware_id": row.hardware.hardware_id,
                 "conditions": json.loads(row.conditions),
                 "trials": row.num_trials,
                 "failed": row.num_failed,
                 "improvements": [
-                    {"trial": step.number, "run_secs_median": step.secs, "record_id": step.trial_id}
+                    {
+                        "trial": step.number,
+                        "estimate_secs": step.secs,
+                        "run_secs_median": step.median_secs,
+                        "record_id": step.trial_id,
+                    }
                     for step in row.improvements
                 ],
             }
@@ -191,9 +199,12 @@ def comparison(found: Sequence[Compared]) -> Document:
                 "target": row.target.text,
                 "target_id": row.target.target_id,
                 "hardware": row.hardware.name,
+                "hardware_id": row.hardware.hardware_id,
                 "conditions": json.loads(row.conditions),
                 "trials": row.num_trials,
-                "run_secs_median": row.best_secs,
+                "estimate_secs": row.estimate_secs,
+                "run_secs_median": row.best_median_secs,
+                "record_id": row.record_id,
                 "ratio": row.ratio,
             }
             for row in found

@@ -72,10 +72,11 @@ def described(target: Target, among: Sequence[Target]) -> str:
     """
     names = {name for other in near(among, target) for name in differences(target, other)}
     fields = json.loads(target.text)
-    return " ".join(f"{name}={_brief(fields.get(name))}" for name in sorted(names))
+    return " ".join(f"{name}={brief(fields.get(name))}" for name in sorted(names))
 
 
-def _brief(value: object) -> str:
+def brief(value: object) -> str:
+    """A field of a target as short text, "-" for one that it has not; of a host, its kind and architecture."""
     if isinstance(value, str | None):
         return value or "-"
     if isinstance(value, dict):  # a host

@@ -101,6 +101,6 @@ def _near_equal(store: StoreReader, workload: WorkloadSummary, asked: Sequence[T
         f"{row.target_id[:12]} {row.text}"
         for target in asked
         for row in near(known, target)
-        if store.best(workload.workload_id, row.target_id)
+        if store.schedules(workload.workload_id, row.target_id, 1)
     ]
     return f"; near-equal targets have: {', '.join(have)}" if have else ""

@@ -19,8 +19,10 @@ class Compared:
     target: Target
     hardware: Hardware
     num_trials: int
-    best_secs: float | None  # None when all trials failed
+    estimate_secs: float | None  # the latency of its best schedule, as `tunedb best` has it; None when all failed
     ratio: float | None  # to the fastest of the workload's rows under these conditions
+    best_median_secs: float | None  # of the fastest trial of that schedule
+    record_id: str | None  # of that trial
     conditions: str = DEFAULT_CONDITIONS
 
 
@@ -56,6 +58,8 @@ def compare(store: StoreReader, workload_ids: Collection[str] | None = None) -> 
                     pool.num_trials,
                     secs,
                     None if secs is None else secs / fastest[pool.conditions],
+                    pool.best_median_secs,
+                    pool.best_trial_id,
                     pool.conditions,
                 )
             )

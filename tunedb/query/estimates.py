@@ -1,5 +1,8 @@
 """How fast a schedule is, from all measurements of it, and which schedules cannot be told apart.
 
+This is the one definition of the latency of a schedule: wherever one is shown without another name, it is `secs` of the
+estimate that pools all its passes on one machine, for one target, under one kind of conditions.
+
 Noise on a shared machine is one-sided (a run is only ever slowed down) and drifts (runs in a row share their luck).
 So each round, the runs of one trial, counts as one observation: the logarithm of its minimum. Rounds differ by drift,
 which is estimated from the rounds themselves, pulled towards what was found between rounds on shared machines:
@@ -17,6 +20,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from tunedb.run_times import pooled
 
 # The same built modules measured twice, minutes apart, differed by 3 to 16% in the median, which is a standard
 # deviation of 0.03 to 0.17 a round (the logs in data/, see its README).
@@ -48,7 +53,8 @@ def estimate(rounds: Sequence[Sequence[float]]) -> Estimate:
     """
     if not rounds or not all(rounds):
         raise ValueError("an estimate needs at least one round with at least one run")
-    logs = [math.log(min(runs)) for runs in rounds]
+    least = [min(runs) for runs in rounds]
+    logs = list(map(math.log, least))
     count = len(logs)
     mean = math.fsum(logs) / count
     freedom = DRIFT_WEIGHT + count - 1
@@ -56,7 +62,7 @@ def estimate(rounds: Sequence[Sequence[float]]) -> Estimate:
     std_error = math.sqrt(variance / count)
     half = student_t(freedom) * std_error
     return Estimate(
-        math.exp(mean), math.exp(mean - half), math.exp(mean + half), count, sum(map(len, rounds)), std_error
+        pooled(least), math.exp(mean - half), math.exp(mean + half), count, sum(map(len, rounds)), std_error
     )
 
 

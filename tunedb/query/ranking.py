@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tunedb.identity import trace_id
+from tunedb.identity import schedule_of
 from tunedb.query.estimates import Estimate, estimate, tied
 from tunedb.records import DEFAULT_CONDITIONS, Outcome, Trial
 from tunedb.store.contract import StoreReader
-
-_MORE = 8  # a schedule that was lucky once may stand before a better one: look at some more than are asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +36,31 @@ def ranked_best(
         limit: how many at most.
         conditions: the conditions that they were measured under.
     """
-    candidates = store.best(workload_id, target_id, limit + _MORE, conditions=conditions)
-    wanted = {_schedule(trial) for trial in candidates}
-    rounds: dict[tuple[str, str, str], list[Trial]] = defaultdict(list)
-    for trial in store.trials_of_traces(workload_id, target_id, sorted({key[2] for key in wanted})):
-        if trial.outcome is Outcome.OK and trial.conditions == conditions:
-            rounds[_schedule(trial)].append(trial)
+    fastest = store.schedules(workload_id, target_id, limit, conditions=conditions)
+    wanted = {(row.hardware_id, row.module_id, row.trace_id) for row in fastest}
+    trials = store.trials_of_traces(workload_id, target_id, sorted({row.trace_id for row in fastest}))
+    return ranked(
+        trial
+        for trial in trials
+        if trial.outcome is Outcome.OK and trial.conditions == conditions and schedule_of(trial) in wanted
+    )
+
+
+def ranked(trials: Iterable[Trial]) -> list[Ranked]:
+    """The schedules of trials, the fastest first.
+
+    Args:
+        trials: good trials of one workload, for one target, under one kind of conditions.
+    """
+    passes: dict[tuple[str, str, str], list[Trial]] = defaultdict(list)
+    for trial in trials:
+        passes[schedule_of(trial)].append(trial)
     pooled = [
-        (estimate([trial.run_secs for trial in trials]), min(trials, key=lambda trial: trial.run_secs_median))
-        for trials in rounds.values()
+        (
+            estimate([trial.run_secs for trial in schedule]),
+            min(schedule, key=lambda trial: (trial.run_secs_median, trial.trial_id)),
+        )
+        for schedule in passes.values()
     ]
     pooled.sort(key=lambda pair: (pair[0].secs, pair[1].trial_id))
-    return [Ranked(trial, found, tied(found, pooled[0][0])) for found, trial in pooled[:limit]]
-
-
-def _schedule(trial: Trial) -> tuple[str, str, str]:
-    return trial.hardware_id, trial.module_id, trace_id(trial.trace)
+    return [Ranked(trial, found, tied(found, pooled[0][0])) for found, trial in pooled]

@@ -37,6 +37,7 @@ from tunedb.records import (
     Outcome,
     PoolSummary,
     Rejected,
+    Schedule,
     Source,
     SqlResult,
     StoreStats,
@@ -168,6 +169,19 @@ class StoreReader(ABC):
                 other.
             limit: how many at most.
             module_id: the module that they were recorded with; None takes all.
+            conditions: the conditions that they were measured under.
+        """
+
+    @abstractmethod
+    def schedules(
+        self, workload_id: str, target_id: str, limit: int | None = None, *, conditions: str = DEFAULT_CONDITIONS
+    ) -> list[Schedule]:
+        """The schedules of a workload for a target, each machine's by themselves, those of the least latency first.
+
+        Args:
+            workload_id: the workload.
+            target_id: the target.
+            limit: how many at most; None takes all.
             conditions: the conditions that they were measured under.
         """
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
 from tunedb.errors import NotFoundError, UsageError
-from tunedb.identity import trace_id
+from tunedb.identity import schedule_of, trace_id
 from tunedb.machine.kernels import WORKLOAD_IDS
 from tunedb.program.releases import release_order
 from tunedb.records import (
@@ -24,6 +24,7 @@ from tunedb.records import (
     Outcome,
     PoolSummary,
     Rejected,
+    Schedule,
     Sighting,
     Source,
     StoreStats,
@@ -33,6 +34,7 @@ from tunedb.records import (
     Workload,
     WorkloadSummary,
 )
+from tunedb.run_times import pooled
 from tunedb.store import schema
 from tunedb.store.artifacts import Artifacts, MemoryArtifacts
 from tunedb.store.batch import (
@@ -257,6 +259,16 @@ class MemoryStore(TableReader, Store):
         return list(fastest.values())[:limit]
 
     @override
+    def schedules(
+        self, workload_id: str, target_id: str, limit: int | None = None, *, conditions: str = DEFAULT_CONDITIONS
+    ) -> list[Schedule]:
+        found = _schedules(self.trials(workload_id, target_id, Outcome.OK, conditions))
+        return [
+            Schedule(*key, tuple(trial.run_secs for trial in sorted(trials, key=lambda trial: trial.trial_id)))
+            for key, trials in sorted(found.items(), key=lambda item: (_latency(item[1]), item[0]))
+        ][:limit]
+
+    @override
     def trials(
         self,
         workload_id: str | None = None,
@@ -296,8 +308,13 @@ class MemoryStore(TableReader, Store):
                 groups[trial.workload_id, trial.target_id, trial.hardware_id, trial.conditions].append(trial)
         rows = []
         for key, trials in groups.items():
-            good = [trial.run_secs_median for trial in trials if trial.outcome is Outcome.OK]
-            rows.append(PoolSummary(*key, len(trials), len(trials) - len(good), min(good, default=None)))
+            good = [trial for trial in trials if trial.outcome is Outcome.OK]
+            bests = (
+                (_latency(passes), *min((trial.run_secs_median, trial.trial_id) for trial in passes))
+                for passes in _schedules(good).values()
+            )
+            secs, median, trial_id = min(bests, key=lambda best: (best[0], best[2]), default=(None, None, None))
+            rows.append(PoolSummary(*key, len(trials), len(trials) - len(good), secs, median, trial_id))
         return rows
 
     @override
@@ -360,3 +377,16 @@ class MemoryStore(TableReader, Store):
     @override
     def close(self) -> None:
         pass
+
+
+def _schedules(good: Iterable[Trial]) -> dict[tuple[str, str, str], list[Trial]]:
+    """Trials by schedule."""
+    found: dict[tuple[str, str, str], list[Trial]] = defaultdict(list)
+    for trial in good:
+        found[schedule_of(trial)].append(trial)
+    return found
+
+
+def _latency(passes: Sequence[Trial]) -> float:
+    """The latency of a schedule, as `tunedb.query.estimates` says."""
+    return pooled([min(trial.run_secs) for trial in passes])

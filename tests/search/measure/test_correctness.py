@@ -49,10 +49,13 @@ def test_what_cannot_be_run_is_not_called_wrong(small_matmul: Any, device: Devic
     assert found.problem
 
 
-def test_what_takes_too_long_untuned_is_not_called_wrong(small_matmul: Any, trace: Trace, target: Any) -> None:
+def test_what_takes_too_long_untuned_is_not_called_wrong(
+    small_matmul: Any, trace: Trace, target: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from search.measure.correctness import check_numbers
     from search.measure.local import LocalCpu, LocalOptions
 
+    monkeypatch.setattr("search.measure.local._BUILD_TIMEOUT_SECS", 0.001)  # which an option does not lower
     with LocalCpu(target, LocalOptions(build_timeout_secs=0.001)) as hasty:
         found = check_numbers(small_matmul, trace, hasty)
     assert found.agrees is None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,16 +14,19 @@ from tunedb.documents import answers
 from tunedb.errors import NotFoundError
 from tunedb.identity import canonical_target, conditions_of
 from tunedb.query.best import best
+from tunedb.query.comparison import compare
 from tunedb.query.convergence import convergence
 from tunedb.query.description import RecordDescription, WorkloadDescription, describe
+from tunedb.query.ranking import ranked
 from tunedb.query.target_groups import target_groups
+from tunedb.records import Outcome
 
 NEAR_TARGET = canonical_target('{"kind":"llvm","mcpu":"znver5","num-cores":8}')
 
 
-@pytest.fixture
-def store() -> Iterator[Store]:
-    with open_store("memory:") as opened:
+@pytest.fixture(params=["memory", "delta"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    with open_store("memory:" if request.param == "memory" else tmp_path / "store") as opened:
         opened.append([trial(2), trial(0), failed(3), trial(1)], **AROUND)
         opened.append([trial(0, secs=1e-4, target_id=OTHER_TARGET.target_id)], targets=[OTHER_TARGET, NEAR_TARGET])
         yield opened
@@ -71,9 +76,41 @@ def test_describe_takes_workloads_and_records(store: Store) -> None:
 def test_convergence_has_what_was_faster_than_all_before(store: Store) -> None:
     (history,) = convergence(store, WORKLOAD.workload_id, TARGET.target_id[:12]).histories
     assert (history.source.source_id, history.target, history.hardware) == (SOURCE.source_id, TARGET, MACHINE)
-    assert [(step.number, step.secs) for step in history.improvements] == [(1, 1e-3)]  # in order of position
+    assert [(step.number, step.secs, step.median_secs) for step in history.improvements] == [(1, 1e-3, 1e-3)]
     assert (history.num_trials, history.num_failed, history.best_after(0)) == (4, 1, None)
     assert len(convergence(store, WORKLOAD.workload_id).histories) == 2
+
+
+def test_one_schedule_has_one_latency_in_every_answer(store: Store) -> None:
+    """`best`, `compare` and `history` agree to the last digit, whatever the order of medians and minima."""
+    draw = random.Random(7)
+    flushed = conditions_of(caches="flushed")
+    store.append(
+        [
+            trial(
+                draw.randint(0, 24),
+                run_secs=tuple(draw.uniform(1e-4, 9e-4) for _ in range(draw.randint(1, 4))),
+                conditions=draw.choice(["{}", flushed]),
+                position=number,
+            )
+            for number in range(300)
+        ]
+    )
+    compared = {row.conditions: row for row in compare(store, [WORKLOAD.workload_id]) if row.target == TARGET}
+    for conditions in ("{}", flushed):
+        fastest = best(store, WORKLOAD.workload_id, TARGET.target_id, 99, conditions)
+        secs = [row.ranked.estimate.secs for row in fastest]
+        assert secs == sorted(secs)
+        every = ranked(store.trials(WORKLOAD.workload_id, TARGET.target_id, Outcome.OK, conditions))
+        assert secs == [row.estimate.secs for row in every]
+        assert compared[conditions].estimate_secs == secs[0]
+        assert compared[conditions].best_median_secs == fastest[0].trial.run_secs_median
+        assert compared[conditions].record_id == fastest[0].trial.trial_id
+        histories = convergence(store, WORKLOAD.workload_id, TARGET.target_id).histories
+        (history,) = (row for row in histories if row.conditions == conditions)
+        assert history.best_after(history.num_trials) == secs[0]
+        (first,) = best(store, WORKLOAD.workload_id, TARGET.target_id, 1, conditions)
+        assert (first.trial, first.ranked.estimate) == (fastest[0].trial, fastest[0].ranked.estimate)
 
 
 def test_near_equal_targets_stand_together(store: Store) -> None:

@@ -14,7 +14,7 @@ from tests.tunedb import samples
 from tests.tunedb.samples import AROUND, MACHINE, MODULE, OTHER_TARGET, SOURCE, TARGET, WORKLOAD, failed, trial
 from tunedb import Store, open_store
 from tunedb.errors import AmbiguousPrefixError, NotFoundError, UsageError
-from tunedb.identity import canonical_target, source
+from tunedb.identity import canonical_target, source, trace_id
 from tunedb.records import Outcome, Rejected, Sighting, Trace
 from tunedb.store import schema
 from tunedb.store.batch import Batch
@@ -132,6 +132,32 @@ def test_best_goes_by_the_median(store: Store, fill: Callable[..., object]) -> N
     assert store.best(WORKLOAD.workload_id, TARGET.target_id, limit=2) == [steady, noisy]
 
 
+def test_schedules_go_by_the_latency_of_all_their_passes(store: Store, fill: Callable[..., object]) -> None:
+    lucky = [trial(0, run_secs=(secs, 9 * secs)) for secs in (0.5e-3, 3.2e-3)]  # 1.26 ms
+    steady = [trial(1, run_secs=(secs, secs)) for secs in (1.0e-3, 1.21e-3)]  # 1.1 ms
+    fill(*lucky, *steady, failed(0), failed(5))
+    fill(trial(1, run_secs=(0.4e-3,), conditions='{"caches":"flushed"}'))
+    found = store.schedules(WORKLOAD.workload_id, TARGET.target_id)
+    assert [(row.trace_id, set(row.passes)) for row in found] == [
+        (trace_id(trials[0].trace), {one.run_secs for one in trials}) for trials in (steady, lucky)
+    ]
+    assert {(row.hardware_id, row.module_id) for row in found} == {(MACHINE.hardware_id, MODULE.module_id)}
+    assert store.schedules(WORKLOAD.workload_id, TARGET.target_id, 1) == found[:1]
+    assert store.schedules(WORKLOAD.workload_id, OTHER_TARGET.target_id) == []
+    (pool,) = (row for row in store.pool_summaries() if row.conditions == "{}")
+    assert pool.best_secs == pytest.approx(1.1e-3)
+    assert (pool.num_trials, pool.num_failed) == (6, 2)
+    assert (pool.best_median_secs, pool.best_trial_id) == (1.0e-3, steady[0].trial_id)
+
+
+def test_a_pool_that_failed_has_no_best(store: Store, fill: Callable[..., object]) -> None:
+    fill(failed(0), failed(1))
+    (pool,) = store.pool_summaries()
+    assert (pool.num_trials, pool.num_failed) == (2, 2)
+    assert (pool.best_secs, pool.best_median_secs, pool.best_trial_id) == (None, None, None)
+    assert store.schedules(WORKLOAD.workload_id, TARGET.target_id) == []
+
+
 def test_trials_are_selected(store: Store, fill: Callable[..., object]) -> None:
     second = samples.workload("softmax")
     module = samples.module(second)
@@ -246,7 +272,7 @@ def test_conditions_are_never_mixed(store: Store, fill: Callable[..., object]) -
     assert list(store.trials(conditions=flushed)) == [cold]
     assert len(list(store.trials())) == 3
     assert store.workloads()[0].best_secs == 0.002
-    pools = {row.conditions: (row.num_trials, row.num_failed, row.best_secs) for row in store.pool_summaries()}
+    pools = {row.conditions: (row.num_trials, row.num_failed, row.best_median_secs) for row in store.pool_summaries()}
     assert pools == {"{}": (2, 0, 0.002), flushed: (1, 0, 0.0005)}
     with store.flat_trials(top_k=1) as reader:
         assert {row["trial_id"] for row in reader.read_all().to_pylist()} == {trial(1, 0.002).trial_id, cold.trial_id}
@@ -254,7 +280,7 @@ def test_conditions_are_never_mixed(store: Store, fill: Callable[..., object]) -
 
 def test_pool_summaries_are_of_the_workloads_asked_for(store: Store, fill: Callable[..., object]) -> None:
     fill(trial(0), failed(1), trial(2, target_id=OTHER_TARGET.target_id), targets=[TARGET, OTHER_TARGET])
-    found = {(row.target_id, row.num_trials, row.num_failed, row.best_secs) for row in store.pool_summaries()}
+    found = {(row.target_id, row.num_trials, row.num_failed, row.best_median_secs) for row in store.pool_summaries()}
     assert found == {(TARGET.target_id, 2, 1, 0.001), (OTHER_TARGET.target_id, 1, 0, 0.003)}
     assert len(store.pool_summaries([WORKLOAD.workload_id])) == 2
     assert store.pool_summaries(["another"]) == store.pool_summaries([]) == []

@@ -54,6 +54,15 @@ SELECT {_TRIAL_COLUMNS} FROM (
 ORDER BY t.secs_median, t.position, t.trial_id LIMIT ?
 """
 
+_LATENCY = "exp(avg(ln(list_min(run_secs))))"  # as `tunedb.query.estimates` says; NULL where all passes failed
+
+SCHEDULES = f"""
+SELECT hardware_id, module_id, trace_id, list(run_secs ORDER BY trial_id)
+FROM (SELECT DISTINCT trial_id, hardware_id, module_id, trace_id, run_secs FROM {{trials}} WHERE {{selected}})
+GROUP BY hardware_id, module_id, trace_id
+ORDER BY {_LATENCY}, hardware_id, module_id, trace_id LIMIT ?
+"""
+
 WORKLOAD_COUNTS = """
 SELECT workload_id, count(*), count(*) FILTER (outcome <> 'ok'), count(DISTINCT target_id),
     min(secs_median) FILTER (conditions = '{{}}')
@@ -69,13 +78,24 @@ GROUP BY target_id, hardware_id ORDER BY 3 DESC, 1, 2
 
 OUTCOMES = f"SELECT outcome, count(DISTINCT trial_id) FROM {{trials}} WHERE {USER_WORKLOADS} GROUP BY outcome"
 
-POOLS = """
-SELECT workload_id, target_id, hardware_id, conditions, count(*), count(*) FILTER (outcome <> 'ok'), min(secs_median)
+_POOL = "workload_id, target_id, hardware_id, conditions"
+_BEST, _GOOD = "(latency, trial_id)", "latency IS NOT NULL"
+
+POOLS = f"""
+SELECT {_POOL}, sum(num_trials)::BIGINT, sum(num_failed)::BIGINT,
+    arg_min(least_secs, {_BEST}) FILTER ({_GOOD}), arg_min(secs_median, {_BEST}) FILTER ({_GOOD}),
+    arg_min(trial_id, {_BEST}) FILTER ({_GOOD})
 FROM (
-    SELECT DISTINCT trial_id, workload_id, target_id, hardware_id, conditions, outcome, secs_median
-    FROM {trials} WHERE {selected}
+    SELECT {_POOL}, count(*) AS num_trials, count(*) FILTER (outcome <> 'ok') AS num_failed,
+        {_LATENCY} AS latency, list(list_min(run_secs)) AS least_secs, min(secs_median) AS secs_median,
+        arg_min(trial_id, (secs_median, trial_id)) AS trial_id  -- NULL comes last
+    FROM (
+        SELECT DISTINCT trial_id, {_POOL}, module_id, trace_id, outcome, secs_median, run_secs
+        FROM {{trials}} WHERE {{selected}}
+    )
+    GROUP BY {_POOL}, module_id, trace_id
 )
-GROUP BY workload_id, target_id, hardware_id, conditions
+GROUP BY {_POOL}
 """
 
 BEGINNING_WITH = """

@@ -22,6 +22,7 @@ from tunedb.records import (
     Outcome,
     PoolSummary,
     Rejected,
+    Schedule,
     Source,
     StoreStats,
     Target,
@@ -30,6 +31,7 @@ from tunedb.records import (
     Workload,
     WorkloadSummary,
 )
+from tunedb.run_times import pooled
 from tunedb.store import schema
 from tunedb.store.artifacts import Artifacts
 from tunedb.store.batch import trial_of
@@ -226,6 +228,18 @@ class DeltaReader(TableReader):
                 wanted *= 8  # some of the fastest are measurements of one trace
 
     @override
+    def schedules(
+        self, workload_id: str, target_id: str, limit: int | None = None, *, conditions: str = DEFAULT_CONDITIONS
+    ) -> list[Schedule]:
+        selected, values, bounds = selection(
+            workload_id=workload_id, target_id=target_id, outcome=Outcome.OK, conditions=conditions
+        )
+        with self._tables.lock:
+            self._tables.refresh("trials")
+            rows = self._tables.ask(queries.SCHEDULES, [*values, limit], selected=selected, bounds=bounds)
+        return [Schedule(row[0], row[1], row[2], tuple(map(tuple, row[3]))) for row in rows]
+
+    @override
     def trials(
         self,
         workload_id: str | None = None,
@@ -345,7 +359,9 @@ class DeltaReader(TableReader):
         selected = any_of("workload_id", len(wanted)) if wanted else USER_WORKLOADS
         with self._tables.lock:
             self._tables.refresh("trials")
-            return [PoolSummary(*row) for row in self._tables.ask(queries.POOLS, wanted, selected=selected)]
+            rows = self._tables.ask(queries.POOLS, wanted, selected=selected)
+        answers = [[*row[:6], _pooled(row[6]), *row[7:]] for row in rows]
+        return [PoolSummary(*answer) for answer in answers]
 
     @override
     def stats(self) -> StoreStats:
@@ -391,3 +407,9 @@ class DeltaReader(TableReader):
         with self._tables.lock:
             self._tables.refresh("trials", name)
             return self._tables[name].relation()
+
+
+def _pooled(least_secs: Sequence[float | None] | None) -> float | None:
+    """The latency of a schedule of which some passes may have failed."""
+    good = [secs for secs in least_secs or () if secs is not None]
+    return pooled(good) if good else None

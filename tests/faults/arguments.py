@@ -63,7 +63,7 @@ class Arguments(Fuzzer):
 
     name = "arguments"
     summary = "odd values for every option of every verb: a documented status, a reason, JSON, and an end in time"
-    short, full = 40, 4_000
+    short, full = 26, 4_000
 
     def __init__(self) -> None:
         super().__init__()

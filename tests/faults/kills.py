@@ -100,7 +100,7 @@ class Kills(Fuzzer):
 
     name = "kills"
     summary = "kill -9 before each file-system call and within each write: acknowledged trials are there, once"
-    short, full = 6, 1_200
+    short, full = 9, 1_200
     modes: tuple[Mode, ...] = (Mode.KILL, Mode.TEAR)
 
     @override

@@ -7,13 +7,7 @@ import pytest
 from tests.faults.fuzzers import FUZZERS
 from tests.faults.harness import check_short
 
-UNMENDED = {
-    "delta-log": "`repair` does not make a log anew",
-}
-
 
 @pytest.mark.parametrize("name", FUZZERS)
-def test_nothing_is_found(name: str, request: pytest.FixtureRequest) -> None:
-    if name in UNMENDED:
-        request.applymarker(pytest.mark.xfail(reason=UNMENDED[name], strict=False))
+def test_nothing_is_found(name: str) -> None:
     check_short(FUZZERS[name]())

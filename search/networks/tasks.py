@@ -109,7 +109,9 @@ def _users_code(what: str) -> Iterator[None]:
     """Makes a clear error of whatever a user's code raises, `sys.exit` included."""
     try:
         yield
-    except (Exception, SystemExit) as error:
+    except SystemExit as error:
+        raise BadInputError(f"{what} calls sys.exit({error.code!r})") from error
+    except Exception as error:
         raise BadInputError(f"{what}: {type(error).__name__}: {error}") from error
 
 

@@ -1,23 +1,11 @@
-import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 VERBS = ("ingest", "best", "workloads", "targets", "stats", "train", "tune", "export", "doctor")
 TUNEDB = Path(sys.executable).with_name("tunedb")
-
-
-def test_help_answers_fast():
-    # The promise is 0.3 s; shared machines are noisy, so this only catches an import that does not belong.
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        subprocess.run([TUNEDB, "--help"], check=True, capture_output=True)
-        times.append(time.perf_counter() - start)
-    assert statistics.median(times) < 1.0
 
 
 def test_declaring_the_commands_imports_nothing_heavy():

@@ -142,5 +142,5 @@ def test_a_file_named_like_a_module_does_not_take_its_place(tmp_path: Path, targ
 def test_a_file_that_exits_is_bad_input(tmp_path: Path, target: Target, body: str) -> None:
     file = tmp_path / "model.py"
     file.write_text(body)
-    with pytest.raises(BadInputError, match=r"model\.py.*SystemExit: (3|no)"):
+    with pytest.raises(BadInputError, match=r"model\.py.*calls sys\.exit\((3|'no')\)"):
         load_tasks(f"{file}:small", None, target)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from math import ceil
 
-PART_ROWS = 32_768
+PART_ROWS = 16_384
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 _Record = TypeVar("_Record")
 
-_FETCH_ROWS = 2048
+_FETCH_ROWS = 1024
 _COUNTED = {
     "workloads": USER_WORKLOADS,
     "modules": USER_WORKLOADS,

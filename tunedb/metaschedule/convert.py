@@ -18,6 +18,7 @@ from tunedb.identity import canonical_target, content_hash, trial_id
 from tunedb.ingest.formats.metaschedule import read_workload
 from tunedb.program.releases import installed_release
 from tunedb.records import DEFAULT_CONDITIONS, Hardware, Module, Outcome, Source, Target, Trace, Trial, Workload
+from tunedb.run_times import outcome_of
 
 _CACHED_MODULES = 64
 
@@ -175,9 +176,10 @@ def trial_from_measurement(
         conditions: the conditions of the measurement (`tunedb.identity.conditions_of`).
     """
     recorded = recorded_trace(trace)
-    secs = tuple(float(figure) for figure in run_secs or ()) if outcome is Outcome.OK else ()
-    if outcome is Outcome.OK and not secs:
-        outcome = Outcome.FAILED
+    secs: tuple[float, ...] = ()
+    if outcome is Outcome.OK:
+        outcome, secs, reason = outcome_of(run_secs) if run_secs else (Outcome.FAILED, (), "")
+        error = error or reason
     described = [plain(arg.as_json()) if hasattr(arg, "as_json") else plain(arg) for arg in args_info]
     identity = trial_id(
         workload_id=module.workload_id,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import statistics
 import threading
 import uuid
@@ -39,7 +38,6 @@ from tunedb.store.opening import open_store
 from tunedb.traces import validated_trace
 
 _LOG = logging.getLogger(__name__)
-_FAILED_SECS = 1e9  # MetaSchedule reports a failed trial as a run of 1e10 seconds
 _EQUALITIES = ("structural", "ignore-tensor", "anchor-block")
 _EMPTY_TRACE = Trace(b"[]", b"[]")
 
@@ -160,7 +158,6 @@ class StoreDatabase(PyDatabase):  # type: ignore[misc]
         target = target_from_tvm(record.target) if record.target is not None else self._asked_target(None)
         workload, row = workload_from_module(record.workload.mod)
         run_secs = [float(plain(secs)) for secs in record.run_secs or ()]
-        good = bool(run_secs) and all(0 < secs < _FAILED_SECS and math.isfinite(secs) for secs in run_secs)
         with self._lock:
             if self._source is None:
                 self._source = identity.source(f"tune:{uuid.uuid4().hex}", "tune", {"by": "tvm_database"})
@@ -173,9 +170,8 @@ class StoreDatabase(PyDatabase):  # type: ignore[misc]
             self._source,
             position=position,
             trace=record.trace,
-            run_secs=run_secs if good else None,
+            run_secs=run_secs,
             args_info=list(record.args_info or ()),
-            outcome=Outcome.OK if good else Outcome.FAILED,
         )
         self._store.append(
             [trial],

@@ -38,12 +38,12 @@ def test_measurements_become_trials() -> None:
     from tunedb.metaschedule.replay import load_module, replay, target_from_tvm, trial_from_measurement
     from tunedb.traces import validated_trace
 
-    recorded = MemoryStore()
-    ingest(recorded, [LOGS / "znver5-1core/GMM-0"])
+    recorded, machine = MemoryStore(), hardware_named("laptop")
+    ingest(recorded, [LOGS / "znver5-1core/GMM-0"], hardware=machine)
     known = next(recorded.trials())
     row = recorded.module(known.module_id)
     schedule = replay(load_module(row), validated_trace(known.trace))
-    machine, run = hardware_named("unknown"), source("tune:1", "tune")
+    run = source("tune:1", "tune")
     made = trial_from_measurement(
         row,
         target_from_tvm(tvm_target(ZNVER5)),
@@ -59,6 +59,11 @@ def test_measurements_become_trials() -> None:
         row, recorded.targets()[0], machine, run, position=1, trace=schedule.trace, run_secs=None, error="x"
     )
     assert (failed.outcome, failed.run_secs, failed.error) == (Outcome.FAILED, (), "x")
+    odd = trial_from_measurement(
+        row, recorded.targets()[0], machine, run, position=2, trace=schedule.trace, run_secs=[0.001, 1e-320]
+    )
+    assert (odd.outcome, odd.run_secs) == (Outcome.FAILED, ())
+    assert "a run time of 1e-320 seconds" in odd.error
 
 
 def test_the_same_operator_of_2023_and_of_today_is_one_workload() -> None:

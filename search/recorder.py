@@ -223,8 +223,8 @@ class TaskRecorder:
         self.trials: list[Trial] = []
         self.repeats: list[Trial] = []  # further measurements of their schedules
         # By schedule: the run times of every pass, those of earlier runs included, and this run's fastest trial.
-        self._passes = {(row.hardware_id, row.module_id, row.trace_id): list(row.passes) for row in known}
-        self._measured: dict[tuple[str, str, str], Measured] = {}
+        self._passes = {(row.hardware_id, row.trace_id): list(row.passes) for row in known}
+        self._measured: dict[tuple[str, str], Measured] = {}
         self._batch: Sequence[Scheduled] = ()
         self._recorded: set[int] = set()
         self._place: dict[int, int] = {}  # in the batch, by the device's number
@@ -246,7 +246,8 @@ class TaskRecorder:
         """Counts a good measurement for its schedule."""
         key = schedule_of(trial)
         passes = self._passes.setdefault(key, [])
-        passes.append(trial.run_secs)
+        if trial.run_secs not in passes:  # else the store has it already (`tunedb.identity.passes_of`)
+            passes.append(trial.run_secs)
         known = self._measured.get(key)
         fastest = trial if known is None else min(known.trial, trial, key=lambda one: one.run_secs_median)
         self._measured[key] = Measured(fastest, estimate(passes))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 
 import msgspec
@@ -114,13 +114,27 @@ def source(uri: str, format: str, detail: Mapping[str, object] | None = None) ->
     return Source(source_id(uri, format, text), uri, format, text)
 
 
-def schedule_of(trial: Trial) -> tuple[str, str, str]:
-    """What the trials of one schedule have in common, for one target and kind of conditions.
+def schedule_of(trial: Trial) -> tuple[str, str]:
+    """What the trials of one schedule have in common, for one workload, target and kind of conditions.
+
+    A workload's modules compute the same: one trace on two of them is one schedule.
 
     Returns:
-        The ids of its machine, module and trace.
+        The ids of its machine and trace.
     """
-    return trial.hardware_id, trial.module_id, trace_id(trial.trace)
+    return trial.hardware_id, trace_id(trial.trace)
+
+
+def passes_of(trials: Iterable[Trial]) -> list[tuple[float, ...]]:
+    """The run times of each pass of a schedule, by the least trial id that has them.
+
+    Equal to the last bit, they are one measurement: its record was found beside two modules.
+
+    Args:
+        trials: good trials of one schedule.
+    """
+    ordered = sorted(trials, key=lambda trial: trial.trial_id)
+    return list(dict.fromkeys(trial.run_secs for trial in ordered))
 
 
 def identified(hardware: Hardware) -> Hardware:

@@ -161,9 +161,8 @@ class Schedule:
     """
 
     hardware_id: str
-    module_id: str
     trace_id: str
-    passes: tuple[tuple[float, ...], ...]  # the run times of each trial of it, in seconds
+    passes: tuple[tuple[float, ...], ...]  # the run times of each, in seconds (`tunedb.identity.passes_of`)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tunedb.identity import schedule_of
+from tunedb.identity import passes_of, schedule_of
 from tunedb.query.estimates import estimate
 from tunedb.records import DEFAULT_CONDITIONS, Hardware, Outcome, Source, Target, Trial, WorkloadSummary
 from tunedb.store.contract import StoreReader
@@ -94,7 +94,7 @@ def _latencies(groups: Mapping[tuple[str, str, str, str], Sequence[Trial]]) -> d
     return {
         trial.trial_id: pooled.secs
         for schedule in passes.values()
-        for pooled in [estimate([trial.run_secs for trial in schedule])]
+        for pooled in [estimate(passes_of(schedule))]
         for trial in schedule
     }
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tunedb.identity import schedule_of
+from tunedb.identity import passes_of, schedule_of
 from tunedb.query.estimates import Estimate, estimate, tied
 from tunedb.records import DEFAULT_CONDITIONS, Outcome, Trial
 from tunedb.store.contract import StoreReader
@@ -37,7 +37,7 @@ def ranked_best(
         conditions: the conditions that they were measured under.
     """
     fastest = store.schedules(workload_id, target_id, limit, conditions=conditions)
-    wanted = {(row.hardware_id, row.module_id, row.trace_id) for row in fastest}
+    wanted = {(row.hardware_id, row.trace_id) for row in fastest}
     trials = store.trials_of_traces(workload_id, target_id, sorted({row.trace_id for row in fastest}))
     return ranked(
         trial
@@ -52,12 +52,12 @@ def ranked(trials: Iterable[Trial]) -> list[Ranked]:
     Args:
         trials: good trials of one workload, for one target, under one kind of conditions.
     """
-    passes: dict[tuple[str, str, str], list[Trial]] = defaultdict(list)
+    passes: dict[tuple[str, str], list[Trial]] = defaultdict(list)
     for trial in trials:
         passes[schedule_of(trial)].append(trial)
     pooled = [
         (
-            estimate([trial.run_secs for trial in schedule]),
+            estimate(passes_of(schedule)),
             min(schedule, key=lambda trial: (trial.run_secs_median, trial.trial_id)),
         )
         for schedule in passes.values()

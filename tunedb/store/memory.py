@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from tunedb.errors import NotFoundError, UsageError
-from tunedb.identity import schedule_of, trace_id
+from tunedb.identity import passes_of, schedule_of, trace_id
 from tunedb.machine.kernels import WORKLOAD_IDS
 from tunedb.program.releases import release_order
 from tunedb.records import (
@@ -264,7 +264,7 @@ class MemoryStore(TableReader, Store):
     ) -> list[Schedule]:
         found = _schedules(self.trials(workload_id, target_id, Outcome.OK, conditions))
         return [
-            Schedule(*key, tuple(trial.run_secs for trial in sorted(trials, key=lambda trial: trial.trial_id)))
+            Schedule(*key, tuple(passes_of(trials)))
             for key, trials in sorted(found.items(), key=lambda item: (_latency(item[1]), item[0]))
         ][:limit]
 
@@ -379,9 +379,9 @@ class MemoryStore(TableReader, Store):
         pass
 
 
-def _schedules(good: Iterable[Trial]) -> dict[tuple[str, str, str], list[Trial]]:
+def _schedules(good: Iterable[Trial]) -> dict[tuple[str, str], list[Trial]]:
     """Trials by schedule."""
-    found: dict[tuple[str, str, str], list[Trial]] = defaultdict(list)
+    found: dict[tuple[str, str], list[Trial]] = defaultdict(list)
     for trial in good:
         found[schedule_of(trial)].append(trial)
     return found
@@ -389,4 +389,4 @@ def _schedules(good: Iterable[Trial]) -> dict[tuple[str, str, str], list[Trial]]
 
 def _latency(passes: Sequence[Trial]) -> float:
     """The latency of a schedule, as `tunedb.query.estimates` says."""
-    return pooled([min(trial.run_secs) for trial in passes])
+    return pooled([min(run_secs) for run_secs in passes_of(passes)])

@@ -15,6 +15,7 @@ from tests.tunedb.samples import AROUND, MACHINE, MODULE, OTHER_TARGET, SOURCE, 
 from tunedb import Store, open_store
 from tunedb.errors import AmbiguousPrefixError, NotFoundError, UsageError
 from tunedb.identity import canonical_target, source, trace_id
+from tunedb.query.ranking import ranked_best
 from tunedb.records import Outcome, Rejected, Sighting, Trace
 from tunedb.store import schema
 from tunedb.store.batch import Batch
@@ -141,13 +142,28 @@ def test_schedules_go_by_the_latency_of_all_their_passes(store: Store, fill: Cal
     assert [(row.trace_id, set(row.passes)) for row in found] == [
         (trace_id(trials[0].trace), {one.run_secs for one in trials}) for trials in (steady, lucky)
     ]
-    assert {(row.hardware_id, row.module_id) for row in found} == {(MACHINE.hardware_id, MODULE.module_id)}
+    assert {row.hardware_id for row in found} == {MACHINE.hardware_id}
     assert store.schedules(WORKLOAD.workload_id, TARGET.target_id, 1) == found[:1]
     assert store.schedules(WORKLOAD.workload_id, OTHER_TARGET.target_id) == []
     (pool,) = (row for row in store.pool_summaries() if row.conditions == "{}")
     assert pool.best_secs == pytest.approx(1.1e-3)
     assert (pool.num_trials, pool.num_failed) == (6, 2)
     assert (pool.best_median_secs, pool.best_trial_id) == (1.0e-3, steady[0].trial_id)
+
+
+def test_a_schedule_on_two_modules_of_its_workload_is_one(store: Store, fill: Callable[..., object]) -> None:
+    again = dataclasses.replace(MODULE, module_id="saved-again", tvm_version="0.26.0")
+    first, later = trial(0, run_secs=(0.002,)), trial(0, run_secs=(0.003,), module_id=again.module_id)
+    copied = trial(0, run_secs=(0.002,), module_id=again.module_id)  # the record of `first`, beside the other module
+    fill(first, later, copied, modules=[MODULE, again])
+    (schedule,) = store.schedules(WORKLOAD.workload_id, TARGET.target_id)
+    assert sorted(schedule.passes) == [(0.002,), (0.003,)]
+    (ranked,) = ranked_best(store, WORKLOAD.workload_id, TARGET.target_id, limit=9)
+    assert (ranked.estimate.num_rounds, ranked.trial.run_secs) == (2, (0.002,))
+    (pool,) = store.pool_summaries()
+    assert (pool.num_trials, pool.best_median_secs) == (3, 0.002)
+    assert pool.best_secs == pytest.approx(ranked.estimate.secs)
+    assert pool.best_trial_id == ranked.trial.trial_id
 
 
 def test_a_pool_that_failed_has_no_best(store: Store, fill: Callable[..., object]) -> None:

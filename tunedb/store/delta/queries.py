@@ -57,10 +57,13 @@ ORDER BY t.secs_median, t.position, t.trial_id LIMIT ?
 _LATENCY = "exp(avg(ln(list_min(run_secs))))"  # as `tunedb.query.estimates` says; NULL where all passes failed
 
 SCHEDULES = f"""
-SELECT hardware_id, module_id, trace_id, list(run_secs ORDER BY trial_id)
-FROM (SELECT DISTINCT trial_id, hardware_id, module_id, trace_id, run_secs FROM {{trials}} WHERE {{selected}})
-GROUP BY hardware_id, module_id, trace_id
-ORDER BY {_LATENCY}, hardware_id, module_id, trace_id LIMIT ?
+SELECT hardware_id, trace_id, list(run_secs ORDER BY trial_id)
+FROM (
+    SELECT min(trial_id) AS trial_id, hardware_id, trace_id, run_secs FROM {{trials}} WHERE {{selected}}
+    GROUP BY hardware_id, trace_id, run_secs  -- equal run times are one pass (`tunedb.identity.passes_of`)
+)
+GROUP BY hardware_id, trace_id
+ORDER BY {_LATENCY}, hardware_id, trace_id LIMIT ?
 """
 
 WORKLOAD_COUNTS = """
@@ -86,14 +89,16 @@ SELECT {_POOL}, sum(num_trials)::BIGINT, sum(num_failed)::BIGINT,
     arg_min(least_secs, {_BEST}) FILTER ({_GOOD}), arg_min(secs_median, {_BEST}) FILTER ({_GOOD}),
     arg_min(trial_id, {_BEST}) FILTER ({_GOOD})
 FROM (
-    SELECT {_POOL}, count(*) AS num_trials, count(*) FILTER (outcome <> 'ok') AS num_failed,
+    SELECT {_POOL}, sum(num_trials) AS num_trials, sum(num_failed) AS num_failed,
         {_LATENCY} AS latency, list(list_min(run_secs)) AS least_secs, min(secs_median) AS secs_median,
         arg_min(trial_id, (secs_median, trial_id)) AS trial_id  -- NULL comes last
     FROM (
-        SELECT DISTINCT trial_id, {_POOL}, module_id, trace_id, outcome, secs_median, run_secs
+        SELECT {_POOL}, trace_id, run_secs, min(secs_median) AS secs_median, min(trial_id) AS trial_id,
+            count(DISTINCT trial_id) AS num_trials, count(DISTINCT trial_id) FILTER (outcome <> 'ok') AS num_failed
         FROM {{trials}} WHERE {{selected}}
+        GROUP BY {_POOL}, trace_id, run_secs
     )
-    GROUP BY {_POOL}, module_id, trace_id
+    GROUP BY {_POOL}, trace_id
 )
 GROUP BY {_POOL}
 """

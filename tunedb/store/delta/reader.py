@@ -237,7 +237,7 @@ class DeltaReader(TableReader):
         with self._tables.lock:
             self._tables.refresh("trials")
             rows = self._tables.ask(queries.SCHEDULES, [*values, limit], selected=selected, bounds=bounds)
-        return [Schedule(row[0], row[1], row[2], tuple(map(tuple, row[3]))) for row in rows]
+        return [Schedule(row[0], row[1], tuple(map(tuple, row[2]))) for row in rows]
 
     @override
     def trials(

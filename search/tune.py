@@ -143,6 +143,8 @@ def run_tuning(
             f"tunedb tunes for CPUs (llvm, c), not for {target.kind}: there, give search.bayesian_optimization to "
             "MetaSchedule's own tuning calls as their strategy"
         )
+    if device is None and target.num_cores is None:
+        raise UsageError(f'the target {target.text} does not say how many cores: add "num-cores", such as -num-cores=1')
     if device is not None and device.target.target_id != target.target_id:
         raise UsageError(f"the device runs {device.target.text}, not {target.text}")
     check_target(target)

@@ -164,7 +164,7 @@ def _columns_of(file: Path) -> set[str] | None:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(file) as opened:
+        with file.open("rb") as stream, pq.ParquetFile(stream) as opened:  # by name, it cannot be any bytes
             return set(opened.schema_arrow.names)
     except (OSError, pa.ArrowException):
         return None
@@ -233,7 +233,7 @@ def _add(file: Path, table: TableSchema) -> Action:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(file) as opened:
+    with file.open("rb") as stream, pq.ParquetFile(stream) as opened:
         rows = opened.read([column for column in table.statistics if column in opened.schema_arrow.names])
     lowest, highest, empty = {}, {}, {}
     for name in rows.column_names:

@@ -223,7 +223,7 @@ def _checkpoint(path: Path) -> tuple[Action, ...] | None:
 
     kinds = ["add", "remove", "metaData", "protocol"]
     try:
-        with pq.ParquetFile(path) as file:
+        with path.open("rb") as stream, pq.ParquetFile(stream) as file:
             names = file.schema_arrow.names
             rows = file.read([kind for kind in kinds if kind in names]).to_pylist()
         actions = tuple({kind: value} for row in rows for kind, value in row.items() if value is not None)

@@ -7,7 +7,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -131,7 +131,8 @@ class Session:
         self.time_is_up = False
         self.stop.set()
         if first and self.finishes_on_signal:
-            self.progress.note("stopping; what is finished is stored (once more to stop at once)")
+            with suppress(RuntimeError):  # the signal came in the middle of a line on stderr
+                self.progress.note("stopping; what is finished is stored (once more to stop at once)")
             return
         raise KeyboardInterrupt
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import random
 import resource
@@ -27,6 +28,7 @@ from typing import Any
 from tunedb import identity, open_store
 from tunedb.ingest.pipeline import ingest
 from tunedb.machine.hardware import this_machine
+from tunedb.query.ranking import ranked_best
 from tunedb.records import Module, Source, Trial
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,6 +37,7 @@ APPENDS = 64
 BATCH = 16
 WRITERS, EACH = 8, 20
 REPEATS = 15
+COMMAND = [sys.executable, "-c", "from cli.main import main; main()"]
 
 
 def make_logs(folder: Path, records: int) -> None:
@@ -95,15 +98,8 @@ def new_trials(template: Trial, source: Source, batch: int) -> list[Trial]:
     made = []
     for number in range(BATCH):
         run_secs = (1.0 + batch * BATCH + number,)
-        made_id = identity.trial_id(
-            workload_id=template.workload_id,
-            module_id=template.module_id,
-            target_id=template.target_id,
-            hardware_id=template.hardware_id,
-            trace=template.trace,
-            run_secs=run_secs,
-        )
-        made.append(replace(template, trial_id=made_id, run_secs=run_secs, source_id=source.source_id))
+        trial = replace(template, run_secs=run_secs, source_id=source.source_id)
+        made.append(replace(trial, trial_id=identity.trial_id_of(trial)))
     return made
 
 
@@ -142,10 +138,14 @@ def ask(url: str) -> dict[str, float]:
             with open_store(url) as fresh:
                 fresh.best(workload.workload_id, target.target_id)
 
+        def open_and_rank() -> None:
+            with open_store(url) as fresh:
+                ranked_best(fresh, workload.workload_id, target.target_id)
+
         opened = timed(open_and_best)
+        ranked = timed(open_and_rank)
         warm = timed(lambda: store.best(workload.workload_id, target.target_id))
-        main = "from cli.main import main; main()"
-        command = [sys.executable, "-c", main, "best", workload.workload_id, "--store", url]
+        command = [*COMMAND, "best", workload.workload_id, "--store", url]
         as_command = timed(lambda: subprocess.run(command, check=True, capture_output=True, cwd=ROOT), 5)
         template = store.best(workload.workload_id, target.target_id)[0]
         source = identity.source(f"benchmark:{trials}", "tune")
@@ -154,12 +154,33 @@ def ask(url: str) -> dict[str, float]:
         assert store.stats().num_trials == trials + APPENDS * BATCH
     return {
         "open and best by hash, median ms": opened["median"],
+        "open and best by pooled estimate, as `tunedb best`, median ms": ranked["median"],
         "best by hash in an open store, median ms": warm["median"],
         "`tunedb best`, median ms": as_command["median"],
         "append of 16 trials, median ms": append["median"],
         "append of 16 trials, 90th percentile, ms": append["p90"],
         "append of 16 trials, worst of 64, ms": append["max"],
     }
+
+
+def peaks(url: str, work: Path) -> dict[str, float]:
+    """Peak memory in MiB of the commands that read a whole store."""
+    commands = {
+        "verify": ["verify", "--store", url],
+        "merge into a new store": ["merge", url, "--store", str(work / "merged")],
+        "export of Parquet": ["export", str(work / "trials.parquet"), "--store", url],
+    }
+    found = {}
+    for name, arguments in commands.items():
+        process = subprocess.Popen([*COMMAND, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL)
+        start = time.perf_counter()
+        _, status, used = os.wait4(process.pid, 0)
+        assert status == 0, f"{name} ended with {status}"
+        found[f"{name}: peak memory, MiB"] = used.ru_maxrss / 1024
+        found[f"{name}, s"] = time.perf_counter() - start
+    shutil.rmtree(work / "merged")
+    (work / "trials.parquet").unlink()
+    return found
 
 
 def multiply(url: str, times: int) -> None:
@@ -194,12 +215,8 @@ def multiply(url: str, times: int) -> None:
 def varied(trial: Trial, module: Module, rng: random.Random) -> Trial:
     """The trial as if it had been of another workload."""
     run_secs = (trial.run_secs[0] * rng.uniform(0.9, 1.1),)
-    trial_id = identity.trial_id_of_parts(
-        module.workload_id, module.module_id, trial.target_id, trial.hardware_id, trial.trial_id, run_secs, "ok"
-    )
-    return replace(
-        trial, trial_id=trial_id, workload_id=module.workload_id, module_id=module.module_id, run_secs=run_secs
-    )
+    other = replace(trial, workload_id=module.workload_id, module_id=module.module_id, run_secs=run_secs)
+    return replace(other, trial_id=identity.trial_id_of(other))
 
 
 def append_at_once(url: str) -> dict[str, float]:
@@ -240,9 +257,11 @@ def measure(work: Path, records: int, stock_records: int, queried: int) -> dict[
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     assert report.added == records, f"{report.added} of {records} added"
     stock = stock_rate(stock_records)
+    help_ms = timed(lambda: subprocess.run([*COMMAND, "--help"], check=True, capture_output=True, cwd=ROOT))["median"]
 
     asked = ask(url)
     crowd = append_at_once(url)
+    whole = peaks(url, work)
     larger = {}
     if queried:
         multiply(url, -(-queried // records))
@@ -252,6 +271,7 @@ def measure(work: Path, records: int, stock_records: int, queried: int) -> dict[
             store.compact()
             larger[f"of {queried:,}: compact, s"] = time.perf_counter() - start
         larger |= {f"of {queried:,}, compacted: {name}": figure for name, figure in ask(url).items()}
+        larger |= {f"of {queried:,}, compacted: {name}": figure for name, figure in peaks(url, work).items()}
     rate = records / ingest_secs
     return {
         "command": " ".join(["python", *sys.argv]),
@@ -263,8 +283,10 @@ def measure(work: Path, records: int, stock_records: int, queried: int) -> dict[
             "stock JSONDatabase opens, records/s": stock,
             "ingest over stock, times": rate / stock,
             "peak memory of ingest, MiB": peak_mib,
+            "`tunedb --help`, median ms": help_ms,
             **asked,
             **crowd,
+            **whole,
             **larger,
         },
     }

@@ -57,7 +57,7 @@ class Appender:
                 if len(places) < len(trials):
                     columns = {name: [column[place] for place in places] for name, column in columns.items()}
                 if places:
-                    theirs = self._tables["trials"].append(columns, self._tables.versions())
+                    theirs = self._tables.append("trials", columns, self._tables.versions())
                     kept = zip(places, columns["trial_id"], strict=True)
                     places = [place for place, identity in kept if identity not in theirs]  # what this commit brought
             self._append_sightings(batch, places)
@@ -74,14 +74,14 @@ class Appender:
         known = self._known_keys(table) if records else set()
         new = {key: row for row in records if (key := getattr(row, table.key)) not in known}
         if new:
-            self._tables[table.name].append(columns_of(new.values(), list(table.told())))
+            self._tables.append(table.name, columns_of(new.values(), list(table.told())))
             known.update(new)
 
     def _append_instructions(self, instructions: dict[str, bytes]) -> None:
         known = self._known_keys(schema.INSTRUCTIONS)
         new = {key: shared for key, shared in instructions.items() if key not in known}
         if new:
-            self._tables["instructions"].append({"instructions_id": list(new), "instructions": list(new.values())})
+            self._tables.append("instructions", {"instructions_id": list(new), "instructions": list(new.values())})
             known.update(new)
 
     def _append_rejected(self, rejected: Sequence[Rejected], now: datetime) -> None:
@@ -95,7 +95,7 @@ class Appender:
         new = {key: row for key, row in by_id.items() if key not in known}
         if new:
             columns = columns_of(new.values(), [field.name for field in dataclasses.fields(Rejected)])
-            self._tables["quarantine"].append({"rejected_id": list(new), **columns, "added_at": [now] * len(new)})
+            self._tables.append("quarantine", {"rejected_id": list(new), **columns, "added_at": [now] * len(new)})
 
     def _append_sightings(self, batch: Batch, places: Sequence[int]) -> None:
         """Adds the other sources of trials that are stored already. They come last: a trial may be without them."""
@@ -110,7 +110,7 @@ class Appender:
         for known in self._tables.ask(queries.KNOWN_SIGHTINGS, new_ids=pairs, bounds=bounds):
             found.pop(known, None)
         if found:
-            self._tables["sightings"].append(columns_of(found.values(), list(schema.SIGHTINGS.told())))
+            self._tables.append("sightings", columns_of(found.values(), list(schema.SIGHTINGS.told())))
 
     def _new_places(self, trial_ids: Sequence[str], workload_ids: Sequence[str]) -> list[int]:
         """The places of trials that are not in the store yet; of equal ones the first."""

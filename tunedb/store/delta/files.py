@@ -12,15 +12,13 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import deltalake
 import pyarrow as pa
 
+from tunedb.store.delta.table import Table, add_actions
 from tunedb.store.schema import TableSchema
-
-if TYPE_CHECKING:
-    from tunedb.store.delta.table import Table
 
 ROWS = 8192  # at a time: as many as a group of rows has
 
@@ -58,9 +56,8 @@ class LiveFile:
 
 def live_files(table: Table) -> list[LiveFile]:
     """The live files of the version of a table that is read."""
-    actions = pa.RecordBatchReader.from_stream(table.open().get_add_actions(flatten=True)).read_all()
     found = []
-    for row in actions.to_pylist():
+    for row in add_actions(table.open()).to_pylist():
         lowest, highest, nulls = (
             {
                 name.removeprefix(prefix): value

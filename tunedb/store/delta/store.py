@@ -24,6 +24,8 @@ from tunedb.store.contract import Store
 from tunedb.store.delta import queries
 from tunedb.store.delta.append import Appender
 from tunedb.store.delta.audit import audit
+from tunedb.store.delta.compaction import compact, settle
+from tunedb.store.delta.guard import appending
 from tunedb.store.delta.misfits import misfits
 from tunedb.store.delta.reader import DeltaReader
 from tunedb.store.delta.tables import TableSet
@@ -112,11 +114,14 @@ class DeltaStore(DeltaReader, Store):
     def compact(self, grace: timedelta = timedelta(days=7)) -> list[CompactedTable]:
         if grace < timedelta(0):
             raise UsageError(f"a grace period cannot be negative: {grace}")
-        with self._tables.lock:
-            return [table.compact(grace) for table in self._tables.all()]
+        with self._tables.lock, appending(self.url):
+            return [compact(table, grace) for table in self._tables.all()]
 
     @override
     def close(self) -> None:
         with self._tables.lock:
-            for table in self._tables.all():
-                table.settle()
+            unsettled = [table for table in self._tables.all() if table.is_unsettled]
+            if unsettled:
+                with appending(self.url):
+                    for table in unsettled:
+                        settle(table)

@@ -8,7 +8,6 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,10 @@ from urllib.parse import unquote
 
 import deltalake
 import duckdb
-import psutil
 import pyarrow as pa
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from tunedb.errors import NotFoundError, StoreError, StoreSchemaError, UsageError, first_line
-from tunedb.records import CompactedTable
 from tunedb.store.checksums import with_checksums
 from tunedb.store.delta import paths
 from tunedb.store.delta.history import SEEN, Commit, commits_of
@@ -33,12 +30,8 @@ from tunedb.store.schema import CHECKSUM, SCHEMA_VERSION, TableSchema
 
 _LOG = logging.getLogger(__name__)
 _COMMIT_ATTEMPTS = 40
-_MANY_FILES = 64
 _MANY_COMMITS = 8
 _SUMMED_UP = 100  # commits: as often as Delta Lake sums up a log by itself
-_SMALL_BYTES = 256 << 10  # larger files wait for `settle`: merging them would hold an append up for seconds
-_TOO_MANY_FILES = 256  # unless there are that many
-_LARGE_BYTES = 64 << 20
 # Zstandard at its fastest: half of Snappy's size at a tenth more time.
 # Groups are what a query of one workload reads or skips.
 WRITER = deltalake.WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=8192)
@@ -67,7 +60,7 @@ class Table:
         self._hooks = paths.hooks(self.url)
         self._delta: deltalake.DeltaTable | None = None
         self._pinned = False
-        self._commits = 0  # of this object since it last settled
+        self._commits = 0  # of this object since it last summed up the log
 
     def exists(self) -> bool:
         """Whether the table is there."""
@@ -191,13 +184,13 @@ class Table:
     def bytes_stored(self) -> int:
         """The size of the live files."""
         with store_errors(f"read the table {self.url}"):
-            actions = _live_files(self.open())
+            actions = add_actions(self.open())
             return sum(actions.column("size_bytes").to_pylist())
 
     def num_rows(self) -> int:
         """How many rows there are, by the statistics of the files; 0 where they are not known."""
         with store_errors(f"read the table {self.url}"):
-            return sum(count or 0 for count in _live_files(self.open()).column("num_records").to_pylist())
+            return sum(count or 0 for count in add_actions(self.open()).column("num_records").to_pylist())
 
     def append(self, columns: dict[str, Any], seen: Mapping[str, int] | None = None) -> set[str]:
         """Appends rows in one commit, each with its checksum. On return they are durable.
@@ -247,83 +240,21 @@ class Table:
 
         self._commits += 1
         if self._hooks is not None and delta.version() % _SUMMED_UP == _SUMMED_UP - 1:
-            self._sum_up_log()
-        self._merge(delta, _SMALL_BYTES, _MANY_FILES)
-        self._merge(delta, _LARGE_BYTES, _TOO_MANY_FILES)
+            self.sum_up_log()
         return theirs
 
-    def _merge(self, delta: deltalake.DeltaTable, size: int, many: int) -> None:
-        """Merges files below a size if there are many: each makes every later commit and query slower (0.1 ms a file).
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether this object has made many commits."""
+        return self._commits >= _MANY_COMMITS
 
-        Readers of older versions keep their files; only a vacuum removes them.
-        """
-        if len(delta.file_uris()) < many:
-            return
-        sizes = _live_files(delta).column("size_bytes").to_pylist()
-        if sum(file < size for file in sizes) < many:
-            return
-        try:
-            delta.optimize.compact(target_size=size, writer_properties=WRITER, post_commithook_properties=self._hooks)
-        except (DeltaError, OSError) as error:  # what was appended is safe: the next append tries again
-            _LOG.debug("%s: small files stay unmerged for now: %s", self.url, first_line(error))
-
-    def settle(self) -> None:
-        """After many commits by this object: merges what they left, and sums up the log, for whoever opens it next."""
-        if self._commits < _MANY_COMMITS or self._delta is None:
-            return
-        self._merge(self._delta, _LARGE_BYTES, _MANY_FILES // 2)
+    def sum_up_log(self) -> None:
+        """Writes a checkpoint, by which whoever comes next opens the table faster."""
         self._commits = 0
-        self._sum_up_log()
-
-    def _sum_up_log(self) -> None:
         try:
             paths.sum_up(self.url, self._options)
         except (DeltaError, OSError) as error:  # nothing is lost without it
             _LOG.debug("%s: no checkpoint: %s", self.url, first_line(error))
-
-    def compact(self, grace: timedelta) -> CompactedTable:
-        """Merges small files, sorted by what queries select by, and removes files that no version needs any more.
-
-        Writers and readers go on meanwhile: a commit that meets another compaction leaves the work to that one.
-
-        Args:
-            grace: files of superseded versions stay at least this long; older versions can then no longer be read.
-        """
-        self.refresh()
-        delta = self.open()
-        before = len(self.files())
-        with store_errors(f"compact the table {self.url}"):
-            try:
-                if before > 1:
-                    self._rewrite(delta)
-            except CommitFailedError as error:
-                _LOG.info("%s: another process compacts it: %s", self.url, first_line(error))
-                delta = self._move_on(delta)
-            hours = int(grace.total_seconds() // 3600)
-            removed = delta.vacuum(
-                hours, dry_run=False, enforce_retention_duration=False, post_commithook_properties=self._hooks
-            )
-        self._sum_up_log()
-        return CompactedTable(self.schema.name, before, len(self.files()), len(removed))
-
-    def _rewrite(self, delta: deltalake.DeltaTable) -> None:
-        if self.schema.clustered:
-            try:
-                delta.optimize.z_order(
-                    list(self.schema.clustered),
-                    target_size=_LARGE_BYTES,
-                    max_spill_size=psutil.virtual_memory().total // 4,
-                    writer_properties=WRITER,
-                    post_commithook_properties=self._hooks,
-                )
-                return
-            except CommitFailedError:
-                raise
-            except DeltaError as error:  # sorting takes 2 KB a trial
-                _LOG.warning("%s: merged, but not sorted: %s", self.url, first_line(error))
-        delta.optimize.compact(
-            target_size=_LARGE_BYTES, writer_properties=WRITER, post_commithook_properties=self._hooks
-        )
 
     def dataset(self) -> Any:
         """The version that is read, as a `pyarrow.dataset.Dataset`."""
@@ -334,7 +265,7 @@ class Table:
         """The live files that may hold rows within bounds, by the statistics that Delta Lake keeps of each file."""
         with store_errors(f"read the table {self.url}"):
             delta = self.open()
-            actions = _live_files(delta)
+            actions = add_actions(delta)
         files = self.files()
         if len(files) != actions.num_rows:
             return files
@@ -369,7 +300,7 @@ class Table:
         refuse_other_version(written, self.url.removesuffix(f"/{self.schema.name}"))
 
 
-def _live_files(delta: deltalake.DeltaTable) -> pa.Table:
+def add_actions(delta: deltalake.DeltaTable) -> pa.Table:
     """A row for each live file, with its size and statistics. `pa.table` would import pandas where it is installed."""
     return pa.RecordBatchReader.from_stream(delta.get_add_actions(flatten=True)).read_all()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pyarrow as pa
 from tunedb.errors import NotFoundError, StoreError
 from tunedb.store import schema
 from tunedb.store.database import database
+from tunedb.store.delta.compaction import after_append
 from tunedb.store.delta.history import commit_at
 from tunedb.store.delta.table import Bounds, Table, store_errors
 from tunedb.store.locations import is_url
@@ -46,7 +47,8 @@ class TableSet:
     def _pin(self, as_of: int | datetime) -> None:
         """Goes back to a version of the trials, or to a time, and takes the other tables as they were then.
 
-        The trials' log names versions of the other tables since tunedb 0.2; for earlier commits there are only times.
+        The trials' log names versions of the other tables since schema version 3; for earlier commits there are only
+        times.
         """
         commits = self._tables["trials"].commits()
         if isinstance(as_of, datetime):
@@ -73,6 +75,12 @@ class TableSet:
 
     def __getitem__(self, name: str) -> Table:
         return self._tables[name]
+
+    def append(self, name: str, columns: dict[str, Any], seen: Mapping[str, int] | None = None) -> set[str]:
+        """Appends rows to a table, as `Table.append` does, and keeps its files few."""
+        theirs = self._tables[name].append(columns, seen)
+        after_append(self._tables[name])
+        return theirs
 
     def all(self) -> list[Table]:
         """Every table, in the order in which they are written."""

@@ -12,7 +12,7 @@ import pytest
 from tests.tunedb.samples import AROUND, failed, trial
 from tunedb import open_store
 from tunedb.records import Trial
-from tunedb.store.delta import table
+from tunedb.store.delta import compaction, table
 from tunedb.store.delta.store import DeltaStore
 
 
@@ -38,7 +38,7 @@ def test_what_another_committed_first_is_not_claimed(
     with DeltaStore(str(tmp_path / "s")) as first, DeltaStore(str(tmp_path / "s")) as second:
         first.append([trial(0)], **AROUND)  # type: ignore[arg-type]
         if is_compacted:  # more than one commit comes between, and files that hold what was known
-            monkeypatch.setattr(table, "_MANY_FILES", 2)
+            monkeypatch.setattr(compaction, "MANY_FILES", 2)
         theirs = interrupted_by(second, [trial(1), failed(2), trial(7)], monkeypatch)
         mine = first.append([trial(0), trial(1), failed(2), trial(3)], **AROUND)  # type: ignore[arg-type]
         assert (theirs[0].added, theirs[0].failed_trials) == (3, 1)

@@ -109,7 +109,7 @@ def test_problems_are_found(tmp_path: Path) -> None:
 
 
 def test_many_small_appends_stay_few_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tunedb.store.delta.table._MANY_FILES", 8)
+    monkeypatch.setattr("tunedb.store.delta.compaction.MANY_FILES", 8)
     store, other = DeltaStore(str(tmp_path / "s")), DeltaStore(str(tmp_path / "s"))
     reading = other.trials()
     _append(store, [trial(0)])

@@ -1,0 +1,160 @@
+"""Merging of a table's files, one compaction at a time: each file makes every later commit and query slower (0.1 ms).
+
+delta-rs lets two compactions of the same files land, and all their rows then stand twice. In a folder, a lock parts
+them (`tunedb.store.delta.guard`), and appends may land meanwhile. In an object store there is none: there, merged files
+take the place of others in a commit that fails if any other came between.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from itertools import chain, islice
+from typing import Any
+
+import psutil
+import pyarrow as pa
+from deltalake.exceptions import CommitFailedError, DeltaError
+
+from tunedb.errors import first_line
+from tunedb.records import CompactedTable
+from tunedb.store.database import database
+from tunedb.store.delta.files import ROWS, LiveFile, filesystem, live_files, replace_files, written
+from tunedb.store.delta.guard import compacting
+from tunedb.store.delta.table import WRITER, Table, store_errors
+from tunedb.store.locations import is_url
+
+_LOG = logging.getLogger(__name__)
+MANY_FILES = 64
+TOO_MANY_FILES = 256  # of larger ones, which else wait for `settle`: merging them would hold an append up
+SMALL_BYTES = 256 << 10
+LARGE_BYTES = 64 << 20
+_FILE_ROWS = 1 << 20  # of a file in an object store: some 60 MB of trials
+_ATTEMPTS = 5
+
+
+def merge_files(table: Table, size: int, many: int) -> None:
+    """Merges the files below a size if there are many, unless another compaction is at work.
+
+    Readers of older versions keep their files; only a vacuum removes them.
+
+    Args:
+        table: the table.
+        size: in bytes.
+        many: how many there must be.
+    """
+    if not _is_crowded(table, size, many):
+        return
+    with compacting(_store(table), waits=False) as is_free:
+        if not is_free:
+            return
+        try:
+            table.refresh()  # the one before may have merged them already
+            if not _is_crowded(table, size, many):
+                return
+            if is_url(table.url):
+                small = [file for file in live_files(table) if file.num_bytes < size]
+                replace_files(table, small, list(_sorted(table, small)), "merge")
+            else:
+                table.open().optimize.compact(
+                    target_size=size, writer_properties=WRITER, post_commithook_properties=table.hooks
+                )
+        except (DeltaError, OSError) as error:  # what was appended is safe: the next append tries again
+            _LOG.debug("%s: small files stay unmerged for now: %s", table.url, first_line(error))
+
+
+def after_append(table: Table) -> None:
+    """Merges what many appends left."""
+    merge_files(table, SMALL_BYTES, MANY_FILES)
+    merge_files(table, LARGE_BYTES, TOO_MANY_FILES)
+
+
+def settle(table: Table) -> None:
+    """After many commits: merges what they left, and sums up the log, for whoever opens the table next."""
+    merge_files(table, LARGE_BYTES, MANY_FILES // 2)
+    table.sum_up_log()
+
+
+def compact(table: Table, grace: timedelta) -> CompactedTable:
+    """Merges all files, sorted by what queries select by, and removes files that no version needs any more.
+
+    Writers and readers go on meanwhile; another compaction is waited for.
+
+    Args:
+        table: the table.
+        grace: files of superseded versions stay at least this long; older versions can then no longer be read.
+    """
+    with store_errors(f"compact the table {table.url}"), compacting(_store(table), waits=True):
+        table.refresh()
+        before = len(table.files())
+        if before > 1:
+            _rewrite(table)
+        hours = int(grace.total_seconds() // 3600)
+        removed = table.open().vacuum(
+            hours, dry_run=False, enforce_retention_duration=False, post_commithook_properties=table.hooks
+        )
+    table.sum_up_log()
+    return CompactedTable(table.schema.name, before, len(table.files()), len(removed))
+
+
+def _rewrite(table: Table) -> None:
+    if is_url(table.url):
+        _rewrite_alone(table)
+        return
+    optimize: Any = table.open().optimize
+    if table.schema.clustered:
+        try:
+            optimize.z_order(
+                list(table.schema.clustered),
+                target_size=LARGE_BYTES,
+                max_spill_size=psutil.virtual_memory().total // 4,
+                writer_properties=WRITER,
+                post_commithook_properties=table.hooks,
+            )
+            return
+        except CommitFailedError:
+            raise
+        except DeltaError as error:  # sorting takes 2 KB a trial
+            _LOG.warning("%s: merged, but not sorted: %s", table.url, first_line(error))
+    optimize.compact(target_size=LARGE_BYTES, writer_properties=WRITER, post_commithook_properties=table.hooks)
+
+
+def _rewrite_alone(table: Table) -> None:
+    """Rewrites a table of an object store, if others leave it alone so long."""
+    for attempt in range(_ATTEMPTS):
+        old = live_files(table)
+        try:
+            replace_files(table, old, list(_sorted(table, old)), "compact")
+            return
+        except CommitFailedError as error:
+            _LOG.info("%s: others write to it: %s", table.url, first_line(error))
+            time.sleep(0.1 * (attempt + 1))
+            table.refresh()
+
+
+def _sorted(table: Table, files: Sequence[LiveFile]) -> Iterator[LiveFile]:
+    """Writes the rows of some files anew, in the table's order."""
+    import pyarrow.dataset as ds
+
+    rows = ds.dataset([file.path for file in files], schema=table.schema.arrow(), filesystem=filesystem(table))
+    order = ", ".join(table.schema.order or table.schema.key.split(", "))
+    with database().cursor() as cursor:
+        cursor.register("rows", rows)
+        reader = cursor.sql(f"SELECT * FROM rows ORDER BY {order}").to_arrow_reader(ROWS)
+        batches = (pa.Table.from_batches([batch]) for batch in reader)
+        for first in batches:
+            file = written(table, chain([first], islice(batches, _FILE_ROWS // ROWS - 1)))
+            if file is not None:
+                yield file
+
+
+def _is_crowded(table: Table, size: int, many: int) -> bool:
+    if len(table.open().file_uris()) < many:
+        return False
+    return sum(file.num_bytes < size for file in live_files(table)) >= many
+
+
+def _store(table: Table) -> str:
+    return table.url.rpartition("/")[0]

@@ -30,7 +30,8 @@ _LOG = logging.getLogger(__name__)
 MANY_FILES = 64
 TOO_MANY_FILES = 256  # of larger ones, which else wait for `settle`: merging them would hold an append up
 SMALL_BYTES = 256 << 10
-LARGE_BYTES = 64 << 20
+MEDIUM_BYTES = 16 << 20  # delta-rs holds the rows of a merged file in memory: some 150 MB
+LARGE_BYTES = 64 << 20  # what a person asks to be compacted
 _FILE_ROWS = 1 << 20  # of a file in an object store: some 60 MB of trials
 _ATTEMPTS = 5
 
@@ -59,7 +60,10 @@ def merge_files(table: Table, size: int, many: int) -> None:
                 replace_files(table, small, list(_sorted(table, small)), "merge")
             else:
                 table.open().optimize.compact(
-                    target_size=size, writer_properties=WRITER, post_commithook_properties=table.hooks
+                    target_size=size,
+                    max_concurrent_tasks=1,
+                    writer_properties=WRITER,
+                    post_commithook_properties=table.hooks,
                 )
         except (DeltaError, OSError) as error:  # what was appended is safe: the next append tries again
             _LOG.debug("%s: small files stay unmerged for now: %s", table.url, first_line(error))
@@ -68,12 +72,12 @@ def merge_files(table: Table, size: int, many: int) -> None:
 def after_append(table: Table) -> None:
     """Merges what many appends left."""
     merge_files(table, SMALL_BYTES, MANY_FILES)
-    merge_files(table, LARGE_BYTES, TOO_MANY_FILES)
+    merge_files(table, MEDIUM_BYTES, TOO_MANY_FILES)
 
 
 def settle(table: Table) -> None:
     """After many commits: merges what they left, and sums up the log, for whoever opens the table next."""
-    merge_files(table, LARGE_BYTES, MANY_FILES // 2)
+    merge_files(table, MEDIUM_BYTES, MANY_FILES // 2)
     table.sum_up_log()
 
 
@@ -100,9 +104,22 @@ def compact(table: Table, grace: timedelta) -> CompactedTable:
 
 
 def _rewrite(table: Table) -> None:
-    if is_url(table.url):
-        _rewrite_alone(table)
-        return
+    """Merges and sorts a table's files, if nobody takes rows out meanwhile; in an object store: or adds any."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            if is_url(table.url):
+                old = live_files(table)
+                replace_files(table, old, list(_sorted(table, old)), "compact")
+            else:
+                _optimize(table)
+            return
+        except CommitFailedError as error:
+            _LOG.info("%s: others write to it: %s", table.url, first_line(error))
+            time.sleep(0.1 * (attempt + 1))
+            table.refresh()
+
+
+def _optimize(table: Table) -> None:
     optimize: Any = table.open().optimize
     if table.schema.clustered:
         try:
@@ -119,19 +136,6 @@ def _rewrite(table: Table) -> None:
         except DeltaError as error:  # sorting takes 2 KB a trial
             _LOG.warning("%s: merged, but not sorted: %s", table.url, first_line(error))
     optimize.compact(target_size=LARGE_BYTES, writer_properties=WRITER, post_commithook_properties=table.hooks)
-
-
-def _rewrite_alone(table: Table) -> None:
-    """Rewrites a table of an object store, if others leave it alone so long."""
-    for attempt in range(_ATTEMPTS):
-        old = live_files(table)
-        try:
-            replace_files(table, old, list(_sorted(table, old)), "compact")
-            return
-        except CommitFailedError as error:
-            _LOG.info("%s: others write to it: %s", table.url, first_line(error))
-            time.sleep(0.1 * (attempt + 1))
-            table.refresh()
 
 
 def _sorted(table: Table, files: Sequence[LiveFile]) -> Iterator[LiveFile]:

@@ -31,7 +31,7 @@ def appending(store: str) -> Iterator[None]:
 
 @contextmanager
 def revising(store: str) -> Iterator[None]:
-    """Waits for the appends and compactions under way, and holds others off."""
+    """Waits for the appends under way, and holds others off. Of it and a compaction, the later one begins again."""
     with ExitStack() as held:
         if not is_url(store):
             with suppress(OSError):

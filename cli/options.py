@@ -32,6 +32,18 @@ Seed = Annotated[
     int,  # as wide as every reader of JSON has them
     typer.Option("--seed", metavar="S", min=0, max=2**53 - 1, help="Seed of all randomness."),
 ]
+RunTimeout = Annotated[
+    float | None,
+    typer.Option("--run-timeout", metavar="SECS", help="Longest measurement of a candidate.  [default: 20]"),
+]
+BuildTimeout = Annotated[
+    float | None,
+    typer.Option(
+        "--build-timeout",
+        metavar="SECS",
+        help="Longest build of a candidate.  [default: 15, less where builds usually take much less]",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON with documented keys.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr, only what went wrong.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

@@ -2,49 +2,33 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
-import secrets
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from costmodels.model import CostModel
-from search.bo.tuner import BayesianOptimization, BayesianTuner
-from search.confirm import confirm
+from search.bo.tuner import BayesianOptimization
 from search.contract import TunerFactory
-from search.measurable import LeftOut, measurable, told
-from search.measure.correctness import check_numbers
-from search.measure.device import Device, Timing
+from search.measurable import measurable, told
+from search.measure.device import Device
 from search.measure.workers import device_type
 from search.networks.tasks import Task
 from search.options import STRATEGIES, TuneOptions
-from search.predict import predict_best
-from search.prior import Prior, prior_of
+from search.prior import prior_of
 from search.recorder import Recorder, TrialEvent
-from search.report import Found, Run, TaskReport, TuneReport, report
-from tunedb import identity
+from search.report import TaskReport, TuneReport
+from search.running import Listeners, run_tasks, source_of
 from tunedb.errors import MeasurementError, UsageError
 from tunedb.machine.hardware import this_machine
 from tunedb.metaschedule import intrinsics
-from tunedb.metaschedule.replay import target_from_tvm, target_to_tvm, workload_from_module
+from tunedb.metaschedule.replay import target_from_tvm
 from tunedb.metaschedule.target_check import check_target
-from tunedb.records import Source, Target
+from tunedb.records import Target
 from tunedb.store.contract import Store
 
-if TYPE_CHECKING:
-    from search.measure.drift import Drift
-    from search.metaschedule import TaskSearch
-
 __all__ = ["STRATEGIES", "TaskReport", "TuneOptions", "TuneReport", "bayesian_optimization", "run_tuning", "tune"]
-
-_BATCH_SIZE = 8  # of tuners
-_STOCK_BATCH_SIZE = 64
 
 
 def tune(
@@ -153,12 +137,28 @@ def run_tuning(
     intrinsics.register_for(target.kind, target.keys)
     logging.getLogger("tvm.s_tir.meta_schedule").setLevel(logging.WARNING)
     started = time.monotonic()
-    listeners = on_trial, on_repeat
-    ending = stop or threading.Event()
-    if device is None:
-        with _this_cpu(target, options) as own:
-            return _tuned(tasks, options, store, target, model, own, listeners, ending, started)
-    return _tuned(tasks, options, store, target, model, device, listeners, ending, started)
+    tasks, left_out = measurable(tasks)
+    if not tasks:
+        raise MeasurementError(f"nothing of it can be measured: {told(left_out)}")
+
+    def run_on(device: Device) -> TuneReport:
+        return run_tasks(
+            tasks,
+            options,
+            store,
+            target,
+            model,
+            device,
+            left_out=left_out,
+            listeners=Listeners(on_trial, on_repeat),
+            stop=stop or threading.Event(),
+            started=started,
+        )
+
+    if device is not None:
+        return run_on(device)
+    with _this_cpu(target, options) as own:
+        return run_on(own)
 
 
 def bayesian_optimization(
@@ -183,7 +183,7 @@ def bayesian_optimization(
 
     ours = check_target(target_from_tvm(target))
     prior = prior_of(store, ours, use_prior=use_prior)
-    recorder = Recorder(store, ours, this_machine(), _source("bo", seed, prior.text), total=0)
+    recorder = Recorder(store, ours, this_machine(), source_of("bo", seed, prior.text), total=0)
     factory = BayesianOptimization(prior.model, prior.recall)
     return TunerStrategy(factory, seed=seed, batch_size=batch_size, recorder=recorder)
 
@@ -200,194 +200,3 @@ def _this_cpu(target: Target, options: TuneOptions) -> Device:
         placement=place(cores),
     )
     return LocalCpu(target, local)
-
-
-def _tuned(
-    tasks: Sequence[Task],
-    options: TuneOptions,
-    store: Store,
-    target: Target,
-    model: CostModel | None,
-    device: Device,
-    listeners: tuple[Callable[[TrialEvent], None] | None, Callable[[TrialEvent], None] | None],
-    ending: threading.Event,
-    started: float,
-) -> TuneReport:
-    from search.measure.drift import Drift
-    from search.measure.reference_kernels import ReferenceKernels
-
-    name, seed = options.strategy_name, options.seed
-    if name == "bo":  # the device starts meanwhile
-        prior = prior_of(store, target, use_prior=options.use_prior, model=model, conditions=options.conditions)
-    else:
-        prior = Prior(model, "none" if model is None else "given", None)
-    source = _source(name, seed, prior.text, options.flush_cache)
-    recorder = Recorder(
-        store,
-        target,
-        device.hardware,
-        source,
-        total=options.trials,
-        on_trial=listeners[0],
-        on_repeat=listeners[1],
-        conditions=options.conditions,
-        started=started,
-    )
-    tasks, left_out = measurable(tasks)
-    if not tasks:
-        raise MeasurementError(f"nothing of it can be measured: {told(left_out)}")
-    run = Run(recorder, name, seed, prior.text, left_out=tuple(left_out))
-    try:
-        kernels = ReferenceKernels(device)
-        drift = Drift(kernels, source)
-        recorder.attach(drift.measure(), drift.modules)
-        device.calibrate(kernels.arithmetic)
-        if options.trials == 0:
-            run = _predicted(run, tasks, prior, device)
-        else:
-            run = _searched(run, tasks, options, prior, device, drift, ending)
-    finally:
-        recorder.close()
-    return report(run, {task.name: task.weight for task in tasks})
-
-
-def _predicted(run: Run, tasks: Sequence[Task], prior: Prior, device: Device) -> Run:
-    """Measures nothing: what the prior believes to be the best of each task."""
-    from search.space.spaces import DesignSpaces
-
-    rng = np.random.default_rng(run.seed)
-    found = {}
-    left_out = list(run.left_out)
-    for context, task in zip(_contexts(tasks, device.target, run.seed, "replay-trace"), tasks, strict=True):
-        mine = run.recorder.begin_task(*workload_from_module(task.mod), task.name)
-        history = prior.recall(mine.workload) if prior.recall is not None else None
-        spaces = DesignSpaces(context, context.generate_design_space(), rng)
-        tuner = BayesianTuner(spaces, prior.model, trials=0, history=history)
-        try:
-            found[mine] = Found(predicted=predict_best(tuner, device))
-        except MeasurementError as error:
-            left_out.append(LeftOut(task.name, str(error)))
-        finally:
-            tuner.close()
-    if not found:
-        raise MeasurementError(f"nothing can be predicted: {told(left_out)}")
-    return dataclasses.replace(run, found=found, left_out=tuple(left_out))
-
-
-def _searched(
-    run: Run,
-    tasks: Sequence[Task],
-    options: TuneOptions,
-    prior: Prior,
-    device: Device,
-    drift: Drift,
-    stop: threading.Event,
-) -> Run:
-    """Searches all tasks with MetaSchedule's gradient task scheduler."""
-    from tvm.s_tir import meta_schedule as ms
-
-    from search.metaschedule import DeviceBuilder, DeviceRunner
-
-    recorder, target = run.recorder, device.target
-    searches: list[TaskSearch] = []
-    strategy = _strategy(options, prior, recorder, drift, stop, searches)
-    timing = Timing(flush_cache=True) if options.flush_cache else None
-    with tempfile.TemporaryDirectory(prefix="tunedb-") as work_dir:
-        ms.tune_tasks(
-            tasks=_contexts(tasks, target, run.seed, strategy),
-            task_weights=[task.weight for task in tasks],
-            work_dir=work_dir,
-            max_trials_global=options.trials,
-            num_trials_per_iter=min(options.batch_size or _STOCK_BATCH_SIZE, options.trials),
-            builder=DeviceBuilder(device, recorder),
-            runner=DeviceRunner(device, recorder, drift, stop, timing),
-            database=ms.database.MemoryDatabase(),
-            cost_model=_stock_cost_model(options, prior),
-            measure_callbacks=[
-                ms.measure_callback.AddToDatabase(),
-                ms.measure_callback.RemoveBuildArtifact(),
-                ms.measure_callback.UpdateCostModel(),
-            ],
-        )
-    found = {search.recorder: Found(search.trust) for search in searches if search.recorder is not None}
-    left_out = [*run.left_out, *(LeftOut(search.name, search.nothing) for search in searches if search.nothing)]
-    if not stop.is_set() and not recorder.num_trials:
-        raise MeasurementError(f"nothing could be measured: {told(left_out) or 'no task was searched'}")
-    for task, mine in zip(tasks, recorder.tasks, strict=False):
-        if options.check and mine.best is not None and not stop.is_set():
-            confirm(mine, task.mod, device, timing)
-            numbers = check_numbers(task.mod, mine.best.trial.trace, device)
-            found[mine] = dataclasses.replace(found[mine], numbers=numbers)
-    return dataclasses.replace(
-        run,
-        strategy_secs=sum(search.own_secs for search in searches),
-        interrupted=stop.is_set(),
-        left_out=tuple(left_out),
-        drift=drift.worst,
-        found=found,
-    )
-
-
-def _contexts(tasks: Sequence[Task], target: Target, seed: int, strategy: Any) -> list[Any]:
-    """A tune context of each task."""
-    from tvm.s_tir import meta_schedule as ms
-
-    return [
-        ms.TuneContext(
-            mod=task.mod,
-            target=target_to_tvm(target),
-            space_generator="post-order-apply",
-            search_strategy=strategy,
-            task_name=task.name,
-            rand_state=seed + 1 + number,
-            num_threads=target.num_cores or 1,
-        ).clone()
-        for number, task in enumerate(tasks)
-    ]
-
-
-def _strategy(
-    options: TuneOptions,
-    prior: Prior,
-    recorder: Recorder,
-    drift: Drift,
-    stop: threading.Event,
-    searches: list[TaskSearch],
-) -> Any:
-    """MetaSchedule's form of the strategy."""
-    from tvm.s_tir import meta_schedule as ms
-
-    from search.metaschedule import RecordedStrategy, TunerStrategy
-
-    if options.strategy in ("evolutionary", "random"):
-        stock = ms.search_strategy
-        inner = stock.EvolutionarySearch() if options.strategy == "evolutionary" else stock.ReplayTrace()
-        return RecordedStrategy(inner, recorder=recorder, stop=stop, searches=searches)
-    factory: TunerFactory = (
-        BayesianOptimization(prior.model, prior.recall) if isinstance(options.strategy, str) else options.strategy
-    )
-    size = options.batch_size or _BATCH_SIZE
-    return TunerStrategy(
-        factory, seed=options.seed, batch_size=size, recorder=recorder, drift=drift, stop=stop, searches=searches
-    )
-
-
-def _stock_cost_model(options: TuneOptions, prior: Prior) -> Any:
-    """What MetaSchedule's own strategies rank by."""
-    if options.strategy != "evolutionary":
-        return "random"
-    if prior.model is None:
-        return "xgb"
-    from costmodels.metaschedule import cost_model
-
-    return cost_model(prior.model, seed=options.seed)
-
-
-def _source(strategy: str, seed: int, prior: str, flush_cache: bool = False) -> Source:
-    import tvm
-
-    detail = {"prior": prior, "seed": seed, "strategy": strategy, "tvm_version": str(tvm.__version__)}
-    if flush_cache:
-        detail["flush_cache"] = True
-    made = identity.source(f"tune:{secrets.token_hex(8)}", "tune", detail)
-    return dataclasses.replace(made, added_at=datetime.now(UTC))

@@ -15,7 +15,7 @@ NO_POSTPROC = b"[]"
 # The first element of the instructions of other tuners' schedules.
 AUTOTVM = "autotvm"
 ANSOR = "auto_scheduler"
-_OTHERS = {b'["autotvm"': "an AutoTVM configuration", b'["auto_scheduler"': "an Ansor schedule"}
+_OTHERS = {AUTOTVM: "an AutoTVM configuration", ANSOR: "an Ansor schedule"}
 
 _INSTRUCTIONS = msgspec.json.Decoder(list[tuple[str, list[Any], list[Any], list[str]]])
 _DECISIONS = msgspec.json.Decoder(list[tuple[int, Any]])
@@ -49,9 +49,14 @@ def compact_instructions(instructions: bytes) -> bytes:
         raise BadInputError(f"the trace's instructions are malformed: {error}") from error
 
 
+def tuner_of(instructions: bytes) -> str:
+    """The tuner whose schedule has these instructions: `AUTOTVM`, `ANSOR`, or "" for MetaSchedule."""
+    return next((tuner for tuner in _OTHERS if instructions.startswith(f'["{tuner}"'.encode())), "")
+
+
 def schedule_of_other_tuner(instructions: bytes) -> str:
     """What a schedule is, for people, when it is not a MetaSchedule trace; else ""."""
-    return _OTHERS.get(instructions[: instructions.find(b'"', 2) + 1], "")
+    return _OTHERS.get(tuner_of(instructions), "")
 
 
 def validated_trace(trace: Trace) -> Any:

@@ -21,9 +21,10 @@ from tunedb.files import new_files
 from tunedb.identity import canonical_target
 from tunedb.ingest.formats.legacy import error_number
 from tunedb.ingest.formats.origins import HEAD, OriginWriter, origins_name
+from tunedb.query.chosen import chosen
 from tunedb.records import DEFAULT_CONDITIONS, Outcome, Target, Trial, Workload
 from tunedb.store.contract import StoreReader
-from tunedb.traces import ANSOR, AUTOTVM
+from tunedb.traces import ANSOR, AUTOTVM, tuner_of
 
 _FAILED_SECS = 1e9  # what both write where there is no run time
 
@@ -77,28 +78,16 @@ def export_log(
     """
     if form not in _FORMS:
         raise UsageError(f"no format {form!r}: there are {', '.join(FORMS)}")
-    if top_k is not None and top_k < 1:
-        raise UsageError(f"top_k is {top_k}; it must be at least 1")
     report = LogReport(Path(file), form)
     with new_files(report.file, report.file.with_name(origins_name(report.file.name))) as new:
         with new.parts[0].open("wb") as log, new.parts[1].open("wb") as origins:
             origins.write(HEAD)
             writer = OriginWriter(store.hardware(), store.sources())
-            for trial, line in _lines(store, _chosen(store, workload_id, target_id, top_k), _FORMS[form], report):
+            for trial, line in _lines(store, chosen(store, workload_id, target_id, top_k), _FORMS[form], report):
                 log.write(line)
                 origins.write(writer.lines(report.trials - 1, trial))
         new.are_wanted = report.trials > 0
     return report
-
-
-def _chosen(store: StoreReader, workload_id: str | None, target_id: str | None, top_k: int | None) -> Iterator[Trial]:
-    if top_k is None:
-        yield from store.trials(workload_id, target_id)
-        return
-    for summary in store.workloads() if workload_id is None else [store.workload(workload_id)]:
-        for target in store.targets():
-            if target_id in (None, target.target_id):
-                yield from store.best(summary.workload_id, target.target_id, top_k)
 
 
 def _lines(
@@ -107,8 +96,7 @@ def _lines(
     targets = {target.target_id: command_line(target) for target in store.targets()}
     workloads: dict[str, Workload] = {}
     for trial in trials:
-        tuner = tuner_of(trial)
-        if tuner != form.tuner:
+        if tuner_of(trial.trace.instructions) != form.tuner:
             report.left_out[f"not of {form.name}'s tuner, so it has no such form"] += 1
             continue
         if trial.conditions != DEFAULT_CONDITIONS:
@@ -120,12 +108,6 @@ def _lines(
         report.failed_trials += trial.outcome is not Outcome.OK
         line = msgspec.json.encode(form.line(trial, workloads[trial.workload_id], targets[trial.target_id]))
         yield trial, line + b"\n"
-
-
-def tuner_of(trial: Trial) -> str:
-    """The tuner whose schedule a trial has: `AUTOTVM`, `ANSOR`, or "" for MetaSchedule."""
-    head = trial.trace.instructions[: len(ANSOR) + 4]
-    return next((tuner for tuner in (AUTOTVM, ANSOR) if head.startswith(f'["{tuner}"'.encode())), "")
 
 
 def command_line(target: Target) -> str:

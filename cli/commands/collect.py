@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.completers import targets
+from cli.options import BuildTimeout, RunTimeout
 from cli.verb import store_verb
 
 if TYPE_CHECKING:
@@ -43,18 +44,8 @@ def command(
     core: Annotated[
         int | None, typer.Option("--core", metavar="N", min=0, help="Build and run on this core only.")
     ] = None,
-    run_timeout: Annotated[
-        float | None,
-        typer.Option("--run-timeout", metavar="SECS", help="Longest measurement of a candidate.  [default: 20]"),
-    ] = None,
-    build_timeout: Annotated[
-        float | None,
-        typer.Option(
-            "--build-timeout",
-            metavar="SECS",
-            help="Longest build of a candidate.  [default: 15, less where builds usually take much less]",
-        ),
-    ] = None,
+    run_timeout: RunTimeout = None,
+    build_timeout: BuildTimeout = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is left to be measured, and stop.")] = False,
 ) -> None:
     """Measure what SPEC lists and the store has not yet from this machine. It can be stopped and goes on where it

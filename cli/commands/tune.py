@@ -10,7 +10,7 @@ import typer
 
 from cli.completers import specs, targets
 from cli.exit_codes import ExitCode
-from cli.options import Seed
+from cli.options import BuildTimeout, RunTimeout, Seed
 from cli.verb import verb
 
 if TYPE_CHECKING:
@@ -79,18 +79,8 @@ def command(
     flush_cache: Annotated[
         bool, typer.Option("--flush-cache", help="Measure with cold caches: each run is then one call of the kernel.")
     ] = False,
-    run_timeout: Annotated[
-        float | None,
-        typer.Option("--run-timeout", metavar="SECS", help="Longest measurement of a candidate.  [default: 20]"),
-    ] = None,
-    build_timeout: Annotated[
-        float | None,
-        typer.Option(
-            "--build-timeout",
-            metavar="SECS",
-            help="Longest build of a candidate.  [default: 15, less where builds usually take much less]",
-        ),
-    ] = None,
+    run_timeout: RunTimeout = None,
+    build_timeout: BuildTimeout = None,
     limit: Annotated[
         float | None,
         typer.Option(

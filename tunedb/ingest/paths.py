@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from tunedb.ingest.archives import Container, Folder, Single, Tar, Zip, unpacked
+from tunedb.ingest.archives import Tar, Zip
+from tunedb.ingest.containers import Container, Folder, Single, unpacked
 from tunedb.ingest.formats.detect import (
     COMPRESSED_SUFFIXES,
     TAR_SUFFIXES,

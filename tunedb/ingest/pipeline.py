@@ -8,23 +8,22 @@ refer to workloads by line number and an archive brings them in any order. Memor
 from __future__ import annotations
 
 import logging
-import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import dropwhile
 from pathlib import Path
 from typing import BinaryIO
 
 from tunedb import identity
 from tunedb.errors import BadInputError
-from tunedb.ingest.archives import Container, LogFile, spooled
 from tunedb.ingest.chunks import Chunk, Parsed, RecordFile
-from tunedb.ingest.formats.detect import ARCHIVES, HEAD_BYTES, TABLES, Format, partner_name
+from tunedb.ingest.containers import LogFile, spooled
+from tunedb.ingest.formats.detect import ARCHIVES, HEAD_BYTES, TABLES, Format
 from tunedb.ingest.formats.metaschedule import KEPT_BYTES, listed, read_workload
-from tunedb.ingest.formats.origins import Origins, origins_name
+from tunedb.ingest.formats.origins import Origins
 from tunedb.ingest.lines import line_blocks, numbered_lines
 from tunedb.ingest.parallel import ParallelParser
+from tunedb.ingest.partners import highest_index, origins_beside, workload_file
 from tunedb.ingest.paths import Found, find
 from tunedb.ingest.programs import Programs
 from tunedb.ingest.report import LISTED, FileReport, IngestProgress, IngestReport, Skipped
@@ -40,7 +39,6 @@ __all__ = ["FileReport", "IngestProgress", "IngestReport", "ingest"]
 _LOG = logging.getLogger(__name__)
 _BATCH_ROWS = 16_384
 _BATCH_BYTES = 64 << 20
-_INDEX = re.compile(rb"\s*\[\s*(\d{1,9})\s*,")
 _ARCHIVE = "archive"  # the format of a file report of what is no log itself
 
 
@@ -156,7 +154,7 @@ class _Ingest:
                 if good[file.uri].form in TABLES:
                     self._table_file(file, good[file.uri].form)
                 else:
-                    with _origins(look, file.name, origins) as told:
+                    with origins_beside(look.container, file.name, origins) as told:
                         self._record_file(look, file, good[file.uri], programs, broken, told)
         except BadInputError as error:  # it was good when it was looked at
             self.reject(Rejected(look.container.uri, 0, str(error)))
@@ -198,13 +196,13 @@ class _Ingest:
     ) -> None:
         report = FileReport(file.uri, seen.form.value)
         self.report.files.append(report)
-        partner, is_broken = _partner(file.name, programs, broken)
+        partner, is_broken = workload_file(file.name, programs, broken)
         if is_broken and seen.form is Format.RECORDS and not self._salvage:
             report.rejected += 1
             reason = "its workload file cannot be read: nothing of it is stored"
             self.reject(Rejected(file.uri, 0, reason))
             return
-        refs = None if partner is None else partner.refs(lambda: _highest_index(look.container, file.name))
+        refs = None if partner is None else partner.refs(lambda: highest_index(look.container, file.name))
         if origins is not None:
             self.flush()  # from here on the trials of other sources are this file's
         source = identity.source(file.uri, seen.form.value, seen.detail(is_salvaged=look.is_salvaged))
@@ -361,38 +359,3 @@ class _Ingest:
         if self._on_progress is not None:
             records = sum(file.records for file in self.report.files)
             self._on_progress(IngestProgress(uri, len(self.report.files), records, self.report.num_rejected))
-
-
-@contextmanager
-def _origins(look: Survey, name: str, known: Collection[str]) -> Iterator[Origins | None]:
-    """What an export wrote of the origins of a record file's lines; None if there is nothing."""
-    wanted = origins_name(name)
-    for file in look.container.files(only=[wanted]) if wanted in known else ():
-        with file.open() as stream:
-            yield Origins(line for _, line in numbered_lines(stream))
-        return
-    yield None
-
-
-def _partner(name: str, programs: Mapping[str, Programs], broken: Collection[str]) -> tuple[Programs | None, bool]:
-    """The workload file of a record file, and whether there is one that cannot be read.
-
-    It is the one that MetaSchedule's custom names; if the custom says nothing, the only one in the same folder.
-    """
-    wanted = partner_name(name)
-    if wanted:
-        return programs.get(wanted), wanted in broken and wanted not in programs
-    folder = name.rpartition("/")[0]
-    beside = [row for other, row in programs.items() if other.rpartition("/")[0] == folder]
-    return (beside[0], False) if len(beside) == 1 else (None, False)
-
-
-def _highest_index(container: Container, name: str) -> int:
-    """The highest index of a workload in a record file; -1 if it has none."""
-    highest = -1
-    for file in container.files(only=[name]):
-        with file.open() as stream:
-            for _, line in numbered_lines(stream):
-                if (found := _INDEX.match(line)) is not None:
-                    highest = max(highest, int(found[1]))
-    return highest

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from tunedb.errors import BadInputError, DamagedError
-from tunedb.ingest.archives import Container, LogFile, spooled
+from tunedb.ingest.containers import Container, LogFile, spooled
 from tunedb.ingest.formats.detect import (
     COMPRESSED_SUFFIXES,
     HEAD_BYTES,

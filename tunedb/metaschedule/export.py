@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
-from tunedb.errors import BadInputError, UsageError
+from tunedb.errors import BadInputError
 from tunedb.files import new_files
 from tunedb.ingest.formats.origins import HEAD, OriginWriter, origins_name
-from tunedb.machine.kernels import WORKLOAD_IDS
 from tunedb.program.releases import installed_release
+from tunedb.query.chosen import chosen
 from tunedb.records import Module, Outcome, Target, Trial
 from tunedb.store.contract import Store
 from tunedb.traces import validated_trace
@@ -23,6 +23,7 @@ from tunedb.traces import validated_trace
 WORKLOAD_FILE = "database_workload.json"
 RECORD_FILE = "database_tuning_record.json"
 ORIGIN_FILE = origins_name(RECORD_FILE)
+_TOLD = 1024  # trials, after which it is told how many there were
 _FAILED = b"[1e10]"  # how MetaSchedule writes a trial that failed
 
 
@@ -46,6 +47,7 @@ def export_metaschedule(
     top_k: int | None = None,
     include_failed: bool = True,
     tvm_version: str | None = None,
+    on_progress: Callable[[int], None] | None = None,
 ) -> ExportReport:
     """Writes `database_workload.json` and `database_tuning_record.json` into a folder, unless they would be empty.
 
@@ -61,6 +63,7 @@ def export_metaschedule(
         include_failed: whether to write failed trials, as run times of 1e10 seconds; `top_k` never does.
         tvm_version: the TVM release that is to open it, by default the one that is installed: a release opens only its
             own modules, and one foreign line makes the whole file unloadable.
+        on_progress: called with the number of trials that are done.
 
     Returns:
         What was written, and what could not be.
@@ -69,34 +72,20 @@ def export_metaschedule(
         UsageError: there is a database in the folder, or `top_k` is not positive.
         StoreError: the folder cannot be written.
     """
-    if top_k is not None and top_k < 1:
-        raise UsageError(f"top_k is {top_k}; it must be at least 1")
     folder = Path(directory)
-    trials = _chosen(store, workload_id, target_id, top_k, include_failed=include_failed)
+    trials = chosen(store, workload_id, target_id, top_k, include_failed=include_failed)
     report = ExportReport(folder)
     with new_files(folder / WORKLOAD_FILE, folder / RECORD_FILE, folder / ORIGIN_FILE) as new:
         modules, records, origins = new.parts
         with modules.open("wb") as modules_out, records.open("wb") as records_out, origins.open("wb") as origins_out:
             origins_out.write(HEAD)
             writer = _Writer(store, (modules_out, records_out, origins_out), report, tvm_version or installed_release())
-            for trial in trials:
+            for number, trial in enumerate(trials, start=1):
                 writer.write(trial)
+                if on_progress is not None and number % _TOLD == 0:
+                    on_progress(number)
         new.are_wanted = report.trials > 0  # an empty database would be in the way of the next one
     return report
-
-
-def _chosen(
-    store: Store, workload_id: str | None, target_id: str | None, top_k: int | None, *, include_failed: bool
-) -> Iterable[Trial]:
-    if top_k is None:
-        found = store.trials(workload_id, target_id, None if include_failed else Outcome.OK)
-        yield from (trial for trial in found if workload_id is not None or trial.workload_id not in WORKLOAD_IDS)
-        return
-    workloads = [workload_id] if workload_id is not None else [row.workload_id for row in store.workloads()]
-    targets = [target_id] if target_id is not None else [row.target_id for row in store.targets()]
-    for workload in workloads:
-        for target in targets:
-            yield from store.best(workload, target, top_k)
 
 
 class _Writer:

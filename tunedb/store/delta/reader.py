@@ -5,10 +5,7 @@ Each question first moves on to the newest version of the trials, then of the ta
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection, Iterator, Sequence
-from functools import partial
-from math import ceil
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import override
@@ -36,10 +33,9 @@ from tunedb.store import schema
 from tunedb.store.artifacts import Artifacts
 from tunedb.store.batch import trial_of
 from tunedb.store.delta import queries
-from tunedb.store.delta.parts import parts_of
 from tunedb.store.delta.queries import any_of, selection
-from tunedb.store.delta.table import Bounds, store_errors
 from tunedb.store.delta.tables import TableSet
+from tunedb.store.delta.trial_stream import TrialStream
 from tunedb.store.flat import USER_WORKLOADS
 from tunedb.store.locations import is_url
 from tunedb.store.resolve import checked_prefix, no_module, no_workload, pick_trial, pick_workload
@@ -47,17 +43,15 @@ from tunedb.store.schema import TrialRow, record_of
 from tunedb.store.tables import TableReader
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    pass
 
 _Record = TypeVar("_Record")
 
-_FETCH_ROWS = 1024
 _COUNTED = {
     "workloads": USER_WORKLOADS,
     "modules": USER_WORKLOADS,
     "sources": f"format NOT IN {schema.NOTES}",
 }
-_SLICE_ROWS = 1_000_000  # of one workload, whose ids are looked through for those that stand twice
 _LISTED = 9  # trials whose ids begin alike: one more than are listed
 
 
@@ -73,6 +67,7 @@ class DeltaReader(TableReader):
         self._tables = tables
         self._artifacts = artifacts
         self._instructions: dict[str, bytes] = {}
+        self._stream = TrialStream(tables, self._trials)
 
     @property
     @override
@@ -250,75 +245,7 @@ class DeltaReader(TableReader):
         selected, values, bounds = selection(
             workload_id=workload_id, target_id=target_id, outcome=outcome, conditions=conditions
         )
-        with self._tables.lock:
-            self._tables.refresh("trials")
-            rows = self._tables.ask(queries.ROWS, values, selected=selected, bounds=bounds)
-            parts = list(parts_of(rows, partial(self._positions, selected, values, bounds)))
-            asked = deque(
-                (
-                    *self._tables.prepared(
-                        queries.SELECTED_TRIALS,
-                        f"{selected} AND {part.condition}",
-                        {**bounds, "workload_id": part.workloads},
-                    ),
-                    [*values, *part.values],
-                )
-                for part in parts
-            )
-            split = {part.workloads[0] for part in parts if not part.is_whole}
-            kept = self._kept(selected, values, bounds, split, rows)
-        while asked:
-            cursor, question, given = asked.popleft()
-            with cursor:
-                yield from self._asked(cursor, question, given, kept)
-
-    def _asked(
-        self, cursor: DuckDBPyConnection, question: str, values: Sequence[object], kept: dict[str, tuple[str, int]]
-    ) -> Iterator[Trial]:
-        with store_errors(f"read the store {self.url}"):
-            cursor.execute(question, values)
-        while True:
-            with store_errors(f"read the store {self.url}"):
-                rows = cursor.fetchmany(_FETCH_ROWS)
-            if not rows:
-                return
-            with self._tables.lock:
-                found = self._trials(rows)
-            for trial in found:
-                if trial.trial_id not in kept or kept[trial.trial_id] == (trial.source_id, trial.position):
-                    yield trial
-
-    def _positions(
-        self, selected: str, values: Sequence[str], bounds: Bounds, workload_id: str, source_id: str
-    ) -> tuple[int, int]:
-        """The first and the last position of some trials of a workload and a source."""
-        question = "SELECT min(position), max(position) FROM {trials} WHERE {selected}"
-        condition = f"{selected} AND workload_id = ? AND source_id = ?"
-        ((first, last),) = self._tables.ask(
-            question, [*values, workload_id, source_id], selected=condition, bounds=bounds
-        )
-        return first, last
-
-    def _kept(
-        self,
-        selected: str,
-        values: Sequence[str],
-        bounds: Bounds,
-        workload_ids: Collection[str],
-        rows: Sequence[tuple[Any, ...]],
-    ) -> dict[str, tuple[str, int]]:
-        """Of trials of some workloads that stand more than once, the source and position that count, by trial."""
-        kept: dict[str, tuple[str, int]] = {}
-        for workload_id in workload_ids:
-            count = sum(row[2] for row in rows if row[0] == workload_id)
-            slices = ceil(count / _SLICE_ROWS)
-            condition = f"{selected} AND workload_id = ? AND hash(trial_id) % {slices} = ?"
-            for number in range(slices):
-                found = self._tables.ask(
-                    queries.TWICE, [*values, workload_id, number], selected=condition, bounds=bounds
-                )
-                kept.update({trial_id: (place["source_id"], place["position"]) for trial_id, place in found})
-        return kept
+        yield from self._stream.ask(selected, values, bounds)
 
     @override
     def trial(self, prefix: str) -> Trial:

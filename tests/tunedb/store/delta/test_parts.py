@@ -16,7 +16,7 @@ from tests.tunedb import samples
 from tests.tunedb.samples import AROUND, SOURCE, trial
 from tunedb import open_store
 from tunedb.maintenance.merge import merge
-from tunedb.store.delta import known_trials, reader
+from tunedb.store.delta import known_trials, trial_stream
 from tunedb.store.delta.parts import Part, parts_of
 from tunedb.store.delta.store import DeltaStore
 
@@ -77,8 +77,8 @@ def test_small_parts_give_what_one_gives(tmp_path: Path, monkeypatch: pytest.Mon
     with open_store(tmp_path / "store") as store:
         whole = [dataclasses.replace(row) for row in store.trials()]
         assert len(whole) == 60
-        monkeypatch.setattr(reader, "parts_of", partial(parts_of, size=size))
-        monkeypatch.setattr(reader, "_SLICE_ROWS", 7)
+        monkeypatch.setattr(trial_stream, "parts_of", partial(parts_of, size=size))
+        monkeypatch.setattr(trial_stream, "_SLICE_ROWS", 7)
         assert list(store.trials()) == whole
         some = whole[0].workload_id
         assert list(store.trials(some)) == [row for row in whole if row.workload_id == some]

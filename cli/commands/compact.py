@@ -30,8 +30,11 @@ def command(
     """Merge small files, sort them by workload and target, and remove what no version needs after the grace period."""
     from datetime import timedelta
 
-    run.progress.step(0, None, "merging small files")
-    run.show(answer(store.compact(timedelta(days=grace_days))))
+    run.progress.step(0, None, "tables merged")
+    done = store.compact(
+        timedelta(days=grace_days), lambda done, total: run.progress.step(done, total, "tables merged")
+    )
+    run.show(answer(done))
 
 
 def answer(done: Sequence[CompactedTable]) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -91,6 +92,9 @@ def command(
     workload_id = None if workload is None else store.resolve_workload(workload).workload_id
     target_id = None if target is None else store.resolve_target(target).target_id
     wanted = form or _form_of(path)
+    total = store.stats().num_trials if workload is None and target is None and top is None else None
+    tell = partial(_told, run, total)
+    tell(0)
     if wanted in (Form.AUTOTVM, Form.ANSOR):
         from tunedb.tuner_logs import export_log
 
@@ -103,11 +107,10 @@ def command(
     if wanted is not Form.METASCHEDULE:
         from tunedb.query.tabular import write_file
 
-        rows = write_file(store, path, wanted.value, workload_id, target_id, top)
+        rows = write_file(store, path, wanted.value, workload_id, target_id, top, tell)
         run.show(table_answer(path, wanted, rows))
         return
-    run.progress.step(0, None, "exporting")
-    report = export_metaschedule(store, path, workload_id=workload_id, target_id=target_id, top_k=top)
+    report = export_metaschedule(store, path, workload_id=workload_id, target_id=target_id, top_k=top, on_progress=tell)
     _note_left_out(run, report.left_out)
     targets = len(store.targets())
     if target is None and targets > 1:
@@ -118,6 +121,10 @@ def command(
     if report.trials == 0:
         raise NotFoundError("there was nothing to export", kind="record")
     run.show(answer(report))
+
+
+def _told(run: Session, total: int | None, done: int) -> None:
+    run.progress.step(done, total, "trials exported")
 
 
 def _form_of(path: Path) -> Form:

@@ -24,8 +24,9 @@ def command(run: Session) -> None:
     """
     from tunedb.maintenance.migrate import migrate
 
-    run.progress.step(0, None, "migrating the tables")
-    run.show(answer(migrate(run.store_url)))
+    run.progress.step(0, None, "tables migrated")
+    done = migrate(run.store_url, on_progress=lambda done, total: run.progress.step(done, total, "tables migrated"))
+    run.show(answer(done))
 
 
 def answer(migrated: Sequence[MigratedTable]) -> Answer:

@@ -24,8 +24,8 @@ def command(run: Session, store: Store) -> None:
     from tunedb.maintenance.verify import verify
 
     run.progress.note("reading the whole store ...")
-    run.progress.step(0, None, "tables")
-    tables = verify(store)
+    run.progress.step(0, None, "rows")
+    tables = verify(store, lambda done, total: run.progress.step(done, total, "rows"))
     run.progress.step(0, None, "models")
     models = model_problems(store)
     run.show(answer(store.url, tables, models))

@@ -16,6 +16,7 @@ from pathlib import Path
 from tunedb.errors import StoreError
 from tunedb.store import schema
 from tunedb.store.delta import paths
+from tunedb.store.delta.files import ROWS, Counted
 from tunedb.store.delta.history import SEEN
 from tunedb.store.delta.log import LOG, REPAIRED, Action, Log, file_name, read_log
 from tunedb.store.delta.table import parquet_relation
@@ -230,19 +231,14 @@ def _plain(told: Action) -> Action:
 
 def _add(file: Path, table: TableSchema) -> Action:
     """What a commit says of a file that it adds, with the statistics that Delta Lake keeps of it."""
-    import pyarrow.compute as pc
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     with file.open("rb") as stream, pq.ParquetFile(stream) as opened:
-        rows = opened.read([column for column in table.statistics if column in opened.schema_arrow.names])
-    lowest, highest, empty = {}, {}, {}
-    for name in rows.column_names:
-        column = rows.column(name)
-        empty[name] = column.null_count
-        if column.null_count < len(column):
-            bounds = pc.min_max(column)
-            lowest[name], highest[name] = bounds["min"].as_py(), bounds["max"].as_py()
-    told = {"numRecords": rows.num_rows, "minValues": lowest, "maxValues": highest, "nullCount": empty}
+        columns = [column for column in table.statistics if column in opened.schema_arrow.names]
+        counted = Counted(columns)
+        for batch in opened.iter_batches(ROWS, columns=columns):
+            counted.add(pa.Table.from_batches([batch]))
     status = file.stat()
     return {
         "path": file.name,
@@ -250,7 +246,7 @@ def _add(file: Path, table: TableSchema) -> Action:
         "size": status.st_size,
         "modificationTime": int(status.st_mtime * 1000),
         "dataChange": True,
-        "stats": json.dumps(told),
+        "stats": counted.statistics().to_json(),
     }
 
 

@@ -9,7 +9,8 @@ A column that is new gets the default of its field, whatever the version, and a 
 was more than that: modules stand apart from workloads, and operator and extents are columns of workloads. Trials that
 were measured with flushed caches had been told by their source alone; they get conditions and, because these are part
 of what was measured, new ids. Version 3 parts the machines that nobody told: there is one for each source. Trials keep
-their ids, which are made of the machine as it was told first.
+their ids, which are made of the machine as it was told first; but those with run times that no machine has are failed
+ones from then on, by the ids that their logs give them now.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,7 +29,8 @@ from tunedb.identity import conditions_of, program_from_graph, trial_id_of_parts
 from tunedb.machine.hardware import UNKNOWN, unknown_machine
 from tunedb.program.families import parts_of_words
 from tunedb.program.releases import release_order
-from tunedb.records import DEFAULT_CONDITIONS, Hardware, Module, Workload
+from tunedb.records import DEFAULT_CONDITIONS, Hardware, Module, Outcome, Workload
+from tunedb.run_times import outcome_of
 from tunedb.store import schema
 from tunedb.store.checksums import checksum_sql, with_checksums
 from tunedb.store.delta import paths
@@ -55,12 +57,17 @@ class MigratedTable:
     rows: int
 
 
-def migrate(url: str | Path, storage_options: Mapping[str, str] | None = None) -> list[MigratedTable]:
+def migrate(
+    url: str | Path,
+    storage_options: Mapping[str, str] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[MigratedTable]:
     """Brings a store to the present schema version. Nobody else should write meanwhile.
 
     Args:
         url: the store's folder or URL.
         storage_options: for a URL, how to reach it, in Delta Lake's terms.
+        on_progress: called with the number of tables that are done, and with that of all.
 
     Returns:
         The tables that were rewritten; empty when the store has the present version already.
@@ -74,7 +81,12 @@ def migrate(url: str | Path, storage_options: Mapping[str, str] | None = None) -
     tables = _Tables(root, dict(storage_options) if storage_options is not None else None)
     with store_errors(f"migrate the store at {root}"):
         tables.check()
-        return [done for table in _ORDER if (done := _migrate_table(tables, table)) is not None]
+        migrated = []
+        for number, table in enumerate(_ORDER):
+            if on_progress is not None:
+                on_progress(number, len(_ORDER))
+            migrated.append(_migrate_table(tables, table))
+        return [done for done in migrated if done is not None]
 
 
 class _Tables:
@@ -305,21 +317,32 @@ def _trials(tables: _Tables) -> Any:
 
 
 def _widened_trials(batch: Any, arrow: Any, flushed: set[str]) -> Any:
-    """A batch of trials with conditions and the ids that follow from them, and with unknown machines parted."""
+    """A batch of trials in their present form, and the ids that follow from what is new of what was measured."""
     import pyarrow as pa
 
     columns = {name: batch.column(name) for name in batch.schema.names}
     count = batch.num_rows
     known = columns["conditions"].to_pylist() if "conditions" in columns else [None] * count
+    first = columns["first_hardware_id"].to_pylist() if "first_hardware_id" in columns else [None] * count
     sources = columns["source_id"].to_pylist()
     conditions = [
         one if one is not None else _FLUSHED if source in flushed else DEFAULT_CONDITIONS
         for one, source in zip(known, sources, strict=True)
     ]
-    changed = [place for place in range(count) if known[place] is None and conditions[place] != DEFAULT_CONDITIONS]
+    is_old = [one is None for one in first]
+    values = {name: columns[name].to_pylist() for name in ("outcome", "run_secs", "error", "secs_median")}
+    changed = {place for place in range(count) if known[place] is None and conditions[place] != DEFAULT_CONDITIONS}
+    for place, run_secs in enumerate(values["run_secs"]):
+        outcome, kept, reason = outcome_of(run_secs) if is_old[place] and run_secs else (Outcome.OK, run_secs, "")
+        if outcome is not Outcome.OK:  # of no machine: it would be best for ever
+            changed.add(place)
+            told = {"outcome": outcome.value, "run_secs": kept, "error": reason, "secs_median": None}
+            for name, value in told.items():
+                values[name][place] = value
     if changed:
         ids = columns["trial_id"].to_pylist()
-        for place in changed:
+        columns |= {name: pa.array(new, columns[name].type) for name, new in values.items()}
+        for place in sorted(changed):
             row = {name: column[place].as_py() for name, column in columns.items()}
             ids[place] = trial_id_of_parts(
                 row["workload_id"],
@@ -333,10 +356,9 @@ def _widened_trials(batch: Any, arrow: Any, flushed: set[str]) -> Any:
             )
         columns["trial_id"] = pa.array(ids, pa.string())
     columns["conditions"] = pa.array(conditions, pa.string())
-    first = columns["first_hardware_id"].to_pylist() if "first_hardware_id" in columns else [None] * count
     machines = columns["hardware_id"].to_pylist()
     for place in range(count):
-        if first[place] is None and machines[place] == UNKNOWN.hardware_id:
+        if is_old[place] and machines[place] == UNKNOWN.hardware_id:
             first[place], machines[place] = UNKNOWN.hardware_id, _unknown_machine(sources[place]).hardware_id
     columns["first_hardware_id"] = pa.array([one or "" for one in first], pa.string())
     columns["hardware_id"] = pa.array(machines, pa.string())

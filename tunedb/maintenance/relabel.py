@@ -26,11 +26,10 @@ from tunedb.records import Hardware, Source
 from tunedb.store import schema
 from tunedb.store.delta.guard import revising
 from tunedb.store.delta.queries import any_of
+from tunedb.store.delta.relabelled import PARTS
 from tunedb.store.delta.table import store_errors
 from tunedb.store.delta.tables import TableSet
 from tunedb.store.schema import columns_of
-
-_PARTS = ("workload_id", "module_id", "target_id", "hardware_id", "trace_id", "run_secs", "outcome", "conditions")
 
 
 def relabel(
@@ -120,7 +119,7 @@ def _twins(tables: TableSet, selected: str, given: list[str], new: Hardware) -> 
     """Trials that the store has under the new machine already, by their ids, and which of the others each is."""
     import pyarrow as pa
 
-    rows = tables.ask(f"SELECT trial_id, {', '.join(_PARTS)} FROM {{trials}} WHERE {selected}", given)
+    rows = tables.ask(f"SELECT trial_id, {', '.join(PARTS)} FROM {{trials}} WHERE {selected}", given)
     called = {}
     for trial_id, workload, module, target, _, trace, run_secs, outcome, conditions in rows:
         identity = trial_id_of_parts(workload, module, target, new.hardware_id, trace, run_secs, outcome, conditions)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from tunedb.errors import NotFoundError, UsageError
+from tunedb.errors import NotFoundError, UsageError, first_line
 from tunedb.maintenance.mend import mend
 from tunedb.maintenance.mend_log import mend_log, move
 from tunedb.store import schema
@@ -115,7 +115,7 @@ def _unreadable(file: Path) -> str:
                 f"SELECT count(COLUMNS(*)) FROM {parquet_relation([f'{paths.literal(str(file.parent))}/{file.name}'])}"
             ).fetchall()
     except duckdb.Error as error:
-        return str(error).strip().splitlines()[0]
+        return first_line(error)
     return ""
 
 

@@ -11,14 +11,12 @@ from datetime import datetime
 from pathlib import Path
 
 from tunedb.errors import NotFoundError
-from tunedb.maintenance.revise import Revised, append_sources, note, opened
-from tunedb.records import Source
-from tunedb.store import schema
+from tunedb.maintenance.revise import Revised, append_sources, note, opened, sources_of
 from tunedb.store.delta.files import LiveFile, batches_of, filesystem, live_files, replace_files
 from tunedb.store.delta.guard import revising
 from tunedb.store.delta.table import Table, store_errors
 from tunedb.store.delta.tables import TableSet
-from tunedb.store.schema import NOTES, record_of
+from tunedb.store.schema import NOTES
 
 
 def restore(
@@ -59,29 +57,29 @@ def restore(
         removed, back = len(now - past), len(past - now)
         if dry_run:
             return Revised("restore", (), removed, back, 0, 0, before, before)
-        notes = _notes(tables)
+        notes = sources_of(tables, f"format IN {NOTES}")  # what was done to the store so far stays known
+        came = {table.schema.name: _without(live_files(table), wanted[table.schema.name]) for table in tables.all()}
+        back_again = {
+            table.schema.name: _without(wanted[table.schema.name], live_files(table)) for table in tables.all()
+        }
+        # What trials refer to comes back before them, and goes after them.
         for table in tables.all():
-            _change(table, [], _without(wanted[table.schema.name], live_files(table)), keep_trials=True)
-        _change(
-            tables["trials"],
-            _without(live_files(tables["trials"]), wanted["trials"]),
-            [*_without(wanted["trials"], live_files(tables["trials"]))],
-        )
+            if table.schema.name != "trials":
+                _change(table, [], back_again[table.schema.name])
+        _change(tables["trials"], came["trials"], back_again["trials"])
         detail = {"as_of": str(as_of), "removed": removed, "back": back, "restore": before}
-        last = wanted["sources"]
         tables["sources"].refresh()
-        came = _without(live_files(tables["sources"]), last)
         append_sources(tables, [*notes, note("restore", by, detail)])
         for table in tables.all():
             if table.schema.name not in ("trials", "sources"):
-                _change(table, _without(live_files(table), wanted[table.schema.name]), [])
-        _change(tables["sources"], came, [])
+                _change(table, came[table.schema.name], [])
+        _change(tables["sources"], came["sources"], [])  # at last: by it, appends notice that rows have gone
         tables.refresh()
         return Revised("restore", (), removed, back, 0, 0, before, str(tables["trials"].version()))
 
 
-def _change(table: Table, old: list[LiveFile], new: list[LiveFile], *, keep_trials: bool = False) -> None:
-    if (old or new) and not (keep_trials and table.schema.name == "trials"):
+def _change(table: Table, old: list[LiveFile], new: list[LiveFile]) -> None:
+    if old or new:
         replace_files(table, old, new, "restore")
 
 
@@ -108,9 +106,3 @@ def _check_files(table: Table, files: list[LiveFile]) -> None:
                 f"that version needs {file.path} of {table.schema.name}, which a compaction has freed since",
                 kind="version",
             )
-
-
-def _notes(tables: TableSet) -> list[Source]:
-    """What was done to the store so far: it stays known."""
-    rows = tables.ask("SELECT source_id, uri, format, detail, epoch_us(added_at) FROM {sources}")
-    return [record_of(schema.SOURCES, row, Source) for row in rows if row[2] in NOTES]

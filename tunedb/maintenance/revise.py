@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,12 @@ from deltalake.exceptions import CommitFailedError
 
 from tunedb import identity
 from tunedb.errors import NotFoundError, StoreError
+from tunedb.program.releases import installed
 from tunedb.records import Source
 from tunedb.store import schema
 from tunedb.store.checksums import with_checksums
 from tunedb.store.delta.files import LiveFile, batches_of, live_files, replace_files, written
+from tunedb.store.delta.queries import rows_of
 from tunedb.store.delta.table import Table
 from tunedb.store.delta.tables import TableSet
 from tunedb.store.locations import located
@@ -59,17 +60,19 @@ def opened(url: str | Path, storage_options: dict[str, str] | None) -> TableSet:
     return tables
 
 
+def sources_of(tables: TableSet, selected: str) -> list[Source]:
+    """The sources that a condition in SQL selects, by their ids."""
+    rows = tables.ask(rows_of(schema.SOURCES), selected=selected)
+    return [record_of(schema.SOURCES, row, Source) for row in rows]
+
+
 def sources_meant(tables: TableSet, text: str) -> list[Source]:
     """The sources that a person means: by their uri, the beginning of it, or that of their id.
 
     Raises:
         NotFoundError: there is none.
     """
-    rows = tables.ask(
-        "SELECT DISTINCT ON (source_id) source_id, uri, format, detail, epoch_us(added_at) FROM {sources} "
-        "ORDER BY source_id"
-    )
-    known = [record_of(schema.SOURCES, row, Source) for row in rows if row[2] not in NOTES]
+    known = sources_of(tables, f"format NOT IN {NOTES}")
     whole = [row for row in known if text in (row.uri, row.source_id)]
     found = whole or [
         row
@@ -120,11 +123,7 @@ def _revised(table: Table, file: LiveFile, revise: Revision) -> Iterator[Any]:
 def note(action: str, by: str, detail: dict[str, object]) -> Source:
     """A source that says what was done to a store, by whom and when."""
     now = datetime.now(UTC)
-    try:
-        tool = version("tunedb")
-    except PackageNotFoundError:
-        tool = ""
-    told = {"by": by, "at": now.isoformat(timespec="seconds"), "tunedb": tool, **detail}
+    told = {"by": by, "at": now.isoformat(timespec="seconds"), "tunedb": installed("tunedb"), **detail}
     return dataclasses.replace(identity.source(f"{action}:{uuid.uuid4().hex}", action, told), added_at=now)
 
 

@@ -13,9 +13,14 @@ def release_order(version: str) -> tuple[tuple[int, ...], bool, str]:
     return parts + (0,) * (4 - len(parts)) if parts else (), "dev" not in version, version
 
 
-def installed_release() -> str:
-    """The release of the installed wheel of TVM, without importing it; "" where there is none."""
+def installed(package: str) -> str:
+    """The release of an installed package, without importing it; "" where there is none."""
     try:
-        return importlib.metadata.version("apache-tvm")
+        return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return ""
+
+
+def installed_release() -> str:
+    """The release of the installed wheel of TVM."""
+    return installed("apache-tvm")

@@ -129,6 +129,7 @@ def write_file(
     workload_id: str | None = None,
     target_id: str | None = None,
     top_k: int | None = None,
+    on_progress: Callable[[int], None] | None = None,
 ) -> int:
     """Writes the table to a file, with the columns of `RECORD_COLUMNS` behind it. A write that fails leaves no file.
 
@@ -140,6 +141,7 @@ def write_file(
         workload_id: only this workload, as in `record_batches`.
         target_id: only this target.
         top_k: only so many of the fastest of each workload and target.
+        on_progress: called with the number of rows that are written.
 
     Returns:
         How many rows were written.
@@ -161,6 +163,8 @@ def write_file(
                     whole = records.added(batch, schema)
                     out.write_batch(_for_csv(whole) if form == "csv" else whole)
                     rows += batch.num_rows
+                    if on_progress is not None:
+                        on_progress(rows)
     except pa.ArrowException as error:
         raise StoreError(f"cannot write {file}: {first_line(error)}") from error
     return rows

@@ -23,7 +23,7 @@ compared: what asks for the best asks for those of one kind of conditions, by de
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
@@ -305,19 +305,23 @@ class StoreMaintenance(ABC):
     """Housekeeping: whoever owns a store does it, while others read and append."""
 
     @abstractmethod
-    def problems(self, *, whole: bool = False) -> list[str]:
+    def problems(self, *, whole: bool = False, on_progress: Callable[[int, int], None] | None = None) -> list[str]:
         """What is wrong with the store, for people; empty when it is sound.
 
         Args:
             whole: whether to read every row and compare it with what was written, too.
+            on_progress: called with the number of rows that were compared, and with that of all.
         """
 
     @abstractmethod
-    def compact(self, grace: timedelta = timedelta(days=7)) -> list[CompactedTable]:
+    def compact(
+        self, grace: timedelta = timedelta(days=7), on_progress: Callable[[int, int], None] | None = None
+    ) -> list[CompactedTable]:
         """Makes reading fast again after many small appends, while writers and readers go on.
 
         Args:
             grace: versions that were superseded longer ago than this can no longer be opened.
+            on_progress: called with the number of tables that are done, and with that of all.
 
         Raises:
             StoreError: the store cannot be written.

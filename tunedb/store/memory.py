@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -365,11 +365,13 @@ class MemoryStore(TableReader, Store):
     # -- housekeeping ----------------------------------------------------------------------------------------------
 
     @override
-    def problems(self, *, whole: bool = False) -> list[str]:
+    def problems(self, *, whole: bool = False, on_progress: Callable[[int, int], None] | None = None) -> list[str]:
         return []  # a store in memory cannot be otherwise than sound
 
     @override
-    def compact(self, grace: timedelta = timedelta(days=7)) -> list[CompactedTable]:
+    def compact(
+        self, grace: timedelta = timedelta(days=7), on_progress: Callable[[int, int], None] | None = None
+    ) -> list[CompactedTable]:
         if grace < timedelta(0):
             raise UsageError(f"a grace period cannot be negative: {grace}")
         return []  # there are no files

@@ -34,7 +34,7 @@ from tunedb.maintenance.migrate import migrate
 from tunedb.maintenance.repair import repair
 from tunedb.maintenance.verify import verify
 from tunedb.query.calibration import all_workload_ids
-from tunedb.records import DEFAULT_CONDITIONS
+from tunedb.records import DEFAULT_CONDITIONS, Outcome
 from tunedb.store.schema import SCHEMA_VERSION, TABLES
 
 STORES = Path(__file__).parents[1] / "assets" / "stores"
@@ -137,6 +137,22 @@ def test_the_migrated_store_is_like_one_that_was_always_new(old: Path, tmp_path:
         assert [(f.name, str(f.type)) for f in was.schema().fields] == [
             (f.name, str(f.type)) for f in is_.schema().fields
         ]
+
+
+def test_a_latency_that_no_machine_has_is_no_best_any_more(tmp_path: Path) -> None:
+    folder = unpacked(tmp_path, 2)
+    trials = deltalake.DeltaTable(str(folder / "trials"))
+    rows = trials.to_pyarrow_table(filters=[("outcome", "=", "ok")]).to_pylist()
+    row = next(row for row in rows if row["workload_id"] not in WORKLOAD_IDS and row["module_id"])
+    impossible = {"run_secs": "make_array(1e-320)", "secs_median": "1e-320"}
+    trials.update(predicate=f"trial_id = '{row['trial_id']}'", updates=impossible)
+    migrate(folder)
+    with open_store(folder) as store:
+        assert verify(store) == []
+        (failed,) = (trial for trial in store.trials(row["workload_id"]) if "which no machine has" in trial.error)
+        assert (failed.outcome, failed.run_secs) == (Outcome.FAILED, ())
+        assert failed.trial_id == trial_id_of(failed) != row["trial_id"]
+        assert all(trial.run_secs_median > 1e-9 for trial in store.best(row["workload_id"], row["target_id"], 9))
 
 
 @pytest.mark.parametrize("commits", range(28))

@@ -69,7 +69,7 @@ def audit(table: Table) -> Iterator[FileAudit]:
 def _audit_file(table: TableSchema, store: Any, file: LiveFile) -> FileAudit:
     import pyarrow.parquet as pq
 
-    counted = Counted(table)
+    counted = Counted(table.statistics)
     changed: list[int] = []
     named: list[str] = []
     footer: list[str] = []

@@ -18,7 +18,6 @@ import deltalake
 import pyarrow as pa
 
 from tunedb.store.delta.table import Table, add_actions
-from tunedb.store.schema import TableSchema
 
 ROWS = 8192  # at a time: as many as a group of rows has
 
@@ -79,14 +78,14 @@ def filesystem(table: Table) -> Any:
 
 
 class Counted:
-    """The statistics of rows that come batch by batch, as the log keeps them for a table."""
+    """The statistics of rows that come batch by batch, as the log keeps them for some columns of a table."""
 
-    def __init__(self, schema: TableSchema) -> None:
-        self._columns = schema.statistics
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._columns = columns
         self._rows = 0
         self._lowest: dict[str, Any] = {}
         self._highest: dict[str, Any] = {}
-        self._nulls = dict.fromkeys(schema.statistics, 0)
+        self._nulls = dict.fromkeys(columns, 0)
 
     def add(self, rows: pa.Table) -> None:
         """Counts some rows more."""
@@ -119,7 +118,7 @@ def written(table: Table, batches: Iterable[pa.Table]) -> LiveFile | None:
     """Writes rows as a new file of a table, which counts from `replace_files` on; None where there are none."""
     import pyarrow.parquet as pq
 
-    counted = Counted(table.schema)
+    counted = Counted(table.schema.statistics)
     path = f"part-00000-{uuid.uuid4()}-c000.zstd.parquet"
     store = filesystem(table)
     writer = stream = None

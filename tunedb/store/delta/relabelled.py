@@ -18,7 +18,8 @@ from tunedb.store.delta.known_trials import KnownTrials
 from tunedb.store.delta.tables import TableSet
 from tunedb.store.schema import TrialRow
 
-_PARTS = ("workload_id", "module_id", "target_id", "hardware_id", "trace_id", "run_secs", "outcome", "conditions")
+PARTS = ("workload_id", "module_id", "target_id", "hardware_id", "trace_id", "run_secs", "outcome", "conditions")
+"""What a trial's id is made of, in the order of `tunedb.identity.trial_id_of_parts`."""
 
 
 class _Note(msgspec.Struct):
@@ -47,7 +48,7 @@ class Relabelled:
         everything = frozenset(self._first).union(*self._first.values())
         columns = {name: trials.column(name) for name in TrialRow.__struct_fields__}
         called: dict[str, tuple[int, str]] = {}  # by the id that a trial may have: its place and its first machine
-        told = zip(columns["first_hardware_id"], *(columns[name] for name in _PARTS), strict=True)
+        told = zip(columns["first_hardware_id"], *(columns[name] for name in PARTS), strict=True)
         for place, (already, workload, module, target, machine, *measured) in enumerate(told):
             if already == UNKNOWN.hardware_id:  # nobody says which machine: it may be any that trials were told with
                 firsts: Collection[str] = everything

@@ -7,6 +7,8 @@ without its acknowledgement nor two processes that append the same thing count a
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -23,9 +25,8 @@ from tunedb.store.batch import Batch
 from tunedb.store.contract import Store
 from tunedb.store.delta import queries
 from tunedb.store.delta.append import Appender
-from tunedb.store.delta.audit import audit
+from tunedb.store.delta.audit import FileAudit, audit
 from tunedb.store.delta.compaction import compact, settle
-from tunedb.store.delta.guard import appending
 from tunedb.store.delta.misfits import misfits
 from tunedb.store.delta.reader import DeltaReader
 from tunedb.store.delta.tables import TableSet
@@ -66,14 +67,15 @@ class DeltaStore(DeltaReader, Store):
     # -- housekeeping ----------------------------------------------------------------------------------------------
 
     @override
-    def problems(self, *, whole: bool = False) -> list[str]:
+    def problems(self, *, whole: bool = False, on_progress: Callable[[int, int], None] | None = None) -> list[str]:
         found, unreadable = [], False
+        compared = self._compared(on_progress) if whole else None
         for table in self._tables.all():
             try:
                 with self._tables.lock:
                     table.refresh()
-                    if whole:
-                        audits = [file for file in audit(table) if not file.is_sound]
+                    if compared is not None:
+                        audits = [file for file in map(compared, audit(table)) if not file.is_sound]
                         found += [problem for file in audits for problem in file.problems(table.schema)]
                         unreadable = unreadable or any(file.unreadable for file in audits)
                     else:
@@ -98,6 +100,21 @@ class DeltaStore(DeltaReader, Store):
                 found += [misfit.problem() for misfit in misfits(self._tables)]
         return found
 
+    def _compared(self, on_progress: Callable[[int, int], None] | None) -> Callable[[FileAudit], FileAudit]:
+        """What is given each file that was compared, and tells how far that is."""
+        done = total = 0
+        with suppress(StoreError):  # what cannot be read is told in its place
+            total = sum(table.num_rows() for table in self._tables.all())
+
+        def compared(file: FileAudit) -> FileAudit:
+            nonlocal done
+            done += file.file.statistics.num_rows or 0
+            if on_progress is not None:
+                on_progress(done, total)
+            return file
+
+        return compared
+
     def _dangling(self) -> list[str]:
         """References that lead nowhere, or seem to: somebody may take rows out meanwhile."""
         self._tables.refresh()
@@ -111,17 +128,22 @@ class DeltaStore(DeltaReader, Store):
         return found
 
     @override
-    def compact(self, grace: timedelta = timedelta(days=7)) -> list[CompactedTable]:
+    def compact(
+        self, grace: timedelta = timedelta(days=7), on_progress: Callable[[int, int], None] | None = None
+    ) -> list[CompactedTable]:
         if grace < timedelta(0):
             raise UsageError(f"a grace period cannot be negative: {grace}")
-        with self._tables.lock, appending(self.url):
-            return [compact(table, grace) for table in self._tables.all()]
+        with self._tables.lock:
+            tables, done = self._tables.all(), []
+            for number, table in enumerate(tables):
+                if on_progress is not None:
+                    on_progress(number, len(tables))
+                done.append(compact(table, grace))
+            return done
 
     @override
     def close(self) -> None:
         with self._tables.lock:
             unsettled = [table for table in self._tables.all() if table.is_unsettled]
-            if unsettled:
-                with appending(self.url):
-                    for table in unsettled:
-                        settle(table)
+            for table in unsettled:
+                settle(table)

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import atexit
+import logging
+import os
+import tempfile
+from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import duckdb
+
+_LOG = logging.getLogger(__name__)
+_MEMORY = "300MB"  # what does not fit goes to a temporary folder: a question about a whole store takes twice as long
 
 
 @cache
@@ -15,4 +24,38 @@ def database() -> duckdb.DuckDBPyConnection:
     It holds nothing but what it remembers of files; those of a store never change.
     """
     atexit.register(database.cache_clear)  # what is left alive at exit, DuckDB complains of
-    return duckdb.connect(config={"autoinstall_known_extensions": "false", "parquet_metadata_cache": "true"})
+    return duckdb.connect(
+        config={
+            "autoinstall_known_extensions": "false",
+            "parquet_metadata_cache": "true",
+            "memory_limit": _MEMORY,
+            "temp_directory": _spill(),
+        }
+    )
+
+
+def _spill() -> str:
+    """A folder that DuckDB makes when it needs it, and removes; empty where nothing can be written."""
+    try:
+        return str(Path(tempfile.gettempdir()) / f"tunedb-{os.getpid()}.spill")
+    except FileNotFoundError:
+        return ""
+
+
+def answer(cursor: duckdb.DuckDBPyConnection, question: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    """All rows of the answer to a question, with more memory if it cannot do without, from then on.
+
+    Args:
+        cursor: one of `database()`.
+        question: in SQL.
+        values: what stands for its `?`.
+
+    Raises:
+        duckdb.Error: DuckDB cannot answer it.
+    """
+    try:
+        return cursor.execute(question, list(values)).fetchall()
+    except duckdb.OutOfMemoryException as error:  # lists cannot go to a file
+        _LOG.info("%s: with more memory, again", error)
+        cursor.execute("RESET GLOBAL memory_limit")
+        return cursor.execute(question, list(values)).fetchall()

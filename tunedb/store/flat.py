@@ -16,8 +16,9 @@ from tunedb.machine.kernels import WORKLOAD_IDS
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BATCH_ROWS = 16_384
-_MEMORY = "300MB"  # what DuckDB may use; the process has as much again for what it makes of the rows
+_BATCH_ROWS = 4096
+_MEMORY = "200MB"  # what DuckDB may use; the process has as much again for what it makes of the rows
+_THREADS = "2"  # each has rows of its own in memory
 
 # What users ask for is their own workloads, not the kernels that tuning calibrates a machine with.
 USER_WORKLOADS = "workload_id NOT IN ({})".format(", ".join(f"'{identity}'" for identity in sorted(WORKLOAD_IDS)))
@@ -95,7 +96,12 @@ def flat_trials(
     given: dict[str, Any] = {"t.workload_id = ?": workload_id, "t.target_id = ?": target_id, _TOP: top_k}
     wanted = {condition: value for condition, value in given.items() if value is not None}
     spill = tempfile.TemporaryDirectory(prefix="tunedb-", ignore_cleanup_errors=True)  # what does not fit into memory
-    limits = {"memory_limit": _MEMORY, "temp_directory": spill.name, "preserve_insertion_order": "false"}
+    limits = {
+        "memory_limit": _MEMORY,
+        "temp_directory": spill.name,
+        "preserve_insertion_order": "false",
+        "threads": _THREADS,
+    }
     database = duckdb.connect(config={"autoinstall_known_extensions": "false", "TimeZone": "UTC", **limits})
     try:
         database.execute("SET enable_progress_bar = false")

@@ -37,7 +37,7 @@ def parts_of(
     workloads = [(name, list(group)) for name, group in groupby(rows, key=lambda row: row[0])]
     counted = [(name, sum(row[2] for row in group)) for name, group in workloads]
     sources = dict(workloads)
-    for first, last, count in _ranges(counted, size):
+    for first, last, count in ranges(counted, size):
         if count <= 2 * size:
             yield Part("workload_id BETWEEN ? AND ?", (first, last), (first, last), is_whole=True)
             continue
@@ -48,7 +48,7 @@ def _parts_of_workload(
     workload: str, rows: Sequence[tuple[str, str, int]], positions: Callable[[str, str], tuple[int, int]], size: int
 ) -> Iterator[Part]:
     both = (workload, workload)
-    for first, last, count in _ranges([(source, count) for _, source, count in rows], size):
+    for first, last, count in ranges([(source, count) for _, source, count in rows], size):
         condition = "workload_id = ? AND source_id BETWEEN ? AND ?"
         if count <= 2 * size:
             yield Part(condition, (workload, first, last), both, is_whole=False)
@@ -60,7 +60,7 @@ def _parts_of_workload(
             yield Part(f"{condition} AND position BETWEEN ? AND ?", values, both, is_whole=False)
 
 
-def _ranges(counted: Sequence[tuple[str, int]], size: int) -> Iterator[tuple[str, str, int]]:
+def ranges(counted: Sequence[tuple[str, int]], size: int) -> Iterator[tuple[str, str, int]]:
     """Ranges of neighbours with about `size` trials together; one with more than twice as many stands alone."""
     first, last, together = "", "", 0
     for name, count in counted:

@@ -36,6 +36,8 @@ ORDER BY t.workload_id, t.source_id, t.position, t.trial_id
 # How many rows there are of each workload and source, in the order of `SELECTED_TRIALS`.
 ROWS = "SELECT workload_id, source_id, count(*) FROM {trials} WHERE {selected} GROUP BY ALL ORDER BY ALL"
 
+WORKLOAD_ROWS = "SELECT workload_id, count(*) FROM {trials} WHERE {selected} GROUP BY ALL ORDER BY ALL"
+
 # Of trials that stand more than once, the place of the one that counts.
 TWICE = """
 SELECT trial_id, min(struct_pack(source_id := source_id, position := position)) AS kept FROM {trials}

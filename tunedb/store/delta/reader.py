@@ -33,6 +33,7 @@ from tunedb.store import schema
 from tunedb.store.artifacts import Artifacts
 from tunedb.store.batch import trial_of
 from tunedb.store.delta import queries
+from tunedb.store.delta.parts import ranges
 from tunedb.store.delta.queries import any_of, selection
 from tunedb.store.delta.tables import TableSet
 from tunedb.store.delta.trial_stream import TrialStream
@@ -52,6 +53,7 @@ _COUNTED = {
     "modules": USER_WORKLOADS,
     "sources": f"format NOT IN {schema.NOTES}",
 }
+_POOLED_ROWS = 200_000  # at a time: a list for each trace takes memory, 1 KB a trial
 _LISTED = 9  # trials whose ids begin alike: one more than are listed
 
 
@@ -284,11 +286,21 @@ class DeltaReader(TableReader):
         if workload_ids is not None and not wanted:
             return []
         selected = any_of("workload_id", len(wanted)) if wanted else USER_WORKLOADS
+        found: list[PoolSummary] = []
         with self._tables.lock:
             self._tables.refresh("trials")
-            rows = self._tables.ask(queries.POOLS, wanted, selected=selected)
-        answers = [[*row[:6], _pooled(row[6]), *row[7:]] for row in rows]
-        return [PoolSummary(*answer) for answer in answers]
+            is_one = len(wanted) == 1
+            counts = self._tables.ask(queries.WORKLOAD_ROWS, wanted, selected=selected) if not is_one else []
+            counted = [(wanted[0], 1)] if is_one else [(name, count) for name, count in counts]
+            for first, last, _ in ranges(counted, _POOLED_ROWS):
+                rows = self._tables.ask(
+                    queries.POOLS,
+                    [*wanted, first, last],
+                    selected=f"{selected} AND workload_id BETWEEN ? AND ?",
+                    bounds={"workload_id": (first, last)},
+                )
+                found += [PoolSummary(*values) for values in ([*row[:6], _pooled(row[6]), *row[7:]] for row in rows)]
+        return found
 
     @override
     def stats(self) -> StoreStats:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tunedb.errors import NotFoundError, StoreError
 from tunedb.store import schema
-from tunedb.store.database import database
+from tunedb.store.database import answer, database
 from tunedb.store.delta.compaction import after_append
 from tunedb.store.delta.history import commit_at
 from tunedb.store.delta.table import Bounds, Table, store_errors
@@ -139,7 +139,7 @@ class TableSet:
             cursor, question = self.prepared(text, selected, bounds)
             if new_ids is not None:
                 cursor.register("new_ids", new_ids)
-            return cursor.execute(question, list(values)).fetchall()
+            return answer(cursor, question, values)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of one's own to this process's DuckDB."""

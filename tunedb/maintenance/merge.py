@@ -16,7 +16,7 @@ from tunedb.store.batch import Batch, TrialColumns, TrialRows
 from tunedb.store.contract import Store
 
 _Row = TypeVar("_Row")
-_BATCH = 8_000  # trials: bounds memory, and one commit each
+_BATCH = 4_000  # trials: bounds memory, and one commit each
 _MODULES = 256  # of up to some 100 KB
 
 

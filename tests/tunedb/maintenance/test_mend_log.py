@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.tunedb.maintenance.damage import good, problems
-from tests.tunedb.samples import AROUND, OTHER_TARGET
+from tests.tunedb.samples import AROUND, OTHER_TARGET, trial
 from tunedb import open_store
 from tunedb.errors import StoreError, StoreSchemaError, TunedbError
 from tunedb.maintenance.repair import repair
@@ -212,3 +213,19 @@ def test_the_log_of_an_older_store_is_mended_too(tmp_path: Path, stores: Path) -
     assert read_log(tmp_path / "store" / "trials").faults() == []
     with pytest.raises(TunedbError, match="tunedb migrate"):
         open_store(tmp_path / "store")
+
+
+@pytest.mark.parametrize("code", ["%9d", "%2f", "%23", "%25", "%00", "%", "/", " "])
+def test_a_flipped_bit_that_makes_another_path_of_a_file_costs_nothing(code: str, tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    with open_store(folder) as store:
+        store.append([trial(0), trial(1)], **AROUND)
+    log = folder / f"trials/_delta_log/{1:020}.json"
+    told = log.read_text()
+    log.write_text(re.sub(rf'("path":"part-.{{20}}).{{{len(code)}}}', lambda found: found[1] + code, told))
+    assert log.read_text() != told
+    assert problems(folder)
+    repair(folder)
+    assert not problems(folder)
+    with open_store(folder) as store:
+        assert {row.trial_id for row in store.trials()} == {trial(0).trial_id, trial(1).trial_id}

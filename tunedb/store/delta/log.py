@@ -17,6 +17,7 @@ LOG = "_delta_log"
 REPAIRED = "REPAIR LOG"  # the operation of a commit in the place of one that was lost
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.parquet")
+_PATH = re.compile(r"[A-Za-z0-9._-]+")  # of a file, as Delta Lake and we name them; others would be percent-encoded
 _ACTIONS = {"commitInfo", "protocol", "metaData", "add", "remove", "txn", "cdc", "domainMetadata"}
 
 Action = Mapping[str, Any]
@@ -190,7 +191,8 @@ def _is_action(action: Any) -> bool:
     if not isinstance(content, dict):
         return False
     if kind in ("add", "remove"):
-        return isinstance(content.get("path"), str)
+        path = content.get("path")
+        return isinstance(path, str) and _PATH.fullmatch(path) is not None
     if kind == "protocol":
         return content.get("minReaderVersion") in (1, 2, 3) and content.get("minWriterVersion") in range(1, 8)
     return kind != "metaData" or (isinstance(content.get("schemaString"), str) and isinstance(content.get("id"), str))

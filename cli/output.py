@@ -77,7 +77,7 @@ class Output(ABC):
         Raises:
             StdoutError: it cannot be written.
         """
-        text = self.render(answer)
+        text = self.render(answer).encode(errors="backslashreplace").decode()  # file names may be no text
         with stdout_errors():
             sys.stdout.write(text)
             sys.stdout.flush()

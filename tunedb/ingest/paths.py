@@ -66,12 +66,17 @@ def find(paths: Iterable[str | Path | BinaryIO]) -> Iterator[Found | Rejected | 
                 yield Found(container, frozenset([STDIN]))
             continue
         path = Path(given)
-        if path.is_dir():
+        try:
+            is_folder, is_file, is_there = path.is_dir(), path.is_file(), path.exists()
+        except OSError as error:  # such as a name that is too long
+            yield Rejected(written(str(given)), 0, f"cannot be looked at: {error.strerror}")
+            continue
+        if is_folder:
             yield from _walk(path)
-        elif path.is_file():
+        elif is_file:
             singles.setdefault(path.parent, []).append(path)
         else:
-            reason = "neither a file nor a folder" if path.exists() else "there is no such file or folder"
+            reason = "neither a file nor a folder" if is_there else "there is no such file or folder"
             yield Rejected(written(str(given)), 0, reason)
     for parent, files in singles.items():
         archives = {file: archive for file in files if (archive := _archive(file, written(str(file))))}

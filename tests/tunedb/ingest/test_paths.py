@@ -46,6 +46,13 @@ def test_paths_that_lead_nowhere(tmp_path: Path) -> None:
     assert ingest(MemoryStore(), [tmp_path / "cut.json.gz"]).num_rejected == 1
 
 
+def test_a_name_that_is_too_long_costs_nothing_but_itself(tmp_path: Path) -> None:
+    database(tmp_path)
+    report = ingest(MemoryStore(), [tmp_path / ("x" * 300), tmp_path / RECORD_NAME])
+    assert report.added == 3
+    assert [reason for _, _, reason in reasons(report)] == ["cannot be looked at: File name too long"]
+
+
 def test_an_unreadable_file(tmp_path: Path) -> None:
     if not permissions_hold(tmp_path):
         pytest.skip("this user reads everything")

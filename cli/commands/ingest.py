@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,7 +51,8 @@ def command(
     from tunedb.errors import NotFoundError
     from tunedb.ingest.names import written
 
-    missing = [written(str(path)) for path in paths if path != _STDIN and not path.exists()]
+    gone = (path for path in paths if path != _STDIN and not os.path.exists(path))  # noqa: PTH110 - a name may be too long
+    missing = [written(str(path)) for path in gone]
     if missing:
         named = ", ".join(missing)
         raise NotFoundError(f"no such file or folder: {named}", kind="file", asked=named)

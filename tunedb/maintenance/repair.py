@@ -17,8 +17,9 @@ from tunedb.maintenance.mend import mend
 from tunedb.maintenance.mend_log import mend_log, move
 from tunedb.store import schema
 from tunedb.store.delta import paths
+from tunedb.store.delta.files import batches_of, live_files, replace_files, written
 from tunedb.store.delta.log import has_log, read_log
-from tunedb.store.delta.table import parquet_relation, store_errors
+from tunedb.store.delta.table import Table, parquet_relation, store_errors
 from tunedb.store.delta.versions import refuse_later_version, refuse_other_version, version_in
 from tunedb.store.locations import is_url, located
 
@@ -139,7 +140,24 @@ def _set_dangling_rows_aside(root: Path, aside: Path) -> Iterator[Repaired]:
             file = aside / table.name / f"without-{name}-{column}.parquet"
             file.parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(lost, file)
-            ids = ", ".join(f"'{identity}'" for identity in sorted(set(lost.column(column).to_pylist())))
-            rows.delete(f"{column} IN ({ids})", post_commithook_properties=paths.hooks(str(root / table.name)))
+            _take_out(Table(str(root), table), column, lost.column(column).unique())
             rows = paths.open_table(str(root / table.name))
             yield Repaired(f"{lost.num_rows} {table.name} referred to a {column} that is gone", str(file))
+
+
+def _take_out(table: Table, column: str, gone: Any) -> None:
+    """Rewrites the files whose rows have some values, without these rows. Delta Lake would write other types."""
+    import pyarrow.compute as pc
+
+    values = pc.cast(gone, "string")
+    old, new = [], []
+    for file in live_files(table):
+        found = (pc.is_in(rows.column(column), value_set=values) for rows in batches_of(table, file, [column]))
+        if any(pc.any(mask).as_py() for mask in found):
+            kept = (
+                rows.filter(pc.invert(pc.is_in(rows.column(column), value_set=values)))
+                for rows in batches_of(table, file)
+            )
+            old.append(file)
+            new += [made for made in [written(table, kept)] if made is not None]
+    replace_files(table, old, new, "repair")

@@ -47,6 +47,16 @@ def test_trials_of_a_lost_target_are_set_aside(folder: Path) -> None:
     assert trials_left(folder) == {good(0).trial_id, good(1).trial_id}
 
 
+def test_what_stays_of_a_file_whose_rows_are_taken_out_is_sound(folder: Path) -> None:
+    with open_store(folder) as store:
+        store.append([good(3, OTHER_TARGET.target_id), good(4)])
+    newest(folder, "targets").unlink()
+    repair(folder)
+    assert problems(folder) == []
+    assert repair(folder) == []
+    assert trials_left(folder) == {good(0).trial_id, good(1).trial_id, good(4).trial_id}
+
+
 def test_a_commit_that_was_cut_short_is_set_aside(folder: Path) -> None:
     commit = newest(folder, "trials", "*.json")
     commit.write_bytes(commit.read_bytes()[:40])

@@ -10,15 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
 from tunedb.errors import StoreError, UsageError
-from tunedb.records import (
-    AppendReport,
-    CompactedTable,
-)
+from tunedb.records import AppendReport, CompactedTable
 from tunedb.store import schema
 from tunedb.store.artifacts import artifacts_at
 from tunedb.store.batch import Batch
@@ -30,10 +26,6 @@ from tunedb.store.delta.compaction import compact, settle
 from tunedb.store.delta.misfits import misfits
 from tunedb.store.delta.reader import DeltaReader
 from tunedb.store.delta.tables import TableSet
-
-if TYPE_CHECKING:
-    pass
-
 
 _LOOKS = 3  # at references that seem to lead nowhere
 

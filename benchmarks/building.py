@@ -19,7 +19,7 @@ from typing import Any
 from runner import sampled
 
 from search.corpus.collect import read_spec
-from search.networks.targets import local_target
+from search.targets import local_target
 from tunedb.machine.hardware import this_machine
 from tunedb.metaschedule import intrinsics
 from tunedb.metaschedule.replay import target_to_tvm

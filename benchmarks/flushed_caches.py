@@ -12,7 +12,7 @@ import os
 from search.measure.device import Timing
 from search.measure.local import LocalCpu
 from search.measure.programs import program_of
-from search.networks.targets import local_target
+from search.targets import local_target
 from tunedb.machine.hardware import this_machine
 from tunedb.metaschedule import intrinsics
 from tunedb.units import duration

@@ -20,8 +20,8 @@ import psutil
 
 from search.corpus import operators
 from search.measure import zygote
-from search.networks.targets import local_target
-from search.networks.tasks import Task
+from search.targets import local_target
+from search.task import Task
 from search.tune import tune
 from tunedb.metaschedule.replay import recorded_trace, target_to_tvm, workload_from_module
 from tunedb.query.estimates import estimate

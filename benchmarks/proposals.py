@@ -28,8 +28,8 @@ from search.bo.proposals import Budget, Proposer
 from search.bo.surrogate import Surrogate
 from search.corpus import operators
 from search.corpus.collect import read_spec
-from search.networks.targets import local_target
 from search.space.spaces import DesignSpaces
+from search.targets import local_target
 from tunedb.metaschedule import intrinsics
 from tunedb.metaschedule.replay import target_to_tvm
 from tunedb.store.memory import MemoryStore

@@ -23,8 +23,8 @@ from search.corpus import operators
 from search.measure.device import Timing
 from search.measure.local import LocalCpu
 from search.measure.programs import program_of
-from search.networks.targets import local_target
 from search.space.spaces import DesignSpaces
+from search.targets import local_target
 from tunedb.machine.hardware import this_machine
 from tunedb.metaschedule import intrinsics
 from tunedb.metaschedule.replay import target_to_tvm

@@ -28,7 +28,7 @@ import live_report
 from search.corpus import operators
 from search.corpus.collect import read_spec
 from search.measure.side_by_side import measure_side_by_side
-from search.networks.targets import local_target
+from search.targets import local_target
 from tunedb.identity import source
 from tunedb.ingest.pipeline import ingest
 from tunedb.machine.hardware import hardware_named, this_machine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -43,6 +44,23 @@ BuildTimeout = Annotated[
         metavar="SECS",
         help="Longest build of a candidate.  [default: 15, less where builds usually take much less]",
     ),
+]
+
+
+class LayoutName(StrEnum):
+    """How a network's images lie in memory."""
+
+    NCHW = "NCHW"
+    NHWC = "NHWC"
+
+
+Layout = Annotated[
+    LayoutName | None,
+    typer.Option("--layout", help="Of convolutions, within the network.  [default: what is believed to be faster]"),
+]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option("--shape", metavar="NAME=SHAPE", help="Of an input, such as input=1x3x224x224; may be repeated."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON with documented keys.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr, only what went wrong.")]

@@ -35,8 +35,8 @@ def run(url: str, trials: int, seed: int) -> None:
     import tunedb
     from costmodels import Compute, TrainOptions, train
     from search.measure.side_by_side import measure_side_by_side
-    from search.networks.targets import local_target
     from search.networks.tasks import load_tasks
+    from search.targets import local_target
     from search.tune import TuneReport, tune
     from tunedb.ingest.pipeline import ingest
     from tunedb.machine.hardware import hardware_named

@@ -12,10 +12,11 @@ from tunedb.lazy import imported_late
 
 if TYPE_CHECKING:
     from search.contract import Proposal, Result, Tuner, TunerTask
-    from search.networks.targets import local_target, parse_target
-    from search.networks.tasks import Task, load_tasks
+    from search.networks.tasks import load_tasks
     from search.options import TuneOptions
     from search.report import TuneReport
+    from search.targets import local_target, parse_target
+    from search.task import Task
     from search.tune import bayesian_optimization, run_tuning, tune
 
 __all__ = [
@@ -39,15 +40,15 @@ __getattr__ = imported_late(  # TVM alone takes a second
     {
         "Proposal": "search.contract",
         "Result": "search.contract",
-        "Task": "search.networks.tasks",
+        "Task": "search.task",
         "TuneOptions": "search.options",
         "TuneReport": "search.report",
         "Tuner": "search.contract",
         "TunerTask": "search.contract",
         "bayesian_optimization": "search.tune",
         "load_tasks": "search.networks.tasks",
-        "local_target": "search.networks.targets",
-        "parse_target": "search.networks.targets",
+        "local_target": "search.targets",
+        "parse_target": "search.targets",
         "run_tuning": "search.tune",
         "tune": "search.tune",
     },

@@ -28,7 +28,7 @@ def check_measuring() -> Check:
     """Compiles and measures two small kernels for this CPU."""
     from search.measure.local import PATIENT, LocalCpu
     from search.measure.reference_kernels import check_measuring as measure
-    from search.networks.targets import local_target
+    from search.targets import local_target
     from tunedb.machine.kernels import ARITHMETIC
     from tunedb.program.targets import target_label
     from tunedb.units import duration

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from search.networks.tasks import Task
+from search.task import Task
 from tunedb.errors import last_line
 
 

@@ -16,19 +16,20 @@ import numpy as np
 from costmodels.model import CostModel
 from search.bo.tuner import BayesianOptimization, BayesianTuner
 from search.confirm import confirm
+from search.contexts import contexts
 from search.contract import TunerFactory
 from search.measurable import LeftOut, told
 from search.measure.correctness import check_numbers
 from search.measure.device import Device, Timing
-from search.networks.tasks import Task
 from search.options import TuneOptions
 from search.predict import predict_best
 from search.prior import Prior, prior_of
 from search.recorder import Recorder, TrialEvent
 from search.report import Found, Run, TuneReport, report
+from search.task import Task
 from tunedb import identity
 from tunedb.errors import MeasurementError
-from tunedb.metaschedule.replay import target_to_tvm, workload_from_module
+from tunedb.metaschedule.replay import workload_from_module
 from tunedb.records import Source, Target
 from tunedb.store.contract import Store
 
@@ -121,7 +122,7 @@ def _predicted(run: Run, tasks: Sequence[Task], prior: Prior, device: Device) ->
     rng = np.random.default_rng(run.seed)
     found = {}
     left_out = list(run.left_out)
-    for context, task in zip(_contexts(tasks, device.target, run.seed, "replay-trace"), tasks, strict=True):
+    for context, task in zip(contexts(tasks, device.target, seed=run.seed), tasks, strict=True):
         mine = run.recorder.begin_task(*workload_from_module(task.mod), task.name)
         history = prior.recall(mine.workload) if prior.recall is not None else None
         spaces = DesignSpaces(context, context.generate_design_space(), rng)
@@ -157,7 +158,7 @@ def _searched(
     timing = Timing(flush_cache=True) if options.flush_cache else None
     with tempfile.TemporaryDirectory(prefix="tunedb-") as work_dir:
         ms.tune_tasks(
-            tasks=_contexts(tasks, target, run.seed, strategy),
+            tasks=contexts(tasks, target, strategy, seed=run.seed),
             task_weights=[task.weight for task in tasks],
             work_dir=work_dir,
             max_trials_global=options.trials,
@@ -189,24 +190,6 @@ def _searched(
         drift=drift.worst,
         found=found,
     )
-
-
-def _contexts(tasks: Sequence[Task], target: Target, seed: int, strategy: Any) -> list[Any]:
-    """A tune context of each task."""
-    from tvm.s_tir import meta_schedule as ms
-
-    return [
-        ms.TuneContext(
-            mod=task.mod,
-            target=target_to_tvm(target),
-            space_generator="post-order-apply",
-            search_strategy=strategy,
-            task_name=task.name,
-            rand_state=seed + 1 + number,
-            num_threads=target.num_cores or 1,
-        ).clone()
-        for number, task in enumerate(tasks)
-    ]
 
 
 def _strategy(

@@ -14,12 +14,12 @@ from search.contract import TunerFactory
 from search.measurable import measurable, told
 from search.measure.device import Device
 from search.measure.workers import device_type
-from search.networks.tasks import Task
 from search.options import STRATEGIES, TuneOptions
 from search.prior import prior_of
 from search.recorder import Recorder, TrialEvent
 from search.report import TaskReport, TuneReport
 from search.running import Listeners, run_tasks, source_of
+from search.task import Task
 from tunedb.errors import MeasurementError, UsageError
 from tunedb.machine.hardware import this_machine
 from tunedb.metaschedule import intrinsics
@@ -157,7 +157,11 @@ def run_tuning(
 
     if device is not None:
         return run_on(device)
-    with _this_cpu(target, options) as own:
+    from search.measure.here import this_cpu
+
+    with this_cpu(
+        target, run_timeout_secs=options.run_timeout_secs, build_timeout_secs=options.build_timeout_secs
+    ) as own:
         return run_on(own)
 
 
@@ -186,17 +190,3 @@ def bayesian_optimization(
     recorder = Recorder(store, ours, this_machine(), source_of("bo", seed, prior.text), total=0)
     factory = BayesianOptimization(prior.model, prior.recall)
     return TunerStrategy(factory, seed=seed, batch_size=batch_size, recorder=recorder)
-
-
-def _this_cpu(target: Target, options: TuneOptions) -> Device:
-    from search.measure.local import RUN_TIMEOUT_SECS, LocalCpu, LocalOptions
-    from search.measure.placement import place
-
-    cores = target.num_cores or 1
-    local = LocalOptions(
-        build_workers=cores,
-        build_timeout_secs=options.build_timeout_secs,
-        run_timeout_secs=options.run_timeout_secs or RUN_TIMEOUT_SECS,
-        placement=place(cores),
-    )
-    return LocalCpu(target, local)

@@ -52,7 +52,7 @@ def command(
     was; other work belongs on other cores.
     """
     from search.corpus.collect import collect, plan, read_spec
-    from search.networks.targets import local_target, parse_target
+    from search.targets import local_target, parse_target
     from tunedb.errors import UsageError
     from tunedb.units import count
 

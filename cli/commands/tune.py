@@ -97,8 +97,8 @@ def command(
     zygote.prepare()  # a store has threads, after which it would be too late
     with run.open_store(create=True, writes=True) as store, run.time_limit(limit):
         from cli.labels import target_label
-        from search.networks.targets import local_target, parse_target
         from search.networks.tasks import load_tasks
+        from search.targets import local_target, parse_target
         from search.tune import tune
         from tunedb.errors import MeasurementError
         from tunedb.units import count

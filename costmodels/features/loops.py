@@ -30,6 +30,7 @@ _MATH_OPS = 10.0  # a call of exp, tanh and the like, in additions
 _DIVISION_OPS = 4.0
 _BYTES = {"int8": 1, "uint8": 1, "bool": 1, "float16": 2, "bfloat16": 2, "int64": 8, "float64": 8}
 _UNROLL = "pragma_auto_unroll_max_step"
+_PACKING = "meta_schedule.layout_rewrite_preproc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ class Nest:
 def nests(module: Any) -> list[Nest]:
     """The loop nests of a scheduled module's function, in the order in which they run.
 
+    What packs constants beforehand is left out: it runs when a network is compiled, not when it runs.
+
     Raises:
         ValueError, TypeError: an extent is not a number (a shape that is known only when the program runs).
     """
@@ -90,6 +93,8 @@ def _leaves(stmt: Any, loops: tuple[Any, ...], step: int) -> Iterator[tuple[Any,
     elif kind == "SBlockRealize":
         block = stmt.block
         step = int(block.annotations.get(_UNROLL, step))
+        if _PACKING in block.annotations:
+            return
         if _has_blocks(block.body):
             yield from _leaves(block.body, loops, step)
         else:

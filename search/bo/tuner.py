@@ -14,7 +14,7 @@ from typing_extensions import override
 from costmodels.model import CostModel
 from search.bo.acquisition import select_batch
 from search.bo.pool import EMPTY, Pool, joined
-from search.bo.proposals import Proposer
+from search.bo.proposals import Budget, Proposer
 from search.bo.surrogate import surrogate_of
 from search.bo.warm_start import History
 from search.contract import Proposal, Result, Trust, Tuner, TunerTask
@@ -37,6 +37,7 @@ class BayesianTuner(Tuner):
         beta: The weight of the posterior's standard deviation in the acquisition; 0 looks at means alone.
         history: What a store knows of the task; None starts without.
         share_left: Gives the share of a run's trials that is left; None counts the tuner's own proposals.
+        budget: How many candidates a batch looks at.
     """
 
     def __init__(
@@ -49,10 +50,11 @@ class BayesianTuner(Tuner):
         beta: float = 1.0,
         history: History | None = None,
         share_left: Callable[[], float] | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self._model, self._trials, self._batch_size, self._beta = model, trials, batch_size, beta
         self._share_left = share_left
-        self._proposer = Proposer(spaces, model)
+        self._proposer = Proposer(spaces, model, budget)
         self._surrogate = surrogate_of(model, spaces.target_kind)
         self._num_asked = 0
         self._open: dict[int, Pool] = {}  # proposals without a result, a pool of one each

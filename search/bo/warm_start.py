@@ -65,9 +65,9 @@ def recall(
     bundled: dict[str, list[BestSchedules]] = defaultdict(list)
     for row in shipped:
         bundled[row.workload_id].append(row)
-    distances = {row.workload_id: _distance(workload, row) for row in shipped}
-    distances |= {row.workload_id: _distance(workload, row) for row in known if row.workload_id != workload.workload_id}
-    near = sorted((distance, key) for key, distance in distances.items() if math.isfinite(distance))
+    distances = {row.workload_id: distance(workload, row) for row in shipped}
+    distances |= {row.workload_id: distance(workload, row) for row in known if row.workload_id != workload.workload_id}
+    near = sorted((apart, key) for key, apart in distances.items() if math.isfinite(apart))
     similar: list[Trace] = []
     for _, workload_id in near[:_SIMILAR]:
         mine = [] if workload_id == workload.workload_id else _best(store, workload_id, (target, *others), conditions)
@@ -104,7 +104,7 @@ def _best_of(shipped: Sequence[BestSchedules], target: Target) -> list[Trace]:
     return list(min(shipped, key=unlike).traces)
 
 
-def _distance(one: Workload, other: WorkloadSummary | BestSchedules) -> float:
+def distance(one: Workload, other: Workload | WorkloadSummary | BestSchedules) -> float:
     """How far apart the extents of two workloads are, in nats a dimension; infinite for other operators."""
     if one.family != other.family or len(one.extents) != len(other.extents) or not one.extents:
         return math.inf

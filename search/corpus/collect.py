@@ -19,8 +19,8 @@ from typing import Any
 import msgspec
 
 from search.corpus import operators
-from search.networks.tasks import Task
 from search.recorder import TrialEvent
+from search.task import Task
 from search.tune import tune
 from tunedb.errors import BadInputError, MeasurementError, NotFoundError
 from tunedb.machine.hardware import this_machine

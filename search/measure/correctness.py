@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from search.measure.device import Device
+from search.measure.device import Device, Program
 from search.measure.programs import program_of, scheduled_program
 from tunedb.errors import last_line
 from tunedb.records import Outcome, Trace
@@ -43,10 +43,14 @@ def check_numbers(mod: Any, trace: Trace, device: Device) -> NumbersCheck:
             if build.outcome is not Outcome.OK:  # an untuned program may take longer than anybody waits
                 too_long = build.outcome is Outcome.COMPILE_TIMEOUT
                 return NumbersCheck(None, problem="it takes too long untuned" if too_long else build.error)
-        deviation = device.compare_outputs(numbers[0], numbers[1], _SEED)
+        deviation = device.compare_outputs(numbers[0], numbers[1], _SEED).deviation
     except Exception as error:  # a trace may not replay, a program not run: that is the answer
         return NumbersCheck(None, problem=last_line(error))
     finally:
         device.release(numbers)
-    allowed = max((TOLERANCE.get(str(dtype), 0.0) for _, dtype, _ in scheduled.args_info), default=0.0)
-    return NumbersCheck(deviation <= allowed, deviation)
+    return NumbersCheck(deviation <= allowed_deviation(scheduled), deviation)
+
+
+def allowed_deviation(program: Program) -> float:
+    """By how much an element may deviate from the untuned program's, relative to the largest of its tensor."""
+    return max((TOLERANCE.get(str(dtype), 0.0) for _, dtype, _ in program.args_info), default=0.0)

@@ -21,6 +21,7 @@ class Program:
 
     mod: Any  # tvm.ir.IRModule, scheduled or not
     args_info: tuple[Any, ...]  # of each argument kind, dtype and shape, as MetaSchedule writes them in JSON
+    packs: bool = False  # whether it packs constants that are packed beforehand when it is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,19 @@ class Measurement:
     run_secs: tuple[float, ...] = ()  # empty for a failure
     outcome: Outcome = Outcome.OK  # how building or running failed
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What two programs made of the same arguments."""
+
+    deviation: float
+    """The largest difference of an element, relative to the largest magnitude of its argument; infinite when one has a
+    NaN where the other has none."""
+    arguments: str = ""  # the kind of arguments that it was seen with, for people
+    magnitude: float = float("nan")  # of all that the untuned program wrote: where it is 0, nothing was compared
+    secs: float = float("inf")  # of the fastest call
+    untuned_secs: float = float("inf")
 
 
 class Device(ABC):
@@ -126,17 +140,13 @@ class Device(ABC):
         """
 
     @abstractmethod
-    def compare_outputs(self, number: int, untuned: int, seed: int = 0) -> float:
-        """Runs a program and the untuned one on the same random arguments.
+    def compare_outputs(self, number: int, untuned: int, seed: int = 0) -> Comparison:
+        """Runs a program and the untuned one on the same arguments, of several kinds.
 
         Args:
             number: Of a kept build.
             untuned: Of the kept build of the same workload without a schedule.
             seed: Of the arguments.
-
-        Returns:
-            The largest difference of an element, relative to the largest magnitude of its argument; infinite when one
-            has a NaN where the other has none.
 
         Raises:
             UsageError: A number is of no kept build.

@@ -22,8 +22,8 @@ from tvm.ir import save_json
 from tvm.support.tar import tar
 from typing_extensions import override
 
-from search.measure import workers
-from search.measure.device import Build, Device, Measurement, Program, Timing
+from search.measure import outputs, workers
+from search.measure.device import Build, Comparison, Device, Measurement, Program, Timing
 from search.measure.placement import Placement
 from search.measure.zygote import ForkedPool
 from tunedb.errors import BadInputError, MeasurementError, UsageError, last_line
@@ -163,7 +163,7 @@ class LocalCpu(Device):
             yield measured
 
     @override
-    def compare_outputs(self, number: int, untuned: int, seed: int = 0) -> float:
+    def compare_outputs(self, number: int, untuned: int, seed: int = 0) -> Comparison:
         pair = [self._find(number), self._find(untuned)]
         if not all(built.is_kept for built in pair):
             raise UsageError("only programs that are kept can be compared")
@@ -173,7 +173,7 @@ class LocalCpu(Device):
         archives = [built.archive for built in pair]
         device, args_info = workers.device_type(self._target.kind), pair[0].program.args_info
         try:
-            return float(self._runner.submit(workers.deviation, *archives, device, args_info, seed).result())
+            return Comparison(*self._runner.submit(outputs.compare, *archives, device, args_info, seed).result())
         except TimeoutError as error:
             limit = f"{self._options.run_timeout_secs:g} s"
             raise MeasurementError(f"it takes longer than {limit} untuned (--run-timeout gives it more)") from error

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from search.measure.device import Program
 from tunedb.metaschedule.replay import replay
 from tunedb.records import Trace
 from tunedb.traces import validated_trace
+
+PACKING = "meta_schedule.layout_rewrite_preproc"
+"""Annotation of a block that packs a constant: builders leave it out, compilers of networks run it beforehand."""
 
 
 def program_of(mod: Any) -> Program:
@@ -23,13 +27,24 @@ def program_of(mod: Any) -> Program:
 
 
 def scheduled_program(mod: Any, trace: Trace) -> Program:
-    """The program of a trace of this run, applied to the module that it was found with.
+    """The program of a trace, applied to the module that it was found with; it packs its constants itself.
+
+    What is measured takes constants that were packed beforehand; this takes those of the module, and so can be compared
+    with it.
 
     Args:
         mod: The task's module.
         trace: A trace, postprocessors' part included.
 
     Raises:
-        BadInputError: The trace is none of MetaSchedule's.
+        BadInputError: The trace is none of MetaSchedule's, or does not replay.
     """
-    return program_of(replay(mod, validated_trace(trace)).mod)
+    schedule = replay(mod, validated_trace(trace))
+    packing = [
+        block
+        for block in schedule.get_child_blocks(schedule.get_sblock("root"))
+        if PACKING in schedule.get(block).annotations
+    ]
+    for block in packing:
+        schedule.unannotate(block, PACKING)
+    return replace(program_of(schedule.mod), packs=bool(packing))

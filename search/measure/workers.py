@@ -12,7 +12,7 @@ from typing import Any
 
 from tunedb.metaschedule import intrinsics
 
-_INDEX_TYPES = ("int32", "int64")
+INDEX_TYPES = ("int32", "int64")
 _compiled: dict[int, Any] = {}  # by number: the program that this process has compiled to run it itself
 
 
@@ -114,7 +114,7 @@ def run(
     device = tvm.runtime.device(device_type, 0)
     arguments = default_alloc_argument(device, list(args_info), 1)
     for argument, (_, dtype, shape) in zip(arguments[0], args_info, strict=True):
-        if dtype in _INDEX_TYPES:  # a random index leads outside its array
+        if dtype in INDEX_TYPES:  # a random index leads outside its array
             argument.copyfrom(np.zeros(shape, dtype))
 
     def timed(times: int) -> list[float]:
@@ -125,40 +125,3 @@ def run(
 
     first = timed(1)
     return first if repeat == 1 or first[0] > stop_above_secs else first + timed(repeat - 1)
-
-
-def deviation(artifact_path: str, other_path: str, device_type: str, args_info: tuple[Any, ...], seed: int) -> float:
-    """Runs two built programs on the same random arguments.
-
-    Returns:
-        The largest difference of an element, relative to the largest magnitude of its argument; infinite when one
-        has a NaN where the other has none.
-    """
-    import numpy as np
-    import tvm
-
-    rng = np.random.default_rng(seed)
-    least = min((extent for _, _, shape in args_info for extent in shape if extent), default=1)
-    drawn = [_random(rng, dtype, shape, least) for _, dtype, shape in args_info]
-    device = tvm.runtime.device(device_type, 0)
-    after = []
-    for path in (artifact_path, other_path):
-        module = tvm.runtime.load_module(path)
-        arguments = [tvm.runtime.tensor(array.copy(), device) for array in drawn]
-        module[module.entry_name](*arguments)
-        device.sync()
-        after.append([argument.numpy().astype(np.float64) for argument in arguments])
-    largest = 0.0
-    for one, other in zip(*after, strict=True):
-        if not np.array_equal(np.isnan(one), np.isnan(other)):
-            return float("inf")
-        difference = float(np.nanmax(np.abs(one - other), initial=0.0))
-        largest = max(largest, difference / max(float(np.nanmax(np.abs(other), initial=0.0)), 1e-30))
-    return largest
-
-
-def _random(rng: Any, dtype: str, shape: list[int], least_extent: int) -> Any:
-    if "int" in dtype:  # what may be an index stays within the smallest array
-        bound = min(8, least_extent) if dtype in _INDEX_TYPES else 8
-        return rng.integers(0, bound, size=shape).astype(dtype)
-    return rng.uniform(-1.0, 1.0, size=shape).astype(dtype)

@@ -6,30 +6,23 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from search.networks.importing import Shapes, import_file, is_network_file
+from search.networks.importing.relax_module import network_of_relax
+from search.networks.layout import lower_best
+from search.task import Task
 from tunedb.errors import BadInputError, NotFoundError, UsageError
 from tunedb.identity import content_hash
-from tunedb.metaschedule import intrinsics
 from tunedb.metaschedule.probe import probe
-from tunedb.metaschedule.replay import load_module, target_to_tvm
+from tunedb.metaschedule.replay import load_module
 from tunedb.records import Target, Trace
 from tunedb.store.contract import Store
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Task:
-    """One tensor program to be tuned."""
-
-    name: str
-    mod: Any  # tvm IRModule with one PrimFunc, "main"
-    weight: float = 1.0  # how often a model runs it
-
-
-def load_tasks(spec: str, store: Store | None, target: Target) -> list[Task]:
+def load_tasks(spec: str, store: Store | None, target: Target, shapes: Shapes | None = None) -> list[Task]:
     """The tasks of what `spec` names.
 
     Args:
@@ -37,6 +30,7 @@ def load_tasks(spec: str, store: Store | None, target: Target) -> list[Task]:
             or a prefix of a workload's hash.
         store: The store that hashes are looked up in; None knows none.
         target: what models are lowered for.
+        shapes: Of a model's inputs by name, in place of those that it says.
 
     Raises:
         NotFoundError: no such file, name or workload.
@@ -45,11 +39,11 @@ def load_tasks(spec: str, store: Store | None, target: Target) -> list[Task]:
     """
     path, _, attribute = spec.rpartition(":")
     if path.endswith(".py"):
-        return _tasks_of_module(_from_python(Path(path), attribute), target, name=attribute)
+        return _tasks_of_module(_from_python(Path(path), attribute), target, Path(path), attribute)
     if spec.endswith(".py"):
         raise UsageError(f"{spec}: say which function, such as {spec}:matmul")
-    if spec.endswith(".onnx"):
-        return _tasks_of_module(_from_onnx(Path(spec)), target)
+    if is_network_file(spec):
+        return list(lower_best(import_file(Path(spec), shapes), target).tasks)
     if store is None:
         raise NotFoundError(f"{spec}: neither an ONNX file nor path.py:name")
     return [_from_store(spec, store)]
@@ -115,26 +109,8 @@ def _users_code(what: str) -> Iterator[None]:
         raise BadInputError(f"{what}: {type(error).__name__}: {error}") from error
 
 
-def _from_onnx(path: Path) -> Any:
-    if not path.is_file():
-        raise NotFoundError(f"{path}: no such file")
-    import onnx
-    from tvm.relax.frontend.onnx import from_onnx
-
-    try:
-        model = onnx.load(str(path))
-        onnx.checker.check_model(model)
-    except Exception as error:
-        raise BadInputError(f"{path}: not a valid ONNX model: {str(error).strip().splitlines()[0]}") from error
-    try:
-        return from_onnx(model, keep_params_in_input=False)
-    except Exception as error:
-        raise BadInputError(f"{path}: TVM cannot import this model: {str(error).strip().splitlines()[-1]}") from error
-
-
-def _tasks_of_module(value: Any, target: Target, name: str = "") -> list[Task]:
+def _tasks_of_module(value: Any, target: Target, path: Path, name: str) -> list[Task]:
     import tvm
-    from tvm.s_tir import meta_schedule as ms
     from tvm.s_tir.meta_schedule.tune_context import _normalize_mod
 
     if isinstance(value, tvm.tirx.PrimFunc):
@@ -142,16 +118,4 @@ def _tasks_of_module(value: Any, target: Target, name: str = "") -> list[Task]:
     if not any(isinstance(function, tvm.relax.Function) for _, function in value.functions_items()):
         functions = [(gv.name_hint, f) for gv, f in value.functions_items() if isinstance(f, tvm.tirx.PrimFunc)]
         return [Task(name, _normalize_mod(f.with_attr("global_symbol", "main"))) for name, f in sorted(functions)]
-    intrinsics.register_for(target.kind, target.keys)
-    with target_to_tvm(target):
-        passes = [
-            tvm.relax.transform.DecomposeOpsForInference(),
-            tvm.relax.transform.CanonicalizeBindings(),
-            tvm.relax.get_pipeline("zero"),
-        ]
-        lowered = tvm.ir.transform.Sequential(passes)(value)
-        extracted = ms.relax_integration.extract_tasks(lowered, target_to_tvm(target))
-    tasks = [Task(str(task.task_name), _normalize_mod(task.dispatched[0]), float(task.weight)) for task in extracted]
-    if not tasks:
-        raise BadInputError("the model has nothing to tune: no tensor program came out of it")
-    return tasks
+    return list(lower_best(network_of_relax(value, path.stem, path), target).tasks)

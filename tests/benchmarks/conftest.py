@@ -16,8 +16,8 @@ def make_task() -> Any:
 
     from search.contract import TunerTask
     from search.corpus import operators
-    from search.networks.targets import local_target
     from search.space.spaces import DesignSpaces
+    from search.targets import local_target
     from tunedb.metaschedule import intrinsics
     from tunedb.metaschedule.replay import target_to_tvm, workload_from_module
 

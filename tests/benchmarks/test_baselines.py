@@ -56,8 +56,8 @@ def test_a_baseline_tunes(make_task: Any) -> None:
 
     from benchmarks.baselines.tpe import Tpe
     from search.corpus import operators
-    from search.networks.targets import local_target
-    from search.networks.tasks import Task
+    from search.targets import local_target
+    from search.task import Task
     from search.tune import tune
     from tunedb.errors import UsageError
     from tunedb.store.memory import MemoryStore

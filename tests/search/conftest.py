@@ -12,7 +12,7 @@ from tunedb.records import Target
 
 @pytest.fixture(scope="session")
 def target() -> Target:
-    from search.networks.targets import local_target
+    from search.targets import local_target
 
     return local_target(num_cores=1)
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_every_trial_of_a_run_is_in_the_store(small_matmul: Any, target: Target, tmp_path: Path) -> None:
     import tunedb
-    from search.networks.tasks import Task
+    from search.task import Task
     from search.tune import tune
     from tunedb.query.ranking import ranked_best
 
@@ -48,7 +48,7 @@ def test_an_empty_store_begins_with_bundled_schedules(
     small_matmul: Any, target: Target, caplog: pytest.LogCaptureFixture, is_given: bool
 ) -> None:
     from costmodels.models import RooflineModel
-    from search.networks.tasks import Task
+    from search.task import Task
     from search.tune import tune
     from tunedb.store.memory import MemoryStore
 
@@ -63,7 +63,7 @@ def test_an_empty_store_begins_with_bundled_schedules(
 @pytest.mark.parametrize("strategy", ["evolutionary", "random"])
 def test_stock_strategies_are_recorded_too(small_matmul: Any, target: Target, tmp_path: Path, strategy: str) -> None:
     import tunedb
-    from search.networks.tasks import Task
+    from search.task import Task
     from search.tune import tune
 
     with tunedb.open_store(tmp_path / "store") as store:
@@ -77,7 +77,7 @@ def test_a_set_stop_ends_the_run_with_what_was_finished_stored(
     small_matmul: Any, target: Target, tmp_path: Path
 ) -> None:
     import tunedb
-    from search.networks.tasks import Task
+    from search.task import Task
     from search.tune import tune
 
     stop = threading.Event()
@@ -133,7 +133,7 @@ def test_a_killed_run_leaves_its_finished_trials_in_the_store(tmp_path: Path) ->
 def test_what_the_store_has_is_not_measured_again(small_matmul: Any, target: Target, tmp_path: Path) -> None:
     """The second run of the same seed goes on where the first ended."""
     import tunedb
-    from search.networks.tasks import Task
+    from search.task import Task
     from search.tune import tune
     from tunedb.identity import trace_id
 
@@ -149,7 +149,7 @@ def test_a_workload_of_one_program_is_measured_again_when_the_store_has_it(targe
     from tvm.ir import IRModule
 
     from search.corpus import operators
-    from search.networks.tasks import Task
+    from search.task import Task
     from search.tune import tune
     from tunedb.store.memory import MemoryStore
 
@@ -259,7 +259,7 @@ def test_a_program_without_features_is_predicted_all_the_same(target: Target, tm
 
 
 def test_no_trials_predict_and_measure_nothing(small_matmul: Any, target: Target) -> None:
-    from search.networks.tasks import Task
+    from search.task import Task
     from search.tune import tune
     from tunedb.store.memory import MemoryStore
 
@@ -272,7 +272,7 @@ def test_no_trials_predict_and_measure_nothing(small_matmul: Any, target: Target
 
 
 def test_the_best_is_checked_against_the_untuned_program(small_matmul: Any, target: Target) -> None:
-    from search.networks.tasks import Task
+    from search.task import Task
     from search.tune import tune
     from tunedb.store.memory import MemoryStore
 
@@ -285,8 +285,8 @@ def test_the_best_is_checked_against_the_untuned_program(small_matmul: Any, targ
 
 
 def test_a_gpu_is_refused_before_anything_runs_on_it(small_matmul: Any) -> None:
-    from search.networks.targets import parse_target
-    from search.networks.tasks import Task
+    from search.targets import parse_target
+    from search.task import Task
     from search.tune import tune
     from tunedb.store.memory import MemoryStore
 
@@ -296,8 +296,8 @@ def test_a_gpu_is_refused_before_anything_runs_on_it(small_matmul: Any) -> None:
 
 def test_a_machine_that_cannot_run_the_target_says_so(small_matmul: Any, tmp_path: Path) -> None:
     import tunedb
-    from search.networks.targets import parse_target
-    from search.networks.tasks import Task
+    from search.targets import parse_target
+    from search.task import Task
     from search.tune import tune
 
     foreign = parse_target('{"kind": "llvm", "mtriple": "aarch64-linux-gnu", "mcpu": "apple-m1", "num-cores": 1}')
@@ -311,7 +311,7 @@ def test_a_machine_that_cannot_run_the_target_says_so(small_matmul: Any, tmp_pat
     "bad", [{"strategy": "hope"}, {"trials": -1}, {"trials": 0, "strategy": "random"}, {"tasks": []}]
 )
 def test_senseless_requests_are_refused(small_matmul: Any, target: Target, bad: dict[str, Any]) -> None:
-    from search.networks.tasks import Task
+    from search.task import Task
     from search.tune import tune
     from tunedb.store.memory import MemoryStore
 
@@ -326,7 +326,7 @@ def test_a_finished_trial_is_in_the_store_while_the_next_one_still_runs(
     """A second reader sees it; the candidate after it takes as long as it likes."""
     import tunedb
     from search.measure.local import LocalCpu
-    from search.networks.tasks import Task
+    from search.task import Task
     from search.tune import tune
 
     second_runs, seen = threading.Event(), threading.Event()
@@ -364,8 +364,8 @@ def test_a_finished_trial_is_in_the_store_while_the_next_one_still_runs(
 
 def test_a_device_for_another_target_is_refused(small_matmul: Any, target: Target) -> None:
     from search.measure.local import LocalCpu
-    from search.networks.targets import local_target
-    from search.networks.tasks import Task
+    from search.targets import local_target
+    from search.task import Task
     from search.tune import tune
     from tunedb.store.memory import MemoryStore
 
@@ -385,7 +385,7 @@ def test_options_are_a_value() -> None:
 
 
 def test_trials_with_cold_caches_say_so_and_are_not_mixed_with_others(small_matmul: Any, target: Target) -> None:
-    from search.networks.tasks import Task
+    from search.task import Task
     from search.tune import tune
     from tunedb.identity import conditions_of
     from tunedb.records import DEFAULT_CONDITIONS
@@ -421,7 +421,7 @@ def test_times_that_make_no_sense_are_refused(option: str, secs: float) -> None:
 def test_what_is_cut_off_names_the_option_that_gives_it_time(
     small_matmul: Any, target: Target, option: str, outcome: Outcome
 ) -> None:
-    from search.networks.tasks import Task
+    from search.task import Task
     from search.tune import tune
     from tunedb.store.memory import MemoryStore
 

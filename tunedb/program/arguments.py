@@ -14,7 +14,7 @@ import msgspec
 
 from tunedb.errors import BadInputError
 from tunedb.program.graph import ProgramGraph
-from tunedb.program.signature import prim_funcs
+from tunedb.program.signature import layout_free, prim_funcs
 
 _SAME_DTYPES = {"uint1": "bool", "boolean": "bool"}  # what some releases call it
 _LISTED = 6
@@ -129,7 +129,7 @@ def _dtype(argument: Argument) -> str:
 def _arguments(graph: ProgramGraph, function: int) -> tuple[Argument, ...]:
     pairs = graph.items(graph.ref(function, "buffer_map")) if graph.has(function, "buffer_map") else []
     buffers = dict(zip(pairs[::2], pairs[1::2], strict=False))
-    free = _layout_free(graph, function)
+    free = layout_free(graph, function)
     found = []
     for place, param in enumerate(graph.items(graph.ref(function, "params"))):
         buffer = buffers.get(param, param)
@@ -144,12 +144,3 @@ def _arguments(graph: ProgramGraph, function: int) -> tuple[Argument, ...]:
 
 def _extent(graph: ProgramGraph, index: int) -> int | None:
     return graph.integer(index) if graph.kind(index) == "IntImm" else None
-
-
-def _layout_free(graph: ProgramGraph, function: int) -> set[int]:
-    """The places of the arguments that the function's attribute `layout_free_buffers` lists."""
-    try:
-        listed = graph.mapping(graph.ref(graph.ref(function, "attrs"), "__dict__")).get("layout_free_buffers")
-        return set() if listed is None else {graph.integer(item) for item in graph.items(listed)}
-    except BadInputError:
-        return set()

@@ -33,11 +33,12 @@ def described(signature: Signature) -> Description:
     axes = [axis[1:] for axis in anchor.axes] or ["1"]
     dtypes = [buffer.split(" ")[-2] for buffer in signature.buffers if buffer.endswith("param")]
     family, epilogue = _operator(signature, anchor), _epilogue(signature, anchor)
+    packed = " packed" if any(buffer.endswith("packed") for buffer in signature.buffers) else ""
     return Description(
         family,
         epilogue,
         _extents(axes),
-        f"{fused(family, epilogue)} {'x'.join(axes)} {dtypes[-1] if dtypes else ''}".strip(),
+        f"{fused(family, epilogue)} {'x'.join(axes)} {dtypes[-1] if dtypes else ''}{packed}".strip(),
     )
 
 

@@ -2,7 +2,8 @@
 
 A signature lists the program's blocks in order. Of each it says the axes (kind and extent), and the statements of its
 initialisation and body with operators by their plain names, axes numbered, and integer arithmetic in affine form.
-Buffers are numbered by first appearance and described by shape, dtype and whether they are parameters. Loops around
+Buffers are numbered by first appearance and described by shape, dtype and whether they are parameters, or parameters
+whose layout is free: constants that a compiler packs beforehand, so that another schedule is the fastest. Loops around
 blocks, names, annotations, and the width of index types say nothing about what is computed and are left out.
 """
 
@@ -43,7 +44,7 @@ class Signature:
     """A program's blocks and buffers."""
 
     blocks: list[Block] = field(default_factory=list)
-    buffers: list[str] = field(default_factory=list)  # "1x128 float32 param"
+    buffers: list[str] = field(default_factory=list)  # "1x128 float32 param", or "packed" for one whose layout is free
 
     def to_json(self) -> str:
         """Canonical JSON: the text that a workload's id is the hash of."""
@@ -89,6 +90,15 @@ def prim_funcs(graph: ProgramGraph) -> list[tuple[str, int]]:
     return sorted(named)
 
 
+def layout_free(graph: ProgramGraph, function: int) -> set[int]:
+    """The places of the arguments that a function's attribute `layout_free_buffers` lists."""
+    try:
+        listed = graph.mapping(graph.ref(graph.ref(function, "attrs"), "__dict__")).get("layout_free_buffers")
+        return set() if listed is None else {graph.integer(item) for item in graph.items(listed)}
+    except BadInputError:
+        return set()
+
+
 class _Writer:
     """Walks one module's graph and writes its signature."""
 
@@ -99,14 +109,18 @@ class _Writer:
         self._counts: dict[str, int] = {}
         self._buffers: dict[int, str] = {}
         self._params: set[int] = set()
+        self._packed: set[int] = set()
         self._visits = 0
         self._depth = 0
 
     def function(self, index: int) -> None:
         graph = self._graph
-        self._params.update(graph.items(graph.ref(index, "params")))
-        if graph.has(index, "buffer_map"):
-            self._params.update(graph.items(graph.ref(index, "buffer_map")))
+        params = graph.items(graph.ref(index, "params"))
+        pairs = graph.items(graph.ref(index, "buffer_map")) if graph.has(index, "buffer_map") else []
+        buffers = dict(zip(pairs[::2], pairs[1::2], strict=False))
+        self._params.update(params, pairs)
+        free = layout_free(graph, index)
+        self._packed.update(buffers.get(param, param) for place, param in enumerate(params) if place in free)
         body = graph.ref(index, "body")
         if graph.kind(body) == "BlockRealize" and not graph.items(graph.ref(body, "iter_values")):
             body = graph.ref(graph.ref(body, "block"), "body")  # the root block is only a frame
@@ -267,7 +281,7 @@ class _Writer:
         graph = self._graph
         described = graph.ref(index, "ty") if not graph.has(index, "shape") and graph.has(index, "ty") else index
         shape = "x".join(self._index(extent) for extent in graph.items(graph.ref(described, "shape")))
-        role = "param" if index in self._params else "local"
+        role = "packed" if index in self._packed else "param" if index in self._params else "local"
         name = f"b{len(self._buffers)}"
         self._buffers[index] = name
         self.signature.buffers.append(f"{shape} {graph.dtype(described)} {role}")

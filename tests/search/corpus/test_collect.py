@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from search.corpus.collect import Spec, Workloads, collect, plan, read_spec
-from search.networks.targets import local_target
+from search.targets import local_target
 from tunedb.errors import BadInputError, NotFoundError
 from tunedb.store.memory import MemoryStore
 

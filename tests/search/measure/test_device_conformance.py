@@ -132,8 +132,8 @@ def test_outputs_are_compared(device: Device) -> None:
     loops = schedule.get_loops(schedule.get_sblock("C"))
     schedule.reorder(loops[2], loops[0], loops[1])
     untuned, tuned, wrong = numbers_of(device, modules.matmul(64), schedule.mod, modules.added(), keep=True)
-    assert device.compare_outputs(tuned, untuned) < 1e-5
-    assert device.compare_outputs(wrong, untuned) > 0.1
+    assert device.compare_outputs(tuned, untuned).deviation < 1e-5
+    assert device.compare_outputs(wrong, untuned).deviation > 0.1
     device.release([untuned, tuned, wrong])
 
 

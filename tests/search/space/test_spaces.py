@@ -107,7 +107,7 @@ def test_foreign_records_are_not_replayed(context: Any) -> None:
 
 @pytest.mark.slow  # TVM takes 16 s to register what it knows of tensor cores
 def test_what_a_gpu_measured_comes_back_though_it_takes_few_samples() -> None:
-    from search.networks.targets import parse_target
+    from search.targets import parse_target
     from tunedb.metaschedule import intrinsics
     from tunedb.metaschedule.replay import recorded_trace
 

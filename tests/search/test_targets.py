@@ -8,7 +8,7 @@ pytestmark = pytest.mark.tvm
 
 
 def test_the_local_target_names_the_cpu_and_its_cores() -> None:
-    from search.networks.targets import local_target
+    from search.targets import local_target
     from tunedb.metaschedule.replay import target_to_tvm
 
     target = local_target(num_cores=3)
@@ -19,7 +19,7 @@ def test_the_local_target_names_the_cpu_and_its_cores() -> None:
 
 
 def test_targets_are_read_from_json_and_tags() -> None:
-    from search.networks.targets import parse_target
+    from search.targets import parse_target
 
     assert parse_target('{"kind": "llvm", "mcpu": "znver5", "num-cores": 4}').arch == "znver5"
     assert parse_target("nvidia/geforce-rtx-3090").kind == "cuda"
@@ -27,7 +27,7 @@ def test_targets_are_read_from_json_and_tags() -> None:
 
 @pytest.mark.parametrize("text", ["llvm mcpu=znver5", "no-such-target", '{"kind": 3}', "{"])
 def test_other_texts_are_refused_with_a_reason(text: str) -> None:
-    from search.networks.targets import parse_target
+    from search.targets import parse_target
 
     with pytest.raises(UsageError, match="target"):
         parse_target(text)

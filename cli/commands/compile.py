@@ -1,0 +1,132 @@
+"""`tunedb compile`: a network to a library that runs without a compiler."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.completers import targets
+from cli.options import BuildTimeout, Layout, RunTimeout, Seed, Shapes
+from cli.verb import verb
+
+if TYPE_CHECKING:
+    from cli.output import Answer, Table
+    from cli.session import Session
+    from search.networks.compiling import Compiled
+
+SUMMARY = "Compile a network with the store's best schedules"
+EXAMPLES = (
+    "tunedb compile resnet18.onnx -o resnet18.so",
+    "tunedb compile resnet18.onnx -o resnet18.so --no-predict",
+    "tunedb compile detector.onnx -o detector.so --shape images=1x3x640x640",
+)
+
+
+@verb
+def command(
+    run: Session,
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The library to be written, such as model.so.")
+    ],
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target",
+            metavar="T",
+            autocompletion=targets,
+            help="TVM target: JSON, tag, or as logs write it.  [default: this CPU]",
+        ),
+    ] = None,
+    shape: Shapes = None,
+    layout: Layout = None,
+    predict: Annotated[
+        bool,
+        typer.Option(
+            "--predict/--no-predict", help="Give tasks that were never measured the schedule that is predicted."
+        ),
+    ] = True,
+    seed: Seed = 0,
+    run_timeout: RunTimeout = None,
+    build_timeout: BuildTimeout = None,
+) -> None:
+    """Compile a network to a shared library: the store's best schedule for each of its tasks, and the predicted one for
+    those never measured. Every schedule is run against the untuned program before it is used, and the whole library
+    against ONNX Runtime where that is installed.
+    """
+    from search.measure import zygote
+
+    zygote.prepare()  # a store has threads, after which it would be too late
+    with run.open_store(create=True) as store:
+        from cli.labels import target_label
+        from search.measure.here import this_cpu
+        from search.networks.compiling import CompileOptions, compile_network
+        from search.networks.importing import import_file
+        from search.networks.importing.shapes import parse_shapes
+        from search.networks.lowering import Layout as Chosen
+        from search.targets import local_target, parse_target
+        from tunedb.errors import UsageError
+
+        if output.suffix != ".so":
+            raise UsageError(f"{output}: the library's name must end in .so")
+        chosen = local_target() if target is None else parse_target(target)
+        network = import_file(model, parse_shapes(shape or []))
+        run.progress.note(f"compiling {model} for {target_label(chosen)}")
+        options = CompileOptions(None if layout is None else Chosen(layout.value), predict, seed)
+        with this_cpu(chosen, run_timeout_secs=run_timeout, build_timeout_secs=build_timeout) as device:
+            done = compile_network(
+                network,
+                output,
+                store=store,
+                target=chosen,
+                device=device,
+                options=options,
+                on_step=lambda step, number, of, what: run.progress.step(number, of, f"{step}  {what}"),
+            )
+        run.show(answer(done))
+
+
+def answer(done: Compiled) -> Answer:
+    """What the library is made of."""
+    from cli.labels import short
+    from cli.output import Answer, Table
+    from search.networks.documents import compiled
+    from tunedb.units import duration, elapsed, size
+
+    rows = []
+    for one in done.programs:
+        found = one.comparison
+        rows.append(
+            [
+                one.workload.name,
+                f"{one.task.weight:g}",
+                one.origin.value,
+                short(one.record_id) if one.record_id else "-",
+                "-" if found is None else duration(found.untuned_secs),
+                "-" if found is None else duration(found.secs),
+                "-" if found is None else f"{found.deviation:.0e}",
+            ]
+        )
+    headers = ["task", "calls", "schedule", "record", "untuned", "now", "deviation"]
+    table = Table(headers, rows, right=frozenset({"calls", "untuned", "now", "deviation"}))
+    whole = done.manifest.verification
+    text: list[str | Table] = [
+        f"{done.path}  {size(done.path.stat().st_size)}, of that {size(done.manifest.weight_bytes)} weights; "
+        f"layout {done.manifest.layout}, {elapsed(sum(done.secs.values()))}",
+        *(f"{one.workload.name}: {one.note}" for one in done.programs if one.note),
+        *(f"{one.workload.name}: refused {why}" for one in done.programs for why in one.refused),
+        "",
+        table,
+        "",
+    ]
+    if whole is not None:
+        verdict = (
+            f"not verified: {whole.note}"
+            if whole.agrees is None
+            else f"computes what {whole.reference} does: deviation {whole.deviation:.0e} of {whole.tolerance:g} allowed"
+        )
+        text.append(verdict)
+    text.append(f"run it with: tunedb run {done.path} --input x.npz --output y.npz")
+    return Answer(compiled(done), text)

@@ -1,0 +1,74 @@
+"""`tunedb run`: a library that `tunedb compile` made, once."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.verb import verb
+
+if TYPE_CHECKING:
+    from cli.session import Session
+
+SUMMARY = "Run a library that `tunedb compile` made"
+EXAMPLES = (
+    "tunedb run resnet18.so --input images.npz --output classes.npz",
+    "tunedb run resnet18.so --random --repeat 20",
+)
+
+
+@verb
+def command(
+    run: Session,
+    library: Annotated[Path, typer.Argument(metavar="LIBRARY", help="A library, such as model.so.")],
+    given: Annotated[
+        Path | None, typer.Option("--input", metavar="FILE", help="An .npz file with an array for each input, by name.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="The .npz file that the outputs are written to.")
+    ] = None,
+    random: Annotated[bool, typer.Option("--random", help="Make up inputs.")] = False,
+    repeat: Annotated[int, typer.Option("--repeat", metavar="N", min=1, help="Run it so often, and time it.")] = 1,
+) -> None:
+    """Run a compiled library with TVM's runtime alone, and write what comes out."""
+    from cli.output import Answer, Table
+    from search.networks.arrays import random_arrays, read_arrays, write_arrays
+    from search.networks.runtime import Library
+    from tunedb.errors import UsageError
+    from tunedb.units import duration
+
+    if (given is None) == (not random):
+        raise UsageError("say what it is to be run on: --input FILE, or --random")
+    loaded = Library(library)
+    inputs = random_arrays(loaded.manifest.inputs) if given is None else read_arrays(given)
+    outputs = loaded.run(inputs)
+    if output is not None:
+        write_arrays(output, outputs)
+    secs = loaded.time(inputs, repeat)
+    rows = [
+        [name, "x".join(map(str, array.shape)) or "scalar", str(array.dtype), *_extremes(array)]
+        for name, array in outputs.items()
+    ]
+    table = Table(["output", "shape", "dtype", "min", "mean", "max"], rows, right=frozenset({"min", "mean", "max"}))
+    text: list[str | Table] = [table, f"median of {repeat}: {duration(statistics.median(secs))}"]
+    if output is not None:
+        text.append(f"written to {output}")
+    document = {
+        "library": str(library),
+        "network": loaded.manifest.network,
+        "outputs": [
+            {"name": name, "shape": list(array.shape), "dtype": str(array.dtype)} for name, array in outputs.items()
+        ],
+        "secs": secs,
+        "output": None if output is None else str(output),
+    }
+    run.show(Answer(document, text))
+
+
+def _extremes(array: Any) -> list[str]:
+    if not array.size or array.dtype == bool:
+        return ["-", "-", "-"]
+    return [f"{float(value):.4g}" for value in (array.min(), array.mean(), array.max())]

@@ -1,0 +1,35 @@
+"""MetaSchedule's tune contexts: a task, its target, its design spaces and what searches them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from search.task import Task
+from tunedb.metaschedule.replay import target_to_tvm
+from tunedb.records import Target
+
+
+def contexts(tasks: Sequence[Task], target: Target, strategy: Any = "replay-trace", *, seed: int) -> list[Any]:
+    """A tune context of each task.
+
+    Args:
+        tasks: The tasks.
+        target: What code is generated for.
+        strategy: MetaSchedule's search strategy, or its name.
+        seed: The seed of all randomness; each context has one of its own.
+    """
+    from tvm.s_tir import meta_schedule as ms
+
+    return [
+        ms.TuneContext(
+            mod=task.mod,
+            target=target_to_tvm(target),
+            space_generator="post-order-apply",
+            search_strategy=strategy,
+            task_name=task.name,
+            rand_state=seed + 1 + number,
+            num_threads=target.num_cores or 1,
+        ).clone()
+        for number, task in enumerate(tasks)
+    ]

@@ -1,0 +1,94 @@
+"""Compares what two built programs compute; runs in a child process, as they may crash.
+
+Random numbers of one size do not tell everything: a maximum that begins at 0 instead of at the least number is right
+for positive inputs, and a sum in another order is only wrong where numbers of many sizes meet. So there are several
+kinds of inputs. Both programs are timed on the way.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from search.measure.workers import INDEX_TYPES
+
+Draw = Callable[[np.random.Generator, list[int]], Any]
+
+_FLOATS: dict[str, Draw] = {
+    "of both signs": lambda rng, shape: rng.uniform(-1.0, 1.0, shape),
+    "negative": lambda rng, shape: rng.uniform(-1.0, -0.5, shape),
+    "of many sizes": lambda rng, shape: rng.choice([-1.0, 1.0], shape) * 10.0 ** rng.uniform(-4, 1, shape),
+}
+_LEAST_NUMBER = 1e-30
+
+
+def compare(
+    artifact_path: str, other_path: str, device_type: str, args_info: tuple[Any, ...], seed: int
+) -> tuple[float, str, float, float, float]:
+    """Runs two built programs on the same arguments, of several kinds.
+
+    Args:
+        artifact_path: The one program.
+        other_path: The other, which is right.
+        device_type: What both run on, as TVM's runtime names it.
+        args_info: Kind, dtype and shape of each argument.
+        seed: Of the arguments.
+
+    Returns:
+        The largest difference of an element, relative to the largest magnitude of its argument, which is infinite when
+        one has a NaN where the other has none; the kind of arguments that it was seen with; the largest magnitude of
+        all that the other program wrote; the seconds of the fastest call of each.
+    """
+    import tvm
+
+    device = tvm.runtime.device(device_type, 0)
+    functions = []
+    for path in (artifact_path, other_path):
+        module = tvm.runtime.load_module(path)
+        functions.append(module[module.entry_name])
+    rng = np.random.default_rng(seed)
+    least = min((extent for _, _, shape in args_info for extent in shape if extent), default=1)
+    worst, found_with, magnitude = 0.0, "", 0.0
+    fastest = [float("inf"), float("inf")]
+    for kind, draw in _FLOATS.items():
+        drawn = [_drawn(rng, draw, dtype, shape, least) for _, dtype, shape in args_info]
+        after = []
+        for place, function in enumerate(functions):
+            arguments = [tvm.runtime.tensor(array, device) for array in drawn]  # a copy
+            started = time.perf_counter()
+            function(*arguments)
+            device.sync()
+            fastest[place] = min(fastest[place], time.perf_counter() - started)
+            after.append([argument.numpy().astype(np.float64) for argument in arguments])
+        written = [right for right, before in zip(after[1], drawn, strict=True) if not np.array_equal(right, before)]
+        magnitude = max([magnitude, *(float(np.nanmax(np.abs(right), initial=0.0)) for right in written)])
+        difference = _difference(*after)
+        if difference > worst:
+            worst, found_with = difference, kind
+    return worst, found_with, magnitude, fastest[0], fastest[1]
+
+
+def _difference(these: list[Any], those: list[Any]) -> float:
+    largest = 0.0
+    for one, other in zip(these, those, strict=True):
+        if not np.array_equal(np.isnan(one), np.isnan(other)):
+            return float("inf")
+        difference = float(np.nanmax(np.abs(one - other), initial=0.0))
+        largest = max(largest, difference / max(float(np.nanmax(np.abs(other), initial=0.0)), _LEAST_NUMBER))
+    return largest
+
+
+def _drawn(
+    rng: np.random.Generator,
+    draw: Callable[[np.random.Generator, list[int]], Any],
+    dtype: str,
+    shape: list[int],
+    least: int,
+) -> Any:
+    if "int" in dtype:  # what may be an index stays within the smallest array
+        bound = min(8, least) if dtype in INDEX_TYPES else 8
+        return rng.integers(0, bound, size=shape).astype(dtype)
+    return np.asarray(draw(rng, shape)).astype(dtype)

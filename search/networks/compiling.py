@@ -1,0 +1,192 @@
+"""From a network to a library: lowered, planned, every schedule verified, built, and the whole verified again."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from search.measure.device import Device
+from search.networks.building import build, write
+from search.networks.layout import lower_best
+from search.networks.lowering import Layout, Lowered, lower
+from search.networks.manifest import Manifest, Program, Tensor
+from search.networks.network import Network
+from search.networks.plan import plan
+from search.networks.reference import verify
+from search.networks.runtime import Library
+from search.networks.verification import Settled, settle
+from search.predict import Predictor
+from search.prior import prior_of
+from tunedb.errors import MeasurementError
+from tunedb.identity import trace_id
+from tunedb.records import Target
+from tunedb.store.contract import Store
+
+OnStep = Callable[[str, int, int, str], None]
+"""Told what is under way: the step, how many parts of it are done, of how many, and the next."""
+
+_RUNTIME = ("apache-tvm", "apache-tvm-ffi")  # what a library needs to run
+
+
+@dataclass(frozen=True, slots=True)
+class CompileOptions:
+    """How a network is compiled."""
+
+    layout: Layout | None = None  # None: what is believed to be the faster
+    predicts: bool = True  # False: what was never measured is TVM's own
+    seed: int = 0
+    compiler: str | None = None  # that links; None is the system's
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compiled:
+    """A network that was compiled."""
+
+    path: Path
+    manifest: Manifest
+    programs: tuple[Settled, ...]
+    secs: dict[str, float]  # of each step
+
+
+def compile_network(
+    network: Network,
+    path: Path,
+    *,
+    store: Store,
+    target: Target,
+    device: Device,
+    options: CompileOptions | None = None,
+    on_step: OnStep | None = None,
+) -> Compiled:
+    """Compiles a network to a shared library.
+
+    Args:
+        network: The network.
+        path: Of the library.
+        store: The store that is asked for schedules, and gives the cost model.
+        target: What code is generated for; the device runs it.
+        device: What verifies; the caller closes it.
+        options: How.
+        on_step: Told what is under way.
+
+    Returns:
+        What was made; it is written only if the whole library computes what the network does.
+
+    Raises:
+        BadInputError: TVM cannot lower, build or link the network.
+        MeasurementError: The device does not work, or the library computes something else.
+        StoreError: The library cannot be written.
+    """
+    options = options or CompileOptions()
+    secs: dict[str, float] = {}
+    tell = on_step or (lambda *_: None)
+    with _timed(secs, "lower"):
+        tell("lower", 0, 1, network.name)
+        lowered = lower(network, target, options.layout) if options.layout else lower_best(network, target)
+    with _timed(secs, "plan"):
+        predictor = Predictor(prior_of(store, target), options.seed) if options.predicts else None
+        choices = plan(lowered, store, predictor, on_task=lambda n, of, task: tell("plan", n, of, task.name))
+    with _timed(secs, "verify"):
+        device.check()
+        settled = settle(choices, device, on_task=lambda n, of, task: tell("verify", n, of, task.name))
+    with _timed(secs, "build"):
+        tell("build", 0, 1, network.name)
+        executable = build(lowered, settled)
+        draft = path.with_name(f".{path.stem}.draft.so")
+    try:
+        with _timed(secs, "check"):
+            tell("check", 0, 1, network.name)
+            manifest = _manifest(lowered, settled)
+            write(executable, manifest, draft, options.compiler)
+            found = verify(Library(draft), lowered, options.seed)
+            if found.agrees is False:
+                raise MeasurementError(
+                    f"{network.path}: the library deviates from {found.reference} by {found.deviation:.1e} "
+                    f"(allowed: {found.tolerance:g}); it is not written"
+                )
+            manifest = msgspec.structs.replace(manifest, verification=found)
+            write(executable, manifest, path, options.compiler)
+    finally:
+        draft.unlink(missing_ok=True)
+    return Compiled(path, manifest, tuple(settled), secs)
+
+
+def _manifest(lowered: Lowered, settled: Sequence[Settled]) -> Manifest:
+    network = lowered.network
+    return Manifest(
+        network=network.name,
+        network_hash=network.digest,
+        target=lowered.target.text,
+        layout=lowered.layout.value,
+        tvm_version=importlib.metadata.version("apache-tvm"),
+        tunedb_version=importlib.metadata.version("tunedb"),
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        inputs=tuple(Tensor(spec.name, spec.dtype, spec.shape) for spec in network.inputs),
+        outputs=outputs_of(network),
+        programs=tuple(map(_program, settled)),
+        weight_bytes=weight_bytes(network.mod),
+        licences={name: _licence(name) for name in _RUNTIME},
+    )
+
+
+def _program(settled: Settled) -> Program:
+    trace = settled.trace
+    return Program(
+        name=settled.task.name,
+        workload=settled.workload.name,
+        workload_hash=settled.workload.workload_id,
+        calls=round(settled.task.weight),
+        origin=settled.origin.value,
+        record=settled.record_id,
+        trace="" if trace is None else trace_id(trace),
+        verified=settled.is_verified,
+        deviation=None if settled.comparison is None else settled.comparison.deviation,
+        note=settled.note,
+    )
+
+
+def outputs_of(network: Network) -> tuple[Tensor, ...]:
+    """The outputs of a network with the shapes that Relax inferred."""
+    ty = network.mod["main"].ret_ty
+    fields = [ty] if hasattr(ty, "shape") else list(ty.fields)
+    return tuple(
+        Tensor(name, str(field.dtype), tuple(int(extent) for extent in field.shape.values))
+        for name, field in zip(network.outputs, fields, strict=True)
+    )
+
+
+def weight_bytes(mod: Any) -> int:
+    """The size of a network's constants."""
+    import tvm
+
+    found: dict[int, int] = {}
+
+    def visit(node: Any) -> None:
+        if isinstance(node, tvm.ir.GenericConst):
+            array = node.value.numpy()
+            found[array.ctypes.data] = array.nbytes
+
+    tvm.relax.analysis.post_order_visit(mod["main"], visit)
+    return sum(found.values())
+
+
+def _licence(distribution: str) -> str:
+    described = importlib.metadata.metadata(distribution).json
+    return str(described.get("license_expression") or described.get("license") or "unknown")
+
+
+@contextlib.contextmanager
+def _timed(secs: dict[str, float], step: str) -> Iterator[None]:
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        secs[step] = time.perf_counter() - started

@@ -1,0 +1,60 @@
+"""Arithmetic on constants, done at once with NumPy. Relax's own `FoldConstant` compiles a program for each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from tvm import relax
+from tvm.relax.expr_functor import PyExprMutator, mutator
+
+_NUMPY: dict[str, Callable[..., Any]] = {
+    "relax.add": np.add,
+    "relax.subtract": np.subtract,
+    "relax.multiply": np.multiply,
+    "relax.divide": np.divide,
+    "relax.sqrt": np.sqrt,
+    "relax.negative": np.negative,
+}
+_FLOATS = ("float32", "float64")
+
+
+@mutator
+class _Folder(PyExprMutator):
+    def visit_call_(self, call: Any) -> Any:
+        call = super().visit_call_(call)
+        values = [self._constant(argument) for argument in call.args]
+        if not values or values[0] is None:
+            return call
+        made = _folded(getattr(call.op, "name", ""), call, values)
+        return call if made is None else relax.const(np.ascontiguousarray(made), str(values[0].dtype))
+
+    def _constant(self, value: Any) -> Any:
+        """A constant's value as an array; None of what is none."""
+        if isinstance(value, relax.Var):
+            value = self.lookup_binding(value)
+        data = getattr(value, "value", None)
+        return data.numpy() if data is not None and hasattr(data, "numpy") else None
+
+
+def _folded(name: str, call: Any, values: list[Any]) -> Any:
+    """What an operator makes of constants; None where it is left to Relax."""
+    if name == "relax.permute_dims":
+        axes = call.attrs.axes
+        return values[0].transpose(None if axes is None else [int(axis) for axis in axes])
+    if name in ("relax.reshape", "relax.expand_dims", "relax.squeeze"):
+        return values[0].reshape([int(extent) for extent in call.ty.shape.values])
+    if name in _NUMPY and all(value is not None and str(value.dtype) in _FLOATS for value in values):
+        return _NUMPY[name](*values)
+    return None
+
+
+@relax.transform.function_pass(opt_level=0)
+class FoldConstants:
+    """Folds what moves constants about, and the arithmetic that folds a batch norm into its convolution."""
+
+    def transform_function(self, function: Any, mod: Any, context: Any) -> Any:
+        """A function without them."""
+        del context
+        return _Folder(mod).visit_expr(function)

@@ -1,0 +1,89 @@
+"""From a network to tensor programs in one layout, weights free to be packed, and the tasks among them.
+
+Fusion and folding are Relax's. No layout is always the fastest: with channels last, vectors run over channels and
+weights pack well, but what cannot carry the layout on is surrounded by transposes. So each layout is lowered, and what
+the whole is believed to take decides (`search.networks.plan`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from search.networks.folding import FoldConstants
+from search.networks.network import Network
+from search.networks.vector_math import vectorize_math
+from search.task import Task
+from tunedb.errors import BadInputError, last_line
+from tunedb.metaschedule import intrinsics
+from tunedb.metaschedule.replay import target_to_tvm
+from tunedb.records import Target
+
+# Of these, the layout of data and of weights. Transposed convolutions have no schedule with channels last, and
+# `ConvertLayout` would turn them along with the others.
+_CHANNELS_LAST = {"relax.nn.conv2d": ["NHWC", "HWIO"], "relax.nn.conv2d_transpose": ["NCHW", "IOHW"]}
+
+
+class Layout(StrEnum):
+    """How a network's images lie in memory."""
+
+    CHANNELS_FIRST = "NCHW"
+    CHANNELS_LAST = "NHWC"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lowered:
+    """A network as tensor programs that are called in turn."""
+
+    network: Network
+    target: Target
+    layout: Layout
+    mod: Any  # tvm IRModule: the Relax function "main" and the programs that it calls
+    tasks: tuple[Task, ...]  # the different programs; the weight of each is how often it is called
+
+
+def layouts_of(network: Network) -> tuple[Layout, ...]:
+    """The layouts that a network can have: one where it has no convolution over images."""
+    return tuple(Layout) if _has_images(network.mod) else (Layout.CHANNELS_FIRST,)
+
+
+def lower(network: Network, target: Target, layout: Layout) -> Lowered:
+    """Lowers a network.
+
+    Args:
+        network: The network.
+        target: What it is lowered for.
+        layout: Of its convolutions; its inputs and outputs stay as they are.
+
+    Raises:
+        BadInputError: TVM cannot lower it; or nothing is left to be computed.
+    """
+    import tvm
+    from tvm.relax import transform
+    from tvm.s_tir import meta_schedule as ms
+    from tvm.s_tir.meta_schedule.tune_context import _normalize_mod
+
+    intrinsics.register_for(target.kind, target.keys)
+    passes = [transform.FoldBatchnormToConv2D(), FoldConstants(), transform.DecomposeOpsForInference()]
+    if layout is Layout.CHANNELS_LAST:
+        passes += [transform.ConvertLayout(_CHANNELS_LAST)]
+    passes += [FoldConstants(), transform.CanonicalizeBindings()]
+    fusing = [tvm.relax.get_pipeline("zero"), transform.AttachAttrLayoutFreeBuffers()]
+    try:
+        with target_to_tvm(target):
+            mod = vectorize_math(tvm.ir.transform.Sequential(passes)(network.mod))
+            mod = tvm.ir.transform.Sequential(fusing)(mod)
+            extracted = ms.relax_integration.extract_tasks(mod, target_to_tvm(target))
+    except Exception as error:
+        raise BadInputError(f"{network.path}: TVM cannot lower it in {layout}: {last_line(error)}") from error
+    tasks = [Task(str(task.task_name), _normalize_mod(task.dispatched[0]), float(task.weight)) for task in extracted]
+    if not tasks:
+        raise BadInputError(f"{network.path}: the model has nothing to tune: no tensor program came out of it")
+    tasks.sort(key=lambda task: task.name)
+    return Lowered(network, target, layout, mod, tuple(tasks))
+
+
+def _has_images(mod: Any) -> bool:
+    """Whether a network has convolutions over images."""
+    return "R.nn.conv2d(" in mod.script()

@@ -1,0 +1,97 @@
+"""What a compiled library says of itself: the network, the target, and where each of its schedules comes from.
+
+It is a constant of the library itself, so that neither can be without the other, and is read without loading it.
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+from pathlib import Path
+
+import msgspec
+
+from tunedb.errors import BadInputError, NotFoundError
+
+_BEGIN, _END = b"tunedb manifest 1\n", b"\nend of manifest\0"
+_MOST_BYTES = 64 << 20
+
+
+class Tensor(msgspec.Struct, frozen=True):
+    """An input or output of the network."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+class Program(msgspec.Struct, frozen=True):
+    """One tensor program of the library."""
+
+    name: str  # as the task is called
+    workload: str  # for people
+    workload_hash: str
+    calls: int
+    origin: str  # "record", "predicted" or "untuned"
+    record: str = ""  # the trial's id
+    trace: str = ""  # hash of the schedule's trace
+    verified: bool = False
+    deviation: float | None = None  # of an element from the untuned program's, relative to the largest of its tensor
+    note: str = ""
+
+
+class Verification(msgspec.Struct, frozen=True):
+    """What the whole library was compared with."""
+
+    reference: str  # "ONNX Runtime 1.32.0", "the network without schedules"
+    tolerance: float  # relative to the largest magnitude of an output
+    deviation: float | None = None
+    agrees: bool | None = None
+    note: str = ""
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What a library says of itself."""
+
+    network: str
+    network_hash: str
+    target: str
+    layout: str
+    tvm_version: str
+    tunedb_version: str
+    made_at: str  # ISO 8601
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    programs: tuple[Program, ...]
+    weight_bytes: int
+    licences: dict[str, str]  # of what is linked or needed to run, by name
+    verification: Verification | None = None
+
+
+def constant(manifest: Manifest) -> str:
+    """A C source file that keeps a manifest in the library."""
+    text = _BEGIN + msgspec.json.encode(manifest) + _END[:-1]
+    numbers = ",".join(map(str, text))
+    return f"__attribute__((used)) const unsigned char tunedb_manifest[] = {{{numbers},0}};\n"
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest of a library.
+
+    Raises:
+        NotFoundError: There is no such file.
+        BadInputError: It is no library that tunedb compiled, or is damaged.
+    """
+    if not path.is_file():
+        raise NotFoundError(f"{path}: no such file")
+    if not path.stat().st_size:
+        raise BadInputError(f"{path}: not a library that tunedb compiled: it is empty")
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        found = re.search(re.escape(_BEGIN) + rb"(.{2,%d}?)" % _MOST_BYTES + re.escape(_END), content, re.DOTALL)
+        if found is None:
+            raise BadInputError(f"{path}: not a library that tunedb compiled: it has no manifest")
+        text = found[1]
+    try:
+        return msgspec.json.decode(text, type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise BadInputError(f"{path}: its manifest cannot be read: {error}") from error

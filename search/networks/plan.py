@@ -1,0 +1,87 @@
+"""Which schedule each program of a network gets: the store's best, else the one that is predicted, else TVM's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from search.contexts import contexts
+from search.networks.lowering import Lowered
+from search.predict import Predictor
+from search.task import Task
+from tunedb.errors import NotFoundError
+from tunedb.metaschedule.replay import workload_from_module
+from tunedb.query.ranking import ranked_best
+from tunedb.records import DEFAULT_CONDITIONS, Trace, Workload
+from tunedb.store.contract import StoreReader
+
+_SPARE = 3  # records that stand behind the best
+
+
+class Origin(StrEnum):
+    """Where a schedule comes from."""
+
+    RECORD = "record"  # a trial of the store
+    PREDICTED = "predicted"  # what the cost model believes to be the fastest; no trial of it is stored
+    UNTUNED = "untuned"  # TVM's own
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A schedule that a program may get."""
+
+    origin: Origin
+    trace: Trace
+    record_id: str = ""
+    recorded_secs: float | None = None  # as the store has it
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """What is known of one program of a network, before any of it is built."""
+
+    task: Task
+    workload: Workload
+    schedules: tuple[Schedule, ...]  # the first is taken, unless it fails; none: TVM's own
+
+
+def plan(
+    lowered: Lowered,
+    store: StoreReader,
+    predictor: Predictor | None,
+    *,
+    on_task: Callable[[int, int, Task], None] | None = None,
+) -> list[Choice]:
+    """The schedules of each program of a network.
+
+    Args:
+        lowered: The network.
+        store: The store that is asked for the best of each.
+        predictor: Predicts what the store does not have; None leaves that to TVM.
+        on_task: Called with the number of tasks that are done, of all, and the next.
+
+    Returns:
+        A choice for each task, in their order.
+    """
+    made = contexts(lowered.tasks, lowered.target, seed=0)
+    choices = []
+    for place, (task, context) in enumerate(zip(lowered.tasks, made, strict=True)):
+        if on_task is not None:
+            on_task(place, len(lowered.tasks), task)
+        workload, _ = workload_from_module(task.mod)
+        found = _recorded(store, workload, lowered)
+        if not found and predictor is not None:
+            found = [Schedule(Origin.PREDICTED, trace) for trace in predictor.predict(task, context).traces]
+        choices.append(Choice(task, workload, tuple(found)))
+    return choices
+
+
+def _recorded(store: StoreReader, workload: Workload, lowered: Lowered) -> list[Schedule]:
+    try:
+        ranked = ranked_best(
+            store, workload.workload_id, lowered.target.target_id, _SPARE, conditions=DEFAULT_CONDITIONS
+        )
+    except NotFoundError:
+        return []
+    return [Schedule(Origin.RECORD, one.trial.trace, one.trial.trial_id, one.estimate.secs) for one in ranked]

@@ -1,0 +1,101 @@
+"""Does a whole library compute what the network does? Compared with ONNX Runtime where it is installed and can be."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from search.networks.arrays import Arrays, random_arrays
+from search.networks.lowering import Lowered
+from search.networks.manifest import Verification
+from search.networks.network import Network
+from search.networks.runtime import Library
+from tunedb.errors import last_line
+from tunedb.metaschedule.replay import target_to_tvm
+
+TOLERANCE = 1e-3  # relative to the largest magnitude of an output: sums are taken in another order
+
+Outputs = list[npt.NDArray[Any]]
+
+
+def verify(library: Library, lowered: Lowered, seed: int = 0) -> Verification:
+    """Compares a library with the network.
+
+    Args:
+        library: The library.
+        lowered: What it was built of.
+        seed: Of the inputs.
+
+    Returns:
+        What came of it; `agrees` is None where nothing could be compared.
+    """
+    inputs = random_arrays(lowered.network.inputs, seed)
+    made = list(library.run(inputs).values())
+    problem = ""
+    for name, reference in _references(lowered):
+        try:
+            right = reference(inputs)
+        except Exception as error:  # another runtime's, of whatever kind
+            problem = f"{name}: {last_line(error)}"
+            continue
+        return _compared(name, made, right, problem)
+    return Verification("", TOLERANCE, note=problem)
+
+
+def _compared(name: str, made: Outputs, right: Outputs, problem: str) -> Verification:
+    deviation = max((_deviation(one, other) for one, other in zip(made, right, strict=True)), default=0.0)
+    if not any(np.nanmax(np.abs(np.asarray(other, np.float64)), initial=0.0) > 0 for other in right):
+        return Verification(
+            name, TOLERANCE, note="all outputs are 0: this verifies nothing; give other weights or inputs"
+        )
+    return Verification(name, TOLERANCE, deviation, bool(deviation <= TOLERANCE), problem)
+
+
+def _deviation(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
+    """The largest difference of an element, relative to the largest magnitude."""
+    if one.shape != other.shape:
+        return float("inf")
+    mine, right = np.asarray(one, np.float64), np.asarray(other, np.float64)
+    if not np.array_equal(np.isnan(mine), np.isnan(right)):
+        return float("inf")
+    difference = float(np.nanmax(np.abs(mine - right), initial=0.0))
+    return difference / max(float(np.nanmax(np.abs(right), initial=0.0)), 1e-30)
+
+
+def _references(lowered: Lowered) -> Iterator[tuple[str, Callable[[Arrays], Outputs]]]:
+    if lowered.network.onnx is not None and importlib.util.find_spec("onnxruntime") is not None:
+        name = f"ONNX Runtime {importlib.metadata.version('onnxruntime')}"
+        yield name, lambda inputs: onnx_runtime(lowered.network)(inputs)  # noqa: PLW0108 - it may refuse the model
+    yield "the network without schedules", partial(_unscheduled, lowered)
+
+
+def onnx_runtime(network: Network, num_threads: int = 1) -> Callable[[Arrays], Outputs]:
+    """A network in ONNX Runtime: what runs it on named inputs.
+
+    Args:
+        network: One that was an ONNX model.
+        num_threads: That it runs on.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = num_threads, 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(network.onnx, options, providers=["CPUExecutionProvider"])
+    return lambda inputs: list(session.run(list(network.outputs), inputs))
+
+
+def _unscheduled(lowered: Lowered, inputs: Arrays) -> Outputs:
+    """What the network computes when nothing of it is scheduled."""
+    import tvm
+
+    executable = tvm.compile(lowered.mod, target=target_to_tvm(lowered.target))
+    machine = tvm.relax.VirtualMachine(executable, tvm.cpu())
+    found = machine["main"](*(tvm.runtime.tensor(inputs[spec.name]) for spec in lowered.network.inputs))
+    return [part.numpy() for part in ([found] if hasattr(found, "numpy") else found)]

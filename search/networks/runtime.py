@@ -1,0 +1,125 @@
+"""Runs a compiled library with TVM's runtime alone: neither its compiler nor its Python package is loaded."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib.util
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from search.networks.manifest import Manifest, Tensor, read_manifest
+from tunedb.errors import BadInputError, TunedbError, UsageError, last_line
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+_CPU = 1  # kDLCPU
+_POOLED = 2
+_ALIGNMENT = 64  # of what generated code takes for granted
+
+
+class Library:
+    """A network's library, loaded.
+
+    Args:
+        path: The library, as `compile` wrote it.
+
+    Raises:
+        NotFoundError: There is no such file.
+        BadInputError: It is none, is damaged, or is of another machine or TVM release.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.manifest: Manifest = read_manifest(path)
+        module = _runtime()
+        try:
+            self._machine = module.load_module(str(path.absolute())).vm_load_executable()
+            self._machine["vm_initialization"](_CPU, 0, _POOLED)
+            self._main = self._machine["main"]
+        except Exception as error:  # of the dynamic linker, or of TVM's runtime
+            raise BadInputError(
+                f"{path}: cannot be loaded here: {last_line(error)} (it was compiled for {self.manifest.target} by "
+                f"TVM {self.manifest.tvm_version})"
+            ) from error
+
+    def run(self, inputs: Arrays) -> dict[str, npt.NDArray[Any]]:
+        """Runs the network once.
+
+        Args:
+            inputs: An array for each of the network's inputs, by name.
+
+        Returns:
+            The outputs, by name.
+
+        Raises:
+            UsageError: An input is missing, unknown, or has another shape or type than the network's.
+        """
+        found = self._main(*self.prepared(inputs))
+        arrays = [found] if hasattr(found, "shape") else list(found)
+        return {
+            spec.name: np.from_dlpack(array).copy() for spec, array in zip(self.manifest.outputs, arrays, strict=True)
+        }
+
+    def prepared(self, inputs: Arrays) -> list[Any]:
+        """The inputs as tensors of the runtime, in the order in which the network takes them; see `run`."""
+        names = [spec.name for spec in self.manifest.inputs]
+        for name in inputs:
+            if name not in names:
+                raise UsageError(f"{self.path}: has no input {name!r}; its inputs are {', '.join(names)}")
+        return [_tensor(self.path, spec, inputs.get(spec.name)) for spec in self.manifest.inputs]
+
+    def time(self, inputs: Arrays, repeat: int) -> list[float]:
+        """Runs the network so often.
+
+        Args:
+            inputs: As `run` takes them.
+            repeat: How often.
+
+        Returns:
+            The seconds of each run.
+        """
+        tensors = self.prepared(inputs)
+        found = []
+        for _ in range(repeat):
+            started = time.perf_counter()
+            self._main(*tensors)
+            found.append(time.perf_counter() - started)
+        return found
+
+
+def _tensor(path: Path, spec: Tensor, array: npt.NDArray[Any] | None) -> Any:
+    told = f"{'x'.join(map(str, spec.shape)) or 'a scalar'} {spec.dtype}"
+    if array is None:
+        raise UsageError(f"{path}: the input {spec.name} ({told}) is missing")
+    if array.shape != spec.shape or str(array.dtype) != spec.dtype:
+        given = f"{'x'.join(map(str, array.shape)) or 'a scalar'} {array.dtype}"
+        raise UsageError(f"{path}: the input {spec.name} is {told}, and {given} was given")
+    return _runtime().from_dlpack(_aligned(array))
+
+
+def _aligned(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A copy that begins where generated code takes tensors to begin."""
+    buffer = np.empty(array.nbytes + _ALIGNMENT, np.uint8)
+    start = -buffer.ctypes.data % _ALIGNMENT
+    copy = buffer[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
+@functools.cache
+def _runtime() -> Any:
+    """TVM's runtime, loaded; what loads modules and makes tensors."""
+    found = importlib.util.find_spec("tvm")
+    if found is None or not found.submodule_search_locations:
+        raise TunedbError("TVM's runtime is not installed: pip install apache-tvm")
+    import tvm_ffi
+
+    runtime = next(Path(found.submodule_search_locations[0]).rglob("libtvm_runtime.so"))
+    ctypes.CDLL(str(runtime), ctypes.RTLD_GLOBAL)
+    return tvm_ffi

@@ -27,9 +27,8 @@ from tunedb.records import Outcome, Trace, Workload
 
 ATTEMPTS = 8
 _CARRIED = 12  # schedules of other tasks that a search begins with
-_ALIKE = 0.0  # nats a dimension: the same extents
-_FULL = Budget(first_samples=48, first_generations=6, late_samples=0, late_generations=0, samples=0, generations=0)
-_REST = Budget(first_samples=16, first_generations=2, late_samples=0, late_generations=0, samples=0, generations=0)
+_LOOKS = ((0.0, (8, 2)), (0.4, (16, 3)), (math.inf, (48, 6)))
+"""Samples and generations, by how far the nearest task that was predicted before is away, in nats a dimension."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,12 +66,15 @@ class Predictor:
         near = [(apart, place) for apart, place in near if math.isfinite(apart)]
         carried = [trace for _, place in near for trace in self._found[place].traces[: _CARRIED // 2]][:_CARRIED]
         history = dataclasses.replace(history, similar=(*carried, *history.similar))
-        is_alike = bool(near) and near[0][0] <= _ALIKE
+        nearest = near[0][0] if near else math.inf
+        samples, generations = next(looks for apart, looks in _LOOKS if nearest <= apart)
+        budget = Budget(first_samples=samples, first_generations=generations, samples=0, generations=0)
         rng = np.random.default_rng(self._seed)
         spaces = DesignSpaces(context, context.generate_design_space(), rng)
-        tuner = BayesianTuner(spaces, self._prior.model, trials=0, history=history, budget=_REST if is_alike else _FULL)
+        tuner = BayesianTuner(spaces, self._prior.model, trials=0, history=history, budget=budget)
         try:
             best = tuner.believed_best(number)
+            self.last = float(tuner._proposer._pool.join(tuner._proposer._measured).prior.min()) if best else 0.0
             found = Predicted(task, workload, tuple(recorded_trace(one.schedule.trace) for one in best))
         finally:
             tuner.close()

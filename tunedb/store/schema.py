@@ -81,7 +81,6 @@ class TableSchema:
     columns: Mapping[str, str]  # by name: "string", "int64", "double", "binary", "timestamp", "list<double>", ...
     statistics: tuple[str, ...]  # what Delta Lake keeps the bounds of, file by file
     order: tuple[str, ...] = ()  # what the rows of a commit are sorted by
-    clustered: tuple[str, ...] = ()  # what compacted files are clustered by
     references: Mapping[str, str] = dataclasses.field(default_factory=dict)  # by column: the table that has it as key
     defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # by column: what rows of before it have
     computed: tuple[str, ...] = (CHECKSUM,)  # columns that no record has
@@ -113,7 +112,6 @@ def _table(
     after: Mapping[str, Any] | None = None,
     statistics: tuple[str, ...] = (),
     order: tuple[str, ...] = (),
-    clustered: tuple[str, ...] = (),
     references: Mapping[str, str] | None = None,
     computed: tuple[str, ...] = (),
 ) -> TableSchema:
@@ -122,7 +120,7 @@ def _table(
     columns = {column: _column_type(hint) for column, hint in fields.items()} | {CHECKSUM: "int64"}
     defaults = _defaults(record) if record else {}
     return TableSchema(
-        name, key, columns, statistics or (key,), order, clustered, references or {}, defaults, (*computed, CHECKSUM)
+        name, key, columns, statistics or (key,), order, references or {}, defaults, (*computed, CHECKSUM)
     )
 
 
@@ -175,7 +173,6 @@ TRIALS = _table(
     after={"secs_median": float},  # the median of `run_secs`: NULL for a failed trial
     statistics=("workload_id", "target_id", "secs_median"),
     order=("workload_id", "target_id", "secs_median"),
-    clustered=("workload_id", "target_id"),
     references={
         "workload_id": "workloads",
         "module_id": "modules",  # or "", when the log had no module

@@ -29,8 +29,11 @@ def command(
     run: Session,
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The library to be written, such as model.so.")
-    ],
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The library to be written.  [default: the model's name, with .so]"
+        ),
+    ] = None,
     target: Annotated[
         str | None,
         typer.Option(
@@ -69,8 +72,9 @@ def command(
         from search.targets import local_target, parse_target
         from tunedb.errors import UsageError
 
-        if output.suffix != ".so":
-            raise UsageError(f"{output}: the library's name must end in .so")
+        path = Path(f"{model.stem}.so") if output is None else output
+        if path.suffix != ".so":
+            raise UsageError(f"{path}: the library's name must end in .so")
         chosen = local_target() if target is None else parse_target(target)
         network = import_file(model, parse_shapes(shape or []))
         run.progress.note(f"compiling {model} for {target_label(chosen)}")
@@ -78,7 +82,7 @@ def command(
         with this_cpu(chosen, run_timeout_secs=run_timeout, build_timeout_secs=build_timeout) as device:
             done = compile_network(
                 network,
-                output,
+                path,
                 store=store,
                 target=chosen,
                 device=device,

@@ -54,16 +54,13 @@ def read_arrays(path: Path) -> Arrays:
     if not path.is_file():
         raise NotFoundError(f"{path}: no such file")
     try:
-        with np.load(path, allow_pickle=False) as found:
-            if not isinstance(found, np.lib.npyio.NpzFile):
-                raise BadInputError(
-                    f"{path}: holds one array without a name; save it with numpy.savez(path, name=array)"
-                )
-            return {name: found[name] for name in found.files}
+        found = np.load(path, allow_pickle=False)
+        if isinstance(found, np.lib.npyio.NpzFile):
+            with found:
+                return {name: found[name] for name in found.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, BadInputError):
-            raise
         raise BadInputError(f"{path}: not an .npz file of arrays: {error}") from error
+    raise BadInputError(f"{path}: its array has no name; save it with numpy.savez(path, name=array)")
 
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:

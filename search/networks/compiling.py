@@ -167,12 +167,11 @@ def weight_bytes(mod: Any) -> int:
     """The size of a network's constants."""
     import tvm
 
-    found: dict[int, int] = {}
+    found: dict[Any, int] = {}
 
     def visit(node: Any) -> None:
         if isinstance(node, tvm.ir.GenericConst):
-            array = node.value.numpy()
-            found[array.ctypes.data] = array.nbytes
+            found[node] = node.value.numpy().nbytes
 
     tvm.relax.analysis.post_order_visit(mod["main"], visit)
     return sum(found.values())

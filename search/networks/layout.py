@@ -13,7 +13,7 @@ from tunedb.metaschedule.replay import workload_from_module
 from tunedb.records import Target
 
 _log = logging.getLogger(__name__)
-_MOST_TRANSPOSED = 0.1  # of what convolutions read and write
+_MOST_TRANSPOSED = 0.25  # of what convolutions read and write
 
 
 def lower_best(network: Network, target: Target) -> Lowered:

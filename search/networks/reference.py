@@ -49,16 +49,16 @@ def verify(library: Library, lowered: Lowered, seed: int = 0) -> Verification:
 
 
 def _compared(name: str, made: Outputs, right: Outputs, problem: str) -> Verification:
-    deviation = max((_deviation(one, other) for one, other in zip(made, right, strict=True)), default=0.0)
+    worst = max((deviation(one, other) for one, other in zip(made, right, strict=True)), default=0.0)
     if not any(np.nanmax(np.abs(np.asarray(other, np.float64)), initial=0.0) > 0 for other in right):
         return Verification(
             name, TOLERANCE, note="all outputs are 0: this verifies nothing; give other weights or inputs"
         )
-    return Verification(name, TOLERANCE, deviation, bool(deviation <= TOLERANCE), problem)
+    return Verification(name, TOLERANCE, worst, bool(worst <= TOLERANCE), problem)
 
 
-def _deviation(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
-    """The largest difference of an element, relative to the largest magnitude."""
+def deviation(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
+    """The largest difference of an element, relative to the largest magnitude of the other array."""
     if one.shape != other.shape:
         return float("inf")
     mine, right = np.asarray(one, np.float64), np.asarray(other, np.float64)

@@ -84,9 +84,7 @@ def _fix_shapes(path: Path, inputs: Sequence[Any], shapes: Mapping[str, Sequence
         if wanted is not None:
             if value.type.tensor_type.HasField("shape") and len(extents) != len(wanted):
                 told = "x".join(map(str, wanted))
-                raise UsageError(
-                    f"{path}: the input {value.name} has {len(extents)} dimensions, and {told} {len(wanted)}"
-                )
+                raise UsageError(f"{path}: {told} does not fit the input {value.name} of {len(extents)} dimensions")
             _check_fit(path, value, wanted)
             del extents[:]
             for extent in wanted:

@@ -7,12 +7,15 @@ of them.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from tunedb.records import Outcome, Workload
+from search.measure.device import Measurement
+from tunedb.query.estimates import estimate
+from tunedb.records import Outcome, Trace, Workload
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,6 +47,19 @@ class Result:
     def is_good(self) -> bool:
         """Whether there is a latency."""
         return self.run_secs is not None
+
+
+def result_of(number: int, measured: Measurement, drift: float) -> Result:
+    """What a tuner is told of a measurement: its latency as the store estimates it, corrected for drift.
+
+    Args:
+        number: Of the proposal.
+        measured: What came of it.
+        drift: How many times slower than at its best the machine was.
+    """
+    if measured.outcome is not Outcome.OK:
+        return Result(number, None, measured.outcome)
+    return Result(number, estimate([measured.run_secs]).secs / drift)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +132,18 @@ class Tuner(ABC):
         """How far the results bear out the cost model that the tuner started from; None where it has none."""
         return None
 
+    def expected_gain(self, best_secs: float) -> float | None:
+        """By how much the next measurement may beat the best so far, failures and noise counted.
+
+        Args:
+            best_secs: The latency of the task's best schedule.
+
+        Returns:
+            The expected improvement, in nats of latency; None where the tuner cannot tell.
+        """
+        del best_secs
+        return None
+
     def close(self) -> None:  # noqa: B027 - not every tuner starts something
         """Ends what the tuner started; nothing may be asked afterwards."""
 
@@ -129,6 +157,8 @@ class TunerTask:
     trials: int  # that this task may take, if no other task takes them
     batch_size: int = 8  # results between two questions
     seed: int = 0
+    carried: tuple[Trace, ...] = ()  # the best schedules of tasks of this run that are like it, the nearest first
+    nearest: float = math.inf  # how far the nearest of them is away, in nats a dimension
     share_left: Callable[[], float] | None = field(default=None, compare=False)
     """The share of the run's trials that is left, where several tasks share them; None: the tuner counts its own."""
 

@@ -29,10 +29,11 @@ class TuneOptions:
         check: Whether in the end the fastest schedules are measured again, in turn, until they can be told apart (see
             `TaskReport.passes`), and the outputs of the best compared with those of the untuned program.
         flush_cache: Whether candidates are measured with cold caches, as in a model whose other layers ran before.
-
         run_timeout_secs: The longest measurement of one candidate; None is the device's own limit.
         build_timeout_secs: The longest build of one; None is the device's own limit, which it lowers where builds
             usually take much less.
+        least_gain: With several tasks, end once the next batches are expected to save less than this share of the
+            time of all tasks together.
 
     Raises:
         UsageError: An unknown strategy, a time that is not positive, a negative count, no trials for a strategy that
@@ -48,6 +49,7 @@ class TuneOptions:
     flush_cache: bool = False
     run_timeout_secs: float | None = None
     build_timeout_secs: float | None = None
+    least_gain: float = 0.0
 
     def __post_init__(self) -> None:
         if isinstance(self.strategy, str) and self.strategy not in STRATEGIES:
@@ -55,6 +57,10 @@ class TuneOptions:
         if self.trials < 0 or (self.trials == 0 and self.strategy != "bo"):
             least = 0 if self.strategy == "bo" else 1
             raise UsageError(f"trials must be at least {least} with {self.strategy_name}, not {self.trials}")
+        if not 0 <= self.least_gain < 1:
+            raise UsageError(
+                f"the least gain is a share of the time of all tasks, from 0 to 1, not {self.least_gain:g}"
+            )
         if self.batch_size is not None and self.batch_size < 1:
             raise UsageError(f"a batch has at least one candidate, not {self.batch_size}")
         for name in ("run_timeout", "build_timeout"):

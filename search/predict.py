@@ -1,21 +1,16 @@
-"""The schedules that are believed to be the fastest of tasks, before anything of them is measured.
-
-Tasks of one network are alike: a convolution comes again with another epilogue or half the size. So what was found for
-one is where the search of the next begins, and the less there is left to find, the fewer candidates are looked at.
-"""
+"""The schedules that are believed to be the fastest of tasks, before anything of them is measured."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from search.bo.proposals import Budget
+from search.bo.relatives import Relatives
 from search.bo.tuner import BayesianTuner
-from search.bo.warm_start import History, distance
+from search.bo.warm_start import History
 from search.measure.device import Device
 from search.measure.programs import program_of
 from search.prior import Prior
@@ -26,9 +21,6 @@ from tunedb.metaschedule.replay import recorded_trace, workload_from_module
 from tunedb.records import Outcome, Trace, Workload
 
 ATTEMPTS = 8
-_CARRIED = 12  # schedules of other tasks that a search begins with
-_LOOKS = ((0.0, (8, 2)), (0.4, (16, 3)), (math.inf, (48, 6)))
-"""Samples and generations, by how far the nearest task that was predicted before is away, in nats a dimension."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +42,7 @@ class Predictor:
 
     def __init__(self, prior: Prior, seed: int = 0) -> None:
         self._prior, self._seed = prior, seed
-        self._found: list[Predicted] = []
+        self._relatives = Relatives()
 
     def predict(self, task: Task, context: Any, number: int = ATTEMPTS) -> Predicted:
         """The candidates with the lowest posterior means.
@@ -62,23 +54,16 @@ class Predictor:
         """
         workload, _ = workload_from_module(task.mod)
         history = self._prior.recall(workload) if self._prior.recall is not None else History()
-        near = sorted((distance(workload, other.workload), place) for place, other in enumerate(self._found))
-        near = [(apart, place) for apart, place in near if math.isfinite(apart)]
-        carried = [trace for _, place in near for trace in self._found[place].traces[: _CARRIED // 2]][:_CARRIED]
-        history = dataclasses.replace(history, similar=(*carried, *history.similar))
-        nearest = near[0][0] if near else math.inf
-        samples, generations = next(looks for apart, looks in _LOOKS if nearest <= apart)
-        budget = Budget(first_samples=samples, first_generations=generations, samples=0, generations=0)
-        rng = np.random.default_rng(self._seed)
-        spaces = DesignSpaces(context, context.generate_design_space(), rng)
-        tuner = BayesianTuner(spaces, self._prior.model, trials=0, history=history, budget=budget)
+        near = self._relatives.near(workload)
+        history = dataclasses.replace(history, similar=(*near.traces, *history.similar))
+        spaces = DesignSpaces(context, context.generate_design_space(), np.random.default_rng(self._seed))
+        tuner = BayesianTuner(spaces, self._prior.model, trials=0, history=history, budget=near.budget())
         try:
             best = tuner.believed_best(number)
-            self.last = float(tuner._proposer._pool.join(tuner._proposer._measured).prior.min()) if best else 0.0
             found = Predicted(task, workload, tuple(recorded_trace(one.schedule.trace) for one in best))
         finally:
             tuner.close()
-        self._found.append(found)
+        self._relatives.add(workload, found.traces)
         return found
 
 

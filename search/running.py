@@ -24,8 +24,9 @@ from search.measure.device import Device, Timing
 from search.options import TuneOptions
 from search.predict import predict_best
 from search.prior import Prior, prior_of
-from search.recorder import Recorder, TrialEvent
+from search.recorder import Recorder, TaskRecorder, TrialEvent
 from search.report import Found, Run, TuneReport, report
+from search.scheduler import Shared, share_trials
 from search.task import Task
 from tunedb import identity
 from tunedb.errors import MeasurementError
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 _BATCH_SIZE = 8  # of tuners
 _STOCK_BATCH_SIZE = 64
+_LEAST_CONFIRMED = 0.02  # share of a network's time: which of the fastest of less is the fastest makes no difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +155,14 @@ def _searched(
     from search.metaschedule import DeviceBuilder, DeviceRunner
 
     recorder, target = run.recorder, device.target
-    searches: list[TaskSearch] = []
-    strategy = _strategy(options, prior, recorder, drift, stop, searches)
     timing = Timing(flush_cache=True) if options.flush_cache else None
+    factory = _factory(options, prior)
+    if factory is not None and len(tasks) > 1:
+        shared = Shared(device, recorder, drift, stop, timing, options.least_gain)
+        searches = share_trials(tasks, factory, options.trials, shared, run.seed)
+        return _ended(run, tasks, searches, options, device, timing, stop, drift)
+    searches = []
+    strategy = _strategy(options, prior, recorder, drift, stop, searches)
     with tempfile.TemporaryDirectory(prefix="tunedb-") as work_dir:
         ms.tune_tasks(
             tasks=contexts(tasks, target, strategy, seed=run.seed),
@@ -173,13 +180,31 @@ def _searched(
                 ms.measure_callback.UpdateCostModel(),
             ],
         )
+    return _ended(run, tasks, searches, options, device, timing, stop, drift)
+
+
+def _ended(
+    run: Run,
+    tasks: Sequence[Task],
+    searches: Sequence[TaskSearch],
+    options: TuneOptions,
+    device: Device,
+    timing: Timing | None,
+    stop: threading.Event,
+    drift: Drift,
+) -> Run:
+    """A run whose trials are spent: the fastest schedules are measured again, and their numbers checked."""
+    recorder = run.recorder
     found = {search.recorder: Found(search.trust) for search in searches if search.recorder is not None}
     left_out = [*run.left_out, *(LeftOut(search.name, search.nothing) for search in searches if search.nothing)]
     if not stop.is_set() and not recorder.num_trials:
         raise MeasurementError(f"nothing could be measured: {told(left_out) or 'no task was searched'}")
-    for task, mine in zip(tasks, recorder.tasks, strict=False):
+    measured = [(task, mine) for task, mine in zip(tasks, recorder.tasks, strict=False) if mine.best is not None]
+    whole = sum(task.weight * _secs(mine) for task, mine in measured)
+    for task, mine in measured:
         if options.check and mine.best is not None and not stop.is_set():
-            confirm(mine, task.mod, device, timing)
+            if task.weight * _secs(mine) >= _LEAST_CONFIRMED * whole:
+                confirm(mine, task.mod, device, timing)
             numbers = check_numbers(task.mod, mine.best.trial.trace, device)
             found[mine] = dataclasses.replace(found[mine], numbers=numbers)
     return dataclasses.replace(
@@ -190,6 +215,11 @@ def _searched(
         drift=drift.worst,
         found=found,
     )
+
+
+def _secs(task: TaskRecorder) -> float:
+    """What a task's best schedule takes; 0 where there is none."""
+    return 0.0 if task.best is None else task.best.estimate.secs
 
 
 def _strategy(
@@ -209,13 +239,19 @@ def _strategy(
         stock = ms.search_strategy
         inner = stock.EvolutionarySearch() if options.strategy == "evolutionary" else stock.ReplayTrace()
         return RecordedStrategy(inner, recorder=recorder, stop=stop, searches=searches)
-    factory: TunerFactory = (
-        BayesianOptimization(prior.model, prior.recall) if isinstance(options.strategy, str) else options.strategy
-    )
+    factory = _factory(options, prior)
+    assert factory is not None
     size = options.batch_size or _BATCH_SIZE
     return TunerStrategy(
         factory, seed=options.seed, batch_size=size, recorder=recorder, drift=drift, stop=stop, searches=searches
     )
+
+
+def _factory(options: TuneOptions, prior: Prior) -> TunerFactory | None:
+    """What makes a tuner for each task; None for MetaSchedule's own strategies."""
+    if not isinstance(options.strategy, str):
+        return options.strategy
+    return BayesianOptimization(prior.model, prior.recall) if options.strategy == "bo" else None
 
 
 def _stock_cost_model(options: TuneOptions, prior: Prior) -> Any:

@@ -46,6 +46,7 @@ def tune(
     flush_cache: bool = False,
     run_timeout_secs: float | None = None,
     build_timeout_secs: float | None = None,
+    least_gain: float = 0.0,
     device: Device | None = None,
     on_trial: Callable[[TrialEvent], None] | None = None,
     on_repeat: Callable[[TrialEvent], None] | None = None,
@@ -54,7 +55,8 @@ def tune(
     """Tunes tasks on a device and appends every trial to the store as it is measured.
 
     Args:
-        tasks: What to tune; several share the trials through MetaSchedule's gradient task scheduler.
+        tasks: What to tune; several share the trials (`search.scheduler`; MetaSchedule's own strategies
+            through its gradient task scheduler).
         store: The store that is given each trial, and gives the cost model that "bo" starts from; where it has none,
             the bundled prior does. The best bundled schedules stand beside the store's.
         target: What to generate code for; it must be one that the device runs.
@@ -69,6 +71,7 @@ def tune(
         flush_cache: Whether candidates are measured with cold caches.
         run_timeout_secs: The longest measurement of one candidate.
         build_timeout_secs: The longest build of one.
+        least_gain: When a run of several tasks ends before its trials are spent.
         device: What builds and runs; the caller closes it. None is this machine's CPU.
         on_trial: Called with each trial once it is stored, in their order, one at a time, by any thread.
         on_repeat: Likewise with each further measurement of one of the fastest schedules.
@@ -93,6 +96,7 @@ def tune(
         flush_cache,
         run_timeout_secs,
         build_timeout_secs,
+        least_gain,
     )
     return run_tuning(
         tasks,

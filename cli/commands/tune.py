@@ -10,7 +10,7 @@ import typer
 
 from cli.completers import specs, targets
 from cli.exit_codes import ExitCode
-from cli.options import BuildTimeout, RunTimeout, Seed
+from cli.options import BuildTimeout, RunTimeout, Seed, Shapes
 from cli.verb import verb
 
 if TYPE_CHECKING:
@@ -79,6 +79,17 @@ def command(
     flush_cache: Annotated[
         bool, typer.Option("--flush-cache", help="Measure with cold caches: each run is then one call of the kernel.")
     ] = False,
+    shape: Shapes = None,
+    until_gain: Annotated[
+        float,
+        typer.Option(
+            "--until-gain",
+            metavar="PERCENT",
+            min=0,
+            max=99,
+            help="Of a network: end once the next batches are expected to save less than this share of its time.",
+        ),
+    ] = 0,
     run_timeout: RunTimeout = None,
     build_timeout: BuildTimeout = None,
     limit: Annotated[
@@ -97,6 +108,7 @@ def command(
     zygote.prepare()  # a store has threads, after which it would be too late
     with run.open_store(create=True, writes=True) as store, run.time_limit(limit):
         from cli.labels import target_label
+        from search.networks.importing.shapes import parse_shapes
         from search.networks.tasks import load_tasks
         from search.targets import local_target, parse_target
         from search.tune import tune
@@ -104,7 +116,7 @@ def command(
         from tunedb.units import count
 
         chosen = local_target() if target is None else parse_target(target)
-        tasks = load_tasks(spec, store, chosen)
+        tasks = load_tasks(spec, store, chosen, parse_shapes(shape or []))
         what = spec if len(tasks) == 1 else f"{spec} ({len(tasks)} tasks)"
         run.progress.note(f"tuning {what} for {target_label(chosen)}: {count(trials, 'trial')}, strategy {strategy}")
         tell = partial(run.progress.trial, with_task=len(tasks) > 1)
@@ -120,6 +132,7 @@ def command(
             flush_cache=flush_cache,
             run_timeout_secs=run_timeout,
             build_timeout_secs=build_timeout,
+            least_gain=until_gain / 100,
             on_trial=tell,
             on_repeat=tell,
             stop=run.stop,

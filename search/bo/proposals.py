@@ -72,6 +72,11 @@ class Proposer:
         self._has_features = False  # whether any candidate had
         self._owed = (0, 0)  # samples and generations that were put off
 
+    @property
+    def pool(self) -> Pool:
+        """What may be proposed, as it stands."""
+        return self._pool
+
     def warm_start(self, history: History, surrogate: Surrogate) -> int:
         """Begins with what a store knows of the task.
 

@@ -5,6 +5,8 @@ What to propose is in `proposals`, what to believe in `surrogate`, what to pick 
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
@@ -12,9 +14,10 @@ import numpy as np
 from typing_extensions import override
 
 from costmodels.model import CostModel
-from search.bo.acquisition import select_batch
+from search.bo.acquisition import expected_improvement, select_batch
 from search.bo.pool import EMPTY, Pool, joined
 from search.bo.proposals import Budget, Proposer
+from search.bo.relatives import Near
 from search.bo.surrogate import surrogate_of
 from search.bo.warm_start import History
 from search.contract import Proposal, Result, Trust, Tuner, TunerTask
@@ -108,6 +111,17 @@ class BayesianTuner(Tuner):
         self._surrogate.observe_failures(batch.features[~np.isfinite(run_secs)])
         self._proposer.learn(batch, run_secs)
 
+    @override
+    def expected_gain(self, best_secs: float) -> float | None:
+        if not self._surrogate.num_measured:
+            return None
+        pool = self._proposer.pool
+        if not len(pool):
+            return 0.0
+        mean, std = self._surrogate.marginals(pool.features, pool.prior)
+        works = np.exp(self._surrogate.log_feasibility(pool.features))
+        return float((works * expected_improvement(mean, std, math.log(best_secs))).max())
+
     def believed_best(self, number: int) -> Sequence[Candidate]:
         """The candidates with the lowest posterior means, measured ones among them, the best first.
 
@@ -163,12 +177,19 @@ class BayesianOptimization:
 
     def __call__(self, task: TunerTask) -> BayesianTuner:
         """The tuner of a task, which draws from `task.seed`."""
+        history = None if self.recall is None else self.recall(task.workload)
+        budget = None
+        if task.carried:
+            known = history or History()
+            history = dataclasses.replace(known, similar=(*task.carried, *known.similar))
+            budget = Near(task.carried, task.nearest).budget()
         return BayesianTuner(
             task.make_spaces(np.random.default_rng(task.seed)),
             self.model,
             trials=task.trials,
             batch_size=task.batch_size,
             beta=self.beta,
-            history=None if self.recall is None else self.recall(task.workload),
+            history=history,
             share_left=task.share_left,
+            budget=budget,
         )

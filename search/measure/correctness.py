@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.measure.device import Device, Program
-from search.measure.programs import program_of, scheduled_program
+from search.measure.programs import comparable_program, program_of
 from tunedb.errors import last_line
 from tunedb.records import Outcome, Trace
 
@@ -36,7 +36,7 @@ def check_numbers(mod: Any, trace: Trace, device: Device) -> NumbersCheck:
     """
     numbers: list[int] = []
     try:
-        scheduled = scheduled_program(mod, trace)
+        scheduled = comparable_program(mod, trace)
         builds = device.build([scheduled, program_of(mod)], keep=True)
         numbers = [build.number for build in builds]
         for build in builds:

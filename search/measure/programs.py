@@ -27,10 +27,20 @@ def program_of(mod: Any) -> Program:
 
 
 def scheduled_program(mod: Any, trace: Trace) -> Program:
-    """The program of a trace, applied to the module that it was found with; it packs its constants itself.
+    """The program of a trace, applied to the module that it was found with, as it is measured.
 
-    What is measured takes constants that were packed beforehand; this takes those of the module, and so can be compared
-    with it.
+    Args:
+        mod: The task's module.
+        trace: A trace, postprocessors' part included.
+
+    Raises:
+        BadInputError: The trace is none of MetaSchedule's, or does not replay.
+    """
+    return program_of(replay(mod, validated_trace(trace)).mod)
+
+
+def comparable_program(mod: Any, trace: Trace) -> Program:
+    """The same program, which packs its constants itself: it takes those of the module, as the untuned program does.
 
     Args:
         mod: The task's module.

@@ -17,14 +17,13 @@ from typing import Any
 from tvm.ir.utils import derived_object
 from tvm.s_tir.meta_schedule.search_strategy import PySearchStrategy, SearchStrategy
 
-from search.contract import Proposal, Result, Trust, Tuner, TunerFactory, TunerTask
+from search.contract import Proposal, Trust, Tuner, TunerFactory, TunerTask, result_of
 from search.measure.device import Measurement
 from search.measure.drift import Drift
 from search.metaschedule.measuring import INTERRUPTED
 from search.recorder import Recorder, Scheduled, TaskRecorder
 from search.space.spaces import DesignSpaces
 from tunedb.metaschedule.replay import workload_from_module
-from tunedb.query.estimates import estimate
 from tunedb.records import Outcome
 
 _log = logging.getLogger(__name__)
@@ -172,7 +171,7 @@ class TunerStrategy(_Strategy):
             for proposal, measured in zip(self.batch, map(measurement, range(len(results)), results), strict=True)
             if measured is not None
         ]
-        self.tuner.tell([_result(number, measured, drift) for number, measured in found])
+        self.tuner.tell([result_of(number, measured, drift) for number, measured in found])
         self.search.trust = self.tuner.trust
         if self.search.trust is not None and self.search.trust.is_misleading:
             _log.info("%s: the cost model misleads: %s", self.context.task_name, self.search.trust)
@@ -282,10 +281,3 @@ def measurement(place: int, result: Any) -> Measurement | None:
     if error or not run_secs:
         return Measurement(place, (), Outcome.FAILED, error)
     return Measurement(place, run_secs)
-
-
-def _result(number: int, measured: Measurement, drift: float) -> Result:
-    """What a tuner is told of a measurement: its latency as the store estimates it, corrected for drift."""
-    if measured.outcome is not Outcome.OK:
-        return Result(number, None, measured.outcome)
-    return Result(number, estimate([measured.run_secs]).secs / drift)

@@ -11,13 +11,11 @@ from dataclasses import dataclass, replace
 
 from search.measure.correctness import allowed_deviation
 from search.measure.device import Comparison, Device, Program, Timing
-from search.measure.programs import program_of, scheduled_program
+from search.measure.programs import comparable_program, program_of, scheduled_program
 from search.networks.plan import Choice, Origin, Schedule
 from search.task import Task
 from tunedb.errors import last_line
-from tunedb.metaschedule.replay import replay
 from tunedb.records import Outcome, Trace, Workload
-from tunedb.traces import validated_trace
 
 _SEED = 0
 _BRIEF = Timing(repeat=3, min_repeat_ms=1)
@@ -94,7 +92,7 @@ def _tried(choice: Choice, schedule: Schedule, untuned: Program, reference: int,
     """The program with a schedule; or why not."""
     name = schedule.record_id[:12] or schedule.origin.value
     try:
-        program = scheduled_program(choice.task.mod, schedule.trace)
+        program = comparable_program(choice.task.mod, schedule.trace)
     except Exception as error:  # a record may be of another release's module
         return f"{name}: {last_line(error)}"
     (build,) = device.build([program], keep=True)
@@ -124,7 +122,7 @@ def _tried(choice: Choice, schedule: Schedule, untuned: Program, reference: int,
 
 def _secs_without_packing(task: Task, trace: Trace, device: Device) -> float:
     """What a program takes once its constants are packed; infinite when it fails."""
-    (build,) = device.build([program_of(replay(task.mod, validated_trace(trace)).mod)], keep=True)
+    (build,) = device.build([scheduled_program(task.mod, trace)], keep=True)
     try:
         (measured,) = device.run([build.number], timing=_BRIEF)
         return min(measured.run_secs, default=float("inf"))

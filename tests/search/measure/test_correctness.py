@@ -34,7 +34,7 @@ def test_a_schedule_that_computes_something_else_is_caught(
     from search.measure.programs import program_of
     from tests.search.measure import modules
 
-    monkeypatch.setattr(correctness, "scheduled_program", lambda *_: program_of(modules.added()))
+    monkeypatch.setattr(correctness, "comparable_program", lambda *_: program_of(modules.added()))
     found = correctness.check_numbers(small_matmul, trace, device)
     assert found.agrees is False
     assert found.deviation is not None

@@ -1,0 +1,239 @@
+"""Shares a run's trials among the tasks of a network: each batch goes where it is expected to save the most time.
+
+What a task is worth is its weight times the time that its next batch may save. Before anything of it is measured that
+is guessed from its arithmetic and its memory; afterwards the tuner's posterior says it (expected improvement). So a
+small budget goes to heavy tasks, and a task is left alone once nothing is left to find. MetaSchedule's own gradient
+scheduler gives a whole batch to each task in turn before it looks at what any of them is worth.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import statistics
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from search.bo.relatives import Relatives
+from search.contexts import contexts
+from search.contract import Proposal, Result, Tuner, TunerFactory, TunerTask, result_of
+from search.measure.device import Device, Measurement, Timing
+from search.measure.drift import Drift
+from search.measure.programs import program_of
+from search.metaschedule import TaskSearch
+from search.recorder import Recorder, Scheduled, TaskRecorder
+from search.space.spaces import DesignSpaces
+from search.task import Task
+from tunedb.errors import MeasurementError, last_line
+from tunedb.metaschedule.replay import workload_from_module
+from tunedb.records import Outcome, Workload
+
+_log = logging.getLogger(__name__)
+
+_FIRST, _LATER = 2, 4  # candidates of a batch
+_BLIND_GAIN = 0.5  # nats: what the first measurements of a task may save
+_FADING_GAIN = 0.3  # nats, over the number of batches: where the tuner cannot tell
+_OPS_PER_SEC, _BYTES_PER_SEC = 2e10, 5e9  # of a core: only ratios of guesses count
+_HOPELESS_BATCHES = 3  # of which every candidate failed
+
+
+@dataclass(slots=True, eq=False)
+class _Open:
+    """A task that trials may go to."""
+
+    task: Task
+    workload: Workload
+    recorder: TaskRecorder
+    search: TaskSearch
+    context: Any
+    guess_secs: float  # of one call
+    seed: int
+    tuner: Tuner | None = None
+    batches: int = 0
+    is_exhausted: bool = False
+
+    @property
+    def best_secs(self) -> float | None:
+        best = self.recorder.best
+        return None if best is None else best.estimate.secs
+
+    def gain(self) -> float:
+        """The share of the task's time that its next batch may save."""
+        best = self.best_secs
+        if best is None or self.tuner is None:
+            return -math.expm1(-_BLIND_GAIN) / (1 + self.batches)
+        gain = self.tuner.expected_gain(best)
+        return -math.expm1(-(gain if gain is not None else _FADING_GAIN / self.batches))
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What surrounds the tasks of a run."""
+
+    device: Device
+    recorder: Recorder
+    drift: Drift
+    stop: threading.Event
+    timing: Timing | None = None
+    least_gain: float = 0.0  # share of the network's time; a run whose next batches save less ends
+
+
+def share_trials(
+    tasks: Sequence[Task], factory: TunerFactory, trials: int, shared: Shared, seed: int = 0
+) -> list[TaskSearch]:
+    """Measures candidates of tasks until the trials are spent, or nothing is left to gain.
+
+    Args:
+        tasks: The tasks, whose weights are how often the network calls them.
+        factory: Makes the tuner of each.
+        trials: How many candidates are measured.
+        shared: What builds, runs and records, and ends the run.
+        seed: The seed of all randomness.
+
+    Returns:
+        The tasks, in their order, those included that no trial went to.
+    """
+    made = contexts(tasks, shared.device.target, seed=seed)
+    open_ = [_opened(task, context, shared.recorder, seed) for task, context in zip(tasks, made, strict=True)]
+    relatives = Relatives()
+    left = trials
+    try:
+        while left > 0 and not shared.stop.is_set():
+            chosen = _worthiest(open_, shared.least_gain)
+            if chosen is None:
+                break
+            left -= _batch(chosen, factory, min(left, _LATER if chosen.batches else _FIRST), trials, shared, relatives)
+    finally:
+        for one in open_:
+            if one.tuner is not None:
+                one.tuner.close()
+        shared.recorder.flush()
+    return [one.search for one in open_]
+
+
+def _opened(task: Task, context: Any, recorder: Recorder, seed: int) -> _Open:
+    workload, module = workload_from_module(task.mod)
+    mine = recorder.begin_task(workload, module, task.name)
+    return _Open(task, workload, mine, TaskSearch(task.name, mine), context, _guess(task), seed)
+
+
+def _worthiest(open_: Sequence[_Open], least_gain: float) -> _Open | None:
+    """The task whose next batch is expected to save the network the most; None when that is too little."""
+    scale = statistics.median(
+        [one.best_secs / one.guess_secs for one in open_ if one.best_secs is not None and one.guess_secs] or [1.0]
+    )
+    secs = {id(one): one.best_secs or scale * one.guess_secs for one in open_}
+    whole = sum(one.task.weight * secs[id(one)] for one in open_)
+    worth = {id(one): one.task.weight * secs[id(one)] * one.gain() for one in open_ if not one.is_exhausted}
+    if not worth or sum(worth.values()) <= least_gain * whole:
+        return None
+    return max((one for one in open_ if id(one) in worth), key=lambda one: worth[id(one)])
+
+
+def _batch(one: _Open, factory: TunerFactory, size: int, trials: int, shared: Shared, relatives: Relatives) -> int:
+    """Measures a batch of a task; gives how many candidates that were."""
+    started = time.perf_counter()
+    proposals: list[Proposal] = []
+    try:
+        if one.tuner is None:
+            one.tuner = factory(_tuner_task(one, trials, shared.recorder, relatives))
+        proposals = one.tuner.ask(size)
+    except Exception as error:  # of TVM, about a program that has no design space
+        if one.tuner is not None or isinstance(error, MeasurementError):
+            raise
+        one.search.nothing = f"it has no schedule to try: {last_line(error)}"
+        _log.info("%s: %s", one.task.name, one.search.nothing)
+    one.search.own_secs += time.perf_counter() - started
+    if not proposals or one.tuner is None:
+        one.is_exhausted = True
+        if not one.batches and not one.search.nothing:
+            one.search.nothing = "no schedule that could be tried is valid for this target"
+        return 0
+    one.batches += 1
+    results = _measured(one, proposals, shared)
+    one.tuner.tell(results)
+    one.search.trust = one.tuner.trust
+    if one.best_secs is None and one.batches >= _HOPELESS_BATCHES:
+        one.is_exhausted = True
+    relatives.add(one.workload, [found.trial.trace for found in one.recorder.schedules()])
+    return len(proposals)
+
+
+def _tuner_task(one: _Open, trials: int, recorder: Recorder, relatives: Relatives) -> TunerTask:
+    near = relatives.near(one.workload)
+
+    def spaces(rng: Any) -> DesignSpaces:
+        return DesignSpaces(one.context, one.context.generate_design_space(), rng)
+
+    return TunerTask(
+        workload=one.workload,
+        make_spaces=spaces,
+        trials=trials,
+        batch_size=2 * _LATER,  # of which the first sixteen proposals are asked for half at a time
+        seed=one.seed,
+        carried=near.traces,
+        nearest=near.nearest,
+        share_left=lambda: recorder.share_left,
+    )
+
+
+def _measured(one: _Open, proposals: Sequence[Proposal], shared: Shared) -> list[Result]:
+    """Builds and runs proposals, and records what came of them."""
+    device, recorder = shared.device, shared.recorder
+    programs = [program_of(proposal.candidate.schedule.mod) for proposal in proposals]
+    one.recorder.begin_batch(
+        [
+            Scheduled(proposal.candidate.schedule.trace, program.args_info)
+            for proposal, program in zip(proposals, programs, strict=True)
+        ]
+    )
+    builds = device.build(programs)
+    numbers = [build.number for build in builds]
+    recorder.numbered(numbers)
+    found: dict[int, Measurement] = {}
+    for build in builds:
+        if build.outcome is not Outcome.OK:
+            found[build.number] = Measurement(build.number, (), build.outcome, build.error)
+            recorder.measured(found[build.number])
+    try:
+        recorder.attach(shared.drift.measure(), shared.drift.modules)
+    except MeasurementError as error:  # the batch will tell
+        _log.info("%s", error)
+    drift = shared.drift.now
+    try:
+        running = device.run(
+            [number for number in numbers if number not in found],
+            timing=shared.timing,
+            enough_secs=lambda: recorder.enough_secs(drift),
+        )
+        for measured in running:
+            found[measured.number] = measured
+            recorder.measured(measured)
+            if shared.stop.is_set():
+                break
+    finally:
+        device.release(numbers)
+        one.recorder.end_batch([found.get(number) for number in numbers])
+    return [
+        result_of(proposal.number, found[number], drift)
+        for proposal, number in zip(proposals, numbers, strict=True)
+        if number in found
+    ]
+
+
+def _guess(task: Task) -> float:
+    """What one call of a task may take, in seconds: its arithmetic and its memory at usual rates."""
+    from tvm.s_tir.analysis import estimate_tir_flops
+
+    try:
+        ops = float(estimate_tir_flops(task.mod))
+    except Exception:  # of extents that are not known
+        ops = 0.0
+    return ops / _OPS_PER_SEC + _bytes(task) / _BYTES_PER_SEC
+
+
+def _bytes(task: Task) -> float:
+    return 4.0 * sum(math.prod(map(int, shape)) for _, _, shape in program_of(task.mod).args_info)

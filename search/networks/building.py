@@ -71,6 +71,19 @@ def write(executable: Any, manifest: Manifest, path: Path, compiler: str | None 
         raise BadInputError(f"{path}: cannot be linked: {last_line(error)}") from error
 
 
+def check_folder(path: Path) -> None:
+    """Tries whether a library can be written, before minutes are spent on making it.
+
+    Raises:
+        StoreError: It cannot.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
 def _database(settled: Sequence[Settled], target: Any) -> Any:
     """The schedules as MetaSchedule looks them up."""
     from tvm.s_tir import meta_schedule as ms

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from search.measure.device import Device
-from search.networks.building import build, write
+from search.networks.building import build, check_folder, write
 from search.networks.layout import lower_best
 from search.networks.lowering import Layout, Lowered, lower
 from search.networks.manifest import Manifest, Program, Tensor
@@ -85,6 +85,7 @@ def compile_network(
         MeasurementError: The device does not work, or the library computes something else.
         StoreError: The library cannot be written.
     """
+    check_folder(path)
     options = options or CompileOptions()
     secs: dict[str, float] = {}
     tell = on_step or (lambda *_: None)

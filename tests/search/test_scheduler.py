@@ -1,0 +1,141 @@
+"""Where a network's trials go: real programs on this machine, tuners of the test's own."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from search.contract import Proposal, Result, Tuner, TunerTask
+from search.measure.device import Device
+from search.options import TuneOptions
+from search.task import Task
+from search.tune import run_tuning
+from tunedb import open_store
+from tunedb.errors import UsageError
+from tunedb.records import Target
+from tunedb.store.contract import Store
+
+pytestmark = pytest.mark.tvm
+
+
+@pytest.fixture(scope="module")
+def device(target: Target) -> Iterator[Device]:
+    from search.measure.local import LocalCpu
+
+    with LocalCpu(target) as made:
+        yield made
+
+
+@pytest.fixture
+def store(tmp_path: Any) -> Iterator[Store]:
+    with open_store(str(tmp_path / "store")) as made:
+        yield made
+
+
+def product(size: int) -> Any:
+    from tvm import te
+    from tvm.ir import IRModule
+    from tvm.s_tir.meta_schedule.testing import te_workload
+
+    function = te.create_prim_func(te_workload.matmul(size, size, size)).with_attr("global_symbol", "main")
+    return IRModule({"main": function})
+
+
+class Sampler(Tuner):
+    """Proposes random candidates, so many at most, and says what it expects to gain."""
+
+    def __init__(self, task: TunerTask, most: int, gain: float | None) -> None:
+        self.spaces = task.make_spaces(np.random.default_rng(task.seed))
+        self.most, self.gain, self.asked = most, gain, 0
+
+    def ask(self, number: int, pending: Collection[int] = ()) -> list[Proposal]:
+        found = self.spaces.sample(min(number, self.most - self.asked))
+        made = [Proposal(self.asked + place, candidate) for place, candidate in enumerate(found)]
+        self.asked += len(made)
+        return made
+
+    def tell(self, results: Sequence[Result]) -> None:
+        del results
+
+    def expected_gain(self, best_secs: float) -> float | None:
+        assert best_secs > 0
+        return self.gain
+
+    def close(self) -> None:
+        self.spaces.close()
+
+
+class Samplers:
+    """Makes one for each task."""
+
+    name = "sampler"
+
+    def __init__(self, most: int = 99, gain: Callable[[TunerTask], float | None] = lambda _: 0.1) -> None:
+        self.most, self.gain = most, gain
+
+    def __call__(self, task: TunerTask, /) -> Tuner:
+        return Sampler(task, self.most, self.gain(task))
+
+
+def trials(device: Device, store: Store, target: Target, tasks: Sequence[Task], total: int, **options: Any) -> Any:
+    factory = options.pop("factory", Samplers())
+    given = TuneOptions(total, factory, check=False, **options)
+    report = run_tuning(tasks, given, store=store, target=target, device=device)
+    return {task.name: task.trials for task in report.tasks}
+
+
+def test_a_small_budget_goes_to_the_heavy_task(device: Device, store: Store, target: Target) -> None:
+    tasks = [Task("light", product(8)), Task("heavy", product(128)), Task("often", product(16), weight=2.0)]
+    assert trials(device, store, target, tasks, 2) == {"heavy": 2, "light": 0, "often": 0}
+
+
+def test_weight_counts(device: Device, store: Store, target: Target) -> None:
+    tasks = [Task("once", product(32)), Task("often", product(32), weight=50.0)]
+    assert trials(device, store, target, tasks, 2) == {"often": 2, "once": 0}
+
+
+def test_trials_go_where_something_is_to_be_gained(device: Device, store: Store, target: Target) -> None:
+    def gain(task: TunerTask) -> float:
+        return 0.0 if "64x64x64" in task.workload.name else 0.2
+
+    tasks = [Task("at its best", product(64)), Task("open", product(48))]
+    found = trials(device, store, target, tasks, 14, factory=Samplers(gain=gain))
+    assert found == {"at its best": 2, "open": 12}
+
+
+def test_every_trial_is_used_and_none_more(device: Device, store: Store, target: Target) -> None:
+    tasks = [Task(f"product {size}", product(size)) for size in (16, 24, 32)]
+    found = trials(device, store, target, tasks, 11)
+    assert sum(found.values()) == 11 == store.stats().num_trials
+
+
+def test_a_task_that_has_nothing_more_to_try_is_left_alone(device: Device, store: Store, target: Target) -> None:
+    tasks = [Task("one", product(16)), Task("other", product(24))]
+    assert trials(device, store, target, tasks, 20, factory=Samplers(most=3)) == {"one": 3, "other": 3}
+
+
+def test_a_run_ends_once_little_is_left_to_gain(device: Device, store: Store, target: Target) -> None:
+    tasks = [Task("one", product(16)), Task("other", product(24))]
+    factory = Samplers(gain=lambda _: 0.001)
+    assert trials(device, store, target, tasks, 40, factory=factory, least_gain=0.01) == {"one": 2, "other": 2}
+
+
+def test_a_task_without_a_schedule_does_not_end_the_run(device: Device, store: Store, target: Target) -> None:
+    class Picky(Samplers):
+        def __call__(self, task: TunerTask, /) -> Tuner:
+            if "24x24x24" in task.workload.name:
+                raise RuntimeError("no design space")
+            return super().__call__(task)
+
+    tasks = [Task("one", product(16)), Task("odd", product(24))]
+    given = TuneOptions(6, Picky(), check=False)
+    report = run_tuning(tasks, given, store=store, target=target, device=device)
+    assert {task.name: task.trials for task in report.tasks} == {"one": 6, "odd": 0}
+    (left_out,) = report.left_out
+    assert (left_out.name, left_out.reason) == ("odd", "it has no schedule to try: no design space")
+
+
+def test_a_gain_of_more_than_all_is_refused() -> None:
+    with pytest.raises(UsageError, match="share of the time of all tasks"):
+        TuneOptions(8, least_gain=1.5)

@@ -154,10 +154,21 @@ def bert_tiny(tokens: int = 128, width: int = 128, layers: int = 2, seed: int = 
     return g.model(g.node("Tanh", g.dense(first, width, width)))
 
 
+def small(size: int = 56, seed: int = 0) -> onnx.ModelProto:
+    """A few layers of each kind, for demonstrations."""
+    g = Graph("small", seed)
+    x = g.node("Relu", g.conv(g.input("input", (1, 3, size, size)), 3, 32, 3, stride=2))
+    y = g.node("Relu", g.conv(x, 32, 64, 3, stride=2))
+    x = g.node("Relu", g.conv(y, 64, 64, 3))
+    x = g.node("Flatten", g.node("GlobalAveragePool", g.node("Add", x, y)))
+    return g.model(g.node("Softmax", g.dense(x, 64, 10), axis=-1))
+
+
 MODELS: dict[str, Callable[[], onnx.ModelProto]] = {
     "resnet18": resnet18,
     "mobilenetv2": mobilenetv2,
     "bert-tiny": bert_tiny,
+    "small": small,
 }
 
 

@@ -74,6 +74,10 @@ class Library:
                 raise UsageError(f"{self.path}: has no input {name!r}; its inputs are {', '.join(names)}")
         return [_tensor(self.path, spec, inputs.get(spec.name)) for spec in self.manifest.inputs]
 
+    def call(self, tensors: list[Any]) -> Any:
+        """Runs the network once on prepared inputs; what comes out stays with the runtime."""
+        return self._main(*tensors)
+
     def time(self, inputs: Arrays, repeat: int) -> list[float]:
         """Runs the network so often.
 

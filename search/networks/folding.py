@@ -28,7 +28,7 @@ class _Folder(PyExprMutator):
         if not values or values[0] is None:
             return call
         made = _folded(getattr(call.op, "name", ""), call, values)
-        return call if made is None else relax.const(np.ascontiguousarray(made), str(values[0].dtype))
+        return call if made is None else relax.const(np.asarray(made, order="C"), str(values[0].dtype))
 
     def _constant(self, value: Any) -> Any:
         """A constant's value as an array; None of what is none."""

@@ -1,7 +1,7 @@
 """Reads an ONNX file: its weights wherever they are, its shapes fixed, its operators such that TVM imports them.
 
-TVM's importer makes the Relax function. What it lacks is rewritten in the ONNX graph before it (`onnx_folding`), what
-it gets wrong is replaced in the importer (`onnx_converters`).
+TVM's importer makes the Relax function. What it lacks is rewritten in the ONNX graph before it (`onnx_folding`,
+`onnx_recurrent`), what it gets wrong is replaced in the importer (`onnx_converters`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from search.networks.importing.chatter import quiet
 from search.networks.importing.onnx_folding import fold
+from search.networks.importing.onnx_recurrent import unroll
 from search.networks.network import Network, TensorSpec
 from tunedb.errors import BadInputError, NotFoundError, UsageError, last_line
 
@@ -39,7 +40,7 @@ def import_onnx(path: Path, shapes: Mapping[str, Sequence[int]]) -> Network:
     digest = _digest(model)
     reference = None if model.ByteSize() > _MOST_BYTES else model.SerializeToString()
     try:
-        model = fold(_inferred(model))
+        model = unroll(fold(_inferred(model)))
     except BadInputError as error:
         raise BadInputError(f"{path}: {error}") from error
     inputs = tuple(_spec(value) for value in taken)

@@ -43,7 +43,7 @@ def fold(model: Any) -> Any:
     used = {name for node in kept for name in (*node.input, *_outer_names(node))} | {out.name for out in graph.output}
     for name, value in known.items():
         if name in used and value is not None:
-            graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+            graph.initializer.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
     del graph.node[:]
     graph.node.extend(kept)
     return model

@@ -87,6 +87,17 @@ def test_shapes_that_are_programs_are_constants(save: Save) -> None:
     np.testing.assert_array_equal(computed(save(g.model(y)), {"x": given}, x=(2, 6)), 2 * given.reshape(2, 2, 3))
 
 
+def test_a_scalar_that_is_computed_stays_a_scalar(save: Save) -> None:
+    g = Graph("scalar", 0)
+    x = g.input("x", ("batch", 6))
+    place = g.node(
+        "Sub", g.node("Gather", g.node("Shape", x), g.constant(0, np.int64), axis=0), g.constant(1, np.int64)
+    )
+    given = np.arange(12, dtype=np.float32).reshape(2, 6)
+    path = save(g.model(g.node("Gather", x, place, axis=0)))
+    np.testing.assert_array_equal(computed(path, {"x": given}, x=(2, 6)), given[1])
+
+
 @pytest.mark.parametrize("opset", [6, 11, 17])
 def test_clip_carries_a_layout_on(save: Save, opset: int) -> None:
     g = Graph("clip", 0)

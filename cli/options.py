@@ -62,6 +62,12 @@ Shapes = Annotated[
     list[str] | None,
     typer.Option("--shape", metavar="NAME=SHAPE", help="Of an input, such as input=1x3x224x224; may be repeated."),
 ]
+ExampleInput = Annotated[
+    Path | None,
+    typer.Option(
+        "--example-input", metavar="FILE", help="Of a PyTorch module: an .npz file with an array for each argument."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON with documented keys.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr, only what went wrong.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

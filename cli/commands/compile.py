@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.completers import targets
-from cli.options import BuildTimeout, Layout, RunTimeout, Seed, Shapes
+from cli.options import BuildTimeout, ExampleInput, Layout, RunTimeout, Seed, Shapes
 from cli.verb import verb
 
 if TYPE_CHECKING:
@@ -27,7 +27,12 @@ EXAMPLES = (
 @verb
 def command(
     run: Session,
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="An ONNX file, a .pt2 file of PyTorch, or path.py:name of a PyTorch or Relax module."
+        ),
+    ],
     output: Annotated[
         Path | None,
         typer.Option(
@@ -44,6 +49,7 @@ def command(
         ),
     ] = None,
     shape: Shapes = None,
+    example_input: ExampleInput = None,
     layout: Layout = None,
     predict: Annotated[
         bool,
@@ -65,18 +71,20 @@ def command(
     with run.open_store(create=True) as store:
         from cli.labels import target_label
         from search.measure.here import this_cpu
+        from search.networks.arrays import read_arrays
         from search.networks.compiling import CompileOptions, compile_network
-        from search.networks.importing import import_file
+        from search.networks.importing import import_network
         from search.networks.importing.shapes import parse_shapes
         from search.networks.lowering import Layout as Chosen
         from search.targets import local_target, parse_target
         from tunedb.errors import UsageError
 
-        path = Path(f"{model.stem}.so") if output is None else output
+        chosen = local_target() if target is None else parse_target(target)
+        example = None if example_input is None else read_arrays(example_input)
+        network = import_network(model, parse_shapes(shape or []), example)
+        path = Path(f"{network.name}.so") if output is None else output
         if path.suffix != ".so":
             raise UsageError(f"{path}: the library's name must end in .so")
-        chosen = local_target() if target is None else parse_target(target)
-        network = import_file(model, parse_shapes(shape or []))
         run.progress.note(f"compiling {model} for {target_label(chosen)}")
         options = CompileOptions(None if layout is None else Chosen(layout.value), predict, seed)
         with this_cpu(chosen, run_timeout_secs=run_timeout, build_timeout_secs=build_timeout) as device:

@@ -10,7 +10,7 @@ import typer
 
 from cli.completers import specs, targets
 from cli.exit_codes import ExitCode
-from cli.options import BuildTimeout, RunTimeout, Seed, Shapes
+from cli.options import BuildTimeout, ExampleInput, RunTimeout, Seed, Shapes
 from cli.verb import verb
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ def command(
     spec: Annotated[
         str,
         typer.Argument(
-            metavar="SPEC", autocompletion=specs, help="An ONNX file, path.py:name, or a workload's hash in the store."
+            metavar="SPEC",
+            autocompletion=specs,
+            help="An ONNX or .pt2 file, path.py:name, or a workload's hash in the store.",
         ),
     ],
     target: Annotated[
@@ -80,6 +82,7 @@ def command(
         bool, typer.Option("--flush-cache", help="Measure with cold caches: each run is then one call of the kernel.")
     ] = False,
     shape: Shapes = None,
+    example_input: ExampleInput = None,
     until_gain: Annotated[
         float,
         typer.Option(
@@ -108,6 +111,7 @@ def command(
     zygote.prepare()  # a store has threads, after which it would be too late
     with run.open_store(create=True, writes=True) as store, run.time_limit(limit):
         from cli.labels import target_label
+        from search.networks.arrays import read_arrays
         from search.networks.importing.shapes import parse_shapes
         from search.networks.tasks import load_tasks
         from search.targets import local_target, parse_target
@@ -116,7 +120,8 @@ def command(
         from tunedb.units import count
 
         chosen = local_target() if target is None else parse_target(target)
-        tasks = load_tasks(spec, store, chosen, parse_shapes(shape or []))
+        example = None if example_input is None else read_arrays(example_input)
+        tasks = load_tasks(spec, store, chosen, parse_shapes(shape or []), example)
         what = spec if len(tasks) == 1 else f"{spec} ({len(tasks)} tasks)"
         run.progress.note(f"tuning {what} for {target_label(chosen)}: {count(trials, 'trial')}, strategy {strategy}")
         tell = partial(run.progress.trial, with_task=len(tasks) > 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,4 +30,6 @@ class Network:
     outputs: tuple[str, ...]  # names, in the order in which "main" returns them
     digest: str  # SHA-256 of the file's content and the shapes
     path: Path
-    onnx: bytes | None = None  # of an ONNX model, with its shapes fixed and its weights outside, for a reference to run
+    onnx: bytes | None = None  # the model with its shapes fixed, where it was one of ONNX
+    original: str = ""  # what ran the network where it comes from, for people
+    run_original: Callable[[Mapping[str, Any]], list[Any]] | None = None  # arrays by name to its outputs

@@ -72,6 +72,8 @@ def _references(lowered: Lowered) -> Iterator[tuple[str, Callable[[Arrays], Outp
     if lowered.network.onnx is not None and importlib.util.find_spec("onnxruntime") is not None:
         name = f"ONNX Runtime {importlib.metadata.version('onnxruntime')}"
         yield name, lambda inputs: onnx_runtime(lowered.network)(inputs)  # noqa: PLW0108 - it may refuse the model
+    if lowered.network.run_original is not None:
+        yield lowered.network.original, lowered.network.run_original
     yield "the network without schedules", partial(_unscheduled, lowered)
 
 

@@ -1,7 +1,7 @@
 """Reads an ONNX file: its weights wherever they are, its shapes fixed, its operators such that TVM imports them.
 
 TVM's importer makes the Relax function. What it lacks is rewritten in the ONNX graph before it (`onnx_folding`,
-`onnx_recurrent`), what it gets wrong is replaced in the importer (`onnx_converters`).
+`onnx_batch_norm`, `onnx_recurrent`), what it gets wrong is replaced in the importer (`onnx_converters`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from search.networks.importing.chatter import quiet
+from search.networks.importing.onnx_batch_norm import fold_batch_norms
 from search.networks.importing.onnx_folding import fold
 from search.networks.importing.onnx_recurrent import unroll
 from search.networks.network import Network, TensorSpec
@@ -40,7 +41,7 @@ def import_onnx(path: Path, shapes: Mapping[str, Sequence[int]]) -> Network:
     digest = _digest(model)
     reference = None if model.ByteSize() > _MOST_BYTES else model.SerializeToString()
     try:
-        model = unroll(fold(_inferred(model)))
+        model = fold_batch_norms(unroll(fold(_inferred(model))))
     except BadInputError as error:
         raise BadInputError(f"{path}: {error}") from error
     inputs = tuple(_spec(value) for value in taken)

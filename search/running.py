@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import secrets
 import tempfile
 import threading
@@ -26,6 +27,7 @@ from search.predict import predict_best
 from search.prior import Prior, prior_of
 from search.recorder import Recorder, TaskRecorder, TrialEvent
 from search.report import Found, Run, TuneReport, report
+from search.resuming import errand_of, trials_done, with_errand
 from search.scheduler import Shared, share_trials
 from search.task import Task
 from tunedb import identity
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from search.measure.drift import Drift
     from search.metaschedule import TaskSearch
 
+_LOG = logging.getLogger(__name__)
 _BATCH_SIZE = 8  # of tuners
 _STOCK_BATCH_SIZE = 64
 _LEAST_CONFIRMED = 0.02  # share of a network's time: which of the fastest of less is the fastest makes no difference
@@ -90,7 +93,12 @@ def run_tasks(
         prior = prior_of(store, target, use_prior=options.use_prior, model=model, conditions=options.conditions)
     else:
         prior = Prior(model, "none" if model is None else "given", None)
-    source = source_of(name, seed, prior.text, options.flush_cache)
+    errand = errand_of(tasks, options, target)
+    done = trials_done(store, errand, tasks, target, options.trials)
+    if done:
+        _LOG.warning("going on with a run that was interrupted: %d of its %d trials are stored", done, options.trials)
+        options = dataclasses.replace(options, trials=options.trials - done)
+    source = source_of(name, seed, prior.text, options.flush_cache, errand)
     recorder = Recorder(
         store,
         target,
@@ -265,12 +273,19 @@ def _stock_cost_model(options: TuneOptions, prior: Prior) -> Any:
     return cost_model(prior.model, seed=options.seed)
 
 
-def source_of(strategy: str, seed: int, prior: str, flush_cache: bool = False) -> Source:
+def source_of(strategy: str, seed: int, prior: str, flush_cache: bool = False, errand: str = "") -> Source:
     """A new source for the trials of a run."""
     import tvm
 
-    detail = {"prior": prior, "seed": seed, "strategy": strategy, "tvm_version": str(tvm.__version__)}
+    detail: dict[str, object] = {
+        "prior": prior,
+        "seed": seed,
+        "strategy": strategy,
+        "tvm_version": str(tvm.__version__),
+    }
     if flush_cache:
         detail["flush_cache"] = True
+    if errand:
+        detail = with_errand(detail, errand)
     made = identity.source(f"tune:{secrets.token_hex(8)}", "tune", detail)
     return dataclasses.replace(made, added_at=datetime.now(UTC))

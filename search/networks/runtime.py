@@ -27,15 +27,15 @@ class Library:
     """A network's library, loaded.
 
     Args:
-        path: The library, as `compile` wrote it.
+        path: The library, as `compile` wrote it, as a path or a text.
 
     Raises:
         NotFoundError: There is no such file.
         BadInputError: It is none, is damaged, or is of another machine or TVM release.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: str | Path) -> None:
+        self.path = path = Path(path)
         self.manifest: Manifest = read_manifest(path)
         module = _runtime()
         try:

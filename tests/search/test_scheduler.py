@@ -1,6 +1,8 @@
 """Where a network's trials go: real programs on this machine, tuners of the test's own."""
 
+import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from search.contract import Proposal, Result, Tuner, TunerTask
 from search.measure.device import Device
 from search.options import TuneOptions
+from search.recorder import TrialEvent
 from search.task import Task
 from search.tune import run_tuning
 from tunedb import open_store
@@ -139,3 +142,33 @@ def test_a_task_without_a_schedule_does_not_end_the_run(device: Device, store: S
 def test_a_gain_of_more_than_all_is_refused() -> None:
     with pytest.raises(UsageError, match="share of the time of all tasks"):
         TuneOptions(8, least_gain=1.5)
+
+
+def test_a_run_that_was_interrupted_goes_on(device: Device, store: Store, target: Target) -> None:
+    tasks = [Task("one", product(16)), Task("other", product(24))]
+    stop = threading.Event()
+    events: list[TrialEvent] = []
+
+    def note(event: TrialEvent) -> None:
+        events.append(event)
+        if event.number == 3:
+            stop.set()
+
+    given = TuneOptions(10, Samplers(), check=False)
+    run = partial(run_tuning, tasks, given, store=store, target=target, device=device)
+    assert run(on_trial=note, stop=stop).interrupted
+    done = store.stats().num_trials
+    assert 3 <= done < 10
+    assert run().trials == 10 - done
+    assert store.stats().num_trials == 10
+    assert run().trials == 10, "a run that was finished begins again"
+
+
+def test_a_run_with_another_errand_begins_anew(device: Device, store: Store, target: Target) -> None:
+    tasks = [Task("one", product(16)), Task("other", product(24))]
+    stop = threading.Event()
+    given = TuneOptions(10, Samplers(), check=False)
+    run_tuning(tasks, given, store=store, target=target, device=device, on_trial=lambda _: stop.set(), stop=stop)
+    for other in (TuneOptions(4, Samplers(), check=False), TuneOptions(10, Samplers(), seed=1, check=False)):
+        report = run_tuning(tasks, other, store=store, target=target, device=device)
+        assert report.trials == other.trials

@@ -111,3 +111,17 @@ def test_a_library_that_is_wrong_is_not_written(
             options=CompileOptions(predicts=False),
         )
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".so"] == []
+
+
+def test_one_call_each(images_file: Path, target: Target, empty_store: Any, tmp_path: Path) -> None:
+    from search import networks
+    from search.options import TuneOptions
+
+    report = networks.tune(str(images_file), 4, store=empty_store, target=target, options=TuneOptions(4, check=False))
+    assert sum(task.trials for task in report.tasks) == 4
+    done = networks.compile(
+        str(images_file), tmp_path / "net.so", store=empty_store, target=target, options=CompileOptions(predicts=False)
+    )
+    assert "record" in {program.origin for program in done.manifest.programs}
+    library = networks.Library(str(tmp_path / "net.so"))
+    assert list(library.run(random_arrays(library.manifest.inputs))) == [one.name for one in done.manifest.outputs]

@@ -1,0 +1,101 @@
+"""Networks in one call each: tune one, compile one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from search.measure.device import Device
+from search.measure.here import this_cpu
+from search.networks.compiling import Compiled, CompileOptions, OnStep, compile_network
+from search.networks.importing import Shapes, import_network
+from search.networks.layout import lower_best
+from search.networks.network import Network
+from search.options import TuneOptions
+from search.recorder import TrialEvent
+from search.report import TuneReport
+from search.targets import local_target
+from search.tune import run_tuning
+from tunedb.records import Target
+from tunedb.store.contract import Store
+
+
+def tune(
+    network: str | Network,
+    trials: int,
+    *,
+    store: Store,
+    target: Target | None = None,
+    shapes: Shapes | None = None,
+    options: TuneOptions | None = None,
+    device: Device | None = None,
+    on_trial: Callable[[TrialEvent], None] | None = None,
+) -> TuneReport:
+    """Measures schedules of a network's tasks, where each batch is expected to save the most time.
+
+    Args:
+        network: A network, or what names one (`search.networks.import_network`).
+        trials: How many candidates to measure.
+        store: The store that gives what is known, and is given each trial.
+        target: What code is generated for; None is this CPU.
+        shapes: Of inputs by name.
+        options: How, in place of `trials` and the defaults.
+        device: What builds and runs; the caller closes it. None is this machine's CPU.
+        on_trial: Called with each trial once it is stored.
+
+    Returns:
+        What was found.
+
+    Raises:
+        TunedbError: As `import_network` and `search.tune`.
+    """
+    chosen = target or local_target()
+    lowered = lower_best(_network(network, shapes), chosen)
+    return run_tuning(
+        lowered.tasks, options or TuneOptions(trials), store=store, target=chosen, device=device, on_trial=on_trial
+    )
+
+
+def compile(
+    network: str | Network,
+    path: str | Path,
+    *,
+    store: Store,
+    target: Target | None = None,
+    shapes: Shapes | None = None,
+    options: CompileOptions | None = None,
+    device: Device | None = None,
+    on_step: OnStep | None = None,
+) -> Compiled:
+    """Compiles a network to a shared library; see `search.networks.compiling.compile_network`.
+
+    Args:
+        network: A network, or what names one (`search.networks.import_network`).
+        path: Of the library; it ends in .so.
+        store: The store that is asked for schedules, and gives the cost model.
+        target: What code is generated for; None is this CPU.
+        shapes: Of inputs by name.
+        options: How.
+        device: What verifies; the caller closes it. None is this machine's CPU.
+        on_step: Told what is under way.
+
+    Returns:
+        What was made.
+
+    Raises:
+        TunedbError: As `import_network` and `compile_network`.
+    """
+    chosen = target or local_target()
+    imported = _network(network, shapes)
+    if device is not None:
+        return compile_network(
+            imported, Path(path), store=store, target=chosen, device=device, options=options, on_step=on_step
+        )
+    with this_cpu(chosen) as own:
+        return compile_network(
+            imported, Path(path), store=store, target=chosen, device=own, options=options, on_step=on_step
+        )
+
+
+def _network(network: str | Network, shapes: Shapes | None) -> Network:
+    return import_network(network, shapes) if isinstance(network, str) else network

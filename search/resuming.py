@@ -1,0 +1,70 @@
+"""A run that was interrupted goes on: the same command measures what is left of its trials.
+
+A run's source says what it set out to do. Trials of such a source are in the store, however the run ended; while they
+are fewer than it was to measure, another run that sets out to do the same does the rest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from search.options import TuneOptions
+from search.task import Task
+from tunedb.identity import content_hash
+from tunedb.metaschedule.replay import workload_from_module
+from tunedb.records import Target
+from tunedb.store.contract import StoreReader
+
+_KEY = "errand"
+
+
+def errand_of(tasks: Sequence[Task], options: TuneOptions, target: Target) -> str:
+    """What tells a run from others that set out to do something else.
+
+    Args:
+        tasks: What it tunes.
+        options: How.
+        target: What it tunes for.
+    """
+    asked = [options.strategy_name, options.trials, options.seed, options.use_prior, options.conditions]
+    workloads = [(workload_from_module(task.mod)[0].workload_id, task.weight) for task in tasks]
+    return content_hash(json.dumps([asked, target.target_id, sorted(workloads)]))
+
+
+def trials_done(store: StoreReader, errand: str, tasks: Sequence[Task], target: Target, total: int) -> int:
+    """How many trials of an interrupted run with an errand are in a store; 0 where it was finished, or never begun.
+
+    Args:
+        store: The store.
+        errand: The run's.
+        tasks: What it tunes.
+        target: What it tunes for.
+        total: How many trials it was to measure.
+    """
+    done = {source.source_id: 0 for source in store.sources() if _errand(source.detail) == errand}
+    if not done:
+        return 0
+    for workload_id in {workload_from_module(task.mod)[0].workload_id for task in tasks}:
+        for trial in store.trials(workload_id, target.target_id):
+            if trial.source_id in done:
+                done[trial.source_id] += 1
+    together = 0
+    for number in done.values():  # the oldest first
+        together += number
+        if together >= total:  # that one was finished: it measured its fastest again, too
+            together = 0
+    return together
+
+
+def with_errand(detail: dict[str, object], errand: str) -> dict[str, object]:
+    """A source's detail that says what its run set out to do."""
+    return {**detail, _KEY: errand}
+
+
+def _errand(detail: str) -> str:
+    try:
+        found = json.loads(detail)
+    except ValueError:
+        return ""
+    return str(found.get(_KEY, "")) if isinstance(found, dict) else ""

@@ -1,6 +1,6 @@
 import numpy as np
 
-from search.bo.acquisition import lower_confidence_bound, select_batch
+from search.bo.acquisition import expected_improvement, lower_confidence_bound, select_batch
 
 
 def test_lower_confidence_bound_rewards_uncertainty() -> None:
@@ -47,3 +47,10 @@ def test_what_is_being_measured_is_not_picked_and_its_look_alikes_are_less_uncer
 
 def test_nothing_is_left_when_all_is_being_measured() -> None:
     assert select_batch(np.zeros(3), np.eye(3), size=2, beta=1.0, noise=1e-3, observed=[0, 1, 2]) == []
+
+
+def test_expected_improvement_is_what_sampling_gives() -> None:
+    mean, std, best = np.array([-1.0, 0.0, 0.5]), np.array([0.1, 0.3, 0.0]), -0.2
+    drawn = np.random.default_rng(0).normal(mean, std, size=(200_000, 3))
+    sampled = np.maximum(best - drawn, 0.0).mean(axis=0)
+    np.testing.assert_allclose(expected_improvement(mean, std, best), sampled, atol=2e-3)

@@ -49,6 +49,7 @@ def _task(task: TaskReport, target: Target) -> Document:
         "estimate_secs": task.latency.secs if task.latency else None,
         "low_secs": task.latency.low_secs if task.latency else None,
         "high_secs": task.latency.high_secs if task.latency else None,
+        "before_secs": task.before.secs if task.before else None,
         "trials": task.trials,
         "failed": task.failed,
         "passes": task.passes,

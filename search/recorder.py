@@ -222,6 +222,9 @@ class TaskRecorder:
         self.run, self.workload, self.module, self.name = run, workload, module, name
         self.trials: list[Trial] = []
         self.repeats: list[Trial] = []  # further measurements of their schedules
+        self.num_known = len(known)  # schedules that earlier runs measured
+        self.before = min((estimate(row.passes) for row in known), key=lambda one: one.secs, default=None)
+        """The best that earlier runs found; None where there was none."""
         # By schedule: the run times of every pass, those of earlier runs included, and this run's fastest trial.
         self._passes = {(row.hardware_id, row.trace_id): list(row.passes) for row in known}
         self._measured: dict[tuple[str, str], Measured] = {}

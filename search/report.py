@@ -25,6 +25,7 @@ class TaskReport:
     passes: int  # further measurements of the fastest schedules, until they could be told apart
     best: Trial | None  # the fastest trial of the fastest schedule; None when no trial succeeded
     latency: Estimate | None = None  # of that schedule, as `tunedb best` has it: earlier runs' passes included
+    before: Estimate | None = None  # of the best schedule that the store had before the run
     numbers: NumbersCheck | None = None  # whether the best computes what the untuned program does; None: not asked
     predicted: Trace | None = None  # when nothing was to be measured: the schedule believed to be the best; it compiles
     trust: Trust | None = None  # in the cost model that the search started from, when there was one
@@ -122,6 +123,7 @@ def _of_task(task: TaskRecorder, found: Found) -> TaskReport:
         passes=len(task.repeats),
         best=task.best.trial if task.best else None,
         latency=task.best.estimate if task.best else None,
+        before=task.before,
         numbers=found.numbers,
         predicted=found.predicted,
         trust=found.trust,

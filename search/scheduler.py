@@ -57,16 +57,20 @@ class _Open:
 
     @property
     def best_secs(self) -> float | None:
-        best = self.recorder.best
-        return None if best is None else best.estimate.secs
+        """Of the best schedule of this run and those before; None where there is none."""
+        found = [one.secs for one in (self.recorder.before,) if one is not None]
+        if self.recorder.best is not None:
+            found.append(self.recorder.best.estimate.secs)
+        return min(found, default=None)
 
     def gain(self) -> float:
         """The share of the task's time that its next batch may save."""
         best = self.best_secs
-        if best is None or self.tuner is None:
+        if best is None:
             return -math.expm1(-_BLIND_GAIN) / (1 + self.batches)
-        gain = self.tuner.expected_gain(best)
-        return -math.expm1(-(gain if gain is not None else _FADING_GAIN / self.batches))
+        gain = None if self.tuner is None else self.tuner.expected_gain(best)
+        batches = self.batches + self.recorder.num_known / _LATER
+        return -math.expm1(-(gain if gain is not None else _FADING_GAIN / max(batches, 1.0)))
 
 
 @dataclass(frozen=True, slots=True)

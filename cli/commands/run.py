@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -36,12 +37,14 @@ def command(
     """Run a compiled library with TVM's runtime alone, and write what comes out."""
     from cli.output import Answer, Table
     from search.networks.arrays import random_arrays, read_arrays, write_arrays
+    from search.networks.manifest import num_cores, read_manifest
     from search.networks.runtime import Library
     from tunedb.errors import UsageError
     from tunedb.units import duration
 
     if (given is None) == (not random):
         raise UsageError("say what it is to be run on: --input FILE, or --random")
+    os.environ.setdefault("TVM_NUM_THREADS", str(num_cores(read_manifest(library))))  # the runtime reads it once
     loaded = Library(library)
     inputs = random_arrays(loaded.manifest.inputs) if given is None else read_arrays(given)
     outputs = loaded.run(inputs)

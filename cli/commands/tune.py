@@ -165,6 +165,7 @@ def answer(report: TuneReport) -> Answer:
             for task in report.tasks
             if task.trust is not None and task.trust.is_misleading
         ),
+        *_reused(report),
         *(f"left out: {one.name}: {one.reason}" for one in report.left_out),
         *_drift_lines(report),
         *(line for task in report.tasks if (line := _numbers_line(task))),
@@ -172,6 +173,19 @@ def answer(report: TuneReport) -> Answer:
         *_text(report),
     ]
     return Answer(documents.tuned(report), text)
+
+
+def _reused(report: TuneReport) -> list[str]:
+    """How much of a network the store knew already."""
+    from tunedb.units import count
+
+    known = [task for task in report.tasks if task.before is not None]
+    if len(report.tasks) < 2 or not known:
+        return []
+    alone = sum(not task.trials for task in known)
+    return [
+        f"{count(len(known), 'task')} of {len(report.tasks)} were known to the store; {alone} of them took no trial"
+    ]
 
 
 def _drift_lines(report: TuneReport) -> list[str]:
@@ -200,6 +214,7 @@ def _text(report: TuneReport) -> list[str | Table]:
     from cli.labels import short
     from cli.output import Table
     from cli.trace_text import trace_lines
+    from tunedb.units import duration
 
     rows = [
         [
@@ -207,13 +222,14 @@ def _text(report: TuneReport) -> list[str | Table]:
             task.name,
             str(task.trials),
             str(task.failed),
+            duration(task.before.secs) if task.before else "-",
             *_latency(task.latency),
             short(task.best.trial_id) if task.best else "-",
         ]
         for task in report.tasks
     ]
-    headers = ["workload", "name", "trials", "failed", "best", "90% interval", "passes", "record"]
-    table = Table(headers, rows, right=frozenset({"trials", "failed", "best", "passes"}))
+    headers = ["workload", "name", "trials", "failed", "before", "best", "90% interval", "passes", "record"]
+    table = Table(headers, rows, right=frozenset({"trials", "failed", "before", "best", "passes"}))
     if len(report.tasks) != 1:
         return [table]
     task = report.tasks[0]

@@ -5,6 +5,7 @@ It is a constant of the library itself, so that neither can be without the other
 
 from __future__ import annotations
 
+import json
 import mmap
 import re
 from pathlib import Path
@@ -95,3 +96,11 @@ def read_manifest(path: Path) -> Manifest:
         return msgspec.json.decode(text, type=Manifest)
     except msgspec.MsgspecError as error:
         raise BadInputError(f"{path}: its manifest cannot be read: {error}") from error
+
+
+def num_cores(manifest: Manifest) -> int:
+    """On how many cores a library was tuned to run."""
+    try:
+        return max(1, int(json.loads(manifest.target).get("num-cores", 1)))
+    except (ValueError, TypeError, AttributeError):
+        return 1

@@ -18,7 +18,16 @@ from tunedb.errors import last_line
 from tunedb.records import Outcome, Trace, Workload
 
 _SEED = 0
+_MOST_SLOW = 2  # schedules that are slower than the untuned program: the next are much like them
 _BRIEF = Timing(repeat=3, min_repeat_ms=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """A schedule that does not enter the library."""
+
+    why: str
+    is_slow: bool = False  # the untuned program is faster
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,11 +82,15 @@ def _settled(choice: Choice, device: Device) -> Settled:
         if build.outcome is not Outcome.OK:
             return _without_reference(choice, build.error)
         refused: list[str] = []
+        num_slow = 0
         for schedule in choice.schedules:
             found = _tried(choice, schedule, untuned, build.number, device)
             if isinstance(found, Settled):
                 return _told(found, refused)
-            refused.append(found)
+            refused.append(found.why)
+            num_slow += found.is_slow
+            if num_slow == _MOST_SLOW:
+                break
         note = "no schedule of it can be trusted"
         return _told(Settled(choice.task, choice.workload, Origin.UNTUNED, note=note), refused)
     finally:
@@ -88,32 +101,33 @@ def _told(settled: Settled, refused: Sequence[str]) -> Settled:
     return replace(settled, refused=tuple(refused))
 
 
-def _tried(choice: Choice, schedule: Schedule, untuned: Program, reference: int, device: Device) -> Settled | str:
+def _tried(choice: Choice, schedule: Schedule, untuned: Program, reference: int, device: Device) -> Settled | _Refused:
     """The program with a schedule; or why not."""
     name = schedule.record_id[:12] or schedule.origin.value
     try:
         program = comparable_program(choice.task.mod, schedule.trace)
     except Exception as error:  # a record may be of another release's module
-        return f"{name}: {last_line(error)}"
+        return _Refused(f"{name}: {last_line(error)}")
     (build,) = device.build([program], keep=True)
     try:
         if build.outcome is not Outcome.OK:
-            return f"{name}: {build.outcome.value}: {build.error}"
+            return _Refused(f"{name}: {build.outcome.value}: {build.error}")
         found = device.compare_outputs(build.number, reference, _SEED)
     except Exception as error:  # it crashes, or never ends
-        return f"{name}: {last_line(error)}"
+        return _Refused(f"{name}: {last_line(error)}")
     finally:
         device.release([build.number])
     allowed = allowed_deviation(untuned)
     if not found.deviation <= allowed:
-        return (
+        return _Refused(
             f"{name}: WRONG NUMBERS: deviates from the untuned program by {found.deviation:.0e} "
             f"with arguments {found.arguments}"
         )
     if found.secs > found.untuned_secs and program.packs:  # it is not to be blamed for that
         found = replace(found, secs=_secs_without_packing(choice.task, schedule.trace, device))
     if found.secs > found.untuned_secs:
-        return f"{name}: takes {found.secs / found.untuned_secs:.2f} times what the untuned program does"
+        times = found.secs / found.untuned_secs
+        return _Refused(f"{name}: takes {times:.2f} times what the untuned program does", is_slow=True)
     note = "" if found.magnitude > 0 else "not verified: all that it computes of the arguments tried is 0"
     return Settled(
         choice.task, choice.workload, schedule.origin, schedule.trace, schedule.record_id, comparison=found, note=note

@@ -172,3 +172,14 @@ def test_a_run_with_another_errand_begins_anew(device: Device, store: Store, tar
     for other in (TuneOptions(4, Samplers(), check=False), TuneOptions(10, Samplers(), seed=1, check=False)):
         report = run_tuning(tasks, other, store=store, target=target, device=device)
         assert report.trials == other.trials
+
+
+def test_what_earlier_runs_found_stands_beside_what_is_found(device: Device, store: Store, target: Target) -> None:
+    tasks = [Task("known", product(32)), Task("new", product(24))]
+    run_tuning(tasks[:1], TuneOptions(6, Samplers(), check=False), store=store, target=target, device=device)
+    given = TuneOptions(2, Samplers(), check=False)
+    report = run_tuning(tasks, given, store=store, target=target, device=device)
+    found = {task.name: task for task in report.tasks}
+    assert found["known"].before is not None
+    assert found["new"].before is None
+    assert found["new"].trials == 2, "of what is known, less is to be gained"

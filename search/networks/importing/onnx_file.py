@@ -1,7 +1,7 @@
 """Reads an ONNX file: its weights wherever they are, its shapes fixed, its operators such that TVM imports them.
 
 TVM's importer makes the Relax function. What it lacks is rewritten in the ONNX graph before it (`onnx_folding`,
-`onnx_batch_norm`, `onnx_recurrent`), what it gets wrong is replaced in the importer (`onnx_converters`).
+`onnx_batch_norm`, `onnx_quantized`, `onnx_recurrent`). What it gets wrong is replaced in it (`onnx_converters`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from search.networks.importing.chatter import quiet
 from search.networks.importing.onnx_batch_norm import fold_batch_norms
 from search.networks.importing.onnx_folding import fold
+from search.networks.importing.onnx_quantized import dequantize
 from search.networks.importing.onnx_recurrent import unroll
 from search.networks.network import Network, TensorSpec
 from tunedb.errors import BadInputError, NotFoundError, UsageError, last_line
@@ -41,7 +42,7 @@ def import_onnx(path: Path, shapes: Mapping[str, Sequence[int]]) -> Network:
     digest = _digest(model)
     reference = None if model.ByteSize() > _MOST_BYTES else model.SerializeToString()
     try:
-        model = fold_batch_norms(unroll(fold(_inferred(model))))
+        model = fold_batch_norms(unroll(fold(_inferred(dequantize(model)))))
     except BadInputError as error:
         raise BadInputError(f"{path}: {error}") from error
     inputs = tuple(_spec(value) for value in taken)
@@ -63,7 +64,9 @@ def _loaded(path: Path) -> Any:
     except Exception as error:  # a file that is missing, or shorter than the model says
         raise BadInputError(f"{path}: its external data cannot be read: {_first_line(error)}") from error
     try:
-        onnx.checker.check_model(str(path) if model.ByteSize() > _MOST_BYTES else model)
+        is_small = model.ByteSize() <= _MOST_BYTES
+        # Some exporters leave the shapes of outputs open, which the checker takes for a fault.
+        onnx.checker.check_model(onnx.shape_inference.infer_shapes(model) if is_small else str(path))
     except Exception as error:
         if not _is_of_other_domain(model):
             raise BadInputError(f"{path}: not a valid ONNX model: {_first_line(error)}") from error

@@ -1,0 +1,47 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from benchmarks.models import Graph
+from search.networks.importing import import_file
+from tests.search.networks.importing.test_onnx_file import computed
+
+pytestmark = pytest.mark.tvm
+
+
+def quantised(kind: str) -> Any:
+    """A network of one quantised operator, with its quantised output as it is."""
+    g = Graph(kind, 0)
+    scale, zero = g.constant(0.05), g.constant(128, np.uint8)
+    if kind == "QLinearConv":
+        x = g.input("x", (1, 3, 6, 6), TensorProto.UINT8)
+        w = g.constant(g.rng.integers(-127, 128, (4, 3, 3, 3)), np.int8)
+        scales, zeros = g.constant(g.rng.uniform(0.01, 0.02, 4)), g.constant(np.zeros(4), np.int8)
+        bias = g.constant(g.rng.integers(-500, 500, 4), np.int32)
+        y = g.node(kind, x, scale, zero, w, scales, zeros, scale, zero, bias, pads=[1, 1, 1, 1])
+    else:
+        x = g.input("x", (2, 8), TensorProto.UINT8)
+        w = g.constant(g.rng.integers(0, 256, (8, 5)), np.uint8)
+        y = g.node(kind, x, scale, zero, w, g.constant(0.001), zero, scale, zero)
+    out = helper.make_tensor_value_info(y, TensorProto.UINT8, None)
+    graph = helper.make_graph(g.nodes, kind, g.inputs, [out], g.weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+@pytest.mark.parametrize("kind", ["QLinearConv", "QLinearMatMul"])
+def test_a_quantised_operator_is_right_within_one_step(save: Callable[..., Path], kind: str) -> None:
+    import onnxruntime
+
+    path = save(quantised(kind))
+    network = import_file(path)
+    (spec,) = network.inputs
+    given = {"x": np.random.default_rng(0).integers(0, 256, spec.shape).astype(np.uint8)}
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    right = session.run(None, given)[0].astype(int)
+    found = computed(path, given).astype(int)
+    assert np.abs(found - right).max() <= 1
+    assert len(np.unique(right)) > 8

@@ -9,8 +9,8 @@ from search.measure.device import Device
 from search.measure.here import this_cpu
 from search.networks.compiling import Compiled, CompileOptions, OnStep, compile_network
 from search.networks.importing import Shapes, import_network
-from search.networks.layout import lower_best
 from search.networks.network import Network
+from search.networks.tasks import tasks_of
 from search.options import TuneOptions
 from search.recorder import TrialEvent
 from search.report import TuneReport
@@ -50,9 +50,9 @@ def tune(
         TunedbError: As `import_network` and `search.tune`.
     """
     chosen = target or local_target()
-    lowered = lower_best(_network(network, shapes), chosen)
+    tasks = tasks_of(_network(network, shapes), chosen)
     return run_tuning(
-        lowered.tasks, options or TuneOptions(trials), store=store, target=chosen, device=device, on_trial=on_trial
+        tasks, options or TuneOptions(trials), store=store, target=chosen, device=device, on_trial=on_trial
     )
 
 

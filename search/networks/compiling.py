@@ -25,7 +25,7 @@ from search.networks.runtime import Library
 from search.networks.verification import Settled, settle
 from search.predict import Predictor
 from search.prior import prior_of
-from tunedb.errors import MeasurementError
+from tunedb.errors import BadInputError, MeasurementError
 from tunedb.identity import trace_id
 from tunedb.records import Target
 from tunedb.store.contract import Store
@@ -155,13 +155,28 @@ def _program(settled: Settled) -> Program:
 
 
 def outputs_of(network: Network) -> tuple[Tensor, ...]:
-    """The outputs of a network with the shapes that Relax inferred."""
+    """The outputs of a network with the shapes that Relax inferred; an extent that depends on data is -1.
+
+    Raises:
+        BadInputError: An output is no tensor.
+    """
+    import tvm
+
     ty = network.mod["main"].ret_ty
-    fields = [ty] if hasattr(ty, "shape") else list(ty.fields)
+    fields = [ty] if isinstance(ty, tvm.relax.TensorType) else list(getattr(ty, "fields", ()))
+    if len(fields) != len(network.outputs) or not all(isinstance(one, tvm.relax.TensorType) for one in fields):
+        raise BadInputError(f"{network.path}: its outputs are no tensors, but {ty}")
     return tuple(
-        Tensor(name, str(field.dtype), tuple(int(extent) for extent in field.shape.values))
-        for name, field in zip(network.outputs, fields, strict=True)
+        Tensor(name, str(field.dtype), _shape(field)) for name, field in zip(network.outputs, fields, strict=True)
     )
+
+
+def _shape(ty: Any) -> tuple[int, ...]:
+    import tvm
+
+    if ty.shape is None or not hasattr(ty.shape, "values"):
+        return (-1,) * max(int(ty.ndim), 0)
+    return tuple(int(one) if isinstance(one, int | tvm.tirx.IntImm) else -1 for one in ty.shape.values)
 
 
 def weight_bytes(mod: Any) -> int:

@@ -78,8 +78,6 @@ def lower(network: Network, target: Target, layout: Layout) -> Lowered:
     except Exception as error:
         raise BadInputError(f"{network.path}: TVM cannot lower it in {layout}: {last_line(error)}") from error
     tasks = [Task(str(task.task_name), _normalize_mod(task.dispatched[0]), float(task.weight)) for task in extracted]
-    if not tasks:
-        raise BadInputError(f"{network.path}: the model has nothing to tune: no tensor program came out of it")
     tasks.sort(key=lambda task: task.name)
     return Lowered(network, target, layout, mod, tuple(tasks))
 

@@ -23,7 +23,7 @@ class Tensor(msgspec.Struct, frozen=True):
 
     name: str
     dtype: str
-    shape: tuple[int, ...]
+    shape: tuple[int, ...]  # -1 for an extent that depends on what the network is run on
 
 
 class Program(msgspec.Struct, frozen=True):

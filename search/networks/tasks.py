@@ -8,6 +8,7 @@ from typing import Any
 from search.networks.importing import Arrays, Shapes, import_file, is_network_file, network_of
 from search.networks.importing.python_file import is_network, is_program, named
 from search.networks.layout import lower_best
+from search.networks.network import Network
 from search.task import Task
 from tunedb.errors import BadInputError, NotFoundError, UsageError
 from tunedb.metaschedule.probe import probe
@@ -38,17 +39,29 @@ def load_tasks(
     if path.endswith(".py"):
         value = named(Path(path), attribute)
         if is_network(value):
-            return list(lower_best(network_of(value, attribute, Path(path), shapes, example), target).tasks)
+            return tasks_of(network_of(value, attribute, Path(path), shapes, example), target)
         if not is_program(value):
             raise UsageError(f"{spec} is a {type(value).__name__}, not a PrimFunc, IRModule or PyTorch module")
         return _tasks_of_programs(value, attribute)
     if spec.endswith(".py"):
         raise UsageError(f"{spec}: say which function, such as {spec}:matmul")
     if is_network_file(spec):
-        return list(lower_best(import_file(Path(spec), shapes), target).tasks)
+        return tasks_of(import_file(Path(spec), shapes), target)
     if store is None:
         raise NotFoundError(f"{spec}: neither a file with a network nor path.py:name")
     return [_from_store(spec, store)]
+
+
+def tasks_of(network: Network, target: Target) -> list[Task]:
+    """The tasks of a network.
+
+    Raises:
+        BadInputError: TVM cannot lower it, or it has none.
+    """
+    tasks = list(lower_best(network, target).tasks)
+    if not tasks:
+        raise BadInputError(f"{network.path}: the network has nothing to tune: no tensor program came out of it")
+    return tasks
 
 
 def _from_store(prefix: str, store: Store) -> Task:

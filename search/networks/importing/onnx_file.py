@@ -7,6 +7,7 @@ TVM's importer makes the Relax function. What it lacks is rewritten in the ONNX 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from search.networks.network import Network, TensorSpec
 from tunedb.errors import BadInputError, NotFoundError, UsageError, last_line
 
 _MOST_BYTES = 2_000_000_000  # of one protobuf message: a larger model is checked from its file
+_MOST_ELEMENTS = 1024  # of a weight that may be a shape
 _SHOWN_NODES = 3
 
 
@@ -54,6 +56,7 @@ def _loaded(path: Path) -> Any:
     if not path.is_file():
         raise NotFoundError(f"{path}: no such file")
     import onnx
+    import onnx.inliner
 
     try:
         model = onnx.load(str(path), load_external_data=False)
@@ -70,7 +73,7 @@ def _loaded(path: Path) -> Any:
     except Exception as error:
         if not _is_of_other_domain(model):
             raise BadInputError(f"{path}: not a valid ONNX model: {_first_line(error)}") from error
-    return model
+    return onnx.inliner.inline_local_functions(model) if model.functions else model
 
 
 def _is_of_other_domain(model: Any) -> bool:
@@ -113,18 +116,33 @@ def _check_fit(path: Path, value: Any, wanted: Sequence[int]) -> None:
 
 
 def _inferred(model: Any) -> Any:
-    """The model with the shapes of all that is between; those in the file may be of other inputs."""
-    import onnx
+    """The model with the shapes of all that is between; those in the file may be of other inputs.
 
-    del model.graph.value_info[:]
-    weights = {weight.name: weight for weight in model.graph.initializer}
-    for value in model.graph.output:
-        if value.name not in weights:
-            value.type.tensor_type.ClearField("shape")
+    Large weights are told by their shapes alone: a model may be larger than one message can be.
+    """
+    import onnx
+    from onnx import helper
+
+    graph = model.graph
+    small: list[Any] = []
+    large: list[Any] = []
+    for weight in graph.initializer:
+        (small if math.prod(weight.dims) <= _MOST_ELEMENTS else large).append(weight)
+    known = {value.name for value in graph.input}
+    told = [helper.make_tensor_value_info(one.name, one.data_type, one.dims) for one in large if one.name not in known]
+    outputs = [onnx.ValueInfoProto.FromString(value.SerializeToString()) for value in graph.output]
+    for value in outputs:
+        value.type.tensor_type.ClearField("shape")
+    skeleton = helper.make_graph(graph.node, graph.name, [*graph.input, *told], outputs, small)
+    made = helper.make_model(skeleton, opset_imports=model.opset_import, ir_version=model.ir_version)
     try:
-        return onnx.shape_inference.infer_shapes(model, data_prop=True)
+        found = onnx.shape_inference.infer_shapes(made, data_prop=True)
     except Exception as error:
         raise BadInputError(f"its shapes do not fit together: {_first_line(error)}") from error
+    for values, inferred in ((graph.value_info, found.graph.value_info), (graph.output, found.graph.output)):
+        del values[:]
+        values.extend(inferred)
+    return model
 
 
 def _imported(path: Path, model: Any) -> Any:

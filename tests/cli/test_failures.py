@@ -25,6 +25,7 @@ TUNEDB = Path(sys.executable).with_name("tunedb")
 ARGUMENTS: Mapping[str, Sequence[str]] = {
     "best": ["5f3a"],
     "collect": ["SPEC"],
+    "compile": ["MODEL"],
     "completion": ["bash"],
     "export": ["PATH"],
     "history": ["5f3a"],
@@ -33,13 +34,14 @@ ARGUMENTS: Mapping[str, Sequence[str]] = {
     "relabel": ["--hardware", "laptop", "--source", "5f3a"],
     "remove": ["--source", "5f3a"],
     "restore": ["--as-of", "1"],
+    "run": ["LIBRARY"],
     "show": ["5f3a"],
     "sql": ["SELECT 1"],
     "tune": ["5f3a"],
 }
 VERBS = tuple(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
-MAKES_ITS_STORE = {"ingest", "tune", "collect", "merge"}
-WITHOUT_STORE = {"config", "completion", "doctor"}
+MAKES_ITS_STORE = {"ingest", "tune", "collect", "compile", "merge"}
+WITHOUT_STORE = {"config", "completion", "doctor", "run"}
 
 
 def ended(*arguments: object, **given: Any) -> subprocess.CompletedProcess[str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _BAR_WIDTH = 24
 _LONGEST_CAUSE = 100
+_WITHOUT_END = 1_000_000  # trials, of a run that something else ends
 _REDRAW_SECS = 0.1
 _BEAT_SECS = 1.0  # after which a line is looked at though nothing was told
 _FIRST_LINE_SECS, _LONGEST_SECS = 5.0, 60.0  # until the first line, and between two of them
@@ -112,9 +113,12 @@ class Progress:
             return
         with self._lock:
             self._pace = None
+            best = f"best {_best(event).strip()}, {elapsed(event.elapsed_secs)}"
+            if not _ends(event):
+                self._draw(f"trial {event.number}  {best}")
+                return
             left = waiting(event.elapsed_secs / event.number * (event.total - event.number))
-            best = f"best {_best(event).strip()}, {elapsed(event.elapsed_secs)}, about {left} left"
-            self._draw(f"{_bar(event.number, event.total)} {event.number}/{event.total}  {best}")
+            self._draw(f"{_bar(event.number, event.total)} {event.number}/{event.total}  {best}, about {left} left")
 
     def close(self) -> None:
         """Leaves the terminal as it should be found."""
@@ -147,7 +151,7 @@ def trial_line(event: TrialEvent, *, with_task: bool = False) -> str:
 
     Latencies are those of schedules, as `tunedb best` has them.
     """
-    number = f"trial {event.number:>{len(str(event.total))}}/{event.total}"
+    number = f"trial {event.number:>{len(str(event.total))}}/{event.total}" if _ends(event) else f"trial {event.number}"
     number = "again".ljust(len(number)) if event.is_repeat else number
     if event.secs is None:
         cause = event.error.strip().splitlines()[-1] if event.error.strip() else "no cause given"
@@ -157,6 +161,11 @@ def trial_line(event: TrialEvent, *, with_task: bool = False) -> str:
     mark = " *" if event.is_best else "  "
     line = f"{number}  {result}{mark}  best {_best(event)}  {elapsed(event.elapsed_secs):>8}"
     return f"{line}  {event.task_name}" if with_task else line
+
+
+def _ends(event: TrialEvent) -> bool:
+    """Whether the number of trials is what ends the run."""
+    return event.total < _WITHOUT_END
 
 
 def _best(event: TrialEvent) -> str:

@@ -129,12 +129,13 @@ def _worthiest(open_: Sequence[_Open], least_gain: float) -> _Open | None:
     scale = statistics.median(
         [one.best_secs / one.guess_secs for one in open_ if one.best_secs is not None and one.guess_secs] or [1.0]
     )
-    secs = {id(one): one.best_secs or scale * one.guess_secs for one in open_}
-    whole = sum(one.task.weight * secs[id(one)] for one in open_)
-    worth = {id(one): one.task.weight * secs[id(one)] * one.gain() for one in open_ if not one.is_exhausted}
-    if not worth or sum(worth.values()) <= least_gain * whole:
+    secs = {id(one): one.task.weight * (one.best_secs or scale * one.guess_secs) for one in open_}
+    left = [one for one in open_ if not one.is_exhausted]
+    # Of a task that was never measured, all may be saved.
+    most = sum(secs[id(one)] * (one.gain() if one.best_secs is not None else 1.0) for one in left)
+    if not left or most <= least_gain * sum(secs.values()):
         return None
-    return max((one for one in open_ if id(one) in worth), key=lambda one: worth[id(one)])
+    return max(left, key=lambda one: secs[id(one)] * one.gain())
 
 
 def _batch(one: _Open, factory: TunerFactory, size: int, trials: int, shared: Shared, relatives: Relatives) -> int:

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 SUMMARY = "Measure new schedules of a workload here"
 EXAMPLES = (
     "tunedb tune examples/workloads.py:matmul --trials 64",
-    "tunedb tune resnet18.onnx --trials 2000",
+    "tunedb tune resnet18.onnx --trials 200",
+    "tunedb tune resnet18.onnx --minutes 10 --until-gain 1%",
     "tunedb tune examples/workloads.py:matmul --trials 0",
     'tunedb tune 5f3a --target \'{"kind": "llvm", "mcpu": "znver5", "num-cores": 8}\' --seed 1',
 )
 
 _NOTICED_DRIFT = 1.15
+_WITHOUT_END = 1_000_000  # trials: something else ends the run
 
 
 class Strategy(StrEnum):
@@ -41,6 +43,7 @@ class Strategy(StrEnum):
 @verb
 def command(
     run: Session,
+    context: typer.Context,
     spec: Annotated[
         str,
         typer.Argument(
@@ -64,7 +67,8 @@ def command(
             "--trials",
             metavar="N",
             min=0,
-            help="Candidates to measure; 0 measures none and compiles what is predicted.",
+            help="Candidates to measure; 0 measures none and compiles what is predicted. The default holds without "
+            "--minutes and --until-gain.",
         ),
     ] = 64,
     strategy: Annotated[
@@ -83,16 +87,28 @@ def command(
     ] = False,
     shape: Shapes = None,
     example_input: ExampleInput = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only", metavar="NAME", help="Of a network, only tasks with such names (*conv2d*); may be repeated."
+        ),
+    ] = None,
+    skip: Annotated[
+        list[str] | None,
+        typer.Option("--skip", metavar="NAME", help="Of a network, no tasks of such names; repeatable."),
+    ] = None,
     until_gain: Annotated[
-        float,
+        str | None,
         typer.Option(
             "--until-gain",
             metavar="PERCENT",
-            min=0,
-            max=99,
-            help="Of a network: end once the next batches are expected to save less than this share of its time.",
+            help="Of a network: end once the next batches are expected to save less of its time, such as 1%.",
         ),
-    ] = 0,
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes", metavar="N", min=0.001, help="End in order after so many minutes."),
+    ] = None,
     run_timeout: RunTimeout = None,
     build_timeout: BuildTimeout = None,
     limit: Annotated[
@@ -109,21 +125,25 @@ def command(
     from search.measure import zygote
 
     zygote.prepare()  # a store has threads, after which it would be too late
+    least_gain, limit = _share(until_gain), _limit(limit, minutes)
+    source = context.get_parameter_source("trials")
+    if (minutes is not None or until_gain is not None) and source is not None and source.name == "DEFAULT":
+        trials = _WITHOUT_END
     with run.open_store(create=True, writes=True) as store, run.time_limit(limit):
         from cli.labels import target_label
         from search.networks.arrays import read_arrays
         from search.networks.importing.shapes import parse_shapes
-        from search.networks.tasks import load_tasks
+        from search.networks.tasks import chosen_tasks, load_tasks
         from search.targets import local_target, parse_target
         from search.tune import tune
         from tunedb.errors import MeasurementError
-        from tunedb.units import count
 
         chosen = local_target() if target is None else parse_target(target)
         example = None if example_input is None else read_arrays(example_input)
-        tasks = load_tasks(spec, store, chosen, parse_shapes(shape or []), example)
+        every = load_tasks(spec, store, chosen, parse_shapes(shape or []), example)
+        tasks = chosen_tasks(every, only or (), skip or ())
         what = spec if len(tasks) == 1 else f"{spec} ({len(tasks)} tasks)"
-        run.progress.note(f"tuning {what} for {target_label(chosen)}: {count(trials, 'trial')}, strategy {strategy}")
+        run.progress.note(f"tuning {what} for {target_label(chosen)}: {_told(trials, limit)}, strategy {strategy}")
         tell = partial(run.progress.trial, with_task=len(tasks) > 1)
         run.finishes_on_signal = True
         report = tune(
@@ -137,7 +157,7 @@ def command(
             flush_cache=flush_cache,
             run_timeout_secs=run_timeout,
             build_timeout_secs=build_timeout,
-            least_gain=until_gain / 100,
+            least_gain=least_gain,
             on_trial=tell,
             on_repeat=tell,
             stop=run.stop,
@@ -147,6 +167,50 @@ def command(
         run.show(answer(report))
         if any(task.numbers is not None and task.numbers.agrees is False for task in report.tasks):
             run.exit_code = ExitCode.FAILED
+
+
+def _share(percent: str | None) -> float:
+    """A share that is written as a percentage, "1%" or "1".
+
+    Raises:
+        UsageError: it is none, or not from 0 to 100.
+    """
+    from tunedb.errors import UsageError
+
+    if percent is None:
+        return 0.0
+    try:
+        share = float(percent.strip().removesuffix("%")) / 100
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < 1:
+        raise UsageError(f"--until-gain is a percentage such as 1%, not {percent!r}")
+    return share
+
+
+def _limit(secs: float | None, minutes: float | None) -> float | None:
+    """The time limit in seconds, however it was given.
+
+    Raises:
+        UsageError: it was given twice.
+    """
+    from tunedb.errors import UsageError
+
+    if minutes is None:
+        return secs
+    if secs is not None:
+        raise UsageError("give --minutes or --time-limit, not both")
+    return 60 * minutes
+
+
+def _told(trials: int, limit: float | None) -> str:
+    """How long a run is to be, for people."""
+    from tunedb.units import count, elapsed
+
+    within = "" if limit is None else f"{elapsed(limit)} at most"
+    if trials == _WITHOUT_END:
+        return within or "until little is to be gained"
+    return ", ".join(part for part in (count(trials, "trial"), within) if part)
 
 
 def answer(report: TuneReport) -> Answer:

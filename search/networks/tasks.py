@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,32 @@ def load_tasks(
     if store is None:
         raise NotFoundError(f"{spec}: neither a file with a network nor path.py:name")
     return [_from_store(spec, store)]
+
+
+def chosen_tasks(tasks: Sequence[Task], only: Sequence[str], skip: Sequence[str]) -> list[Task]:
+    """Tasks by their names.
+
+    Args:
+        tasks: All tasks.
+        only: Patterns as in a shell, of which a name must match one; none allows all.
+        skip: Patterns of which it may match none.
+
+    Raises:
+        UsageError: A pattern matches nothing, or nothing is left.
+    """
+    names = [task.name for task in tasks]
+    for pattern in (*only, *skip):
+        if not fnmatch.filter(names, pattern):
+            raise UsageError(f"no task is called {pattern}; they are {', '.join(names)}")
+    kept = [
+        task
+        for task in tasks
+        if (not only or any(fnmatch.fnmatchcase(task.name, pattern) for pattern in only))
+        and not any(fnmatch.fnmatchcase(task.name, pattern) for pattern in skip)
+    ]
+    if not kept:
+        raise UsageError("no task is left: all are skipped")
+    return kept
 
 
 def tasks_of(network: Network, target: Target) -> list[Task]:

@@ -92,6 +92,9 @@ def test_run_needs_neither_a_compiler_nor_tvms_python_package(folder: Path, comp
         (("compile", "small.onnx", "--shape", "x=1x64", "-o", "absent/small.so"), 1, "cannot be written"),
         (("compile", "absent.onnx"), 3, "no such file"),
         (("tune", "small.onnx"), 2, "the shape of its input x is dynamic"),
+        (("tune", "small.onnx", "--shape", "x=1x64", "--only", "conv*"), 2, "no task is called conv*; they are fused_"),
+        (("tune", "small.onnx", "--until-gain", "much"), 2, "--until-gain is a percentage such as 1%, not 'much'"),
+        (("tune", "small.onnx", "--minutes", "1", "--time-limit", "9"), 2, "give --minutes or --time-limit, not both"),
         (("run", "small.onnx", "--random"), 4, "not a library that tunedb compiled"),
         (("run", "small.so"), 2, "say what it is to be run on"),
         (("run", "absent.so", "--random"), 3, "no such file"),
@@ -120,3 +123,16 @@ def test_what_was_tuned_is_compiled(folder: Path) -> None:
         assert tuned[program["workload_hash"]]["trials"] > 0
         assert program["record"]
         assert program["verified"]
+
+
+def test_a_run_ends_when_little_is_to_be_gained(folder: Path) -> None:
+    arguments = ("--shape", "x=16x64", "--until-gain", "90%", "--only", "*relu*", "--skip", "nothing*", "--json")
+    done = tunedb(folder, "tune", "small.onnx", *arguments)
+    assert done.returncode == 2
+    assert "no task is called nothing*" in done.stderr
+    done = tunedb(folder, "tune", "small.onnx", *arguments[:4], "--minutes", 2, "--no-check", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert 0 < found["trials"] < 64
+    assert not found["interrupted"]
+    assert "trial 1 " in done.stderr

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from search.networks.tasks import load_tasks
+from search.networks.tasks import chosen_tasks, load_tasks
 from tunedb.errors import BadInputError, NotFoundError, UsageError
 from tunedb.records import Target
 
@@ -144,3 +144,16 @@ def test_a_file_that_exits_is_bad_input(tmp_path: Path, target: Target, body: st
     file.write_text(body)
     with pytest.raises(BadInputError, match=r"model\.py.*calls sys\.exit\((3|'no')\)"):
         load_tasks(f"{file}:small", None, target)
+
+
+def test_tasks_are_chosen_by_name(program: Path, target: Target) -> None:
+    tasks = load_tasks(f"{program}:module", None, target)
+    assert [task.name for task in chosen_tasks(tasks, [], [])] == ["one", "two"]
+    assert [task.name for task in chosen_tasks(tasks, ["t*"], [])] == ["two"]
+    assert [task.name for task in chosen_tasks(tasks, [], ["t?o"])] == ["one"]
+    for only, skip, reason in [
+        (["three"], [], "no task is called three; they are one, two"),
+        ([], ["*"], "no task is left"),
+    ]:
+        with pytest.raises(UsageError, match=reason):
+            chosen_tasks(tasks, only, skip)

@@ -91,7 +91,8 @@ def _settled(choice: Choice, device: Device) -> Settled:
             num_slow += found.is_slow
             if num_slow == _MOST_SLOW:
                 break
-        note = "no schedule of it can be trusted"
+        is_slow = num_slow == len(refused)
+        note = "the untuned program is faster than what was tried" if is_slow else "no schedule of it can be trusted"
         return _told(Settled(choice.task, choice.workload, Origin.UNTUNED, note=note), refused)
     finally:
         device.release([build.number])

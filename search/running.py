@@ -205,7 +205,7 @@ def _ended(
     recorder = run.recorder
     found = {search.recorder: Found(search.trust) for search in searches if search.recorder is not None}
     left_out = [*run.left_out, *(LeftOut(search.name, search.nothing) for search in searches if search.nothing)]
-    if not stop.is_set() and not recorder.num_trials:
+    if not stop.is_set() and not recorder.num_trials and all(task.before is None for task in recorder.tasks):
         raise MeasurementError(f"nothing could be measured: {told(left_out) or 'no task was searched'}")
     measured = [(task, mine) for task, mine in zip(tasks, recorder.tasks, strict=False) if mine.best is not None]
     whole = sum(task.weight * _secs(mine) for task, mine in measured)

@@ -162,6 +162,8 @@ def command(
             on_repeat=tell,
             stop=run.stop,
         )
+        if trials and not report.trials and not run.time_is_up and not report.interrupted:
+            run.progress.note("nothing was measured: too little is left to gain")
         if run.time_is_up and trials and not report.trials:
             raise MeasurementError(f"no trial was measured within {limit:g} s: raise --time-limit")
         run.show(answer(report))

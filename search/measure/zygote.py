@@ -198,7 +198,7 @@ class ForkedWorker(PopenWorker):
         worker_read, main_write = os.pipe()
         self._said = LastWords()
         try:
-            self._proc = _Forked(_ZYGOTE.fork(worker_read, worker_write, self._said.descriptor))
+            process = _Forked(_ZYGOTE.fork(worker_read, worker_write, self._said.descriptor))
         except BaseException:
             os.close(main_read)
             os.close(main_write)
@@ -208,6 +208,7 @@ class ForkedWorker(PopenWorker):
             os.close(worker_write)
         self._reader = os.fdopen(main_read, "rb")
         self._writer = os.fdopen(main_write, "wb")
+        self._proc = process  # the last: who closes the pool meanwhile ends what has a process, and needs all of it
 
 
 class ForkedPool(PopenPoolExecutor):

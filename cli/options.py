@@ -56,7 +56,9 @@ class LayoutName(StrEnum):
 
 Layout = Annotated[
     LayoutName | None,
-    typer.Option("--layout", help="Of convolutions, within the network.  [default: what is believed to be faster]"),
+    typer.Option(
+        "--layout", help="Of convolutions, within the network.  [default: NHWC, unless that makes many transposes]"
+    ),
 ]
 Shapes = Annotated[
     list[str] | None,

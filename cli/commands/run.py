@@ -32,7 +32,10 @@ def command(
         Path | None, typer.Option("--output", metavar="FILE", help="The .npz file that the outputs are written to.")
     ] = None,
     random: Annotated[bool, typer.Option("--random", help="Make up inputs.")] = False,
-    repeat: Annotated[int, typer.Option("--repeat", metavar="N", min=1, help="Run it so often, and time it.")] = 1,
+    repeat: Annotated[
+        int,
+        typer.Option("--repeat", metavar="N", min=1, help="Time so many runs, after the one that gives the outputs."),
+    ] = 1,
 ) -> None:
     """Run a compiled library with TVM's runtime alone, and write what comes out."""
     from cli.output import Answer, Table

@@ -1,8 +1,8 @@
 """From a network to tensor programs in one layout, weights free to be packed, and the tasks among them.
 
 Fusion and folding are Relax's. No layout is always the fastest: with channels last, vectors run over channels and
-weights pack well, but what cannot carry the layout on is surrounded by transposes. So each layout is lowered, and what
-the whole is believed to take decides (`search.networks.plan`).
+weights pack well, but what cannot carry the layout on is surrounded by transposes. `search.networks.layout` chooses by
+how many these are.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def lower(network: Network, target: Target, layout: Layout) -> Lowered:
         layout: Of its convolutions; its inputs and outputs stay as they are.
 
     Raises:
-        BadInputError: TVM cannot lower it; or nothing is left to be computed.
+        BadInputError: TVM cannot lower it.
     """
     import tvm
     from tvm.relax import transform

@@ -1,7 +1,7 @@
 """Exponentials and their like as polynomials, which vectors compute; the C library does them number by number.
 
-Cephes' and Eigen's approximations, as TOPI has them: exp is off by 1e-6 of itself, erf and tanh by 4e-7 of their range,
-which is what other runtimes do as well. Programs of other types than float32 stay as they are.
+Cephes' and Eigen's approximations, as TOPI has them: exp is off by 1e-6 of itself, erf and tanh by 4e-7 of their range.
+Programs of other types than float32 stay as they are.
 """
 
 from __future__ import annotations

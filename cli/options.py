@@ -57,7 +57,7 @@ class LayoutName(StrEnum):
 Layout = Annotated[
     LayoutName | None,
     typer.Option(
-        "--layout", help="Of convolutions, within the network.  [default: NHWC, unless that makes many transposes]"
+        "--layout", help="Of convolutions, within the network.  [default: NHWC, if that makes few transposes]"
     ),
 ]
 Shapes = Annotated[

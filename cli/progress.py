@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _BAR_WIDTH = 24
 _LONGEST_CAUSE = 100
-_WITHOUT_END = 1_000_000  # trials, of a run that something else ends
 _REDRAW_SECS = 0.1
 _BEAT_SECS = 1.0  # after which a line is looked at though nothing was told
 _FIRST_LINE_SECS, _LONGEST_SECS = 5.0, 60.0  # until the first line, and between two of them
@@ -165,7 +164,9 @@ def trial_line(event: TrialEvent, *, with_task: bool = False) -> str:
 
 def _ends(event: TrialEvent) -> bool:
     """Whether the number of trials is what ends the run."""
-    return event.total < _WITHOUT_END
+    from search.options import WITHOUT_END
+
+    return event.total < WITHOUT_END
 
 
 def _best(event: TrialEvent) -> str:

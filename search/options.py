@@ -10,6 +10,8 @@ from tunedb.errors import UsageError
 
 STRATEGIES = ("bo", "evolutionary", "random")
 _LONGEST_SECS = 1e6
+WITHOUT_END = 1_000_000
+"""So many trials, or more, are no number of trials: something else is to end the run."""
 
 
 @dataclass(frozen=True, slots=True)

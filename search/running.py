@@ -22,7 +22,7 @@ from search.contract import TunerFactory
 from search.measurable import LeftOut, told
 from search.measure.correctness import check_numbers
 from search.measure.device import Device, Timing
-from search.options import TuneOptions
+from search.options import WITHOUT_END, TuneOptions
 from search.predict import predict_best
 from search.prior import Prior, prior_of
 from search.recorder import Recorder, TaskRecorder, TrialEvent
@@ -94,9 +94,11 @@ def run_tasks(
     else:
         prior = Prior(model, "none" if model is None else "given", None)
     errand = errand_of(tasks, options, target)
-    done = trials_done(store, errand, tasks, target, options.trials)
+    # A run that something else ends is not unfinished for having fewer trials.
+    is_counted = options.trials < WITHOUT_END and not options.least_gain
+    done = trials_done(store, errand, tasks, target, options.trials) if is_counted else 0
     if done:
-        _LOG.warning("going on with a run that was interrupted: %d of its %d trials are stored", done, options.trials)
+        _LOG.warning("the store has %d of the %d trials of such a run: the rest is measured", done, options.trials)
         options = dataclasses.replace(options, trials=options.trials - done)
     source = source_of(name, seed, prior.text, options.flush_cache, errand)
     recorder = Recorder(

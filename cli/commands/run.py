@@ -34,7 +34,7 @@ def command(
     random: Annotated[bool, typer.Option("--random", help="Make up inputs.")] = False,
     repeat: Annotated[
         int,
-        typer.Option("--repeat", metavar="N", min=1, help="Time so many runs, after the one that gives the outputs."),
+        typer.Option("--repeat", metavar="N", min=1, help="Time so many runs after the first."),
     ] = 1,
 ) -> None:
     """Run a compiled library with TVM's runtime alone, and write what comes out."""

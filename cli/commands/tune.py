@@ -29,7 +29,6 @@ EXAMPLES = (
 )
 
 _NOTICED_DRIFT = 1.15
-_WITHOUT_END = 1_000_000  # trials: something else ends the run
 
 
 class Strategy(StrEnum):
@@ -128,7 +127,9 @@ def command(
     least_gain, limit = _share(until_gain), _limit(limit, minutes)
     source = context.get_parameter_source("trials")
     if (minutes is not None or until_gain is not None) and source is not None and source.name == "DEFAULT":
-        trials = _WITHOUT_END
+        from search.options import WITHOUT_END
+
+        trials = WITHOUT_END
     with run.open_store(create=True, writes=True) as store, run.time_limit(limit):
         from cli.labels import target_label
         from search.networks.arrays import read_arrays
@@ -207,10 +208,11 @@ def _limit(secs: float | None, minutes: float | None) -> float | None:
 
 def _told(trials: int, limit: float | None) -> str:
     """How long a run is to be, for people."""
+    from search.options import WITHOUT_END
     from tunedb.units import count, elapsed
 
     within = "" if limit is None else f"{elapsed(limit)} at most"
-    if trials == _WITHOUT_END:
+    if trials == WITHOUT_END:
         return within or "until little is to be gained"
     return ", ".join(part for part in (count(trials, "trial"), within) if part)
 

@@ -30,7 +30,8 @@ _MATH_OPS = 10.0  # a call of exp, tanh and the like, in additions
 _DIVISION_OPS = 4.0
 _BYTES = {"int8": 1, "uint8": 1, "bool": 1, "float16": 2, "bfloat16": 2, "int64": 8, "float64": 8}
 _UNROLL = "pragma_auto_unroll_max_step"
-_PACKING = "meta_schedule.layout_rewrite_preproc"
+PACKING = "meta_schedule.layout_rewrite_preproc"
+"""Annotation of a block that packs a constant: builders leave it out, compilers of networks run it beforehand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def _leaves(stmt: Any, loops: tuple[Any, ...], step: int) -> Iterator[tuple[Any,
     elif kind == "SBlockRealize":
         block = stmt.block
         step = int(block.annotations.get(_UNROLL, step))
-        if _PACKING in block.annotations:
+        if PACKING in block.annotations:
             return
         if _has_blocks(block.body):
             yield from _leaves(block.body, loops, step)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from costmodels.features.loops import PACKING
 from search.measure.device import Program
 from tunedb.metaschedule.replay import replay
 from tunedb.records import Trace
 from tunedb.traces import validated_trace
-
-PACKING = "meta_schedule.layout_rewrite_preproc"
-"""Annotation of a block that packs a constant: builders leave it out, compilers of networks run it beforehand."""
 
 
 def program_of(mod: Any) -> Program:

@@ -16,9 +16,6 @@ class TensorSpec:
     dtype: str  # as NumPy names it
     shape: tuple[int, ...]
 
-    def __str__(self) -> str:
-        return f"{self.name} {'x'.join(map(str, self.shape)) or 'scalar'} {self.dtype}"
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:

@@ -34,7 +34,6 @@ class Schedule:
     origin: Origin
     trace: Trace
     record_id: str = ""
-    recorded_secs: float | None = None  # as the store has it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,4 +83,4 @@ def _recorded(store: StoreReader, workload: Workload, lowered: Lowered) -> list[
         )
     except NotFoundError:
         return []
-    return [Schedule(Origin.RECORD, one.trial.trace, one.trial.trial_id, one.estimate.secs) for one in ranked]
+    return [Schedule(Origin.RECORD, one.trial.trace, one.trial.trial_id) for one in ranked]

@@ -189,7 +189,7 @@ def _digest(model: Any) -> str:
     """SHA-256 of the graph and its weights, wherever these were kept."""
     digest = hashlib.sha256()
     for weight in model.graph.initializer:
-        digest.update(weight.name.encode())
+        digest.update(f"{weight.name} {weight.data_type} {list(weight.dims)}".encode())
         digest.update(weight.raw_data or weight.SerializeToString())
     digest.update(repr([(node.op_type, node.input, node.output, node.attribute) for node in model.graph.node]).encode())
     digest.update(repr(list(model.graph.input)).encode())

@@ -57,7 +57,7 @@ def four_columns_for_all(schedule: Any) -> None:
 
 
 def choice(mod: Any, *traces: Trace) -> Choice:
-    schedules = tuple(Schedule(Origin.RECORD, trace, f"{place:032x}", 1e-6) for place, trace in enumerate(traces))
+    schedules = tuple(Schedule(Origin.RECORD, trace, f"{place:032x}") for place, trace in enumerate(traces))
     return Choice(Task("relu", mod), workload_from_module(mod)[0], schedules)
 
 

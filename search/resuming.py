@@ -7,45 +7,42 @@ are fewer than it was to measure, another run that sets out to do the same does 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from search.options import TuneOptions
-from search.task import Task
 from tunedb.identity import content_hash
-from tunedb.metaschedule.replay import workload_from_module
 from tunedb.records import Target
 from tunedb.store.contract import StoreReader
 
 _KEY = "errand"
 
 
-def errand_of(tasks: Sequence[Task], options: TuneOptions, target: Target) -> str:
+def errand_of(workloads: Sequence[tuple[str, float]], options: TuneOptions, target: Target) -> str:
     """What tells a run from others that set out to do something else.
 
     Args:
-        tasks: What it tunes.
+        workloads: What it tunes: the id of each task's workload, and the task's weight.
         options: How.
         target: What it tunes for.
     """
     asked = [options.strategy_name, options.trials, options.seed, options.use_prior, options.conditions]
-    workloads = [(workload_from_module(task.mod)[0].workload_id, task.weight) for task in tasks]
     return content_hash(json.dumps([asked, target.target_id, sorted(workloads)]))
 
 
-def trials_done(store: StoreReader, errand: str, tasks: Sequence[Task], target: Target, total: int) -> int:
+def trials_done(store: StoreReader, errand: str, workload_ids: Iterable[str], target: Target, total: int) -> int:
     """How many trials of an interrupted run with an errand are in a store; 0 where it was finished, or never begun.
 
     Args:
         store: The store.
         errand: The run's.
-        tasks: What it tunes.
+        workload_ids: What it tunes.
         target: What it tunes for.
         total: How many trials it was to measure.
     """
     done = {source.source_id: 0 for source in store.sources() if _errand(source.detail) == errand}
     if not done:
         return 0
-    for workload_id in {workload_from_module(task.mod)[0].workload_id for task in tasks}:
+    for workload_id in set(workload_ids):
         for trial in store.trials(workload_id, target.target_id):
             if trial.source_id in done:
                 done[trial.source_id] += 1

@@ -93,10 +93,11 @@ def run_tasks(
         prior = prior_of(store, target, use_prior=options.use_prior, model=model, conditions=options.conditions)
     else:
         prior = Prior(model, "none" if model is None else "given", None)
-    errand = errand_of(tasks, options, target)
+    workloads = [(workload_from_module(task.mod)[0].workload_id, task.weight) for task in tasks]
+    errand = errand_of(workloads, options, target)
     # A run that something else ends is not unfinished for having fewer trials.
     is_counted = options.trials < WITHOUT_END and not options.least_gain
-    done = trials_done(store, errand, tasks, target, options.trials) if is_counted else 0
+    done = trials_done(store, errand, dict(workloads), target, options.trials) if is_counted else 0
     if done:
         _LOG.warning("the store has %d of the %d trials of such a run: the rest is measured", done, options.trials)
         options = dataclasses.replace(options, trials=options.trials - done)

@@ -144,7 +144,9 @@ def test_a_gain_of_more_than_all_is_refused() -> None:
         TuneOptions(8, least_gain=1.5)
 
 
-def test_a_run_that_was_interrupted_goes_on(device: Device, store: Store, target: Target) -> None:
+def test_a_run_that_was_interrupted_goes_on(
+    device: Device, store: Store, target: Target, caplog: pytest.LogCaptureFixture
+) -> None:
     tasks = [Task("one", product(16)), Task("other", product(24))]
     stop = threading.Event()
     events: list[TrialEvent] = []
@@ -160,6 +162,7 @@ def test_a_run_that_was_interrupted_goes_on(device: Device, store: Store, target
     done = store.stats().num_trials
     assert 3 <= done < 10
     assert run().trials == 10 - done
+    assert f"{done} of the 10 trials of such a run" in caplog.text
     assert store.stats().num_trials == 10
     assert run().trials == 10, "a run that was finished begins again"
 
@@ -183,3 +186,14 @@ def test_what_earlier_runs_found_stands_beside_what_is_found(device: Device, sto
     assert found["known"].before is not None
     assert found["new"].before is None
     assert found["new"].trials == 2, "of what is known, less is to be gained"
+
+
+def test_a_run_that_something_else_ended_is_not_unfinished(
+    device: Device, store: Store, target: Target, caplog: pytest.LogCaptureFixture
+) -> None:
+    tasks = [Task("one", product(16)), Task("other", product(24))]
+    given = TuneOptions(40, Samplers(gain=lambda _: 0.001), check=False, least_gain=0.01)
+    first = run_tuning(tasks, given, store=store, target=target, device=device)
+    assert 0 < first.trials < 40
+    run_tuning(tasks, given, store=store, target=target, device=device)
+    assert "of such a run" not in caplog.text

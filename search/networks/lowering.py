@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from costmodels.features.loop_nest import target_columns
 from search.networks.folding import FoldConstants
 from search.networks.network import Network
 from search.networks.vector_math import vectorize_math
+from search.networks.winograd.rewriting import with_winograd
 from search.task import Task
 from tunedb.errors import BadInputError, last_line
 from tunedb.metaschedule import intrinsics
@@ -69,17 +71,28 @@ def lower(network: Network, target: Target, layout: Layout) -> Lowered:
     if layout is Layout.CHANNELS_LAST:
         passes += [transform.ConvertLayout(_CHANNELS_LAST)]
     passes += [FoldConstants(), transform.CanonicalizeBindings()]
+    lanes = round(2.0 ** target_columns(target_to_tvm(target))[0]) // 32
     fusing = [tvm.relax.get_pipeline("zero"), transform.AttachAttrLayoutFreeBuffers()]
     try:
         with target_to_tvm(target):
             mod = vectorize_math(tvm.ir.transform.Sequential(passes)(network.mod))
+            if layout is Layout.CHANNELS_LAST:
+                mod = with_winograd(mod, lanes, target.num_cores or 1)
             mod = tvm.ir.transform.Sequential(fusing)(mod)
             extracted = ms.relax_integration.extract_tasks(mod, target_to_tvm(target))
     except Exception as error:
         raise BadInputError(f"{network.path}: TVM cannot lower it in {layout}: {last_line(error)}") from error
-    tasks = [Task(str(task.task_name), _normalize_mod(task.dispatched[0]), float(task.weight)) for task in extracted]
+    tasks = [
+        Task(str(task.task_name), _normalize_mod(task.dispatched[0]), float(task.weight))
+        for task in extracted
+        if not _is_scheduled(task.dispatched[0])
+    ]
     tasks.sort(key=lambda task: task.name)
     return Lowered(network, target, layout, mod, tuple(tasks))
+
+
+def _is_scheduled(mod: Any) -> bool:
+    return any((function.attrs or {}).get("tirx.is_scheduled", False) for _, function in mod.functions_items())
 
 
 def _has_images(mod: Any) -> bool:

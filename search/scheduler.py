@@ -27,6 +27,7 @@ from search.metaschedule import TaskSearch
 from search.recorder import Recorder, Scheduled, TaskRecorder
 from search.space.spaces import DesignSpaces
 from search.task import Task
+from search.work import work_of
 from tunedb.errors import MeasurementError, last_line
 from tunedb.metaschedule.replay import workload_from_module
 from tunedb.records import Outcome, Workload
@@ -231,14 +232,5 @@ def _measured(one: _Open, proposals: Sequence[Proposal], shared: Shared) -> list
 
 def _guess(task: Task) -> float:
     """What one call of a task may take, in seconds: its arithmetic and its memory at usual rates."""
-    from tvm.s_tir.analysis import estimate_tir_flops
-
-    try:
-        ops = float(estimate_tir_flops(task.mod))
-    except Exception:  # of extents that are not known
-        ops = 0.0
-    return ops / _OPS_PER_SEC + _bytes(task) / _BYTES_PER_SEC
-
-
-def _bytes(task: Task) -> float:
-    return 4.0 * sum(math.prod(map(int, shape)) for _, _, shape in program_of(task.mod).args_info)
+    work = work_of(task)
+    return work.flop / _OPS_PER_SEC + work.num_bytes / _BYTES_PER_SEC

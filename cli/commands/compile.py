@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from cli.verb import verb
 if TYPE_CHECKING:
     from cli.output import Answer, Table
     from cli.session import Session
+    from search.networks.benchmark import Benchmark
     from search.networks.compiling import Compiled
 
 SUMMARY = "Compile a network with the store's best schedules"
@@ -57,6 +59,13 @@ def command(
             "--predict/--no-predict", help="Give tasks that were never measured the schedule that is predicted."
         ),
     ] = True,
+    benchmark: Annotated[
+        bool,
+        typer.Option(
+            "--benchmark",
+            help="Then run it beside ONNX Runtime, OpenVINO and Inductor, where installed, and time its programs.",
+        ),
+    ] = False,
     seed: Seed = 0,
     run_timeout: RunTimeout = None,
     build_timeout: BuildTimeout = None,
@@ -80,6 +89,7 @@ def command(
         from tunedb.errors import UsageError
 
         chosen = local_target() if target is None else parse_target(target)
+        os.environ.setdefault("TVM_NUM_THREADS", str(chosen.num_cores or 1))  # the runtime reads it once
         example = None if example_input is None else read_arrays(example_input)
         network = import_network(model, parse_shapes(shape or []), example)
         path = Path(f"{network.name}.so") if output is None else output
@@ -97,13 +107,20 @@ def command(
                 options=options,
                 on_step=lambda step, number, of, what: run.progress.step(number, of, f"{step}  {what}"),
             )
-        run.show(answer(done))
+            speed = None
+            if benchmark:
+                from search.networks.benchmark import benchmark as measured
+
+                run.progress.step(0, None, "benchmark")
+                speed = measured(path, network, device)
+        run.show(answer(done, speed))
 
 
-def answer(done: Compiled) -> Answer:
+def answer(done: Compiled, speed: Benchmark | None = None) -> Answer:
     """What the library is made of."""
     from cli.labels import short
     from cli.output import Answer, Table
+    from cli.speed import tables
     from search.networks.documents import compiled
     from tunedb.units import duration, elapsed, size
 
@@ -141,4 +158,6 @@ def answer(done: Compiled) -> Answer:
         )
         text.append(verdict)
     text.append(f"run it with: tunedb run {done.path} --input x.npz --output y.npz")
-    return Answer(compiled(done), text)
+    if speed is not None:
+        text += tables(speed)
+    return Answer(compiled(done, speed), text)

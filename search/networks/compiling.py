@@ -25,6 +25,7 @@ from search.networks.runtime import Library
 from search.networks.verification import Settled, settle
 from search.predict import Predictor
 from search.prior import prior_of
+from search.work import work_of
 from tunedb.errors import BadInputError, MeasurementError
 from tunedb.identity import trace_id
 from tunedb.records import Target
@@ -132,19 +133,22 @@ def _manifest(lowered: Lowered, settled: Sequence[Settled]) -> Manifest:
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         inputs=tuple(Tensor(spec.name, spec.dtype, spec.shape) for spec in network.inputs),
         outputs=outputs_of(network),
-        programs=tuple(map(_program, settled)),
+        programs=tuple(_program(one, lowered.functions[one.task.name]) for one in settled),
         weight_bytes=weight_bytes(network.mod),
         licences={name: _licence(name) for name in _RUNTIME},
     )
 
 
-def _program(settled: Settled) -> Program:
-    trace = settled.trace
+def _program(settled: Settled, functions: tuple[str, ...]) -> Program:
+    trace, work = settled.trace, work_of(settled.task)
     return Program(
         name=settled.task.name,
         workload=settled.workload.name,
         workload_hash=settled.workload.workload_id,
         calls=round(settled.task.weight),
+        functions=functions,
+        flop=work.flop,
+        num_bytes=work.num_bytes,
         origin=settled.origin.value,
         record=settled.record_id,
         trace="" if trace is None else trace_id(trace),

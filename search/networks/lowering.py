@@ -7,6 +7,7 @@ how many these are.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -43,6 +44,7 @@ class Lowered:
     layout: Layout
     mod: Any  # tvm IRModule: the Relax function "main" and the programs that it calls
     tasks: tuple[Task, ...]  # the different programs; the weight of each is how often it is called
+    functions: Mapping[str, tuple[str, ...]]  # of the module, by the name of the task that each is
 
 
 def layouts_of(network: Network) -> tuple[Layout, ...]:
@@ -88,7 +90,23 @@ def lower(network: Network, target: Target, layout: Layout) -> Lowered:
         if not _is_scheduled(task.dispatched[0])
     ]
     tasks.sort(key=lambda task: task.name)
-    return Lowered(network, target, layout, mod, tuple(tasks))
+    return Lowered(network, target, layout, mod, tuple(tasks), _functions(mod, tasks))
+
+
+def _functions(mod: Any, tasks: Sequence[Task]) -> dict[str, tuple[str, ...]]:
+    """The functions of a module by the task that each is."""
+    import tvm
+    import tvm_ffi
+    from tvm.s_tir.meta_schedule.tune_context import _normalize_mod
+
+    names = {tvm_ffi.structural_hash(task.mod): task.name for task in tasks}
+    found: dict[str, list[str]] = {task.name: [] for task in tasks}
+    for var, function in mod.functions_items():
+        if isinstance(function, tvm.tirx.PrimFunc):
+            task = names.get(tvm_ffi.structural_hash(_normalize_mod(function)))
+            if task is not None:
+                found[task].append(str(var.name_hint))
+    return {name: tuple(sorted(functions)) for name, functions in found.items()}
 
 
 def _is_scheduled(mod: Any) -> bool:

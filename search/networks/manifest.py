@@ -33,6 +33,9 @@ class Program(msgspec.Struct, frozen=True):
     workload: str  # for people
     workload_hash: str
     calls: int
+    functions: tuple[str, ...]  # as the library calls it
+    flop: float  # of one call
+    num_bytes: float  # of its arguments
     origin: str  # "record", "predicted" or "untuned"
     record: str = ""  # the trial's id
     trace: str = ""  # hash of the schedule's trace

@@ -16,7 +16,7 @@ MANIFEST = Manifest(
     made_at="2026-11-27T00:00:00+00:00",
     inputs=(Tensor("x", "float32", (1, 8)),),
     outputs=(Tensor("ÿ", "float32", ()),),
-    programs=(Program("dense", "matmul 8x8", "ab", 2, "untuned", note="nothing"),),
+    programs=(Program("dense", "matmul 8x8", "ab", 2, ("dense",), 1024.0, 768.0, "untuned", note="nothing"),),
     weight_bytes=32,
     licences={"apache-tvm": "Apache-2.0"},
 )

@@ -14,6 +14,8 @@ from cli.options import BuildTimeout, ExampleInput, RunTimeout, Seed, Shapes
 from cli.verb import verb
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cli.output import Answer, Table
     from cli.session import Session
     from search.report import TaskReport, TuneReport
@@ -132,6 +134,7 @@ def command(
         trials = WITHOUT_END
     with run.open_store(create=True, writes=True) as store, run.time_limit(limit):
         from cli.labels import target_label
+        from cli.standing import live_lines
         from search.networks.arrays import read_arrays
         from search.networks.importing.shapes import parse_shapes
         from search.networks.tasks import chosen_tasks, load_tasks
@@ -161,6 +164,7 @@ def command(
             least_gain=least_gain,
             on_trial=tell,
             on_repeat=tell,
+            on_standing=lambda standing: run.progress.table(live_lines(standing)),
             stop=run.stop,
         )
         if trials and not report.trials and not run.time_is_up and not report.interrupted:
@@ -236,7 +240,7 @@ def answer(report: TuneReport) -> Answer:
         *_reused(report),
         *(f"left out: {one.name}: {one.reason}" for one in report.left_out),
         *_drift_lines(report),
-        *(line for task in report.tasks if (line := _numbers_line(task))),
+        *_numbers_lines(report.tasks),
         "",
         *_text(report),
     ]
@@ -263,6 +267,22 @@ def _drift_lines(report: TuneReport) -> list[str]:
     return [
         f"the machine was {report.drift:.2f} times slower in one batch than in another: is there other work on it? "
         "(the search takes it into account; latencies are stored as measured)"
+    ]
+
+
+def _numbers_lines(tasks: Sequence[TaskReport]) -> list[str]:
+    """Whether the best compute the right thing: those of many tasks that do are told together."""
+    from tunedb.units import count
+
+    agreeing = [task.numbers for task in tasks if task.numbers is not None and task.numbers.agrees]
+    lines = [line for task in tasks if (line := _numbers_line(task))]
+    if len(agreeing) < 2:
+        return lines
+    worst = max(one.deviation or 0.0 for one in agreeing)
+    told = f"the best of {count(len(agreeing), 'task')} compute what the untuned programs do (deviation {worst:.0e})"
+    return [
+        told,
+        *(line for task in tasks if not (task.numbers and task.numbers.agrees) and (line := _numbers_line(task))),
     ]
 
 
@@ -298,6 +318,11 @@ def _text(report: TuneReport) -> list[str | Table]:
     ]
     headers = ["workload", "name", "trials", "failed", "before", "best", "90% interval", "passes", "record"]
     table = Table(headers, rows, right=frozenset({"trials", "failed", "before", "best", "passes"}))
+    if report.standing is not None:
+        from cli.standing import summary
+        from cli.standing import table as standing_table
+
+        return [table, "", standing_table(report.standing), "", summary(report.standing)]
     if len(report.tasks) != 1:
         return [table]
     task = report.tasks[0]

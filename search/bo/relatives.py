@@ -28,14 +28,9 @@ class Near:
     nearest: float = math.inf  # how far away, in nats a dimension
 
     def budget(self) -> Budget:
-        """How many candidates are worth a look before the first batch."""
+        """How many candidates are worth a look before the first batch; none is put off."""
         samples, generations = next(looks for apart, looks in _LOOKS if self.nearest <= apart)
-        return Budget(
-            first_samples=samples,
-            late_samples=samples // 2,
-            first_generations=generations,
-            late_generations=generations // 2,
-        )
+        return Budget(first_samples=samples, late_samples=0, first_generations=generations, late_generations=0)
 
 
 class Relatives:

@@ -36,6 +36,7 @@ def build(lowered: Lowered, settled: Sequence[Settled]) -> Any:
                 transform.MetaScheduleApplyDatabase(),
                 transform.SplitLayoutRewritePreproc(),
                 transform.FoldConstant(),
+                transform.CanonicalizeBindings(),  # of tuples that the splitting leaves: each is a call when it runs
                 transform.DeadCodeElimination(),
             ]
             scheduled = tvm.ir.transform.Sequential(passes)(lowered.mod)

@@ -29,7 +29,7 @@ from search.recorder import Recorder, Scheduled, TaskRecorder
 from search.space.spaces import DesignSpaces
 from search.standing import Clock, Standing, TaskStanding, heaviest_first
 from search.task import Task
-from search.work import Work, work_of
+from search.work import Work, guessed_shares, work_of
 from tunedb.errors import MeasurementError, last_line
 from tunedb.metaschedule.replay import workload_from_module
 from tunedb.records import Outcome, Workload
@@ -39,7 +39,6 @@ _log = logging.getLogger(__name__)
 _FIRST, _LATER = 2, 4  # candidates of a batch
 _BLIND_GAIN = 0.5  # nats: what the first measurements of a task may save
 _FADING_GAIN = 0.3  # nats, over the number of batches: where the tuner cannot tell
-_OPS_PER_SEC, _BYTES_PER_SEC = 2e10, 5e9  # of a core: only ratios of guesses count
 _LEAST_SHARE = 0.005  # of the network's time, below which a task may never be looked at
 _HOPELESS_BATCHES = 3  # of which every candidate failed
 
@@ -54,6 +53,7 @@ class _Open:
     search: TaskSearch
     context: Any
     work: Work
+    share: float  # of the network's time, as it was guessed
     seed: int
     tuner: Tuner | None = None
     batches: int = 0
@@ -68,11 +68,6 @@ class _Open:
         if self.recorder.best is not None:
             found.append(self.recorder.best.estimate.secs)
         return min(found, default=None)
-
-    @property
-    def guess_secs(self) -> float:
-        """What one call may take: its arithmetic and its memory at usual rates."""
-        return self.work.flop / _OPS_PER_SEC + self.work.num_bytes / _BYTES_PER_SEC
 
     def gain(self, flop_per_sec: float) -> float:
         """The share of the task's time that its next batch may save.
@@ -131,7 +126,8 @@ def share_trials(tasks: Sequence[Task], factory: TunerFactory, trials: int, shar
         What became of the tasks.
     """
     made = contexts(tasks, shared.device.target, seed=seed)
-    open_ = [_opened(task, context, shared.recorder, seed) for task, context in zip(tasks, made, strict=True)]
+    shares = guessed_shares(tasks)
+    open_ = [_opened(*one, shared.recorder, seed) for one in zip(tasks, made, shares, strict=True)]
     relatives, clock = Relatives(), Clock()
     left = trials
     try:
@@ -151,18 +147,19 @@ def share_trials(tasks: Sequence[Task], factory: TunerFactory, trials: int, shar
     return Searched([one.search for one in open_], lambda: _standing(open_, shared, clock, 0))
 
 
-def _opened(task: Task, context: Any, recorder: Recorder, seed: int) -> _Open:
+def _opened(task: Task, context: Any, share: float, recorder: Recorder, seed: int) -> _Open:
     workload, module = workload_from_module(task.mod)
     mine = recorder.begin_task(workload, module, task.name)
-    return _Open(task, workload, mine, TaskSearch(task.name, mine), context, work_of(task), seed)
+    return _Open(task, workload, mine, TaskSearch(task.name, mine), context, work_of(task), share, seed)
 
 
 def _secs(open_: Sequence[_Open]) -> dict[int, float]:
     """What one call of each task takes, by its id: guesses are on the scale of what was measured."""
     scale = statistics.median(
-        [one.best_secs / one.guess_secs for one in open_ if one.best_secs is not None and one.guess_secs] or [1.0]
+        [one.best_secs / one.work.guess_secs for one in open_ if one.best_secs is not None and one.work.guess_secs]
+        or [1.0]
     )
-    return {id(one): one.best_secs or scale * one.guess_secs for one in open_}
+    return {id(one): one.best_secs or scale * one.work.guess_secs for one in open_}
 
 
 def _standing(open_: Sequence[_Open], shared: Shared, clock: Clock, left: int) -> Standing:
@@ -264,7 +261,7 @@ def _tuner_task(one: _Open, trials: int, recorder: Recorder, relatives: Relative
         seed=one.seed,
         carried=near.traces,
         nearest=near.nearest,
-        is_of_network=True,
+        share=one.share,
         share_left=lambda: recorder.share_left,
     )
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from search.measure.programs import program_of
 from search.task import Task
+
+_OPS_PER_SEC, _BYTES_PER_SEC = 2e10, 5e9  # of a core, before anything of it is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,11 @@ class Work:
 
     flop: float
     num_bytes: float  # of its arguments, each moved once
+
+    @property
+    def guess_secs(self) -> float:
+        """What it may take on one core: only ratios of guesses count."""
+        return self.flop / _OPS_PER_SEC + self.num_bytes / _BYTES_PER_SEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +49,9 @@ def work_of(task: Task) -> Work:
         flop = 0.0
     args = program_of(task.mod).args_info
     return Work(flop, float(sum(math.prod(map(int, shape)) * np.dtype(kind).itemsize for _, kind, shape in args)))
+
+
+def guessed_shares(tasks: Sequence[Task]) -> list[float]:
+    """Which share of their network's time each task may take."""
+    secs = [task.weight * work_of(task).guess_secs for task in tasks]
+    return [one / (sum(secs) or 1.0) for one in secs]

@@ -194,5 +194,5 @@ class BayesianOptimization:
             beta=self.beta,
             history=history,
             share_left=task.share_left,
-            budget=Near(task.carried, task.nearest).budget() if task.is_of_network else None,
+            budget=None if task.share is None else Near(task.carried, task.nearest).budget(task.share),
         )

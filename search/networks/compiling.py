@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from search.measure.device import Device
-from search.networks.building import build, check_folder, write
+from search.networks.building import amend, build, check_folder, write
 from search.networks.layout import lower_best
 from search.networks.lowering import Layout, Lowered, lower
 from search.networks.manifest import Manifest, Program, Tensor
@@ -115,7 +115,7 @@ def compile_network(
                     f"(allowed: {found.tolerance:g}); it is not written"
                 )
             manifest = msgspec.structs.replace(manifest, verification=found)
-            write(executable, manifest, path, options.compiler)
+            amend(draft, manifest, path)
     finally:
         draft.unlink(missing_ok=True)
     return Compiled(path, manifest, tuple(settled), secs)

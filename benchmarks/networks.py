@@ -1,6 +1,6 @@
 """Whole networks: tunedb's libraries beside ONNX Runtime and, where they are installed, OpenVINO and Inductor.
 
-    python benchmarks/networks.py --core 0 --trials 0 200 --seeds 0 1 2 --out benchmarks/results/networks.json
+    python -m benchmarks.networks --core 0 --trials 0 200 --seeds 0 1 2 --out benchmarks/results/networks.json
 
 Each network is compiled by `tunedb compile`, as a user would, from an empty store and what ships; with trials, `tunedb
 tune` runs before. Then all run in turn on the same inputs, in one process on one core, and medians of ratios count.
@@ -141,7 +141,7 @@ def main() -> None:
             print(f"  {name:<12} {one['ratio']:5.2f} of the fastest other runtime, after {one['secs']:.0f} s")
     if options.out:
         document = {
-            "command": " ".join(["python", *sys.argv]),
+            "command": " ".join(["python -m benchmarks.networks", *sys.argv[1:]]),
             "machine": asdict(this_machine()),
             "threads": options.threads,
             "summary": totals,

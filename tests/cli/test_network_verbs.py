@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
-from benchmarks.models import Graph
+from benchmarks.graph import Graph
 
 pytestmark = pytest.mark.tvm
 

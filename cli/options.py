@@ -62,7 +62,11 @@ Layout = Annotated[
 ]
 Shapes = Annotated[
     list[str] | None,
-    typer.Option("--shape", metavar="NAME=SHAPE", help="Of an input, such as input=1x3x224x224; may be repeated."),
+    typer.Option(
+        "--shape",
+        metavar="NAME=SHAPE",
+        help="Of an input, such as input=1x3x224x224; repeatable: several of one input are as many networks.",
+    ),
 ]
 ExampleInput = Annotated[
     Path | None,

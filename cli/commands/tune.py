@@ -137,15 +137,16 @@ def command(
         from cli.standing import live_lines
         from search.networks.arrays import read_arrays
         from search.networks.importing.shapes import parse_shapes
-        from search.networks.tasks import chosen_tasks, load_tasks
+        from search.networks.tasks import chosen_tasks, joined, load_tasks
         from search.targets import local_target, parse_target
         from search.tune import tune
         from tunedb.errors import MeasurementError
 
         chosen = local_target() if target is None else parse_target(target)
         example = None if example_input is None else read_arrays(example_input)
-        every = load_tasks(spec, store, chosen, parse_shapes(shape or []), example)
-        tasks = chosen_tasks(every, only or (), skip or ())
+        shapes = parse_shapes(shape or [])
+        every = {label: load_tasks(spec, store, chosen, its, example) for label, its in shapes.items()}
+        tasks = chosen_tasks(every[""] if "" in every else joined(every), only or (), skip or ())
         what = spec if len(tasks) == 1 else f"{spec} ({len(tasks)} tasks)"
         run.progress.note(f"tuning {what} for {target_label(chosen)}: {_told(trials, limit)}, strategy {strategy}")
         tell = partial(run.progress.trial, with_task=len(tasks) > 1)

@@ -57,7 +57,7 @@ class LayoutName(StrEnum):
 Layout = Annotated[
     LayoutName | None,
     typer.Option(
-        "--layout", help="Of convolutions, within the network.  [default: NHWC, if that makes few transposes]"
+        "--layout", help="Of convolutions, within the network.  [default: what is believed to be faster]"
     ),
 ]
 Shapes = Annotated[

@@ -41,7 +41,7 @@ _RUNTIME = ("apache-tvm", "apache-tvm-ffi")  # what a library needs to run
 class CompileOptions:
     """How a network is compiled."""
 
-    layout: Layout | None = None  # None: channels last, unless that makes many transposes
+    layout: Layout | None = None  # None: what is believed to be faster
     predicts: bool = True  # False: what was never measured is TVM's own
     seed: int = 0
     compiler: str | None = None  # that links; None is the system's

@@ -56,9 +56,7 @@ class LayoutName(StrEnum):
 
 Layout = Annotated[
     LayoutName | None,
-    typer.Option(
-        "--layout", help="Of convolutions, within the network.  [default: what is believed to be faster]"
-    ),
+    typer.Option("--layout", help="Of convolutions, within the network.  [default: what is believed to be faster]"),
 ]
 Shapes = Annotated[
     list[str] | None,

@@ -69,6 +69,11 @@ class _Open:
             found.append(self.recorder.best.estimate.secs)
         return min(found, default=None)
 
+    @property
+    def pinned_left(self) -> int:
+        """How many of the trials that somebody asked for it have not been made."""
+        return 0 if self.is_exhausted else max((self.task.trials or 0) - len(self.recorder.trials), 0)
+
     def gain(self, flop_per_sec: float) -> float:
         """The share of the task's time that its next batch may save.
 
@@ -132,10 +137,10 @@ def share_trials(tasks: Sequence[Task], factory: TunerFactory, trials: int, shar
     left = trials
     try:
         while left > 0 and not shared.stop.is_set():
-            chosen = _worthiest(open_, shared.least_gain, shared.flop_per_sec)
+            chosen = _pinned(open_) or _worthiest(open_, shared.least_gain, shared.flop_per_sec)
             if chosen is None:
                 break
-            size = min(left, _LATER if chosen.batches else _FIRST)
+            size = min(left, chosen.pinned_left or left, _LATER if chosen.batches else _FIRST)
             left -= _batch(chosen, factory, size, trials, shared, relatives, clock)
             if shared.on_batch is not None:
                 shared.on_batch(_standing(open_, shared, clock, left))
@@ -151,6 +156,11 @@ def _opened(task: Task, context: Any, share: float, recorder: Recorder, seed: in
     workload, module = workload_from_module(task.mod)
     mine = recorder.begin_task(workload, module, task.name)
     return _Open(task, workload, mine, TaskSearch(task.name, mine), context, work_of(task), share, seed)
+
+
+def _pinned(open_: Sequence[_Open]) -> _Open | None:
+    """The first task that has fewer trials than were asked for it."""
+    return next((one for one in open_ if one.pinned_left), None)
 
 
 def _secs(open_: Sequence[_Open]) -> dict[int, float]:
@@ -193,7 +203,7 @@ def _standing(open_: Sequence[_Open], shared: Shared, clock: Clock, left: int) -
 def _worthiest(open_: Sequence[_Open], least_gain: float, flop_per_sec: float) -> _Open | None:
     """The task whose next batch is expected to save the network the most; None when that is too little."""
     secs = {id(one): one.task.weight * its for one, its in zip(open_, _secs(open_).values(), strict=True)}
-    left = [one for one in open_ if not one.is_exhausted]
+    left = [one for one in open_ if not one.is_exhausted and one.task.trials is None]
     # Of a task that was never measured, all may be saved.
     gains = {id(one): one.gain(flop_per_sec) for one in left}
     most = sum(secs[id(one)] * (gains[id(one)] if one.best_secs is not None else 1.0) for one in left)

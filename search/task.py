@@ -13,3 +13,4 @@ class Task:
     name: str
     mod: Any  # tvm IRModule with one PrimFunc, "main"
     weight: float = 1.0  # how often a network runs it
+    trials: int | None = None  # of a run of several tasks, that this one gets; None: as many as pay

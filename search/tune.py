@@ -140,6 +140,9 @@ def run_tuning(
         raise UsageError(f'the target {target.text} does not say how many cores: add "num-cores", such as -num-cores=1')
     if device is not None and device.target.target_id != target.target_id:
         raise UsageError(f"the device runs {device.target.text}, not {target.text}")
+    asked = sum(task.trials or 0 for task in tasks)
+    if asked > options.trials:
+        raise UsageError(f"{asked} trials are asked for single tasks, and {options.trials} for all: raise --trials")
     check_target(target)
     if device is not None and (options.run_timeout_secs or options.build_timeout_secs):
         raise UsageError("a device that is given has its own time-outs")

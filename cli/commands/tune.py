@@ -98,6 +98,12 @@ def command(
         list[str] | None,
         typer.Option("--skip", metavar="NAME", help="Of a network, no tasks of such names; repeatable."),
     ] = None,
+    pin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--pin", metavar="NAME=N", help="Of a network, N of the trials for each task of such a name; repeatable."
+        ),
+    ] = None,
     until_gain: Annotated[
         str | None,
         typer.Option(
@@ -137,7 +143,7 @@ def command(
         from cli.standing import live_lines
         from search.networks.arrays import read_arrays
         from search.networks.importing.shapes import parse_shapes
-        from search.networks.tasks import chosen_tasks, joined, load_tasks
+        from search.networks.tasks import chosen_tasks, joined, load_tasks, pinned
         from search.targets import local_target, parse_target
         from search.tune import tune
         from tunedb.errors import MeasurementError
@@ -147,6 +153,7 @@ def command(
         shapes = parse_shapes(shape or [])
         every = {label: load_tasks(spec, store, chosen, its, example) for label, its in shapes.items()}
         tasks = chosen_tasks(every[""] if "" in every else joined(every), only or (), skip or ())
+        tasks = pinned(tasks, pin or ())
         what = spec if len(tasks) == 1 else f"{spec} ({len(tasks)} tasks)"
         run.progress.note(f"tuning {what} for {target_label(chosen)}: {_told(trials, limit)}, strategy {strategy}")
         tell = partial(run.progress.trial, with_task=len(tasks) > 1)

@@ -102,6 +102,29 @@ def chosen_tasks(tasks: Sequence[Task], only: Sequence[str], skip: Sequence[str]
     return kept
 
 
+def pinned(tasks: Sequence[Task], texts: Sequence[str]) -> list[Task]:
+    """Tasks of which some get a number of trials, whatever they promise.
+
+    Args:
+        tasks: All tasks.
+        texts: Such as "*conv2d*=32": a pattern as in a shell, and the trials of each task that it matches.
+
+    Raises:
+        UsageError: One of them is not written so, or matches nothing.
+    """
+    found = list(tasks)
+    for text in texts:
+        pattern, _, number = text.rpartition("=")
+        if not pattern or not number.isdecimal():
+            raise UsageError(f"{text!r} is not a task's name and its trials, such as fused_conv2d*=32")
+        if not any(fnmatch.fnmatchcase(task.name, pattern) for task in tasks):
+            raise UsageError(f"no task is called {pattern}; they are {', '.join(task.name for task in tasks)}")
+        found = [
+            replace(task, trials=int(number)) if fnmatch.fnmatchcase(task.name, pattern) else task for task in found
+        ]
+    return found
+
+
 def tasks_of(network: Network, target: Target) -> list[Task]:
     """The tasks of a network.
 

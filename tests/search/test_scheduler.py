@@ -223,3 +223,10 @@ def test_nobody_expects_more_than_the_roof_allows_and_less_after_batches_in_vain
     assert [(task.name, task.trials) for task in report.standing.tasks] == [
         (task.name, task.trials) for task in told[-1].tasks
     ]
+
+
+def test_a_task_gets_the_trials_that_are_asked_for_it(device: Device, store: Store, target: Target) -> None:
+    tasks = [Task("light", product(16), trials=5), Task("heavy", product(96)), Task("never", product(128), trials=0)]
+    assert trials(device, store, target, tasks, 11) == {"light": 5, "heavy": 6, "never": 0}
+    with pytest.raises(UsageError, match="12 trials are asked for single tasks, and 11"):
+        trials(device, store, target, [*tasks, Task("more", product(24), trials=7)], 11)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from search.networks.tasks import chosen_tasks, load_tasks
+from search.networks.tasks import chosen_tasks, joined, load_tasks, pinned
 from tunedb.errors import BadInputError, NotFoundError, UsageError
 from tunedb.records import Target
 
@@ -157,3 +157,17 @@ def test_tasks_are_chosen_by_name(program: Path, target: Target) -> None:
     ]:
         with pytest.raises(UsageError, match=reason):
             chosen_tasks(tasks, only, skip)
+
+
+def test_trials_are_asked_for_by_name(program: Path, target: Target) -> None:
+    tasks = load_tasks(f"{program}:module", None, target)
+    assert [task.trials for task in pinned(tasks, ["o*=3"])] == [3, None]
+    for text, reason in [("one", "its trials"), ("one=x", "its trials"), ("three=3", "no task is called three")]:
+        with pytest.raises(UsageError, match=reason):
+            pinned(tasks, [text])
+
+
+def test_tasks_that_are_the_same_in_several_shapes_are_one(program: Path, target: Target) -> None:
+    tasks = load_tasks(f"{program}:module", None, target)
+    (one,) = joined({"a": tasks, "b": tasks})
+    assert (one.name, one.weight) == ("one", 4.0)

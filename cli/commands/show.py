@@ -66,7 +66,7 @@ def record_answer(found: RecordDescription, hindrance: str | None) -> Answer:
         found: the record, and what it refers to.
         hindrance: why the installed TVM cannot replay it; None if it can.
     """
-    from cli.labels import hardware_label, target_label
+    from cli.labels import hardware_label, target_label, verified_label
     from cli.output import Answer
     from cli.trace_text import trace_lines
     from tunedb.documents import answers
@@ -83,6 +83,7 @@ def record_answer(found: RecordDescription, hindrance: str | None) -> Answer:
         f"source   {source.uri} ({source.format}), number {trial.position + 1}",
         f"measured {trial.measured_at.isoformat() if trial.measured_at else 'unknown'}",
         f"replays  {'with the installed TVM' if hindrance is None else f'no: {hindrance}'}",
+        f"verified {verified_label(found.verdict, told=True)}",
         "",
         "trace:",
         *(f"  {line}" for line in trace_lines(trial.trace)),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tunedb.errors import AmbiguousPrefixError, NotFoundError
+from tunedb.identity import trace_id
 from tunedb.query.comparison import Compared, compare
-from tunedb.records import Hardware, Module, Source, Target, Trial, WorkloadSummary
+from tunedb.query.verdicts import standing_verdicts
+from tunedb.records import Hardware, Module, Source, Target, Trial, Verdict, WorkloadSummary
 from tunedb.store.contract import StoreReader
 
 
@@ -29,6 +31,7 @@ class RecordDescription:
     target: Target
     hardware: Hardware
     source: Source
+    verdict: Verdict | None = None  # of its schedule, that holds; None where nothing is known of its numbers
 
 
 def describe(store: StoreReader, prefix: str) -> WorkloadDescription | RecordDescription:
@@ -77,4 +80,5 @@ def _record(store: StoreReader, prefix: str) -> RecordDescription:
         next(row for row in store.targets() if row.target_id == trial.target_id),
         next(row for row in store.hardware() if row.hardware_id == trial.hardware_id),
         _source(store, trial.source_id),
+        standing_verdicts(store, trial.workload_id, trial.target_id).get(trace_id(trial.trace)),
     )

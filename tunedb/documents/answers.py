@@ -79,7 +79,10 @@ def workload_description(found: WorkloadDescription) -> Document:
             }
             for row in found.modules
         ],
-        **comparison(found.compared),
+        "results": [
+            {**row, "verified": verified(found.verdicts.get(row["record_id"]))}
+            for row in comparison(found.compared)["results"]
+        ],
     }
 
 

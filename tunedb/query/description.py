@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from tunedb.errors import AmbiguousPrefixError, NotFoundError
 from tunedb.identity import trace_id
@@ -20,6 +21,7 @@ class WorkloadDescription:
     signature: str  # canonical JSON of what it computes; "" when unknown
     modules: tuple[Module, ...]  # the newest TVM release first
     compared: tuple[Compared, ...]  # the fastest first
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)  # that hold of these, by `record_id`
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +53,26 @@ def describe(store: StoreReader, prefix: str) -> WorkloadDescription | RecordDes
         raise
     except NotFoundError:
         return _record(store, prefix)
+    compared = tuple(compare(store, [summary.workload_id]))
     return WorkloadDescription(
         summary,
         store.workload(summary.workload_id).signature,
         tuple(store.modules(summary.workload_id)),
-        tuple(compare(store, [summary.workload_id])),
+        compared,
+        _verdicts(store, compared),
     )
+
+
+def _verdicts(store: StoreReader, compared: tuple[Compared, ...]) -> dict[str, Verdict]:
+    """The verdicts of records, by their ids, of those that have one."""
+    found = {}
+    for row in compared:
+        verdicts = standing_verdicts(store, row.workload_id, row.target.target_id)
+        if verdicts and row.record_id is not None:
+            verdict = verdicts.get(trace_id(store.trial(row.record_id).trace))
+            if verdict is not None:
+                found[row.record_id] = verdict
+    return found
 
 
 def _source(store: StoreReader, source_id: str) -> Source:

@@ -61,7 +61,7 @@ def workload_answer(found: WorkloadDescription) -> Answer:
         for row in found.compared
         if row.record_id is not None
     ]
-    text = [*heading, "", modules, "", compared(found.compared), "", *verified]
+    text: list[str | Table] = [*heading, "", modules, "", compared(found.compared), "", *verified]
     return Answer(answers.workload_description(found), text)
 
 

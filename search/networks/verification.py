@@ -92,7 +92,7 @@ def _settled(choice: Choice, device: Device, verdicts: Verdicts | None) -> Settl
                 if build is None:
                     (build,) = device.build([untuned], keep=True)
                 if build.outcome is not Outcome.OK:
-                    return _without_reference(choice, build.error)
+                    return _told(_without_reference(choice, build.error), refused)
                 found = _tried(choice, schedule, untuned, build.number, device, verdicts)
             if isinstance(found, Settled):
                 return _told(found, refused)

@@ -14,7 +14,7 @@ from itertools import combinations
 from typing import Any
 
 from tunedb.program.targets import brief, target_label
-from tunedb.records import DEFAULT_CONDITIONS, Hardware, Target
+from tunedb.records import DEFAULT_CONDITIONS, Hardware, Target, Verdict
 
 __all__ = [
     "SHORT_HASH",
@@ -24,6 +24,7 @@ __all__ = [
     "short",
     "target_label",
     "target_labels",
+    "verified_label",
 ]
 
 SHORT_HASH = 12
@@ -43,6 +44,25 @@ def measured_label(target: str, conditions: str) -> str:
         return target
     told = ", ".join(f"{name}={value}" for name, value in json.loads(conditions).items())
     return f"{target} ({told})"
+
+
+def verified_label(verdict: Verdict | None, *, told: bool = False) -> str:
+    """Whether a schedule computes what the untuned program does: "yes", "no" or "unknown".
+
+    Args:
+        verdict: the one that holds; None where nothing is known.
+        told: whether to say what was found, and when.
+    """
+    if verdict is None:
+        return "unknown"
+    label = "yes" if verdict.agrees else "no"
+    if not told:
+        return label
+    seen = f" with arguments {verdict.arguments}" if verdict.arguments else ""
+    return (
+        f"{label}: deviates from the untuned program by {verdict.deviation:.0e}{seen}, "
+        f"{verdict.allowed_deviation:.0e} allowed; found on {verdict.found_at:%Y-%m-%d} with TVM {verdict.tvm_version}"
+    )
 
 
 def target_labels(targets: Iterable[Target]) -> dict[str, str]:

@@ -22,6 +22,7 @@ from search.contract import TunerFactory
 from search.measurable import LeftOut, told
 from search.measure.correctness import check_numbers
 from search.measure.device import Device, Timing
+from search.measure.verdicts import Verdicts
 from search.options import WITHOUT_END, TuneOptions
 from search.predict import predict_best
 from search.prior import Prior, prior_of
@@ -125,6 +126,7 @@ def run_tasks(
             run = _predicted(run, tasks, prior, device)
         else:
             run = _searched(run, tasks, options, prior, device, drift, stop, listeners.on_standing)
+            _keep_verdicts(run, Verdicts(store, device, source.uri))
     finally:
         recorder.close()
     return report(run, {task.name: task.weight for task in tasks})
@@ -230,6 +232,15 @@ def _ended(
         drift=drift.worst,
         found=found,
     )
+
+
+def _keep_verdicts(run: Run, verdicts: Verdicts) -> None:
+    """Stores what was found of the numbers of the best."""
+    for task, found in run.found.items():
+        numbers = found.numbers
+        if task.best is not None and numbers is not None and numbers.comparison is not None:
+            workload_id, trace = task.workload.workload_id, task.best.trial.trace
+            verdicts.keep(workload_id, trace, numbers.comparison, numbers.allowed_deviation)
 
 
 def _secs(task: TaskRecorder) -> float:

@@ -9,13 +9,14 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 
 import msgspec
 
 from tunedb.errors import BadInputError
 from tunedb.program.target_text import target_fields
-from tunedb.records import DEFAULT_CONDITIONS, Hardware, Module, Source, Target, Trace, Trial, Workload
+from tunedb.records import DEFAULT_CONDITIONS, Hardware, Module, Source, Target, Trace, Trial, Verdict, Workload
 from tunedb.traces import split_instructions
 
 _DIGEST_BYTES = 16
@@ -24,6 +25,7 @@ _FIRST_MACHINE_FIELDS = ("name", "kind", "num_cores", "simd_bits", "l1d_bytes", 
 _FAILED_LINE = re.compile(rb"\b1e\+?(?:9|10)\b|\b10{9,10}(?:\.0)?\b")
 UNNAMED = "unknown"
 _ARCH_FIELDS = ("mcpu", "arch", "march", "model", "mtriple")
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def content_hash(*parts: bytes | str) -> str:
@@ -150,6 +152,17 @@ def identified(hardware: Hardware) -> Hardware:
     hashed = {name: value for name, value in fields.items() if name in _FIRST_MACHINE_FIELDS or value is not None}
     text = json.dumps(hashed, sort_keys=True, separators=(",", ":"))
     return dataclasses.replace(hardware, hardware_id=content_hash("hardware", text))
+
+
+def with_verdict_id(verdict: Verdict) -> Verdict:
+    """The same verdict with the id that its other fields give; those that are not set do not enter the hash."""
+    fields = {field.name: getattr(verdict, field.name) for field in dataclasses.fields(Verdict)}
+    del fields["verdict_id"]
+    fields["found_at"] = f"{(verdict.found_at - _EPOCH) // timedelta(microseconds=1)}"
+    told = {name: float(value) if isinstance(value, int) else value for name, value in fields.items()}
+    hashed = {name: value for name, value in told.items() if value is not None}
+    text = json.dumps(hashed, sort_keys=True, separators=(",", ":"))
+    return dataclasses.replace(verdict, verdict_id=content_hash("verdict", text))
 
 
 def conditions_of(**conditions: str | int | float | bool | None) -> str:

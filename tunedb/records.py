@@ -7,6 +7,7 @@ follow from them (`tunedb.store.schema`).
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -175,6 +176,46 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one comparison found: whether a schedule computes what the untuned program does.
+
+    It is of the program that a trace makes of a workload for a target, however often that was measured, or never. So it
+    names no trial, and stays when trials go. A schedule has as many verdicts as it had comparisons.
+    """
+
+    verdict_id: str  # hex, hash of the other fields (`tunedb.identity.with_verdict_id`)
+    workload_id: str
+    trace_id: str
+    target_id: str
+    hardware_id: str  # that both programs ran on
+    tvm_version: str  # the release that built both
+    deviation: float  # the largest of an element, relative to its tensor's largest; infinite where a NaN stands in one
+    allowed_deviation: float
+    arguments: str  # the kind of arguments that the deviation was seen with, for people
+    magnitude: float  # the largest of what the untuned program wrote; where that is 0, nothing was verified
+    found_at: datetime
+    source: str  # "compile", or the tuning run's "tune:<run id>"
+    tunedb_version: str
+    secs: float | None = None  # of the fastest call, run in turns with the untuned program; None when not told
+    untuned_secs: float | None = None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the schedule deviates by no more than is allowed."""
+        return self.deviation <= self.allowed_deviation
+
+    @property
+    def tells(self) -> bool:
+        """Whether anything was found out: of zeros, nothing is."""
+        return not self.agrees or self.magnitude > 0
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether it tells what both programs took."""
+        return None not in (self.secs, self.untuned_secs) and math.isfinite(self.secs or 0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """A piece of input that could not be read, kept so that nothing is lost."""
 
@@ -262,6 +303,7 @@ class StoreStats:
     num_rejected: int
     outcomes: dict[Outcome, int]  # trials by outcome; outcomes that none had are left out
     bytes_stored: int  # live files only; 0 for a store in memory
+    num_verdicts: int = 0
 
     @property
     def num_failed(self) -> int:

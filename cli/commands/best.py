@@ -87,7 +87,7 @@ def answer(results: Sequence[Best]) -> Answer:
 
 def _text(results: Sequence[Best], target: str, machines: Mapping[str, str]) -> list[str | Table]:
     """The records of one target; what is printed of the first is valid Python when a script is asked for."""
-    from cli.labels import short
+    from cli.labels import short, verified_label
     from cli.output import Table
     from cli.trace_text import trace_lines
 
@@ -98,16 +98,31 @@ def _text(results: Sequence[Best], target: str, machines: Mapping[str, str]) -> 
             *_latency(result.ranked),
             machines.get(result.trial.hardware_id, "unknown"),
             short(result.trial.trial_id),
+            verified_label(result.verdict),
             result.source.uri if result.source else "-",
         ]
         for rank, result in enumerate(results, start=1)
     ]
-    headers = ["rank", "latency", "90% interval", "passes", "median", "min", "max", "hardware", "record", "source"]
+    headers = [
+        "rank",
+        "latency",
+        "90% interval",
+        "passes",
+        "median",
+        "min",
+        "max",
+        "hardware",
+        "record",
+        "verified",
+        "source",
+    ]
     table = Table(headers, rows, right=frozenset({"rank", "latency", "passes", "median", "min", "max"}))
     heading = [
         f"workload {short(first.workload.workload_id)}  {first.workload.name}",
         f"target   {short(first.target.target_id)}  {target}",
     ]
+    if first.verdict is not None and not first.verdict.agrees:
+        heading.append(f"WRONG    nothing else is known of it: {verified_label(first.verdict, told=True)}")
     if first.script is not None:
         return [*(f"# {line}".rstrip() for line in [*heading, "", *table.lines()]), first.script.rstrip()]
     ties = ["= cannot be told from the fastest by what was measured"] if rows[0][0].endswith("=") else []

@@ -157,15 +157,16 @@ def answer(done: Compiled, speed: Benchmark | None = None) -> Answer:
                 "-" if found is None else duration(found.untuned_secs),
                 "-" if found is None else duration(found.secs),
                 "-" if found is None else f"{found.deviation:.0e}",
+                "-" if not one.is_verified else one.earlier or "now",
             ]
         )
-    headers = ["task", "calls", "schedule", "record", "untuned", "now", "deviation"]
+    headers = ["task", "calls", "schedule", "record", "untuned", "now", "deviation", "verified"]
     table = Table(headers, rows, right=frozenset({"calls", "untuned", "now", "deviation"}))
     whole = done.manifest.verification
     text: list[str | Table] = [
         f"{done.path}  {size(done.path.stat().st_size)}, of that {size(done.manifest.weight_bytes)} weights; "
         f"layout {done.manifest.layout}, {elapsed(sum(done.secs.values()))}",
-        *(f"{one.workload.name}: {one.note}" for one in done.programs if one.note),
+        *(f"{one.workload.name}: {one.note}" for one in done.programs if one.note and not one.earlier),
         *(f"{one.workload.name}: refused {why}" for one in done.programs for why in one.refused),
         "",
         table,

@@ -42,7 +42,7 @@ def command(
 def workload_answer(found: WorkloadDescription) -> Answer:
     """A workload: its modules, and its best on each target and machine."""
     from cli.commands.compare import table as compared
-    from cli.labels import short
+    from cli.labels import short, verified_label
     from cli.output import Answer, Table
     from tunedb.documents import answers
 
@@ -56,7 +56,13 @@ def workload_answer(found: WorkloadDescription) -> Answer:
         f"trials   {found.summary.num_trials:,}, {found.summary.num_failed:,} of them failed",
     ]
     modules = Table(["module", "structural hash", "TVM", "bytes"], rows, right=frozenset({"bytes"}))
-    return Answer(answers.workload_description(found), [*heading, "", modules, "", compared(found.compared)])
+    verified = [
+        f"record {short(row.record_id)} verified {verified_label(found.verdicts.get(row.record_id), told=True)}"
+        for row in found.compared
+        if row.record_id is not None
+    ]
+    text: list[str | Table] = [*heading, "", modules, "", compared(found.compared), "", *verified]
+    return Answer(answers.workload_description(found), text)
 
 
 def record_answer(found: RecordDescription, hindrance: str | None) -> Answer:
@@ -66,7 +72,7 @@ def record_answer(found: RecordDescription, hindrance: str | None) -> Answer:
         found: the record, and what it refers to.
         hindrance: why the installed TVM cannot replay it; None if it can.
     """
-    from cli.labels import hardware_label, target_label
+    from cli.labels import hardware_label, target_label, verified_label
     from cli.output import Answer
     from cli.trace_text import trace_lines
     from tunedb.documents import answers
@@ -83,6 +89,7 @@ def record_answer(found: RecordDescription, hindrance: str | None) -> Answer:
         f"source   {source.uri} ({source.format}), number {trial.position + 1}",
         f"measured {trial.measured_at.isoformat() if trial.measured_at else 'unknown'}",
         f"replays  {'with the installed TVM' if hindrance is None else f'no: {hindrance}'}",
+        f"verified {verified_label(found.verdict, told=True)}",
         "",
         "trace:",
         *(f"  {line}" for line in trace_lines(trial.trace)),

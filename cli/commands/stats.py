@@ -45,6 +45,7 @@ def answer(stats: StoreStats, rejected: Sequence[Rejected]) -> Answer:
         ["targets", f"{stats.num_targets:,}"],
         ["machines", f"{stats.num_hardware:,}"],
         ["trials", f"{stats.num_trials:,}" + (f" ({by_outcome})" if by_outcome else "")],
+        ["verdicts", f"{stats.num_verdicts:,}"],
         ["sources", f"{stats.num_sources:,}"],
         ["rejected", f"{stats.num_rejected:,}"],
         ["on disk", size(stats.bytes_stored)],

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
-from search.measure.device import Device, Program
+from search.measure.device import Comparison, Device, Program
 from search.measure.programs import comparable_program, program_of
 from tunedb.errors import last_line
 from tunedb.records import Outcome, Trace
@@ -21,6 +22,8 @@ class NumbersCheck:
     agrees: bool | None  # None when it could not be found out
     deviation: float | None = None  # of an element, relative to the largest magnitude of its tensor
     problem: str = ""  # why it could not be found out
+    comparison: Comparison | None = None  # of the two; its times are infinite where the schedule's were not its own
+    allowed_deviation: float = 0.0
 
 
 def check_numbers(mod: Any, trace: Trace, device: Device) -> NumbersCheck:
@@ -43,12 +46,14 @@ def check_numbers(mod: Any, trace: Trace, device: Device) -> NumbersCheck:
             if build.outcome is not Outcome.OK:  # an untuned program may take longer than anybody waits
                 too_long = build.outcome is Outcome.COMPILE_TIMEOUT
                 return NumbersCheck(None, problem="it takes too long untuned" if too_long else build.error)
-        deviation = device.compare_outputs(numbers[0], numbers[1], _SEED).deviation
+        found = device.compare_outputs(numbers[0], numbers[1], _SEED)
     except Exception as error:  # a trace may not replay, a program not run: that is the answer
         return NumbersCheck(None, problem=last_line(error))
     finally:
         device.release(numbers)
-    return NumbersCheck(deviation <= allowed_deviation(scheduled), deviation)
+    allowed = allowed_deviation(scheduled)
+    timed = replace(found, secs=math.inf) if scheduled.packs else found  # it packed its constants meanwhile
+    return NumbersCheck(found.deviation <= allowed, found.deviation, comparison=timed, allowed_deviation=allowed)
 
 
 def allowed_deviation(program: Program) -> float:

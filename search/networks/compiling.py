@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from search.measure.device import Device
+from search.measure.verdicts import Verdicts
 from search.networks.building import amend, build, check_folder, write
 from search.networks.layout import lower_best
 from search.networks.lowering import Layout, Lowered, lower
@@ -98,7 +99,8 @@ def compile_network(
         choices = plan(lowered, store, predictor, on_task=lambda n, of, task: tell("plan", n, of, task.name))
     with _timed(secs, "verify"):
         device.check()
-        settled = settle(choices, device, on_task=lambda n, of, task: tell("verify", n, of, task.name))
+        verdicts = Verdicts(store, device, "compile")
+        settled = settle(choices, device, verdicts, on_task=lambda n, of, task: tell("verify", n, of, task.name))
     with _timed(secs, "build"):
         tell("build", 0, 1, network.name)
         executable = build(lowered, settled)

@@ -30,5 +30,6 @@ def _of_program(settled: Settled) -> Document:
     return {
         "secs": None if comparison is None else comparison.secs,
         "untuned_secs": None if comparison is None else comparison.untuned_secs,
+        "earlier": settled.earlier or None,
         "refused": list(settled.refused),
     }

@@ -14,6 +14,7 @@ from search.work import guessed_shares
 from tunedb.errors import NotFoundError
 from tunedb.metaschedule.replay import workload_from_module
 from tunedb.query.ranking import ranked_best
+from tunedb.query.verdicts import standing_verdicts
 from tunedb.records import DEFAULT_CONDITIONS, Trace, Workload
 from tunedb.store.contract import StoreReader
 
@@ -80,10 +81,11 @@ def plan(
 
 
 def _recorded(store: StoreReader, workload: Workload, lowered: Lowered) -> list[Schedule]:
+    target_id = lowered.target.target_id
     try:
-        ranked = ranked_best(
-            store, workload.workload_id, lowered.target.target_id, _SPARE, conditions=DEFAULT_CONDITIONS
-        )
+        verdicts = standing_verdicts(store, workload.workload_id, target_id)
+        limit = _SPARE + sum(not verdict.agrees for verdict in verdicts.values())  # which are refused at once
+        ranked = ranked_best(store, workload.workload_id, target_id, limit, conditions=DEFAULT_CONDITIONS)
     except NotFoundError:
         return []
     return [Schedule(Origin.RECORD, one.trial.trace, one.trial.trial_id) for one in ranked]

@@ -1,7 +1,8 @@
 """No schedule enters a library before it was run against the untuned program, and none that is slower than that.
 
 A schedule that fails, whatever the reason, costs the network nothing but that schedule: the next is tried, and TVM's
-own stands behind all.
+own stands behind all. What was found of a schedule is stored: it need not be built again, neither to be refused nor to
+be used.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from search.measure.correctness import allowed_deviation
-from search.measure.device import Comparison, Device, Program, Timing
+from search.measure.device import Build, Comparison, Device, Program, Timing
 from search.measure.programs import comparable_program, program_of, scheduled_program
+from search.measure.verdicts import Verdicts, comparison_of
 from search.networks.plan import Choice, Origin, Schedule
 from search.task import Task
 from tunedb.errors import last_line
@@ -42,6 +44,7 @@ class Settled:
     comparison: Comparison | None = None  # with the untuned program; None where nothing was run
     note: str = ""  # why it is not another, or was not verified
     refused: tuple[str, ...] = ()  # what was wrong with those that were tried before
+    earlier: str = ""  # the day on which it was compared, where that was not now
 
     @property
     def is_verified(self) -> bool:
@@ -52,6 +55,7 @@ class Settled:
 def settle(
     choices: Sequence[Choice],
     device: Device,
+    verdicts: Verdicts | None = None,
     *,
     on_task: Callable[[int, int, Task], None] | None = None,
 ) -> list[Settled]:
@@ -60,6 +64,7 @@ def settle(
     Args:
         choices: The programs with their schedules.
         device: What builds and runs them.
+        verdicts: What is known of them, and is told what is found; None: nothing.
         on_task: Called with the number of tasks that are done, of all, and the next.
 
     Returns:
@@ -69,22 +74,26 @@ def settle(
     for place, choice in enumerate(choices):
         if on_task is not None:
             on_task(place, len(choices), choice.task)
-        settled.append(_settled(choice, device))
+        settled.append(_settled(choice, device, verdicts))
     return settled
 
 
-def _settled(choice: Choice, device: Device) -> Settled:
+def _settled(choice: Choice, device: Device, verdicts: Verdicts | None) -> Settled:
     if not choice.schedules:
         return Settled(choice.task, choice.workload, Origin.UNTUNED, note="nothing is known of it")
     untuned = program_of(choice.task.mod)
-    (build,) = device.build([untuned], keep=True)
+    build: Build | None = None  # of the untuned program, once there is something to compare with it
     try:
-        if build.outcome is not Outcome.OK:
-            return _without_reference(choice, build.error)
         refused: list[str] = []
         num_slow = 0
         for schedule in choice.schedules:
-            found = _tried(choice, schedule, untuned, build.number, device)
+            found = _known(choice, schedule, verdicts)
+            if found is None:
+                if build is None:
+                    (build,) = device.build([untuned], keep=True)
+                if build.outcome is not Outcome.OK:
+                    return _told(_without_reference(choice, build.error), refused)
+                found = _tried(choice, schedule, untuned, build.number, device, verdicts)
             if isinstance(found, Settled):
                 return _told(found, refused)
             refused.append(found.why)
@@ -95,16 +104,33 @@ def _settled(choice: Choice, device: Device) -> Settled:
         note = "the untuned program is faster than what was tried" if is_slow else "no schedule of it can be trusted"
         return _told(Settled(choice.task, choice.workload, Origin.UNTUNED, note=note), refused)
     finally:
-        device.release([build.number])
+        if build is not None:
+            device.release([build.number])
 
 
 def _told(settled: Settled, refused: Sequence[str]) -> Settled:
     return replace(settled, refused=tuple(refused))
 
 
-def _tried(choice: Choice, schedule: Schedule, untuned: Program, reference: int, device: Device) -> Settled | _Refused:
+def _known(choice: Choice, schedule: Schedule, verdicts: Verdicts | None) -> Settled | _Refused | None:
+    """The program with a schedule that was compared earlier, or why not; None where that is not known."""
+    verdict = verdicts.known(choice.workload.workload_id, schedule.trace) if verdicts is not None else None
+    if verdict is None:
+        return None
+    day = f"{verdict.found_at:%Y-%m-%d}"
+    return _judged(choice, schedule, comparison_of(verdict), verdict.allowed_deviation, day)
+
+
+def _tried(
+    choice: Choice,
+    schedule: Schedule,
+    untuned: Program,
+    reference: int,
+    device: Device,
+    verdicts: Verdicts | None,
+) -> Settled | _Refused:
     """The program with a schedule; or why not."""
-    name = schedule.record_id[:12] or schedule.origin.value
+    name = _name(schedule)
     try:
         program = comparable_program(choice.task.mod, schedule.trace)
     except Exception as error:  # a record may be of another release's module
@@ -119,20 +145,51 @@ def _tried(choice: Choice, schedule: Schedule, untuned: Program, reference: int,
     finally:
         device.release([build.number])
     allowed = allowed_deviation(untuned)
+    if found.deviation <= allowed and found.secs > found.untuned_secs and program.packs:  # it is not to be blamed
+        found = replace(found, secs=_secs_without_packing(choice.task, schedule.trace, device))
+    if verdicts is not None:
+        verdicts.keep(choice.workload.workload_id, schedule.trace, found, allowed)
+    return _judged(choice, schedule, found, allowed)
+
+
+def _judged(
+    choice: Choice, schedule: Schedule, found: Comparison, allowed: float, earlier: str = ""
+) -> Settled | _Refused:
+    """What a comparison says of a schedule.
+
+    Args:
+        choice: The program.
+        schedule: Its schedule.
+        found: How it compares with the untuned program.
+        allowed: The deviation that is allowed.
+        earlier: The day on which that was found; "" for now.
+    """
+    name, when = _name(schedule), f", found on {earlier}" if earlier else ""
     if not found.deviation <= allowed:
         return _Refused(
             f"{name}: WRONG NUMBERS: deviates from the untuned program by {found.deviation:.0e} "
-            f"with arguments {found.arguments}"
+            f"with arguments {found.arguments}{when}"
         )
-    if found.secs > found.untuned_secs and program.packs:  # it is not to be blamed for that
-        found = replace(found, secs=_secs_without_packing(choice.task, schedule.trace, device))
     if found.secs > found.untuned_secs:
         times = found.secs / found.untuned_secs
-        return _Refused(f"{name}: takes {times:.2f} times what the untuned program does", is_slow=True)
-    note = "" if found.magnitude > 0 else "not verified: all that it computes of the arguments tried is 0"
+        return _Refused(f"{name}: takes {times:.2f} times what the untuned program does{when}", is_slow=True)
+    note = f"verified earlier, on {earlier}" if earlier else ""
+    if not found.magnitude > 0:
+        note = "not verified: all that it computes of the arguments tried is 0"
     return Settled(
-        choice.task, choice.workload, schedule.origin, schedule.trace, schedule.record_id, comparison=found, note=note
+        choice.task,
+        choice.workload,
+        schedule.origin,
+        schedule.trace,
+        schedule.record_id,
+        comparison=found,
+        note=note,
+        earlier=earlier,
     )
+
+
+def _name(schedule: Schedule) -> str:
+    return schedule.record_id[:12] or schedule.origin.value
 
 
 def _secs_without_packing(task: Task, trace: Trace, device: Device) -> float:

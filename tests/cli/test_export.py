@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Run
-from tunedb.query.tabular import COLUMNS, RECORD_COLUMNS
+from tunedb.query.tabular import COLUMNS, RECORD_COLUMNS, VERDICTS_COLUMN
 
 
 @pytest.mark.parametrize("name", ["trials.csv", "trials.CSV"])
@@ -19,7 +19,7 @@ def test_a_table_of_comma_separated_values(run: Run, store: Path, tmp_path: Path
     assert result.exit_code == 0
     with (tmp_path / name).open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
-    assert header == [*COLUMNS, *RECORD_COLUMNS]
+    assert header == [*COLUMNS, *RECORD_COLUMNS, VERDICTS_COLUMN]
     assert result.stdout == f"{len(rows)} trials written to {tmp_path / name}\n"
 
 

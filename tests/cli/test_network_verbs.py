@@ -123,6 +123,15 @@ def test_what_was_tuned_is_compiled(folder: Path) -> None:
         assert tuned[program["workload_hash"]]["trials"] > 0
         assert program["record"]
         assert program["verified"]
+        shown = json.loads(tunedb(folder, "show", program["record"], "--json").stdout)
+        assert (shown["verified"], shown["verdict"]["agrees"]) == (True, True)
+        assert "verified yes: deviates" in tunedb(folder, "show", program["record"]).stdout
+    done = tunedb(folder, "compile", "small.onnx", "--shape", "x=16x64", "-o", "again.so", "--json")
+    again = {program["record"]: program for program in json.loads(done.stdout)["programs"]}
+    for program in records:
+        assert again[program["record"]]["earlier"]
+        assert again[program["record"]]["note"].startswith("verified earlier, on 2")
+        assert again[program["record"]]["trace"] == program["trace"]
 
 
 def test_a_run_ends_when_little_is_to_be_gained(folder: Path) -> None:

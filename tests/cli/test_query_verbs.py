@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Run
+from tests.tunedb.samples import verdict
+from tunedb import open_store
+from tunedb.identity import trace_id
 
 
 @pytest.fixture
@@ -51,6 +54,33 @@ def test_best_pools_and_shows_ties(run_json: Callable[..., dict[str, Any]], run:
     assert all(row["low_secs"] < row["estimate_secs"] < row["high_secs"] for row in found)
     assert found[0]["tied"]
     assert "cannot be told" in run("best", workload, "--target", "znver5", "--top", "5", "--store", filled).stdout
+
+
+def test_best_and_show_say_what_was_verified(run_json: Callable[..., dict[str, Any]], run: Run, filled: Path) -> None:
+    workload = matmul(run_json, filled)
+    asked = ("best", workload, "--target", "znver5", "--store", filled)
+    first = run_json(*asked)
+    assert first["verified"] is None
+    assert "unknown" in run(*asked).stdout
+    with open_store(filled) as store:
+        wrong = [
+            verdict(0, 0.3, workload_id=workload, target_id=first["target_id"], trace_id=trace_id(trial.trace))
+            for trial in store.trials(workload, first["target_id"])
+        ]
+        (judged,) = [one for one in wrong if one.trace_id == trace_id(store.trial(first["record_id"]).trace)]
+        store.append_verdicts([judged])
+    second = run_json(*asked)
+    assert second["record_id"] != first["record_id"]
+    shown = run("show", first["record_id"], "--store", filled).stdout
+    assert "verified no: deviates from the untuned program by 3e-01 with arguments negative" in shown
+    assert f"{first['record_id'][:12]} verified no" in run("show", workload, "--store", filled).stdout
+    assert run_json("stats", "--store", filled)["verdicts"] == 1
+    with open_store(filled) as store:
+        store.append_verdicts(wrong)
+    only = run_json(*asked)
+    assert (only["record_id"], only["verified"]) == (first["record_id"], False)
+    text = run(*asked).stdout
+    assert "WRONG    nothing else is known of it: no: deviates" in text
 
 
 def test_sql_answers_and_refuses(run_json: Callable[..., dict[str, Any]], run: Run, filled: Path) -> None:

@@ -26,7 +26,7 @@ from typing_extensions import override
 
 from tests.faults.corpus import clean, write
 from tests.faults.harness import Fuzzer
-from tests.tunedb.samples import AROUND, MACHINE, failed, trial
+from tests.tunedb.samples import AROUND, MACHINE, failed, trial, verdict
 from tunedb import open_store
 from tunedb.errors import TunedbError
 from tunedb.identity import conditions_of
@@ -54,6 +54,7 @@ def prepare_store(store: Path, logs: Path) -> None:
         for first in (0, 3):
             runs = [trial(first, measured_at=moment), trial(first + 1, conditions=conditions_of(caches="flushed"))]
             opened.append([*runs, failed(first + 2)], **AROUND)
+            opened.append_verdicts([verdict(first), verdict(first + 1, 0.5)])
     assert MACHINE.hardware_id != machine.hardware_id
 
 

@@ -277,11 +277,19 @@ def test_the_best_is_checked_against_the_untuned_program(small_matmul: Any, targ
     from tunedb.store.memory import MemoryStore
 
     options: dict[str, Any] = {"target": target, "trials": 2, "use_prior": False}
-    (task,) = tune([Task("small", small_matmul)], store=MemoryStore(), **options).tasks
+    store = MemoryStore()
+    (task,) = tune([Task("small", small_matmul)], store=store, **options).tasks
     assert task.numbers is not None
     assert task.numbers.agrees
-    (unasked,) = tune([Task("small", small_matmul)], store=MemoryStore(), check=False, **options).tasks
+    (verdict,) = store.verdicts(task.workload_hash, target.target_id)
+    assert task.best is not None
+    assert verdict.trace_id == identity.trace_id(task.best.trace)
+    assert verdict.source in {row.uri for row in store.sources()}
+    assert verdict.agrees and verdict.tells and verdict.is_timed
+    store = MemoryStore()
+    (unasked,) = tune([Task("small", small_matmul)], store=store, check=False, **options).tasks
     assert unasked.numbers is None
+    assert store.verdicts() == []
 
 
 def test_a_gpu_is_refused_before_anything_runs_on_it(small_matmul: Any) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from tunedb.identity import canonical_target, content_hash, source, trial_id
+from datetime import UTC, datetime, timedelta
+
+from tunedb.identity import canonical_target, content_hash, source, trace_id, trial_id, with_verdict_id
 from tunedb.machine.hardware import hardware_named
-from tunedb.records import Module, Outcome, Trace, Trial, Workload
+from tunedb.records import Module, Outcome, Trace, Trial, Verdict, Workload
 
 TARGET = canonical_target('{"kind":"llvm","mcpu":"znver5","num-cores":1}')
 OTHER_TARGET = canonical_target('{"kind":"llvm","mcpu":"skylake-avx512","num-cores":8}')
@@ -57,3 +59,25 @@ def trial(number: int, secs: float | None = None, **changes: object) -> Trial:
 def failed(number: int, outcome: Outcome = Outcome.COMPILE_ERROR, error: str = "no such register") -> Trial:
     """A trial that failed."""
     return trial(number, run_secs=(), outcome=outcome, error=error)
+
+
+def verdict(number: int, deviation: float = 1e-6, day: int = 0, **changes: object) -> Verdict:
+    """A verdict of the schedule of the trial `number`, found on some day."""
+    fields: dict[str, object] = {
+        "workload_id": WORKLOAD.workload_id,
+        "trace_id": trace_id(trial(number).trace),
+        "target_id": TARGET.target_id,
+        "hardware_id": MACHINE.hardware_id,
+        "tvm_version": "0.27.0.post1",
+        "deviation": deviation,
+        "allowed_deviation": 1e-4,
+        "arguments": "negative",
+        "magnitude": 3.5,
+        "found_at": datetime(2026, 11, 20, 12, 30, 15, 123456, tzinfo=UTC) + timedelta(days=day),
+        "source": "compile",
+        "tunedb_version": "0.1.0",
+        "secs": 0.001,
+        "untuned_secs": 0.002,
+        **changes,
+    }
+    return with_verdict_id(Verdict(verdict_id="", **fields))  # type: ignore[arg-type]

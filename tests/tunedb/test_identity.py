@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.tunedb import graphs
+from tests.tunedb import graphs, samples
 from tunedb.errors import BadInputError
 from tunedb.identity import (
     canonical_conditions,
@@ -85,6 +85,7 @@ def test_ids_stay_what_they_are() -> None:
     assert canonical_target({"kind": "llvm"}).target_id == "680d476dfa0f467eef33dd863483dcb2"
     assert hardware_named("Apple M1 Ultra").hardware_id == "502034f246cbcc03eb3849815f814fff"
     assert program_from_graph(graphs.new_form(), "1")[0].workload_id == "57fda81f803c5ebaa7ea90caf6396e77"
+    assert samples.verdict(0).verdict_id == "63ec787da4a4e6e0c1783fa1b98caf2b"
     assert unknown_workload(b"line", 3).workload_id == "unknown-ada5260672194329e9ee079a43a605ee"
     assert (
         trial_id(

@@ -15,7 +15,7 @@ from tunedb.query.comparison import Compared
 from tunedb.query.convergence import Convergence
 from tunedb.query.description import RecordDescription, WorkloadDescription
 from tunedb.query.target_groups import MeasuredTarget
-from tunedb.records import Rejected, SqlResult, StoreStats, Target, Trial, WorkloadSummary
+from tunedb.records import Rejected, SqlResult, StoreStats, Target, Trial, Verdict, WorkloadSummary
 
 Document = dict[str, Any]
 
@@ -56,6 +56,7 @@ def _best(row: Best) -> Document:
         "high_secs": row.ranked.estimate.high_secs,
         "passes": row.ranked.estimate.num_rounds,
         "tied": row.ranked.tied,
+        "verified": verified(row.verdict),
     }
     return document if row.script is None else {**document, "script": row.script}
 
@@ -78,7 +79,10 @@ def workload_description(found: WorkloadDescription) -> Document:
             }
             for row in found.modules
         ],
-        **comparison(found.compared),
+        "results": [
+            {**row, "verified": verified(found.verdicts.get(row["record_id"]))}
+            for row in comparison(found.compared)["results"]
+        ],
     }
 
 
@@ -112,8 +116,28 @@ def record_description(found: RecordDescription, hindrance: str | None) -> Docum
         "conditions": json.loads(trial.conditions),
         "replays": hindrance is None,
         "hindrance": hindrance,
+        "verified": verified(found.verdict),
+        "verdict": None if found.verdict is None else _verdict(found.verdict),
         "args_info": json.loads(trial.args_info),
         "trace": json.loads(trial.trace.to_json()),
+    }
+
+
+def verified(verdict: Verdict | None) -> bool | None:
+    """Whether a schedule computes what the untuned program does; None where that is unknown."""
+    return None if verdict is None else verdict.agrees
+
+
+def _verdict(verdict: Verdict) -> Document:
+    return {
+        "agrees": verdict.agrees,
+        "deviation": plain(verdict.deviation),
+        "allowed_deviation": verdict.allowed_deviation,
+        "arguments": verdict.arguments,
+        "hardware_id": verdict.hardware_id,
+        "tvm_version": verdict.tvm_version,
+        "found_at": verdict.found_at.isoformat(),
+        "source": verdict.source,
     }
 
 
@@ -237,6 +261,7 @@ def stats(found: StoreStats, listed: Sequence[Rejected]) -> Document:
         "hardware": found.num_hardware,
         "sources": found.num_sources,
         "trials": found.num_trials,
+        "verdicts": found.num_verdicts,
         "failed": found.num_failed,
         "outcomes": {str(outcome): number for outcome, number in found.outcomes.items()},
         "rejected": found.num_rejected,

@@ -30,7 +30,7 @@ from tunedb.ingest.report import LISTED, FileReport, IngestProgress, IngestRepor
 from tunedb.ingest.survey import Seen, Survey, survey
 from tunedb.ingest.tables import Record, TrialTable
 from tunedb.machine.hardware import UNKNOWN, unknown_machine
-from tunedb.records import Hardware, Module, Rejected, Source, Target, Trial, Workload
+from tunedb.records import Hardware, Module, Rejected, Source, Target, Trial, Verdict, Workload
 from tunedb.store.batch import Batch, TrialColumns, TrialRows
 from tunedb.store.contract import Store
 
@@ -255,6 +255,8 @@ class _Ingest:
                 table = TrialTable(path, form)
                 for number, record in table.records():
                     self._add_record(report, number, record)
+                for number, verdict in table.verdicts():
+                    self._add_record(report, number, verdict)
                 for rows in table.trials(self._batch_target):
                     good = [row for _, row in rows if isinstance(row, Trial)]
                     report.records += len(good)
@@ -273,7 +275,7 @@ class _Ingest:
         self.flush()
         self._tell(file.uri)
 
-    def _add_record(self, report: FileReport, number: int, record: Record | BadInputError) -> None:
+    def _add_record(self, report: FileReport, number: int, record: Record | Verdict | BadInputError) -> None:
         match record:
             case Workload():
                 self._batch.workloads.append(record)
@@ -285,6 +287,8 @@ class _Ingest:
                 self._batch.hardware.append(record)
             case Source():
                 self._batch.sources.append(record)
+            case Verdict():
+                self._batch.verdicts.append(record)
             case BadInputError():
                 report.rejected += 1
                 self.reject(Rejected(report.uri, number, str(record)))

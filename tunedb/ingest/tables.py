@@ -5,6 +5,7 @@ Nothing of a row is believed but what its ids confirm: they are hashes of the co
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,9 +17,9 @@ import msgspec
 import pyarrow as pa
 
 from tunedb.errors import BadInputError, DamagedError, first_line
-from tunedb.identity import canonical_target, content_hash, identified, source_id, trial_id_of
+from tunedb.identity import canonical_target, content_hash, identified, source_id, trial_id_of, with_verdict_id
 from tunedb.ingest.formats.detect import Format
-from tunedb.records import Hardware, Module, Outcome, Source, Target, Trace, Trial, Workload
+from tunedb.records import Hardware, Module, Outcome, Source, Target, Trace, Trial, Verdict, Workload
 
 _BATCH_ROWS = 16_384
 _CSV_BLOCK_BYTES = 64 << 20  # longer than any row
@@ -33,7 +34,8 @@ _TRIAL = (
     "args_info", "run_secs", "outcome", "error", "measured_at", "conditions",
 )  # fmt: skip
 NEEDED = (*_TRIAL, *_RECORDS)
-"""The columns that a file must have. An older one may lack `first_hardware_id`."""
+"""The columns that a file must have. An older one may lack `first_hardware_id` and `VERDICTS_COLUMN`."""
+VERDICTS_COLUMN = "verdict_records"  # as `tunedb.query.tabular` writes it
 
 Record = Workload | Module | Hardware | Source
 
@@ -104,6 +106,21 @@ class TrialTable:
         self._known.setdefault(column, set()).add(identity)
         return record
 
+    def verdicts(self) -> Iterator[tuple[int, Verdict | BadInputError]]:
+        """What was found of the numbers of its schedules.
+
+        Yields:
+            The number of a row, from 1, and a verdict that stands there, or why it is not believed.
+        """
+        with _errors():
+            if VERDICTS_COLUMN not in _schema(self.path, self.form):
+                return
+            number = 0
+            for batch in _batches(self.path, self.form, [VERDICTS_COLUMN]):
+                for row, text in enumerate(batch.column(VERDICTS_COLUMN).to_pylist(), number + 1):
+                    yield from ((row, verdict) for verdict in (_verdicts(text) if text is not None else ()))
+                number += batch.num_rows
+
     def trials(self, add_target: Callable[[Target], None]) -> Iterator[list[tuple[int, Trial | BadInputError]]]:
         """Its trials; `records` must have been gone through before.
 
@@ -139,6 +156,23 @@ class TrialTable:
         if trial.trial_id != trial_id_of(trial):
             return BadInputError("the trial is not what its id says")
         return trial
+
+
+def _verdicts(text: str) -> Iterator[Verdict | BadInputError]:
+    try:
+        rows = msgspec.json.decode(text, type=list[dict[str, Any]])
+        found = [msgspec.convert({**row, "deviation": _number(row["deviation"])}, Verdict) for row in rows]
+        identities = [with_verdict_id(verdict).verdict_id for verdict in found]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        yield BadInputError(f"its verdicts cannot be read: {error}")
+        return
+    for verdict, identity in zip(found, identities, strict=True):
+        yield verdict if verdict.verdict_id == identity else BadInputError("its verdict is not what its id says")
+
+
+def _number(value: Any) -> Any:
+    """A deviation: JSON has no infinity."""
+    return math.inf if value is None else value
 
 
 def _trial_of(row: dict[str, Any]) -> Trial:

@@ -21,7 +21,7 @@ _MODULES = 256  # of up to some 100 KB
 
 
 def merge(into: Store, other: Store) -> AppendReport:
-    """Adds all of `other` to `into`: modules, targets, machines, sources, trials, and input that was rejected.
+    """Adds all of `other` to `into`: modules, targets, machines, sources, trials, verdicts, and rejected input.
 
     What trials refer to goes first, so that a merge that is interrupted leaves a sound store; do it again to finish.
     A trial that both have keeps the source that `into` gives it, and its other sources become sightings.
@@ -60,6 +60,8 @@ def merge(into: Store, other: Store) -> AppendReport:
         for batch in rows:
             told = zip(*(batch.column(name).to_pylist() for name in schema.SIGHTINGS.told()), strict=True)
             into.append_batch(Batch(sightings=[Sighting(*values) for values in told]))
+    for verdicts in _batches(other.verdicts(), _BATCH):
+        into.append_verdicts(verdicts)
     rejected: tuple[Rejected, ...] = tuple(around.rejected)
     return AppendReport(added, duplicates, failed, rejected, by_source)
 

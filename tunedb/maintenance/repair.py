@@ -59,10 +59,11 @@ def repair(url: str | Path) -> list[Repaired]:
         raise NotFoundError(f"there is no store at {root}", kind="store", asked=str(url))
     with store_errors(f"repair the store at {root}"):
         version = _version(root)
+        there = [table for table in schema.TABLES if not Table(str(root), table).is_absent()]
         aside = root / _ASIDE / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
         found = [
             Repaired(*done)
-            for table in schema.TABLES
+            for table in there
             if version == schema.SCHEMA_VERSION or has_log(root / table.name)  # an older store lacks some
             for done in mend_log(root / table.name, table, version, aside / table.name)
         ]
@@ -71,7 +72,7 @@ def repair(url: str | Path) -> list[Repaired]:
                 refuse_other_version(version, str(root))
             advice = f"`tunedb migrate --store {root}` brings it to {schema.SCHEMA_VERSION}"
             return [*found, Repaired(f"the store has schema version {version}: {advice}; then repair it again", "")]
-        found += [done for table in schema.TABLES for done in _repair_table(root / table.name, aside / table.name)]
+        found += [done for table in there for done in _repair_table(root / table.name, aside / table.name)]
         found += [Repaired(*done) for done in mend(str(root), aside)]
         return [*found, *_set_dangling_rows_aside(root, aside)]
 
@@ -126,8 +127,8 @@ def _set_dangling_rows_aside(root: Path, aside: Path) -> Iterator[Repaired]:
     import pyarrow.parquet as pq
 
     for table in schema.TABLES:  # what is referred to before what refers to it
-        rows = paths.open_table(str(root / table.name))
         for column, name in table.references.items():
+            rows = paths.open_table(str(root / table.name))
             known: Any = paths.open_table(str(root / name)).to_pyarrow_dataset().to_table([column])
             with duckdb.connect() as database:
                 database.register("rows", rows.to_pyarrow_dataset())
@@ -141,7 +142,6 @@ def _set_dangling_rows_aside(root: Path, aside: Path) -> Iterator[Repaired]:
             file.parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(lost, file)
             _take_out(Table(str(root), table), column, lost.column(column).unique())
-            rows = paths.open_table(str(root / table.name))
             yield Repaired(f"{lost.num_rows} {table.name} referred to a {column} that is gone", str(file))
 
 

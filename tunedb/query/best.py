@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tunedb.errors import NotFoundError
+from tunedb.identity import trace_id
 from tunedb.program.targets import near
+from tunedb.query.estimates import tied
 from tunedb.query.ranking import Ranked, ranked_best
-from tunedb.records import DEFAULT_CONDITIONS, Hardware, Source, Target, Trial, WorkloadSummary
+from tunedb.query.verdicts import standing_verdicts
+from tunedb.records import DEFAULT_CONDITIONS, Hardware, Source, Target, Trial, Verdict, WorkloadSummary
 from tunedb.store.contract import StoreReader
 
 
@@ -21,6 +24,7 @@ class Best:
     hardware: Hardware | None
     source: Source | None
     ranked: Ranked
+    verdict: Verdict | None = None  # that holds (`tunedb.query.verdicts`); None where nothing is known of its numbers
     script: str | None = None  # its TVMScript, where it was asked for: `tunedb.metaschedule.replay.with_scripts`
 
     @property
@@ -38,6 +42,8 @@ def best(
 ) -> list[Best]:
     """The fastest schedules of a workload on each target, the target with the fastest one first.
 
+    A schedule whose numbers were found wrong is none of them, unless a target has no other; its verdict says so then.
+
     Args:
         store: the store that is asked.
         prefix: the beginning of the workload's hash, ours or TVM's.
@@ -46,7 +52,8 @@ def best(
         conditions: the conditions that they were measured under, as trials have them.
 
     Returns:
-        At least one schedule; those of one target follow each other, the fastest first.
+        At least one schedule; those of one target follow each other, the fastest first. Targets that have none but
+        wrong ones come last.
 
     Raises:
         NotFoundError: there is no such workload or target, or no good trial of it. Near-equal targets that have some
@@ -65,12 +72,13 @@ def best(
                 hardware.get(ranked.trial.hardware_id),
                 sources.get(ranked.trial.source_id),
                 ranked,
+                verdict,
             )
-            for ranked in ranked_best(store, workload.workload_id, candidate.target_id, top, conditions)
+            for ranked, verdict in _judged(store, workload.workload_id, candidate.target_id, top, conditions)
         ]
         for candidate in targets
     ]
-    groups = sorted((group for group in groups if group), key=lambda group: group[0].ranked.estimate.secs)
+    groups = sorted((group for group in groups if group), key=lambda group: _order(group[0]))
     if not groups:
         where = f" on target {target!r}" if target else ""
         under = "" if conditions == DEFAULT_CONDITIONS else f" under the conditions {conditions}"
@@ -81,6 +89,34 @@ def best(
             asked=prefix,
         )
     return [found for group in groups for found in group]
+
+
+def _order(found: Best) -> tuple[bool, float]:
+    is_wrong = found.verdict is not None and not found.verdict.agrees
+    return is_wrong, found.ranked.estimate.secs
+
+
+def _judged(
+    store: StoreReader, workload_id: str, target_id: str, top: int, conditions: str
+) -> list[tuple[Ranked, Verdict | None]]:
+    """The fastest schedules with their verdicts: those that were found wrong only where there are no others."""
+    verdicts = standing_verdicts(store, workload_id, target_id)
+    wrong = {trace for trace, verdict in verdicts.items() if not verdict.agrees}
+    limit = top
+    while True:
+        found = [
+            (ranked, trace_id(ranked.trial.trace))
+            for ranked in ranked_best(store, workload_id, target_id, limit, conditions)
+        ]
+        right = [(ranked, trace) for ranked, trace in found if trace not in wrong]
+        if len(right) >= top or len(found) < limit:
+            break
+        limit += top + len(wrong)  # a schedule may have been measured on several machines
+    kept = (right or found)[:top]
+    return [
+        (replace(ranked, tied=tied(ranked.estimate, kept[0][0].estimate)), verdicts.get(trace))
+        for ranked, trace in kept
+    ]
 
 
 def _under_others(store: StoreReader, workload: WorkloadSummary, asked: Sequence[Target], conditions: str) -> str:

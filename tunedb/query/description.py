@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from tunedb.errors import AmbiguousPrefixError, NotFoundError
+from tunedb.identity import trace_id
 from tunedb.query.comparison import Compared, compare
-from tunedb.records import Hardware, Module, Source, Target, Trial, WorkloadSummary
+from tunedb.query.verdicts import standing_verdicts
+from tunedb.records import Hardware, Module, Source, Target, Trial, Verdict, WorkloadSummary
 from tunedb.store.contract import StoreReader
 
 
@@ -18,6 +21,7 @@ class WorkloadDescription:
     signature: str  # canonical JSON of what it computes; "" when unknown
     modules: tuple[Module, ...]  # the newest TVM release first
     compared: tuple[Compared, ...]  # the fastest first
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)  # that hold of these, by `record_id`
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class RecordDescription:
     target: Target
     hardware: Hardware
     source: Source
+    verdict: Verdict | None = None  # of its schedule, that holds; None where nothing is known of its numbers
 
 
 def describe(store: StoreReader, prefix: str) -> WorkloadDescription | RecordDescription:
@@ -48,12 +53,26 @@ def describe(store: StoreReader, prefix: str) -> WorkloadDescription | RecordDes
         raise
     except NotFoundError:
         return _record(store, prefix)
+    compared = tuple(compare(store, [summary.workload_id]))
     return WorkloadDescription(
         summary,
         store.workload(summary.workload_id).signature,
         tuple(store.modules(summary.workload_id)),
-        tuple(compare(store, [summary.workload_id])),
+        compared,
+        _verdicts(store, compared),
     )
+
+
+def _verdicts(store: StoreReader, compared: tuple[Compared, ...]) -> dict[str, Verdict]:
+    """The verdicts of records, by their ids, of those that have one."""
+    found = {}
+    for row in compared:
+        verdicts = standing_verdicts(store, row.workload_id, row.target.target_id)
+        if verdicts and row.record_id is not None:
+            verdict = verdicts.get(trace_id(store.trial(row.record_id).trace))
+            if verdict is not None:
+                found[row.record_id] = verdict
+    return found
 
 
 def _source(store: StoreReader, source_id: str) -> Source:
@@ -77,4 +96,5 @@ def _record(store: StoreReader, prefix: str) -> RecordDescription:
         next(row for row in store.targets() if row.target_id == trial.target_id),
         next(row for row in store.hardware() if row.hardware_id == trial.hardware_id),
         _source(store, trial.source_id),
+        standing_verdicts(store, trial.workload_id, trial.target_id).get(trace_id(trial.trace)),
     )

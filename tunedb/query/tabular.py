@@ -1,11 +1,12 @@
 """Trials as one flat table, for notebooks and other tools: pyarrow, pandas, Polars; Parquet, Arrow and CSV files.
 
 A row is a trial with what it refers to, joined in. `COLUMNS` says what is in it. A file has the columns of
-`RECORD_COLUMNS` too, so that nothing is missing from it when it is ingested elsewhere.
+`RECORD_COLUMNS` and `VERDICTS_COLUMN` too, so that nothing is missing from it when it is ingested elsewhere.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,6 +17,7 @@ import pyarrow as pa
 
 from tunedb.errors import StoreError, UsageError, first_line
 from tunedb.files import new_files
+from tunedb.records import Verdict
 from tunedb.store.contract import StoreReader
 
 if TYPE_CHECKING:
@@ -58,6 +60,10 @@ RECORD_COLUMNS = {
     "source_record": "of `source_id`: JSON of a `tunedb.records.Source`",
 }
 """What a trial refers to, whole. It stands in the first row of a file that refers to it, and is null in the others."""
+
+VERDICTS_COLUMN = "verdict_records"
+"""The last of a file: of the schedule of the row, JSON of a list of `tunedb.records.Verdict`, an infinite deviation as
+null. It stands in the first row of the schedule's, and is null in the others."""
 
 FORMS = ("parquet", "arrow", "csv")
 
@@ -131,7 +137,7 @@ def write_file(
     top_k: int | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> int:
-    """Writes the table to a file, with the columns of `RECORD_COLUMNS` behind it. A write that fails leaves no file.
+    """Writes the table to a file, `RECORD_COLUMNS` and `VERDICTS_COLUMN` behind it. A write that fails leaves none.
 
     Args:
         store: the store whose trials they are.
@@ -170,6 +176,9 @@ def write_file(
     return rows
 
 
+_SCHEDULE = ("workload_id", "target_id", "trace_id")
+
+
 class _Records:
     """Adds to the rows of a table what they refer to, each thing once."""
 
@@ -182,17 +191,25 @@ class _Records:
             "hardware_id": hardware.__getitem__,
             "source_id": sources.__getitem__,
         }
+        self._verdicts: dict[tuple[str, ...], list[Verdict]] = defaultdict(list)  # by schedule; those not written yet
+        for verdict in store.verdicts():
+            self._verdicts[verdict.workload_id, verdict.target_id, verdict.trace_id].append(verdict)
         self._columns = dict(zip(self._find, RECORD_COLUMNS, strict=True))
         self._written: dict[str, set[str]] = {name: {""} for name in self._find}
 
     def schema(self, table: pa.Schema) -> pa.Schema:
         """The schema of the table with the further columns."""
-        return pa.schema([*table, *((name, pa.string()) for name in RECORD_COLUMNS)])
+        return pa.schema([*table, *((name, pa.string()) for name in (*RECORD_COLUMNS, VERDICTS_COLUMN))])
 
     def added(self, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         """The rows with the further columns."""
         columns = [self._column(name, batch.column(name)) for name in self._columns]
-        return pa.RecordBatch.from_arrays([*batch.columns, *columns], schema=schema)
+        return pa.RecordBatch.from_arrays([*batch.columns, *columns, self._judged(batch)], schema=schema)
+
+    def _judged(self, batch: pa.RecordBatch) -> pa.Array:
+        schedules = zip(*(batch.column(name).to_pylist() for name in _SCHEDULE), strict=True)
+        found = [self._verdicts.pop(schedule, None) for schedule in schedules]
+        return pa.array([verdicts and msgspec.json.encode(verdicts).decode() for verdicts in found], pa.string())
 
     def _column(self, name: str, ids: pa.Array) -> pa.Array:
         written = self._written[name]

@@ -24,6 +24,7 @@ from tunedb.records import (
     Target,
     Trace,
     Trial,
+    Verdict,
     Workload,
 )
 from tunedb.store.schema import BY_NAME, INSTRUCTIONS, TableSchema, TrialRow
@@ -128,6 +129,7 @@ class Batch:
     sources: list[Source] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     sightings: list[Sighting] = field(default_factory=list)  # of trials that the store has, or that come along
+    verdicts: list[Verdict] = field(default_factory=list)
 
     def is_empty(self) -> bool:
         """Whether there is nothing to append."""

@@ -44,6 +44,7 @@ from tunedb.records import (
     Target,
     TargetSummary,
     Trial,
+    Verdict,
     Workload,
     WorkloadSummary,
 )
@@ -216,6 +217,19 @@ class StoreReader(ABC):
             workload_ids: the workloads; None takes those that `workloads` lists.
         """
 
+    # -- verdicts --------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def verdicts(self, workload_id: str | None = None, target_id: str | None = None) -> list[Verdict]:
+        """What was found when schedules were compared with the untuned program, the oldest first.
+
+        Which of a schedule's verdicts holds, `tunedb.query.verdicts` says.
+
+        Args:
+            workload_id: only of this workload.
+            target_id: only for this target.
+        """
+
     # -- tables ----------------------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -299,6 +313,15 @@ class StoreWriter(ABC):
                 list(rejected),
             )
         )
+
+    def append_verdicts(self, verdicts: Sequence[Verdict]) -> None:
+        """Adds those verdicts that are not there yet. What they name need not be in the store.
+
+        Raises:
+            UsageError: the store is open as of an earlier version.
+            StoreError: the store cannot be written.
+        """
+        self.append_batch(Batch(verdicts=list(verdicts)))
 
 
 class StoreMaintenance(ABC):

@@ -12,8 +12,9 @@ from tunedb.identity import (
     source_id,
     trace_id_of_parts,
     trial_id_of_parts,
+    with_verdict_id,
 )
-from tunedb.records import Hardware, Rejected
+from tunedb.records import Hardware, Rejected, Verdict
 from tunedb.store import schema
 from tunedb.store.batch import rejected_id
 from tunedb.store.schema import TableSchema
@@ -70,6 +71,11 @@ def _hardware(*values: Any) -> bool:
     return identified(row).hardware_id == row.hardware_id
 
 
+def _verdict(*values: Any) -> bool:
+    row = Verdict(*values)
+    return with_verdict_id(row).verdict_id == row.verdict_id
+
+
 _TRIAL = (
     "trial_id workload_id module_id target_id hardware_id first_hardware_id trace_id instructions_id postproc "
     "decisions run_secs outcome conditions"
@@ -90,4 +96,5 @@ _CHECKS: Mapping[str, tuple[tuple[str, ...], Callable[..., bool]]] = {
         ("rejected_id", "uri", "line", "reason", "content"),
         lambda key, *of: rejected_id(Rejected(*of)) == key,
     ),
+    "verdicts": (tuple(schema.VERDICTS.told()), _verdict),
 }

@@ -31,6 +31,7 @@ from tunedb.records import (
     Target,
     TargetSummary,
     Trial,
+    Verdict,
     Workload,
     WorkloadSummary,
 )
@@ -69,6 +70,7 @@ class MemoryStore(TableReader, Store):
         self._trials: dict[str, Trial] = {}
         self._rejected: dict[Rejected, datetime] = {}
         self._sightings: dict[tuple[str, str], Sighting] = {}  # by trial_id and source_id
+        self._verdicts: dict[str, Verdict] = {}
 
     @property
     @override
@@ -117,6 +119,8 @@ class MemoryStore(TableReader, Store):
                 stored = self._trials.get(sighting.trial_id)
                 if stored is None or stored.source_id != sighting.source_id:
                     self._sightings.setdefault(key, sighting)
+            for verdict in batch.verdicts:
+                self._verdicts.setdefault(verdict.verdict_id, verdict)
             return append_report(batch, added)
 
     def _keys(self, table: schema.TableSchema) -> Collection[str]:
@@ -334,7 +338,20 @@ class MemoryStore(TableReader, Store):
                 num_rejected=len(self._rejected),
                 outcomes=dict(Counter(trial.outcome for trial in trials)),
                 bytes_stored=0,
+                num_verdicts=len(self._verdicts),
             )
+
+    # -- verdicts --------------------------------------------------------------------------------------------------
+
+    @override
+    def verdicts(self, workload_id: str | None = None, target_id: str | None = None) -> list[Verdict]:
+        with self._lock:
+            rows = [
+                row
+                for row in self._verdicts.values()
+                if workload_id in (None, row.workload_id) and target_id in (None, row.target_id)
+            ]
+        return sorted(rows, key=lambda row: (row.found_at, row.verdict_id))
 
     # -- tables ----------------------------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ from tunedb.records import (
     Sighting,
     Source,
     Target,
+    Verdict,
     Workload,
 )
 
@@ -84,6 +85,7 @@ class TableSchema:
     references: Mapping[str, str] = dataclasses.field(default_factory=dict)  # by column: the table that has it as key
     defaults: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # by column: what rows of before it have
     computed: tuple[str, ...] = (CHECKSUM,)  # columns that no record has
+    is_late: bool = False  # stores of this schema version may lack it: it is empty then, and made when it is written to
 
     def arrow(self) -> pa.Schema:
         """The columns as Arrow has them."""
@@ -114,13 +116,14 @@ def _table(
     order: tuple[str, ...] = (),
     references: Mapping[str, str] | None = None,
     computed: tuple[str, ...] = (),
+    is_late: bool = False,
 ) -> TableSchema:
     """A table of a record's fields, with columns before and after them, and a checksum."""
     fields = {**(before or {}), **(typing.get_type_hints(record) if record else {}), **(after or {})}
     columns = {column: _column_type(hint) for column, hint in fields.items()} | {CHECKSUM: "int64"}
     defaults = _defaults(record) if record else {}
     return TableSchema(
-        name, key, columns, statistics or (key,), order, references or {}, defaults, (*computed, CHECKSUM)
+        name, key, columns, statistics or (key,), order, references or {}, defaults, (*computed, CHECKSUM), is_late
     )
 
 
@@ -166,6 +169,15 @@ QUARANTINE = _table(
 SIGHTINGS = _table(
     "sightings", "trial_id, source_id", Sighting, statistics=("trial_id",), references={"source_id": "sources"}
 )
+# A row refers to nothing that must be there: a schedule may be judged that no trial is of.
+VERDICTS = _table(
+    "verdicts",
+    "verdict_id",
+    Verdict,
+    statistics=("workload_id",),
+    order=("workload_id", "target_id", "trace_id"),
+    is_late=True,
+)
 TRIALS = _table(
     "trials",
     "trial_id",
@@ -187,7 +199,7 @@ TRIALS = _table(
 NOTES = ("remove", "relabel", "restore")  # formats of sources that say what was done to a store; no trial is theirs
 
 # In the order in which they are written: what a row refers to is there before it.
-TABLES = (HARDWARE, TARGETS, WORKLOADS, MODULES, INSTRUCTIONS, SOURCES, QUARANTINE, SIGHTINGS, TRIALS)
+TABLES = (HARDWARE, TARGETS, WORKLOADS, MODULES, INSTRUCTIONS, SOURCES, QUARANTINE, SIGHTINGS, VERDICTS, TRIALS)
 BY_NAME = {table.name: table for table in TABLES}
 
 

@@ -13,9 +13,9 @@ import pytest
 
 from tests.tunedb.ingest.packing import tar, zipped
 from tests.tunedb.logfiles import RECORD_NAME, ansor, autotvm, database, record_line
-from tests.tunedb.samples import MACHINE, OTHER_TARGET, SOURCE
+from tests.tunedb.samples import MACHINE, OTHER_TARGET, SOURCE, verdict
 from tunedb import open_store
-from tunedb.identity import trial_id_of
+from tunedb.identity import trace_id, trial_id_of
 from tunedb.ingest.formats.detect import Format
 from tunedb.ingest.pipeline import ingest
 from tunedb.ingest.tables import NEEDED, holds_trials
@@ -94,6 +94,40 @@ def test_a_table_comes_back_as_it_was(form: str, kind: str, tmp_path: Path) -> N
     assert (second.added, second.duplicates) == (0, rows)
     assert ingest(store, [path]).added == 0
     again.close()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_verdicts_of_its_schedules_come_along(form: str, tmp_path: Path) -> None:
+    store, path = full(tmp_path), tmp_path / f"trials.{form}"
+    first, second, *_ = store.trials()
+    for trial, deviation in ((first, 1e-6), (first, float("inf")), (second, 0.0)):
+        schedule = {"workload_id": trial.workload_id, "target_id": trial.target_id, "trace_id": trace_id(trial.trace)}
+        store.append_verdicts([verdict(0, deviation, **schedule)])
+    told = store.verdicts()
+    store.append_verdicts([verdict(1)])  # of no trial
+    rows = write_file(store, path, form)
+    again = MemoryStore()
+    report = ingest(again, [path])
+    assert (report.added, report.num_rejected) == (rows, 0)
+    assert again.verdicts() == told
+    ingest(again, [path])
+    assert again.verdicts() == told
+
+
+def test_a_verdict_that_was_changed_is_not_believed(tmp_path: Path) -> None:
+    store, path = full(tmp_path), tmp_path / "trials.parquet"
+    trial = next(store.trials())
+    schedule = {"workload_id": trial.workload_id, "target_id": trial.target_id, "trace_id": trace_id(trial.trace)}
+    store.append_verdicts([verdict(0, 0.5, **schedule)])
+    rows = write_file(store, path, "parquet")
+    table = pq.read_table(path)
+    for change in (lambda text: text.replace("0.5", "1e-9"), lambda text: text[:-9], lambda _: "[3]"):
+        texts = [text and change(text) for text in table.column("verdict_records").to_pylist()]
+        place = table.column_names.index("verdict_records")
+        pq.write_table(table.set_column(place, "verdict_records", pa.array(texts, pa.string())), path)
+        again = MemoryStore()
+        report = ingest(again, [path])
+        assert (report.added, report.num_rejected, again.verdicts()) == (rows, 1, [])
 
 
 @pytest.mark.parametrize("packing", ["folder", "tar", "zip", "stream"])

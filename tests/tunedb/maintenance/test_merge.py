@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.tunedb import samples
-from tests.tunedb.samples import AROUND, MACHINE, OTHER_TARGET, SOURCE, TARGET, WORKLOAD, failed, trial
+from tests.tunedb.samples import AROUND, MACHINE, OTHER_TARGET, SOURCE, TARGET, WORKLOAD, failed, trial, verdict
 from tunedb import open_store
 from tunedb.identity import source
 from tunedb.machine.hardware import hardware_named
@@ -74,6 +74,17 @@ def test_trials_that_calibrate_a_machine_are_merged_and_sound(tmp_path: Path) ->
         for store in (one, two):
             assert [row.trial_id for row in store.trials(kernel.workload_id)] == [mine.trial_id]
             assert verify(store) == []
+
+
+def test_verdicts_go_along(tmp_path: Path) -> None:
+    with open_store(tmp_path / "one") as one, open_store(tmp_path / "two") as two:
+        one.append_verdicts([verdict(0)])
+        two.append([trial(0)], **AROUND)
+        two.append_verdicts([verdict(0), verdict(0, 0.5, day=1), verdict(9)])
+        for _ in range(2):
+            merge(one, two)
+        assert one.verdicts() == two.verdicts()
+        assert verify(one) == []
 
 
 def test_all_sources_of_a_trial_that_both_have_are_kept(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with open_store(folder) as store:
         store.append([trial(0), trial(1), failed(2)], **AROUND, rejected=[Rejected("a.json", 3, "not JSON", b"{")])
         store.append([trial(3, target_id=OTHER_TARGET.target_id)], targets=[OTHER_TARGET], workloads=[softmax])
+        store.append_verdicts([samples.verdict(0), samples.verdict(1, 0.5)])
         store.append([trial(0, source_id=OTHER.source_id, position=5)], sources=[OTHER])
         for table in TABLES:
             with store.table(table.name) as reader:

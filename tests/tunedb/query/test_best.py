@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tunedb.samples import AROUND, MACHINE, OTHER_TARGET, SOURCE, TARGET, WORKLOAD, failed, trial
+from tests.tunedb.samples import AROUND, MACHINE, OTHER_TARGET, SOURCE, TARGET, WORKLOAD, failed, trial, verdict
 from tunedb import Store, open_store
 from tunedb.documents import answers
 from tunedb.errors import NotFoundError
@@ -58,6 +58,37 @@ def test_best_is_of_one_kind_of_conditions(store: Store) -> None:
     assert answers.best([found])["conditions"] == {"caches": "flushed"}
     with pytest.raises(NotFoundError, match="there are some under other conditions"):
         best(store, WORKLOAD.workload_id, conditions='{"through_rpc":true}')
+
+
+def test_best_is_never_wrong_where_anything_else_is_known(store: Store) -> None:
+    name = TARGET.target_id
+    store.append_verdicts([verdict(0, 0.3), verdict(1), verdict(0, 0.3, target_id=OTHER_TARGET.target_id)])
+    found = best(store, WORKLOAD.workload_id, name, top=2)
+    assert [(row.trial, answers.verified(row.verdict)) for row in found] == [(trial(1), True), (trial(2), None)]
+    assert [row.ranked.tied for row in found] == [True, False]
+    assert [row.trial for row in best(store, WORKLOAD.workload_id, name)] == [trial(1)]
+    everywhere = best(store, WORKLOAD.workload_id)
+    assert [(row.target, answers.verified(row.verdict)) for row in everywhere] == [
+        (TARGET, True),
+        (OTHER_TARGET, False),
+    ]
+    store.append_verdicts([verdict(number, 0.3, day=1) for number in (1, 2)])
+    (found,) = best(store, WORKLOAD.workload_id, name)
+    assert found.trial == trial(0)
+    assert answers.best([found])["verified"] is False
+
+
+def test_a_record_tells_its_verdict(store: Store) -> None:
+    store.append_verdicts([verdict(0, float("inf"))])
+    workload = describe(store, WORKLOAD.workload_id)
+    assert isinstance(workload, WorkloadDescription)
+    assert [row["verified"] for row in answers.workload_description(workload)["results"]] == [None, False]
+    for number, verified in ((0, False), (1, None)):
+        record = describe(store, trial(number).trial_id)
+        assert isinstance(record, RecordDescription)
+        document = answers.record_description(record, None)
+        assert document["verified"] is verified
+        assert (document["verdict"] is None) is (verified is None)
 
 
 def test_describe_takes_workloads_and_records(store: Store) -> None:

@@ -19,7 +19,16 @@ from tests.tunedb.samples import MACHINE, MODULE, OTHER_TARGET, SOURCE, TARGET, 
 from tunedb import open_store
 from tunedb.errors import StoreError, UsageError
 from tunedb.ingest.pipeline import ingest
-from tunedb.query.tabular import COLUMNS, FORMS, RECORD_COLUMNS, to_arrow, to_pandas, to_polars, write_file
+from tunedb.query.tabular import (
+    COLUMNS,
+    FORMS,
+    RECORD_COLUMNS,
+    VERDICTS_COLUMN,
+    to_arrow,
+    to_pandas,
+    to_polars,
+    write_file,
+)
 from tunedb.records import Hardware, Module, Source, Workload
 from tunedb.store.contract import Store
 from tunedb.store.memory import MemoryStore
@@ -93,7 +102,7 @@ def test_files(store: Store, tmp_path: Path, form: str) -> None:
     path = tmp_path / "new" / f"trials.{form}"
     assert write_file(store, path, form) == 4
     read = pq.read_table(path) if form == "parquet" else pa.ipc.open_file(path).read_all()
-    assert read.column_names == [*COLUMNS, *RECORD_COLUMNS]
+    assert read.column_names == [*COLUMNS, *RECORD_COLUMNS, VERDICTS_COLUMN]
     order = [("trial_id", "ascending")]
     assert read.select(list(COLUMNS)).sort_by(order).equals(to_arrow(store).sort_by(order))
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.tunedb import samples
-from tests.tunedb.samples import AROUND, MACHINE, MODULE, OTHER_TARGET, SOURCE, TARGET, WORKLOAD, failed, trial
+from tests.tunedb.samples import AROUND, MACHINE, MODULE, OTHER_TARGET, SOURCE, TARGET, WORKLOAD, failed, trial, verdict
 from tunedb import Store, open_store
 from tunedb.errors import AmbiguousPrefixError, NotFoundError, UsageError
 from tunedb.identity import canonical_target, source, trace_id
@@ -103,6 +103,28 @@ def test_every_source_of_a_trial_is_kept(store: Store, fill: Callable[..., objec
     ]
     assert {row.source_id for row in store.trials() if row.trial_id == trial(0).trial_id} == {SOURCE.source_id}
     assert store.problems(whole=True) == []
+
+
+def test_verdicts_are_kept_with_their_history_whether_there_is_a_trial_or_not(
+    store: Store, fill: Callable[..., object]
+) -> None:
+    assert store.verdicts() == []
+    wrong = verdict(0, float("inf"), day=2, secs=None, untuned_secs=None)
+    right, elsewhere = verdict(0), verdict(7, target_id=OTHER_TARGET.target_id, day=1)
+    store.append_verdicts([wrong, right])
+    for _ in range(2):
+        store.append_verdicts([right, elsewhere, elsewhere])
+    assert store.verdicts() == [right, elsewhere, wrong]
+    assert store.verdicts(WORKLOAD.workload_id, TARGET.target_id) == [right, wrong]
+    assert store.verdicts(target_id=OTHER_TARGET.target_id) == [elsewhere]
+    assert store.verdicts("another") == []
+    fill(trial(0))
+    assert store.stats().num_verdicts == 3
+    question = "SELECT count(*) FROM trials JOIN verdicts USING (workload_id, trace_id, target_id)"
+    assert store.sql(question).rows == [(2,)]
+    assert store.problems(whole=True) == []
+    store.compact()
+    assert store.verdicts() == [right, elsewhere, wrong]
 
 
 def test_version_changes_when_a_trial_is_added(store: Store, fill: Callable[..., object]) -> None:
@@ -320,7 +342,7 @@ def test_tables_are_streams(store: Store, fill: Callable[..., object]) -> None:
     for table in schema.TABLES:
         with store.table(table.name) as reader:
             assert reader.schema.names == list(table.columns)
-            rows = {"trials": 2, "sightings": 0}
+            rows = {"trials": 2, "sightings": 0, "verdicts": 0}
             assert reader.read_all().num_rows == rows.get(table.name, 1)
     with pytest.raises(NotFoundError, match="no table 'records'"), store.table("records"):
         pass

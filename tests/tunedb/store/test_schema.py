@@ -9,7 +9,7 @@ import pytest
 
 from tests.tunedb.samples import AROUND, trial
 from tunedb.identity import conditions_of
-from tunedb.records import Hardware, Module, Sighting, Source, Target, Trial, Workload
+from tunedb.records import Hardware, Module, Sighting, Source, Target, Trial, Verdict, Workload
 from tunedb.store import schema
 from tunedb.store.memory import MemoryStore
 
@@ -20,6 +20,7 @@ RECORDS = {
     "modules": Module,
     "sources": Source,
     "sightings": Sighting,
+    "verdicts": Verdict,
 }
 
 

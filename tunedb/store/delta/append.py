@@ -61,6 +61,7 @@ class Appender:
                     kept = zip(places, columns["trial_id"], strict=True)
                     places = [place for place, identity in kept if identity not in theirs]  # what this commit brought
             self._append_sightings(batch, places)
+            self._append_new(schema.VERDICTS, batch.verdicts)
             return append_report(batch, places)
 
     def _notice_removals(self) -> None:

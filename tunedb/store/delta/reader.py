@@ -25,6 +25,7 @@ from tunedb.records import (
     Target,
     TargetSummary,
     Trial,
+    Verdict,
     Workload,
     WorkloadSummary,
 )
@@ -328,7 +329,16 @@ class DeltaReader(TableReader):
                 num_rejected=counts["quarantine"],
                 outcomes=outcomes,
                 bytes_stored=sum(table.bytes_stored() for table in self._tables.all()),
+                num_verdicts=counts["verdicts"],
             )
+
+    # -- verdicts --------------------------------------------------------------------------------------------------
+
+    @override
+    def verdicts(self, workload_id: str | None = None, target_id: str | None = None) -> list[Verdict]:
+        selected, values, _ = selection(workload_id=workload_id, target_id=target_id)
+        found = self._rows(schema.VERDICTS, Verdict, selected, values)
+        return sorted(found, key=lambda row: (row.found_at, row.verdict_id))
 
     # -- tables ----------------------------------------------------------------------------------------------------
 

@@ -67,6 +67,15 @@ class Table:
         with store_errors(f"look for the table {self.url}"):
             return paths.is_table(self.url, self._options)
 
+    def is_absent(self) -> bool:
+        """Whether the table is one that a store may lack, and this one does: it is empty until it is written to."""
+        if not self.schema.is_late or self._delta is not None:
+            return False
+        if self._pinned:
+            return True
+        is_damaged = not is_url(self.url) and any(Path(self.url).glob("*.parquet"))
+        return not self.exists() and not is_damaged
+
     def create(self) -> None:
         """Makes the table if it is not there; several processes may do so at once."""
         statistics = ",".join(self.schema.statistics)
@@ -111,12 +120,15 @@ class Table:
         """What is wrong with the log of a table in a folder, for people. An object store looks after its own files."""
         return [] if is_url(self.url) else read_log(Path(self.url)).faults()
 
-    def pin(self, version: int) -> None:
-        """Goes back to a version, and stays there.
+    def pin(self, version: int | None) -> None:
+        """Goes back to a version, and stays there; None is none, of a table that is absent.
 
         Raises:
             NotFoundError: there is no such version.
         """
+        if version is None:
+            self._pinned = True
+            return
         self.open()
         try:
             delta = paths.open_table(self.url, self._options, version)
@@ -141,6 +153,8 @@ class Table:
 
     def refresh(self) -> None:
         """Moves on to the newest version, unless the table is pinned to another."""
+        if self.is_absent():
+            return
         if self._delta is None:
             self.open()
         elif not self._pinned:
@@ -174,6 +188,8 @@ class Table:
 
     def files(self) -> list[str]:
         """The live files of the version that is read, local ones as libraries take them literally."""
+        if self.is_absent():
+            return []
         with store_errors(f"read the table {self.url}"):
             uris = self.open().file_uris()
         if is_url(self.url):
@@ -205,10 +221,12 @@ class Table:
         Raises:
             StoreError: they could not be written.
         """
-        delta = self.open()
-        read, mark = int(delta.version()), uuid.uuid4().hex
         if self._pinned:
             raise UsageError(f"{self.url} is open as of an earlier version: nothing can be added to the past")
+        if self.is_absent():
+            self.create()
+        delta = self.open()
+        read, mark = int(delta.version()), uuid.uuid4().hex
         with store_errors(f"write to the table {self.url}"):
             names = [name for name in self.schema.columns if name != CHECKSUM]
             rows = pa.table(columns, schema=pa.schema([self.schema.arrow().field(name) for name in names]))
@@ -258,6 +276,10 @@ class Table:
 
     def dataset(self) -> Any:
         """The version that is read, as a `pyarrow.dataset.Dataset`."""
+        if self.is_absent():
+            import pyarrow.dataset as ds
+
+            return ds.dataset(self.schema.arrow().empty_table())
         with store_errors(f"read the table {self.url}"):
             return self.open().to_pyarrow_dataset()
 

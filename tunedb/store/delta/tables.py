@@ -59,7 +59,9 @@ class TableSet:
             moment = commit.moment
         self._tables["trials"].pin(commit.version if isinstance(as_of, datetime) else as_of)
         for table in self._tables.values():
-            if table.schema.name != "trials":
+            if table.is_absent():
+                table.pin(None)
+            elif table.schema.name != "trials":
                 by_time = commit_at(table.commits(), max(moment, commit.moment)).version
                 table.pin(max(by_time, commit.seen.get(table.schema.name, 0)))
 
@@ -83,8 +85,8 @@ class TableSet:
         return theirs
 
     def all(self) -> list[Table]:
-        """Every table, in the order in which they are written."""
-        return list(self._tables.values())
+        """Every table that is there, in the order in which they are written."""
+        return [table for table in self._tables.values() if not table.is_absent()]
 
     def versions(self) -> dict[str, int]:
         """The versions of those tables that were used, by name."""

@@ -9,7 +9,7 @@ from typing import Any
 from search.measure.device import Comparison, Device, Program
 from search.measure.programs import comparable_program, program_of
 from tunedb.errors import last_line
-from tunedb.records import Outcome, Trace
+from tunedb.records import Trace
 
 TOLERANCE = {"float16": 2e-2, "bfloat16": 5e-2, "float32": 1e-4, "float64": 1e-9}  # sums are taken in another order
 _SEED = 0
@@ -37,20 +37,11 @@ def check_numbers(mod: Any, trace: Trace, device: Device) -> NumbersCheck:
     Returns:
         Whether they agree, or why that could not be found out.
     """
-    numbers: list[int] = []
     try:
         scheduled = comparable_program(mod, trace)
-        builds = device.build([scheduled, program_of(mod)], keep=True)
-        numbers = [build.number for build in builds]
-        for build in builds:
-            if build.outcome is not Outcome.OK:  # an untuned program may take longer than anybody waits
-                too_long = build.outcome is Outcome.COMPILE_TIMEOUT
-                return NumbersCheck(None, problem="it takes too long untuned" if too_long else build.error)
-        found = device.compare_outputs(numbers[0], numbers[1], _SEED)
+        found = device.compare(scheduled, program_of(mod), _SEED)
     except Exception as error:  # a trace may not replay, a program not run: that is the answer
         return NumbersCheck(None, problem=last_line(error))
-    finally:
-        device.release(numbers)
     allowed = allowed_deviation(scheduled)
     timed = replace(found, secs=math.inf) if scheduled.packs else found  # it packed its constants meanwhile
     return NumbersCheck(found.deviation <= allowed, found.deviation, comparison=timed, allowed_deviation=allowed)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tunedb.errors import MeasurementError
 from tunedb.identity import conditions_of
 from tunedb.records import Hardware, Outcome, Target
 
@@ -70,6 +71,10 @@ class Comparison:
     untuned_secs: float = float("inf")
 
 
+class NoReferenceError(MeasurementError):
+    """There is nothing to compare a program with: the untuned one cannot be built."""
+
+
 class Device(ABC):
     """Builds and runs programs for one target.
 
@@ -106,7 +111,7 @@ class Device(ABC):
 
         Args:
             programs: What to build.
-            keep: Whether they are built now, and may be run more than once and compared. Otherwise each may be run
+            keep: Whether they are built now, and may be run more than once. Otherwise each may be run
                 once, and is released by that.
 
         Returns:
@@ -140,17 +145,17 @@ class Device(ABC):
         """
 
     @abstractmethod
-    def compare_outputs(self, number: int, untuned: int, seed: int = 0) -> Comparison:
-        """Runs a program and the untuned one on the same arguments, of several kinds.
+    def compare(self, program: Program, untuned: Program, seed: int = 0) -> Comparison:
+        """Builds a program and the untuned one, and runs both on the same arguments, of several kinds.
 
         Args:
-            number: Of a kept build.
-            untuned: Of the kept build of the same workload without a schedule.
+            program: The program.
+            untuned: That of the same workload without a schedule.
             seed: Of the arguments.
 
         Raises:
-            UsageError: A number is of no kept build.
-            MeasurementError: One of them cannot be run; the message says why.
+            NoReferenceError: The untuned program cannot be built.
+            MeasurementError: The program cannot be built, or one of them cannot be run; the message says why.
         """
 
     @abstractmethod

@@ -23,7 +23,7 @@ from tvm.support.tar import tar
 from typing_extensions import override
 
 from search.measure import outputs, workers
-from search.measure.device import Build, Comparison, Device, Measurement, Program, Timing
+from search.measure.device import Build, Comparison, Device, Measurement, NoReferenceError, Program, Timing
 from search.measure.placement import Placement
 from search.measure.zygote import ForkedPool
 from tunedb.errors import BadInputError, MeasurementError, UsageError, last_line
@@ -163,20 +163,25 @@ class LocalCpu(Device):
             yield measured
 
     @override
-    def compare_outputs(self, number: int, untuned: int, seed: int = 0) -> Comparison:
-        pair = [self._find(number), self._find(untuned)]
-        if not all(built.is_kept for built in pair):
-            raise UsageError("only programs that are kept can be compared")
-        for built in pair:
-            if (build := self._finish(built)).outcome is not Outcome.OK:
-                raise MeasurementError(build.error)
-        archives = [built.archive for built in pair]
-        device, args_info = workers.device_type(self._target.kind), pair[0].program.args_info
+    def compare(self, program: Program, untuned: Program, seed: int = 0) -> Comparison:
+        if self._is_closed:
+            raise MeasurementError("the device is closed")
+        limit = max(self._build_limit_secs, _BUILD_TIMEOUT_SECS)
+        both = save_json(program.mod), save_json(untuned.mod)
+        device, args_info = workers.device_type(self._target.kind), program.args_info
         try:
-            return Comparison(*self._runner.submit(outputs.compare, *archives, device, args_info, seed).result())
+            problem = self._runner.submit_before(limit, workers.build_both_here, *both, self._target_json).result()
         except TimeoutError as error:
-            limit = f"{self._options.run_timeout_secs:g} s"
-            raise MeasurementError(f"it takes longer than {limit} untuned (--run-timeout gives it more)") from error
+            raise MeasurementError(f"build took longer than {limit:g} s (--build-timeout gives it more)") from error
+        except Exception as error:  # whatever the program does to the compiler
+            raise MeasurementError(last_line(error)) from error
+        if problem:
+            raise NoReferenceError(problem)
+        limit = self._options.run_timeout_secs
+        try:
+            return Comparison(*self._runner.submit_next(limit, outputs.compare, device, args_info, seed).result())
+        except TimeoutError as error:
+            raise MeasurementError(f"it takes longer than {limit:g} s untuned (--run-timeout gives it more)") from error
         except Exception as error:  # whatever the programs did
             raise MeasurementError(last_line(error)) from error
 

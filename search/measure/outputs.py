@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from search.measure.workers import INDEX_TYPES
+from search.measure.workers import INDEX_TYPES, built_here
 
 Draw = Callable[[np.random.Generator, list[int]], Any]
 
@@ -26,14 +26,12 @@ _LEAST_NUMBER = 1e-30
 _LONG_SECS = 2.0  # of one call: a program that takes longer is run on the first kind alone, or it would time out
 
 
-def compare(
-    artifact_path: str, other_path: str, device_type: str, args_info: tuple[Any, ...], seed: int
-) -> tuple[float, str, float, float, float]:
-    """Runs two built programs on the same arguments, of several kinds.
+def compare(device_type: str, args_info: tuple[Any, ...], seed: int) -> tuple[float, str, float, float, float]:
+    """Runs the two programs that this process compiled last on the same arguments, of several kinds.
+
+    The second is the one that is right.
 
     Args:
-        artifact_path: The one program.
-        other_path: The other, which is right.
         device_type: What both run on, as TVM's runtime names it.
         args_info: Kind, dtype and shape of each argument.
         seed: Of the arguments.
@@ -46,10 +44,7 @@ def compare(
     import tvm
 
     device = tvm.runtime.device(device_type, 0)
-    functions = []
-    for path in (artifact_path, other_path):
-        module = tvm.runtime.load_module(path)
-        functions.append(module[module.entry_name])
+    functions = [module[module.entry_name] for module in built_here()]
     rng = np.random.default_rng(seed)
     least = min((extent for _, _, shape in args_info for extent in shape if extent), default=1)
     worst, found_with, magnitude = 0.0, "", 0.0

@@ -73,6 +73,41 @@ def build_here(mod_json: str, target_json: str, number: int) -> float:
     return time.monotonic() - started
 
 
+def build_both_here(mod_json: str, other_json: str, target_json: str) -> str:
+    """Compiles two programs for the next task of this process, which compares them.
+
+    Args:
+        mod_json: The one module as JSON.
+        other_json: The other as JSON.
+        target_json: The target as JSON.
+
+    Returns:
+        Why the other cannot be built; "" when it can.
+    """
+    from tunedb.errors import last_line
+
+    _compiled.clear()
+    both = []
+    for text, is_other in ((mod_json, False), (other_json, True)):
+        try:
+            module = _module(text, target_json)
+            module.get_function(module.entry_name)
+        except Exception as error:
+            if not is_other:
+                raise
+            return last_line(error)
+        both.append(module)
+    _compiled.update(enumerate(both))
+    return ""
+
+
+def built_here() -> list[Any]:
+    """What this process compiled last, which is not kept longer."""
+    found = list(_compiled.values())
+    _compiled.clear()
+    return found
+
+
 def _module(mod_json: str, target_json: str) -> Any:
     import json
 

@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from search.measure.correctness import allowed_deviation
-from search.measure.device import Build, Comparison, Device, Program, Timing
+from search.measure.device import Comparison, Device, NoReferenceError, Program, Timing
 from search.measure.programs import comparable_program, program_of, scheduled_program
 from search.measure.verdicts import Verdicts, comparison_of
 from search.networks.plan import Choice, Origin, Schedule
 from search.task import Task
 from tunedb.errors import last_line
-from tunedb.records import Outcome, Trace, Workload
+from tunedb.records import Trace, Workload
 
 _SEED = 0
 _MOST_SLOW = 2  # schedules that are slower than the untuned program: the next are much like them
@@ -82,30 +82,22 @@ def _settled(choice: Choice, device: Device, verdicts: Verdicts | None) -> Settl
     if not choice.schedules:
         return Settled(choice.task, choice.workload, Origin.UNTUNED, note="nothing is known of it")
     untuned = program_of(choice.task.mod)
-    build: Build | None = None  # of the untuned program, once there is something to compare with it
-    try:
-        refused: list[str] = []
-        num_slow = 0
-        for schedule in choice.schedules:
-            found = _known(choice, schedule, verdicts)
-            if found is None:
-                if build is None:
-                    (build,) = device.build([untuned], keep=True)
-                if build.outcome is not Outcome.OK:
-                    return _told(_without_reference(choice, build.error), refused)
-                found = _tried(choice, schedule, untuned, build.number, device, verdicts)
-            if isinstance(found, Settled):
-                return _told(found, refused)
-            refused.append(found.why)
-            num_slow += found.is_slow
-            if num_slow == _MOST_SLOW:
-                break
-        is_slow = num_slow == len(refused)
-        note = "the untuned program is faster than what was tried" if is_slow else "no schedule of it can be trusted"
-        return _told(Settled(choice.task, choice.workload, Origin.UNTUNED, note=note), refused)
-    finally:
-        if build is not None:
-            device.release([build.number])
+    refused: list[str] = []
+    num_slow = 0
+    for schedule in choice.schedules:
+        try:
+            found = _known(choice, schedule, verdicts) or _tried(choice, schedule, untuned, device, verdicts)
+        except NoReferenceError as error:
+            return _told(_without_reference(choice, last_line(error)), refused)
+        if isinstance(found, Settled):
+            return _told(found, refused)
+        refused.append(found.why)
+        num_slow += found.is_slow
+        if num_slow == _MOST_SLOW:
+            break
+    is_slow = num_slow == len(refused)
+    note = "the untuned program is faster than what was tried" if is_slow else "no schedule of it can be trusted"
+    return _told(Settled(choice.task, choice.workload, Origin.UNTUNED, note=note), refused)
 
 
 def _told(settled: Settled, refused: Sequence[str]) -> Settled:
@@ -122,28 +114,21 @@ def _known(choice: Choice, schedule: Schedule, verdicts: Verdicts | None) -> Set
 
 
 def _tried(
-    choice: Choice,
-    schedule: Schedule,
-    untuned: Program,
-    reference: int,
-    device: Device,
-    verdicts: Verdicts | None,
+    choice: Choice, schedule: Schedule, untuned: Program, device: Device, verdicts: Verdicts | None
 ) -> Settled | _Refused:
-    """The program with a schedule; or why not."""
+    """The program with a schedule; or why not.
+
+    Raises:
+        NoReferenceError: The untuned program cannot be built.
+    """
     name = _name(schedule)
     try:
         program = comparable_program(choice.task.mod, schedule.trace)
-    except Exception as error:  # a record may be of another release's module
+        found = device.compare(program, untuned, _SEED)
+    except NoReferenceError:
+        raise
+    except Exception as error:  # a record may be of another release's module; a program may crash, or never end
         return _Refused(f"{name}: {last_line(error)}")
-    (build,) = device.build([program], keep=True)
-    try:
-        if build.outcome is not Outcome.OK:
-            return _Refused(f"{name}: {build.outcome.value}: {build.error}")
-        found = device.compare_outputs(build.number, reference, _SEED)
-    except Exception as error:  # it crashes, or never ends
-        return _Refused(f"{name}: {last_line(error)}")
-    finally:
-        device.release([build.number])
     allowed = allowed_deviation(untuned)
     if found.deviation <= allowed and found.secs > found.untuned_secs and program.packs:  # it is not to be blamed
         found = replace(found, secs=_secs_without_packing(choice.task, schedule.trace, device))

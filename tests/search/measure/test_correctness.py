@@ -49,7 +49,7 @@ def test_what_cannot_be_run_is_not_called_wrong(small_matmul: Any, device: Devic
     assert found.problem
 
 
-def test_what_takes_too_long_untuned_is_not_called_wrong(
+def test_what_takes_too_long_is_not_called_wrong(
     small_matmul: Any, trace: Trace, target: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from search.measure.correctness import check_numbers
@@ -59,4 +59,4 @@ def test_what_takes_too_long_untuned_is_not_called_wrong(
     with LocalCpu(target, LocalOptions(build_timeout_secs=0.001)) as hasty:
         found = check_numbers(small_matmul, trace, hasty)
     assert found.agrees is None
-    assert found.problem == "it takes too long untuned"
+    assert "took longer than" in found.problem

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from search.measure.device import Device, Measurement, Timing
+from search.measure.device import Device, Measurement, NoReferenceError, Timing
+from search.measure.programs import program_of
 from tests.search.measure import modules
 from tunedb.errors import MeasurementError, UsageError
 from tunedb.records import Outcome, Target
@@ -131,20 +132,20 @@ def test_outputs_are_compared(device: Device) -> None:
     schedule = Schedule(modules.matmul(64))
     loops = schedule.get_loops(schedule.get_sblock("C"))
     schedule.reorder(loops[2], loops[0], loops[1])
-    untuned, tuned, wrong = numbers_of(device, modules.matmul(64), schedule.mod, modules.added(), keep=True)
-    assert device.compare_outputs(tuned, untuned).deviation < 1e-5
-    assert device.compare_outputs(wrong, untuned).deviation > 0.1
-    device.release([untuned, tuned, wrong])
+    untuned, tuned, wrong = map(program_of, (modules.matmul(64), schedule.mod, modules.added()))
+    found = device.compare(tuned, untuned)
+    assert found.deviation < 1e-5
+    assert 0 < found.secs < float("inf")
+    assert device.compare(wrong, untuned).deviation > 0.1
 
 
 def test_programs_that_cannot_be_compared_are_named(device: Device) -> None:
-    (once,) = numbers_of(device, modules.matmul(64))
-    good, failed = numbers_of(device, modules.matmul(64), modules.threaded(), keep=True)
-    with pytest.raises(UsageError):
-        device.compare_outputs(once, good)
+    good, failed = program_of(modules.matmul(64)), program_of(modules.threaded())
     with pytest.raises(MeasurementError):
-        device.compare_outputs(failed, good)
-    device.release([once, good, failed])
+        device.compare(failed, good)
+    with pytest.raises(NoReferenceError):
+        device.compare(good, failed)
+    assert device.compare(good, good).deviation == 0.0, "the device goes on"
 
 
 @pytest.mark.parametrize("name", list(DEVICES))

@@ -9,7 +9,7 @@ import pytest
 from typing_extensions import override
 
 from search.measure.correctness import check_numbers
-from search.measure.device import Build, Device, Program
+from search.measure.device import Comparison, Device, Program
 from search.measure.local import LocalCpu
 from search.measure.verdicts import Verdicts
 from search.networks.compiling import Compiled, CompileOptions, compile_network
@@ -38,14 +38,14 @@ __all__ = ["mod"]
 
 
 class CountingCpu(LocalCpu):
-    """This CPU, and how many programs it built."""
+    """This CPU, and how many programs it compared."""
 
-    num_built = 0
+    num_compared = 0
 
     @override
-    def build(self, programs: Sequence[Program], *, keep: bool = False) -> list[Build]:
-        self.num_built += len(programs)
-        return super().build(programs, keep=keep)
+    def compare(self, program: Program, untuned: Program, seed: int = 0) -> Comparison:
+        self.num_compared += 1
+        return super().compare(program, untuned, seed)
 
 
 @pytest.fixture(scope="module")
@@ -59,21 +59,21 @@ def vectorized(schedule: Any) -> None:
 
 
 def settled(given: Choice, device: CountingCpu, store: Store) -> tuple[Settled, int]:
-    """What a program is compiled with, and how many programs were built to find that."""
-    before = device.num_built
+    """What a program is compiled with, and how many programs were compared to find that."""
+    before = device.num_compared
     (found,) = settle([given], device, Verdicts(store, device, "compile"))
-    return found, device.num_built - before
+    return found, device.num_compared - before
 
 
 def test_a_wrong_schedule_is_refused_without_being_built_again(mod: Any, device: CountingCpu) -> None:
     store, given = MemoryStore(), choice(mod, traced(mod, two_rows_in_one))
-    first, num_built = settled(given, device, store)
-    assert num_built == 2
+    first, num_compared = settled(given, device, store)
+    assert num_compared == 1
     (verdict,) = store.verdicts()
     assert (verdict.agrees, verdict.workload_id, verdict.source) == (False, given.workload.workload_id, "compile")
     assert "found on" not in first.refused[0]
-    again, num_built = settled(given, device, store)
-    assert num_built == 0
+    again, num_compared = settled(given, device, store)
+    assert num_compared == 0
     assert again.origin is Origin.UNTUNED
     assert again.refused == (f"{first.refused[0]}, found on {verdict.found_at:%Y-%m-%d}",)
     assert len(store.verdicts()) == 1
@@ -84,8 +84,8 @@ def test_a_right_schedule_is_not_built_again(mod: Any, device: CountingCpu) -> N
     settled(given, device, store)
     (verdict,) = store.verdicts()
     assert verdict.agrees and verdict.tells and verdict.is_timed
-    found, num_built = settled(given, device, store)
-    assert num_built == 0
+    found, num_compared = settled(given, device, store)
+    assert num_compared == 0
     day = f"{verdict.found_at:%Y-%m-%d}"
     if found.trace is None:  # it was slower, and still is
         assert f"found on {day}" in found.refused[0]
@@ -111,7 +111,7 @@ def test_only_a_verdict_of_this_machine_and_release_with_times_spares_building(m
     ):
         other = MemoryStore()
         other.append_verdicts([with_verdict_id(dataclasses.replace(right, **change))])  # type: ignore[arg-type]
-        assert settled(given, device, other)[1] == 2, change
+        assert settled(given, device, other)[1] == 1, change
         assert len(other.verdicts()) == 2
 
 
@@ -124,12 +124,12 @@ def test_a_wrong_verdict_of_another_machine_counts_and_of_another_release_does_n
     (right,) = store.verdicts()
     wrong = dataclasses.replace(right, deviation=0.5, hardware_id="another")
     store.append_verdicts([with_verdict_id(dataclasses.replace(wrong, tvm_version="0.1"))])
-    found, num_built = settled(given, device, store)
-    assert num_built == 0 and not any("WRONG" in why for why in found.refused)
+    found, num_compared = settled(given, device, store)
+    assert num_compared == 0 and not any("WRONG" in why for why in found.refused)
     later = right.found_at.replace(year=right.found_at.year + 1)
     store.append_verdicts([with_verdict_id(dataclasses.replace(wrong, found_at=later))])
-    found, num_built = settled(given, device, store)
-    assert num_built == 0 and "WRONG" in found.refused[0]
+    found, num_compared = settled(given, device, store)
+    assert num_compared == 0 and "WRONG" in found.refused[0]
 
 
 def test_a_store_that_cannot_be_written_stops_nothing(mod: Any, device: CountingCpu) -> None:
@@ -183,14 +183,14 @@ def test_wrong_schedules_in_the_store_are_refused_and_the_next_best_is_tried(
     lowered: Any = Network()
     given = Choice(task, workload, tuple(_recorded(empty_store, workload, lowered)))
     assert [one.record_id for one in given.schedules] == [one.trial_id for one in trials[:3]]
-    first, num_built = settled(given, device, empty_store)
-    assert num_built == 4 and len(first.refused) == 3
+    first, num_compared = settled(given, device, empty_store)
+    assert num_compared == 3 and len(first.refused) == 3
     assert all("WRONG NUMBERS" in why for why in first.refused)
     assert {row.trace_id for row in empty_store.verdicts() if not row.agrees} == set(map(trace_id, wrongs))
     given = Choice(task, workload, tuple(_recorded(empty_store, workload, lowered)))
     assert len(given.schedules) == 4
-    again, num_built = settled(given, device, empty_store)
-    assert num_built == 2, "the untuned program, and the only schedule that nothing is known of"
+    again, num_compared = settled(given, device, empty_store)
+    assert num_compared == 1, "the only schedule that nothing is known of"
     assert [why.count("WRONG NUMBERS") for why in again.refused[:3]] == [1, 1, 1]
     assert all("found on" in why for why in again.refused[:3])
 
@@ -210,12 +210,12 @@ def test_compiling_a_second_time_builds_no_schedule(
     images: Network, target: Target, empty_store: Store, device: CountingCpu, tmp_path: Path
 ) -> None:
     def compiled() -> tuple[Compiled, int]:
-        before = device.num_built
+        before = device.num_compared
         options = CompileOptions(predicts=True)
         done = compile_network(
             images, tmp_path / "net.so", store=empty_store, target=target, device=device, options=options
         )
-        return done, device.num_built - before
+        return done, device.num_compared - before
 
     first, num_first = compiled()
     assert num_first > 0

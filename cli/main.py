@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from cli.commands import (
+    bench,
     best,
     collect,
     compact,
@@ -73,6 +74,7 @@ for _verb in (
     tune,
     compile,
     run,
+    bench,
     export,
     *_KEEPING,
     doctor,

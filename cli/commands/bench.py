@@ -42,9 +42,7 @@ def command(
     trials: Annotated[
         int, typer.Option("--trials", metavar="N", min=1, help="Candidates that each arm measures.")
     ] = 64,
-    seeds: Annotated[
-        str, typer.Option("--seeds", metavar="S,...", help="Each strategy runs once with each.")
-    ] = "0",
+    seeds: Annotated[str, typer.Option("--seeds", metavar="S,...", help="Each strategy runs once with each.")] = "0",
     target: Annotated[
         str | None,
         typer.Option(

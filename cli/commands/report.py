@@ -38,9 +38,9 @@ def command(
             help="Tuning runs: the beginning of the id that follows `tune:`, or last; and files of `tunedb bench`.",
         ),
     ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The page to be written.")
-    ] = Path("report.html"),
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The page to be written.")] = Path(
+        "report.html"
+    ),
     png: Annotated[
         Path | None, typer.Option("--png", metavar="FOLDER", help="Write each plot as a PNG file there, too.")
     ] = None,

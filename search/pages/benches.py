@@ -27,7 +27,9 @@ def _subject(results: Results, arm: Arm, network: Network | None) -> Subject:
         label,
         (target.target_id, results.machine.hardware_id, ""),
         _facts(results, arm, target_label(target)),
-        (Curve(arm.name, f"{arm.network}, by its tasks", points, arm.trials, arm.tune_secs),) if points else (),
+        (Curve(arm.name, f"{arm.network}, by its tasks", arm.network, points, arm.trials, arm.tune_secs),)
+        if points
+        else (),
         _tasks(arm, network),
         Guesses(problem=_IN_A_STORE),
         Roof(problem=_IN_A_STORE),
@@ -62,7 +64,8 @@ def _tasks(arm: Arm, network: Network | None) -> tuple[TaskFigure, ...]:
     found = []
     for task in network.tasks if network is not None else ():
         mine = measured.get(task.workload_hash)
-        figures = [secs for secs in (task.untuned_secs, mine and mine.best_secs) if secs is not None]
+        best_secs = None if mine is None else mine.best_secs
+        figures = [secs for secs in (task.untuned_secs, best_secs) if secs is not None]
         trials, failed = (mine.trials, mine.failed) if mine else (0, 0)
         best = min(figures, default=None)
         found.append(TaskFigure(task.workload_hash, task.name, task.weight, trials, failed, best))

@@ -1,7 +1,7 @@
 """The page: one HTML file with plots drawn already, light or dark as its reader has it, each with its data beneath.
 
-Nothing is fetched and nothing runs: plots are SVG, drawn by vl-convert (the extra `report`). Whatever comes from a store
-is escaped.
+Nothing is fetched and nothing runs: plots are SVG, drawn by vl-convert (the extra `report`). Whatever comes from a
+store is escaped.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ figcaption, .left-out, footer { color: var(--faint); max-width: 60rem; }
 .lost { color: var(--lost); font-weight: 600; }
 summary { cursor: pointer; color: var(--faint); }
 """
-_INK = "currentColor"
+_INK, _DARK, _WHITE = "currentColor", "#1f2328", "#ffffff"
 _NUMBER = re.compile(r"-|[-+]?[\d.,]+(?:e[-+]?\d+)?(?: ?(?:%|ns|us|ms|s))?")
 
 
@@ -81,9 +81,9 @@ def write_page(path: Path, found: Sequence[Subject], *, heading: str, images: Pa
         StoreError: A file cannot be written.
     """
     check_installed()
-    drawn, left_out = [], []
-    for one in plots(found):
-        (drawn if isinstance(one, Plot) else left_out).append(one)
+    every = list(plots(found))
+    drawn = [one for one in every if isinstance(one, Plot)]
+    left_out = [one for one in every if isinstance(one, LeftOut)]
     body = [
         f"<h1>{_text(heading)}</h1>",
         *_summaries(found),
@@ -102,7 +102,7 @@ def write_page(path: Path, found: Sequence[Subject], *, heading: str, images: Pa
     if images is not None:
         for number, plot in enumerate(drawn, start=1):
             image = images / f"{number:02d}-{plot.slug}.png"
-            _write(image, _png(plot.chart))
+            _write(image, _png(plot))
             written.append(image)
     return Written(path, tuple(written), tuple(drawn), tuple(left_out))
 
@@ -126,8 +126,8 @@ def _comparison(found: Sequence[Subject]) -> Iterable[str]:
         return
     yield "<h2>Runs compared</h2>"
     yield (
-        '<p class="left-out">The best of each workload, and its ratio to the first run that has it: above 1 it is slower. '
-        "The largest ratios come first. Where target, machine or conditions differ there is no ratio.</p>"
+        '<p class="left-out">The best of each workload, and its ratio to the first run that has it: above 1 it is '
+        "slower. The largest ratios come first. Where target, machine or conditions differ there is no ratio.</p>"
     )
     headers = ["workload", *(subject.label for subject in found)]
     yield _table(headers, [[row.name, *_cells(row)] for row in rows])
@@ -188,9 +188,11 @@ def _svg(plot: Plot, number: int) -> str:
     return svg.replace("<svg", f'<svg role="img" aria-label="{_text(plot.title)}"', 1)
 
 
-def _png(chart: Any) -> bytes:
+def _png(plot: Plot) -> bytes:
+    """A plot by itself: on white, with its title."""
     drawn = io.BytesIO()
-    _dressed(chart, "#1f2328", "#ffffff").save(drawn, format="png", scale_factor=2)
+    chart = plot.chart.properties(title={"text": plot.title, "anchor": "start", "fontSize": 13})
+    _dressed(chart, _DARK, _WHITE).save(drawn, format="png", scale_factor=2)
     return drawn.getvalue()
 
 

@@ -5,6 +5,7 @@ A chart is Altair's; nothing here decides what colours a page has, nor writes a 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -61,8 +62,8 @@ def plots(found: Sequence[Subject]) -> Iterator[Plot | LeftOut]:
 def _progress(found: Sequence[Subject]) -> Iterator[Plot | LeftOut]:
     """Best so far against trials and against time, a pair for each thing that was made faster."""
     curves = [curve for subject in found for curve in subject.curves]
-    for of in dict.fromkeys(curve.of for curve in curves):
-        mine = [curve for curve in curves if curve.of == of and curve.points]
+    for key, of in {curve.key: curve.of for curve in reversed(curves)}.items():
+        mine = [curve for curve in curves if curve.key == key and curve.points]
         if not mine:
             yield LeftOut(f"Best so far: {of}", "no trial succeeded")
             continue
@@ -74,8 +75,9 @@ def _progress(found: Sequence[Subject]) -> Iterator[Plot | LeftOut]:
 
 def _curves(of: str, curves: Sequence[Curve], against: str) -> Plot:
     altair = _altair()
-    scale, unit = _unit(min(point.best_secs for curve in curves for point in curve.points))
-    values, rows = [], []
+    scale, unit = _unit([point.best_secs for curve in curves for point in curve.points])
+    values: list[dict[str, Any]] = []
+    rows = []
     for curve in curves:
         ends = [point.trials if against == "trials" else point.secs for point in curve.points]
         for x, point in zip(ends, curve.points, strict=True):
@@ -99,7 +101,7 @@ def _curves(of: str, curves: Sequence[Curve], against: str) -> Plot:
         color=altair.Color("run:N", title=None, sort=names, scale=_scale(altair, names, COLORS), legend=legend),
     )
     line = base.mark_line(interpolate="step-after", strokeWidth=2).encode(
-        strokeDash=altair.StrokeDash("run:N", title=None, sort=names, scale=_scale(altair, names, _DASHES))
+        strokeDash=altair.StrokeDash("run:N", sort=names, scale=_scale(altair, names, _DASHES), legend=None)
     )
     dots = base.mark_point(filled=True, size=45, opacity=1).encode(
         shape=altair.Shape("run:N", title=None, sort=names, scale=_scale(altair, names, _SHAPES))
@@ -118,33 +120,38 @@ def _shares(subject: Subject) -> Plot | LeftOut:
     if not known:
         return LeftOut(title, "nothing says how often each task is called, or none has a measurement")
     altair = _altair()
-    ranked = sorted(known, key=lambda task: -(task.weight or 0.0) * (task.best_secs or 0.0))
-    whole = sum((task.weight or 0.0) * (task.best_secs or 0.0) for task in known)
-    rows = []
-    values = []
-    for place, task in enumerate(ranked):
-        secs = (task.weight or 0.0) * (task.best_secs or 0.0)
-        rows.append(
-            (task.name, f"{task.weight:g}", duration(task.best_secs), duration(secs), f"{secs / whole:.1%}")
+    secs = {task: (task.weight or 0.0) * (task.best_secs or 0.0) for task in known}
+    whole = sum(secs.values())
+    ranked = sorted(known, key=lambda task: -secs[task])
+    rows = [
+        (
+            task.name,
+            f"{task.weight:g}",
+            duration(task.best_secs),
+            duration(secs[task]),
+            f"{secs[task] / whole:.1%}",
         )
-        if place < _MOST_BARS:
-            values.append({"task": task.name, "share": secs / whole, "text": f"{secs / whole:.1%}, {duration(secs)}"})
-    rest = 1.0 - sum(float(str(value["share"])) for value in values)
-    if len(ranked) > _MOST_BARS:
-        name = f"{len(ranked) - _MOST_BARS} other tasks"
-        values.append({"task": name, "share": rest, "text": f"{rest:.1%}, {duration(rest * whole)}"})
+        for task in ranked
+    ]
+    bars = [(task.name, secs[task]) for task in ranked[:_MOST_BARS]]
+    if others := ranked[_MOST_BARS:]:
+        bars.append((f"{len(others)} other tasks", sum(secs[task] for task in others)))
+    values = [
+        {"task": name, "share": cost / whole, "text": f"{cost / whole:.1%}, {duration(cost)}"} for name, cost in bars
+    ]
+    right = min(1.0, 1.25 * max(cost for _, cost in bars) / whole)  # leaves room for the texts
     base = altair.Chart(altair.Data(values=values)).encode(
         x=altair.X(
             "share:Q",
             title="share of the network's time",
             axis=altair.Axis(format="%"),
-            scale=altair.Scale(domain=[0, min(1.0, 1.25 * max(float(str(one["share"])) for one in values))]),
+            scale=altair.Scale(domain=[0, right]),
         ),
         y=altair.Y("task:N", title=None, sort=None, axis=altair.Axis(labelLimit=280)),
     )
-    bars = base.mark_bar(color=COLORS[0])
+    boxes = base.mark_bar(color=COLORS[0])
     texts = base.mark_text(align="left", dx=4).encode(text="text:N")
-    chart = (bars + texts).properties(width=_WIDTH - 160, height=22 * len(values))
+    chart = (boxes + texts).properties(width=_WIDTH - 160, height=22 * len(values))
     headers = ("task", "calls", "best", "all calls", "share")
     return Plot(_slug(title), title, chart, headers, tuple(rows))
 
@@ -156,7 +163,7 @@ def _guesses(subject: Subject) -> Plot | LeftOut:
     if found.problem:
         return LeftOut(title, found.problem)
     altair = _altair()
-    scale, unit = _unit(min(one.measured_secs for one in found.guesses))
+    scale, unit = _unit([one.measured_secs for one in found.guesses])
     names, name_of = _named([one.task for one in found.guesses])
     values = [
         {"x": one.measured_secs / scale, "y": one.predicted_secs / scale, "task": name_of[one.task]}
@@ -183,9 +190,9 @@ def _guesses(subject: Subject) -> Plot | LeftOut:
     )
     correlation = "undefined" if found.rank_correlation is None else f"{found.rank_correlation:.2f}"
     note = (
-        f"Model: {found.model}. Rank correlation (Spearman's, the mean over workloads): {correlation}. The model is what "
-        "the store has now, which may have learned from these very trials. It predicts relative latencies: each workload "
-        "is set to its measured mean."
+        f"Model: {found.model}. Rank correlation (Spearman's, the mean over workloads): {correlation}. The model is "
+        "what the store has now, which may have learned from these very trials. It predicts relative latencies: each "
+        "workload is set to its measured mean."
     )
     rows = tuple((one.task, duration(one.measured_secs), duration(one.predicted_secs)) for one in found.guesses)
     chart = (line + dots).properties(width=420, height=420)
@@ -204,12 +211,13 @@ def _roofline(subject: Subject) -> Plot | LeftOut:
     ridge = roof.flop_per_sec / roof.bytes_per_sec
     left = min(ridge / 8, min(dot.flop_per_byte for dot in roof.dots) / 2)
     right = max(ridge * 8, max(dot.flop_per_byte for dot in roof.dots) * 2)
-    edge = [
-        {"x": x, "y": min(roof.flop_per_sec, x * roof.bytes_per_sec) / 1e9, "text": text}
-        for x, text in ((left, ""), (ridge, ""), (right, f"{roof.flop_per_sec / 1e9:.0f} GFLOP/s"))
+    peak, reached = roof.flop_per_sec / 1e9, [dot.flop_per_sec / 1e9 for dot in roof.dots]
+    edge: list[dict[str, Any]] = [
+        {"x": left, "y": peak * left / ridge, "text": ""},
+        {"x": ridge, "y": peak, "text": ""},
+        {"x": right, "y": peak, "text": f"{peak:.0f} GFLOP/s"},
     ]
-    bottom = min(edge[0]["y"], min(dot.flop_per_sec for dot in roof.dots) / 1e9) / 1.5  # type: ignore[type-var, operator]
-    top = 2 * max(roof.flop_per_sec, max(dot.flop_per_sec for dot in roof.dots)) / 1e9
+    bottom, top = min(peak * left / ridge, *reached) / 1.5, 2 * max(peak, *reached)
     across = altair.Scale(type="log", domain=[left, right], nice=False)
     up = altair.Scale(type="log", domain=[bottom, top], nice=False)
     legend = altair.Legend(orient="bottom", columns=1, labelLimit=_WIDTH)
@@ -228,9 +236,9 @@ def _roofline(subject: Subject) -> Plot | LeftOut:
     line = base.mark_line(color="#888", strokeWidth=2)
     text = base.mark_text(align="right", dy=-8).encode(text="text:N")
     note = (
-        f"The roof is what the reference kernels reach here, times the target's cores: {roof.flop_per_sec / 1e9:.0f} "
-        f"GFLOP/s and {roof.bytes_per_sec / 1e9:.1f} GB/s. A task may be above the slope: its arguments can stay in a "
-        "cache. FLOP are counted as the untuned program writes them."
+        f"The roof is what the reference kernels reach here, times the target's cores: {peak:.0f} GFLOP/s and "
+        f"{roof.bytes_per_sec / 1e9:.1f} GB/s. A task above it had a quieter machine than the kernels, keeps its "
+        "arguments in a cache, or leaves out FLOP: they are counted as the untuned program writes them."
     )
     rows = tuple(
         (dot.task, f"{dot.flop_per_byte:.3g}", f"{dot.flop_per_sec / 1e9:.3g}", f"{_share(subject, dot):.1%}")
@@ -261,9 +269,10 @@ def _scale(altair: Any, names: Sequence[str], values: Sequence[Any]) -> Any:
     return altair.Scale(domain=list(names), range=[values[place % len(values)] for place in range(len(names))])
 
 
-def _unit(secs: float) -> tuple[float, str]:
-    """The unit in which a time has digits before the point, and its length in seconds."""
-    return next(((scale, unit) for scale, unit in _UNITS if secs >= scale), _UNITS[-1])
+def _unit(secs: Sequence[float]) -> tuple[float, str]:
+    """The unit in which times have few digits, and its length in seconds."""
+    middle = math.sqrt(min(secs) * max(secs))
+    return next(((scale, unit) for scale, unit in _UNITS if middle >= scale), _UNITS[-1])
 
 
 def _slug(title: str) -> str:

@@ -61,7 +61,7 @@ def _facts(run: TuningRun) -> tuple[tuple[str, str], ...]:
     covered = [task for task in run.tasks if task.num_before]
     num_before = sum(task.num_before for task in covered)
     remembered = (
-        f"{count(num_before, 'trial')} of {count(len(covered), 'task')} of {len(run.tasks)}" if covered else "nothing"
+        f"{count(num_before, 'trial')} of {len(covered)} of these tasks" if covered else "nothing of these tasks"
     )
     conditions = () if run.conditions == DEFAULT_CONDITIONS else (("conditions", run.conditions),)
     return (
@@ -71,7 +71,7 @@ def _facts(run: TuningRun) -> tuple[tuple[str, str], ...]:
         ("strategy", f"{_strategy(run)}, seed {run.detail.get('seed', '?')}"),
         ("prior", str(run.detail.get("prior", "unknown"))),
         *conditions,
-        ("tasks", ", ".join(task.name for task in run.tasks) if len(run.tasks) <= 3 else str(len(run.tasks))),
+        ("tasks", run.tasks[0].name if run.num_tasks == 1 else f"{len(run.tasks)} of {run.num_tasks} measured"),
         ("trials", str(run.num_trials)),
         ("failed", f"{failed}: {causes}" if failed else "none"),
         ("measured again", count(run.num_repeats, "time")),
@@ -97,11 +97,11 @@ def _curves(run: TuningRun, label: str) -> tuple[Curve, ...]:
             for task in run.tasks
             if task.weight is not None and (task.best_secs is not None or task.workload_id in before)
         }
-        of = f"network of {count(len(run.tasks), 'task')}"
-        left_out = len(run.tasks) - len(weights)
-        of += f" ({left_out} without a measurement left out)" if left_out else ""
-        return (Curve(label, of, tuple(of_network(run.tasks, weights, before)), *ends),)
-    return tuple(Curve(label, task.name, tuple(of_task(task)), *ends) for task in run.tasks[:_MOST_CURVES])
+        of = f"{len(weights)} of the {run.num_tasks} tasks of a network, together"
+        return (Curve(label, of, " ".join(sorted(weights)), tuple(of_network(run.tasks, weights, before)), *ends),)
+    return tuple(
+        Curve(label, task.name, task.workload_id, tuple(of_task(task)), *ends) for task in run.tasks[:_MOST_CURVES]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +134,7 @@ def _guesses(store: Store, run: TuningRun) -> Guesses:
             predicted = prior.model.predict(np.stack([found.rows[one.trial.trial_id] for one in usable])).mean
             logs = np.log([one.secs for one in usable])
             on_scale = np.exp(predicted - predicted.mean() + logs.mean())
-            guesses += [
-                Guess(one.task, one.secs, float(secs)) for one, secs in zip(usable, on_scale, strict=True)
-            ]
+            guesses += [Guess(one.task, one.secs, float(secs)) for one, secs in zip(usable, on_scale, strict=True)]
             if len(usable) >= _LEAST:
                 correlations.append(spearman(np.exp(logs.min() - logs), predicted))
     except TunedbError as error:

@@ -12,7 +12,8 @@ class Curve:
     """Best so far."""
 
     label: str  # whose
-    of: str  # what was made faster: curves of one thing stand in one plot
+    of: str  # what was made faster, for people
+    key: str  # what was made faster: curves of one key stand in one plot
     points: tuple[Point, ...]
     end_trials: int  # up to here it stayed as it was
     end_secs: float

@@ -1,22 +1,22 @@
 """Tuning runs of a store: which there are, what each set out to do, and what it measured, trial by trial.
 
-A run is a source of the format "tune". A trial counts with the latency of its schedule as all its passes have it by now,
-as in `tunedb.query.convergence`; a schedule that a run measures again is no further trial.
+A run is a source of the format "tune". A trial counts with the latency of its schedule as all its passes have it by
+now, as in `tunedb.query.convergence`; a schedule that a run measures again is no further trial.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from tunedb.errors import AmbiguousPrefixError, NotFoundError
-from tunedb.identity import passes_of, schedule_of
+from tunedb.identity import schedule_of
 from tunedb.machine.kernels import WORKLOAD_IDS
-from tunedb.query.estimates import estimate
+from tunedb.query.latencies import latencies
 from tunedb.records import Hardware, Outcome, Source, Target, Trial
 from tunedb.store.contract import StoreReader
 
@@ -44,7 +44,7 @@ class RunTask:
     weight: float | None  # how often the network calls it; None where the run does not say
     steps: tuple[Step, ...]
     num_before: int  # trials of it, for this target, that the store had before
-    before_secs: float | None  # the best latency among them; None where there was none
+    before_secs: float | None  # the best latency among them on this machine; None where there was none
 
     @property
     def best_secs(self) -> float | None:
@@ -64,6 +64,7 @@ class TuningRun:
     tasks: tuple[RunTask, ...]  # those with the most trials first
     num_repeats: int  # further measurements of the fastest schedules
     failures: Mapping[Outcome, int]
+    num_tasks: int  # that it set out to tune, those without a trial among them, as far as it says
 
     @property
     def name(self) -> str:
@@ -129,34 +130,36 @@ def read_run(store: StoreReader, source: Source) -> TuningRun:
     Raises:
         NotFoundError: Nothing of it is stored: it measured nothing, or another source brought its trials before.
     """
-    ids = [
-        row[0]
-        for row in store.sql(f"SELECT DISTINCT workload_id FROM trials WHERE source_id = '{source.source_id}'").rows
-        if row[0] not in WORKLOAD_IDS
-    ]
+    quoted = source.source_id.replace("'", "''")
+    rows = store.sql(f"SELECT DISTINCT workload_id FROM trials WHERE source_id = '{quoted}'").rows
+    ids = sorted(row[0] for row in rows if row[0] not in WORKLOAD_IDS)
     by_workload = {workload_id: list(store.trials(workload_id)) for workload_id in ids}
     own = [trial for trials in by_workload.values() for trial in trials if trial.source_id == source.source_id]
     if not own:
         raise NotFoundError(f"the run {source.uri} has no trials in the store", kind="run", asked=source.uri)
     first = min(own, key=lambda trial: trial.position)
     detail = _detail(source)
-    started = source.added_at or min(trial.measured_at for trial in own if trial.measured_at is not None)
+    started = source.added_at or min((one.measured_at for one in own if one.measured_at is not None), default=None)
     order = {row.source_id: place for place, row in enumerate(store.sources())}
     measured, repeats = _without_repeats(own)
     numbers = {trial.trial_id: number for number, trial in enumerate(measured, start=1)}
-    weights = detail.get("weights") if isinstance(detail.get("weights"), dict) else {}
+    told_weights = detail.get("weights")
+    weights = told_weights if isinstance(told_weights, dict) else {}
     names = {row.workload_id: row.name for row in store.workloads()}
     tasks = []
     for workload_id, trials in by_workload.items():
         alike = [one for one in trials if one.target_id == first.target_id and one.conditions == first.conditions]
-        latencies = _latencies(alike)
+        known = latencies(alike)
         before = [one for one in alike if order.get(one.source_id, 0) < order.get(source.source_id, 0)]
         steps = [
-            Step(numbers[one.trial_id], _since(started, one), latencies.get(one.trial_id), one)
+            Step(numbers[one.trial_id], _since(started, one), known.get(one.trial_id), one)
             for one in measured
             if one.workload_id == workload_id
         ]
-        best_before = min((latencies[one.trial_id] for one in before if one.trial_id in latencies), default=None)
+        best_before = min(
+            (known[one.trial_id] for one in before if one.trial_id in known and one.hardware_id == first.hardware_id),
+            default=None,
+        )
         weight = weights.get(workload_id)
         told = float(weight) if isinstance(weight, int | float) else (1.0 if len(ids) == 1 else None)
         tasks.append(
@@ -172,6 +175,7 @@ def read_run(store: StoreReader, source: Source) -> TuningRun:
         tuple(tasks),
         repeats,
         Counter(trial.outcome for trial in measured if trial.outcome is not Outcome.OK),
+        max(len(weights), len(tasks)),
     )
 
 
@@ -185,23 +189,9 @@ def _without_repeats(trials: Iterable[Trial]) -> tuple[list[Trial], int]:
     return list(first.values()), number - len(first)
 
 
-def _latencies(trials: Sequence[Trial]) -> dict[str, float]:
-    """The latency of each good trial's schedule, by the trial's id."""
-    passes: dict[tuple[str, str], list[Trial]] = defaultdict(list)
-    for trial in trials:
-        if trial.outcome is Outcome.OK:
-            passes[schedule_of(trial)].append(trial)
-    return {
-        trial.trial_id: pooled.secs
-        for schedule in passes.values()
-        for pooled in [estimate(passes_of(schedule))]
-        for trial in schedule
-    }
-
-
-def _since(started: datetime, trial: Trial) -> float:
-    """Seconds from a run's start to a trial."""
-    if trial.measured_at is None:
+def _since(started: datetime | None, trial: Trial) -> float:
+    """Seconds from a run's start to a trial; 0 where the store has no times."""
+    if started is None or trial.measured_at is None:
         return 0.0
     return max(0.0, (trial.measured_at - started).total_seconds())
 

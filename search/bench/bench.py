@@ -78,6 +78,8 @@ def run_bench(
     if len(set(names)) < len(names):
         raise UsageError(f"two models have one name: {', '.join(names)}")
     for model in plan.models:
+        if not model.isprintable():
+            raise UsageError(f"{model!r}: a bench writes its models' names down, and this one is no text")
         file = _file(model)
         if not file.is_file():
             raise NotFoundError(f"{file}: no such file", kind="file", asked=model)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from tunedb.errors import BadInputError, NotFoundError, StoreError, UsageError
+from tunedb.errors import BadInputError, NotFoundError, UsageError
+from tunedb.files import replace_file
 from tunedb.records import Hardware
 
 FILE = "bench.json"
@@ -144,16 +145,7 @@ def write_results(folder: Path, results: Results) -> None:
     Raises:
         StoreError: It cannot be written.
     """
-    path = folder / FILE
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
-        draft.replace(path)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        draft.unlink(missing_ok=True)
+    replace_file(folder / FILE, msgspec.json.format(msgspec.json.encode(results), indent=1) + b"\n")
 
 
 def goes_on(folder: Path, asked: Asked) -> Results | None:

@@ -17,7 +17,8 @@ from typing import Any
 from search.pages.data import Compared, compared
 from search.pages.plots import LeftOut, Plot, plots
 from search.pages.subject import Subject
-from tunedb.errors import StoreError, UsageError
+from tunedb.errors import UsageError
+from tunedb.files import replace_file
 from tunedb.units import duration
 
 _STYLE = """
@@ -97,12 +98,12 @@ def write_page(path: Path, found: Sequence[Subject], *, heading: str, images: Pa
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{_text(heading)}</title><style>{_STYLE}</style></head><body>{''.join(body)}</body></html>\n"
     )
-    _write(path, page.encode("utf-8", "backslashreplace"))
+    replace_file(path, page.encode("utf-8", "backslashreplace"))
     written = []
     if images is not None:
         for number, plot in enumerate(drawn, start=1):
             image = images / f"{number:02d}-{plot.slug}.png"
-            _write(image, _png(plot))
+            replace_file(image, _png(plot))
             written.append(image)
     return Written(path, tuple(written), tuple(drawn), tuple(left_out))
 
@@ -207,15 +208,3 @@ def _dressed(chart: Any, ink: str, ground: str) -> Any:
         .configure_text(color=ink, fontSize=12)
         .configure_view(stroke=None)
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(content)
-        draft.replace(path)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        draft.unlink(missing_ok=True)

@@ -93,4 +93,6 @@ def test_what_cannot_be_is_said_before_anything_is_made(target: Target, tmp_path
         run_bench(plan(target, tmp_path / "absent.onnx"), tmp_path / "out")
     with pytest.raises(UsageError, match="two models have one name"):
         run_bench(plan(target, "a/x.onnx", "b/x.onnx"), tmp_path / "out")
+    with pytest.raises(UsageError, match="this one is no text"):
+        run_bench(plan(target, "a\udcff.onnx"), tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -89,7 +89,7 @@ def _curves(of: str, curves: Sequence[Curve], against: str) -> Plot:
     names = [curve.label for curve in curves]
     lows, highs = min(value["y"] for value in values), max(value["y"] for value in values)
     what = "trials" if against == "trials" else "seconds"
-    legend = altair.Legend(orient="bottom", columns=2, labelLimit=_WIDTH // 2, symbolStrokeWidth=2)
+    legend = altair.Legend(orient="bottom", columns=2, labelLimit=_WIDTH // 2, symbolStrokeWidth=0)
     base = altair.Chart(altair.Data(values=values)).encode(
         x=altair.X("x:Q", title=what),
         y=altair.Y(
@@ -100,9 +100,8 @@ def _curves(of: str, curves: Sequence[Curve], against: str) -> Plot:
         ),
         color=altair.Color("run:N", title=None, sort=names, scale=_scale(altair, names, COLORS), legend=legend),
     )
-    line = base.mark_line(interpolate="step-after", strokeWidth=2).encode(
-        strokeDash=altair.StrokeDash("run:N", sort=names, scale=_scale(altair, names, _DASHES), legend=None)
-    )
+    dashed = altair.StrokeDash("run:N", title=None, sort=names, scale=_scale(altair, names, _DASHES))
+    line = base.mark_line(interpolate="step-after", strokeWidth=2).encode(strokeDash=dashed)
     dots = base.mark_point(filled=True, size=45, opacity=1).encode(
         shape=altair.Shape("run:N", title=None, sort=names, scale=_scale(altair, names, _SHAPES))
     )
@@ -143,8 +142,8 @@ def _shares(subject: Subject) -> Plot | LeftOut:
     base = altair.Chart(altair.Data(values=values)).encode(
         x=altair.X(
             "share:Q",
-            title="share of the network's time",
-            axis=altair.Axis(format="%"),
+            title="share of the time of these tasks",
+            axis=altair.Axis(format="%", tickCount=6),
             scale=altair.Scale(domain=[0, right]),
         ),
         y=altair.Y("task:N", title=None, sort=None, axis=altair.Axis(labelLimit=280)),
@@ -163,22 +162,27 @@ def _guesses(subject: Subject) -> Plot | LeftOut:
     if found.problem:
         return LeftOut(title, found.problem)
     altair = _altair()
-    scale, unit = _unit([one.measured_secs for one in found.guesses])
     names, name_of = _named([one.task for one in found.guesses])
-    values = [
-        {"x": one.measured_secs / scale, "y": one.predicted_secs / scale, "task": name_of[one.task]}
+    best = {one.task: one.measured_secs for one in sorted(found.guesses, key=lambda one: -one.measured_secs)}
+    values: list[dict[str, Any]] = [
+        {
+            "x": one.measured_secs / best[one.task],
+            "y": one.predicted_secs / best[one.task],
+            "task": name_of[one.task],
+        }
         for one in found.guesses
     ]
-    ends = [edge for one in values for edge in (float(str(one["x"])), float(str(one["y"])))]
+    ends = [one[axis] for one in values for axis in "xy"]
     domain = [min(ends) / 1.1, max(ends) * 1.1]
-    axis = altair.Scale(type="log", domain=domain, nice=False)
+    scale = altair.Scale(type="log", domain=domain, nice=False)
+    axis = altair.Axis(tickCount=6, format="~g")
     legend = altair.Legend(orient="bottom", columns=1, labelLimit=_WIDTH)
     dots = (
         altair.Chart(altair.Data(values=values))
         .mark_point(filled=True, size=50, opacity=0.8)
         .encode(
-            x=altair.X("x:Q", title=f"measured ({unit})", scale=axis, axis=altair.Axis(tickCount=6, format="~g")),
-            y=altair.Y("y:Q", title=f"predicted ({unit})", scale=axis, axis=altair.Axis(tickCount=6, format="~g")),
+            x=altair.X("x:Q", title="measured latency / the task's best", scale=scale, axis=axis),
+            y=altair.Y("y:Q", title="predicted latency / the task's best", scale=scale, axis=axis),
             color=altair.Color("task:N", title=None, sort=names, scale=_scale(altair, names, COLORS), legend=legend),
             shape=altair.Shape("task:N", title=None, sort=names, scale=_scale(altair, names, _SHAPES)),
         )
@@ -186,7 +190,7 @@ def _guesses(subject: Subject) -> Plot | LeftOut:
     line = (
         altair.Chart(altair.Data(values=[{"x": end, "y": end} for end in domain]))
         .mark_line(strokeDash=[4, 4], color="#888", strokeWidth=1)
-        .encode(x=altair.X("x:Q", scale=axis), y=altair.Y("y:Q", scale=axis))
+        .encode(x=altair.X("x:Q", scale=scale), y=altair.Y("y:Q", scale=scale))
     )
     correlation = "undefined" if found.rank_correlation is None else f"{found.rank_correlation:.2f}"
     note = (

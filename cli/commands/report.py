@@ -61,6 +61,7 @@ def command(
 def answer(written: Written, found: Sequence[Subject]) -> Answer:
     """What was written, and what could not be drawn."""
     from cli.output import Answer
+    from search.pages import document
     from tunedb.units import count
 
     text = [
@@ -68,21 +69,4 @@ def answer(written: Written, found: Sequence[Subject]) -> Answer:
         *(f"left out: {one.title}: {one.why}" for one in written.left_out),
         *([f"{count(len(written.images), 'image')} in {written.images[0].parent}"] if written.images else []),
     ]
-    document = {
-        "page": str(written.page),
-        "runs": [
-            {
-                "label": subject.label,
-                "facts": dict(subject.facts),
-                "rank_correlation": subject.guesses.rank_correlation,
-                "latency_secs": subject.latency_secs,
-                "ratio": subject.ratio,
-                "error": subject.error or None,
-            }
-            for subject in found
-        ],
-        "plots": [{"title": plot.title, "rows": len(plot.rows)} for plot in written.plots],
-        "left_out": [{"title": one.title, "reason": one.why} for one in written.left_out],
-        "images": [str(image) for image in written.images],
-    }
-    return Answer(document, text)
+    return Answer(document.page(written, found), text)

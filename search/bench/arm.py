@@ -18,7 +18,7 @@ import msgspec
 
 from search.bench.results import Arm, ArmTask, Network, Reached
 from search.bench.strategies import Strategy
-from tunedb.errors import NotFoundError, TunedbError, last_line
+from tunedb.errors import NotFoundError, TunedbError, UsageError, last_line
 from tunedb.records import Target
 
 if TYPE_CHECKING:
@@ -97,6 +97,9 @@ def _tuned(request: Wanted, arm: Arm, tell: Callable[[str], None], stop: threadi
         done = store.stats().num_trials
         if done < request.trials:
             tell("imports the network")
+            model = prior_of(store, target).model if strategy.with_model else None
+            if strategy.with_model and model is None:
+                raise UsageError(f"{strategy.name}: there is no cost model for {target.kind}")
 
             def on_trial(event: TrialEvent) -> None:
                 tell(f"trial {event.number}/{event.total}")
@@ -108,7 +111,7 @@ def _tuned(request: Wanted, arm: Arm, tell: Callable[[str], None], stop: threadi
                 trials=request.trials,
                 strategy=strategy.search,
                 seed=request.seed,
-                model=prior_of(store, target).model if strategy.with_model else None,
+                model=model,
                 batch_size=strategy.batch_size,
                 on_trial=on_trial,
                 stop=stop,

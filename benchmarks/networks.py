@@ -1,6 +1,6 @@
-"""Whole networks: tunedb's libraries beside ONNX Runtime and, where it is installed, OpenVINO.
+"""Whole networks: tunedb's libraries beside ONNX Runtime and, where they are installed, OpenVINO and Inductor.
 
-    python benchmarks/networks.py --core 0 --trials 0 200 --seeds 0 1 2 --out benchmarks/results/networks.json
+    python -m benchmarks.networks --core 0 --trials 0 200 --seeds 0 1 2 --out benchmarks/results/networks.json
 
 Each network is compiled by `tunedb compile`, as a user would, from an empty store and what ships; with trials, `tunedb
 tune` runs before. Then all run in turn on the same inputs, in one process on one core, and medians of ratios count.
@@ -18,41 +18,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchmarks.models import MODELS, write
-from search.networks.arrays import Arrays, random_arrays
+from search.networks.arrays import random_arrays
+from search.networks.benchmark import OURS, in_turn
+from search.networks.importing import import_file
+from search.networks.rivals import Run, rivals
 from search.networks.runtime import Library
 from search.targets import local_target
 from tunedb.machine.hardware import this_machine
 
 TUNEDB = Path(sys.executable).with_name("tunedb")
 ROUNDS = 15
-Run = Callable[[], Any]
-
-
-def rivals(path: Path, inputs: Arrays, threads: int) -> dict[str, Run]:
-    """What else runs a network here, by name."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    found: dict[str, Run] = {f"ONNX Runtime {onnxruntime.__version__}": lambda: session.run(None, inputs)}
-    try:
-        import openvino
-    except ImportError:
-        return found
-    core = openvino.Core()
-    core.set_property("CPU", {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"})
-    compiled = core.compile_model(core.read_model(str(path)), "CPU")
-    request = compiled.create_infer_request()
-    ordered = [inputs[port.get_any_name()] for port in compiled.inputs]
-    found[f"OpenVINO {openvino.__version__.partition('-')[0]}"] = lambda: request.infer(ordered)
-    return found
 
 
 def made(path: Path, trials: int, seed: int, target: str, folder: Path) -> tuple[Path, float]:
@@ -73,18 +54,6 @@ def run(*arguments: object) -> None:
     subprocess.run([TUNEDB, *map(str, arguments), "--quiet"], check=True, stdout=subprocess.DEVNULL)
 
 
-def timed(runs: dict[str, Run], rounds: int) -> dict[str, list[float]]:
-    """The seconds of each run, all in turn; the first round warms up."""
-    secs: dict[str, list[float]] = {name: [] for name in runs}
-    for number in range(rounds + 1):
-        for name, run in runs.items():
-            started = time.perf_counter()
-            run()
-            if number:
-                secs[name].append(time.perf_counter() - started)
-    return secs
-
-
 def measured(
     path: Path, budgets: Sequence[int], seeds: Sequence[int], threads: int, rounds: int
 ) -> list[dict[str, Any]]:
@@ -99,13 +68,11 @@ def measured(
                 loaded = Library(library)
                 inputs = random_arrays(loaded.manifest.inputs, seed=1)
                 tensors = loaded.prepared(inputs)
-                ours: dict[str, Run] = {"tunedb": lambda loaded=loaded, tensors=tensors: loaded.call(tensors)}
-                found = timed({**ours, **rivals(path, inputs, threads)}, rounds)
+                ours: dict[str, Run] = {OURS: lambda loaded=loaded, tensors=tensors: loaded.call(tensors)}
+                found = in_turn({**ours, **rivals(import_file(path), inputs, threads)}, rounds)
                 medians = {runtime: statistics.median(figures) for runtime, figures in found.items()}
-                best = min(
-                    (runtime for runtime in medians if runtime != "tunedb"), key=lambda runtime: medians[runtime]
-                )
-                ratio = statistics.median(a / b for a, b in zip(found["tunedb"], found[best], strict=True))
+                best = min((runtime for runtime in medians if runtime != OURS), key=lambda runtime: medians[runtime])
+                ratio = statistics.median(a / b for a, b in zip(found[OURS], found[best], strict=True))
                 rows.append(
                     {
                         "network": path.stem,
@@ -174,7 +141,7 @@ def main() -> None:
             print(f"  {name:<12} {one['ratio']:5.2f} of the fastest other runtime, after {one['secs']:.0f} s")
     if options.out:
         document = {
-            "command": " ".join(["python", *sys.argv]),
+            "command": " ".join(["python -m benchmarks.networks", *sys.argv[1:]]),
             "machine": asdict(this_machine()),
             "threads": options.threads,
             "summary": totals,

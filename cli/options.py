@@ -56,13 +56,15 @@ class LayoutName(StrEnum):
 
 Layout = Annotated[
     LayoutName | None,
-    typer.Option(
-        "--layout", help="Of convolutions, within the network.  [default: NHWC, if that makes few transposes]"
-    ),
+    typer.Option("--layout", help="Of convolutions, within the network.  [default: what is believed to be faster]"),
 ]
 Shapes = Annotated[
     list[str] | None,
-    typer.Option("--shape", metavar="NAME=SHAPE", help="Of an input, such as input=1x3x224x224; may be repeated."),
+    typer.Option(
+        "--shape",
+        metavar="NAME=SHAPE",
+        help="Of an input, such as input=1x3x224x224; repeatable: several of one input are as many networks.",
+    ),
 ]
 ExampleInput = Annotated[
     Path | None,

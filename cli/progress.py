@@ -1,8 +1,8 @@
 """What goes on while a command works, on stderr.
 
-On a terminal the last line is live: it is drawn over at each step, and notes scroll above it. Elsewhere (a file, a CI
-log, a notebook) nothing is drawn over: a plain line says now and then what is being done, how far it is and for how
-long yet; the first after seconds, the next ones after as long again, and then once a minute.
+On a terminal the last lines are live: they are drawn over at each step, and notes scroll above them. Elsewhere (a
+file, a CI log, a notebook) nothing is drawn over: a plain line says now and then what is being done, how far it is and
+for how long yet; the first after seconds, the next ones after as long again, and then once a minute.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from cli.pace import Pace
@@ -42,6 +42,8 @@ class Progress:
         self._clock = clock
         self._lock = threading.RLock()  # of all that follows
         self._live = ""
+        self._table: Sequence[str] = ()  # above the live line, live as well
+        self._num_drawn = 0  # lines
         self._drawn_at = 0.0
         self._pace: Pace | None = None
         self._next_line_at = 0.0
@@ -119,6 +121,16 @@ class Progress:
             left = waiting(event.elapsed_secs / event.number * (event.total - event.number))
             self._draw(f"{_bar(event.number, event.total)} {event.number}/{event.total}  {best}, about {left} left")
 
+    def table(self, lines: Sequence[str]) -> None:
+        """Lines that stand above the live one from now on; elsewhere than on a terminal, none do.
+
+        Args:
+            lines: As many as the terminal has room for are shown.
+        """
+        with self._lock:
+            self._table = lines
+            self._draw(self._live)
+
     def close(self) -> None:
         """Leaves the terminal as it should be found."""
         with self._lock:
@@ -126,16 +138,23 @@ class Progress:
                 self._ended.set()
             self._pace = self._ended = None
             self._erase()
-            self._live = ""
+            self._live, self._table = "", ()
 
     def _draw(self, text: str) -> None:
-        if self._is_terminal and text:
-            self._live = text[: shutil.get_terminal_size().columns - 1]
-            self._write("\r\x1b[2K" + self._live)
+        if not self._is_terminal or not (text or self._table):
+            return
+        self._erase()
+        self._live = text
+        size = shutil.get_terminal_size()
+        lines = [line[: size.columns - 1] for line in (*self._table[: max(size.lines - 2, 0)], text)]
+        self._num_drawn = len(lines)
+        self._write("\n".join(lines))
 
     def _erase(self) -> None:
-        if self._is_terminal and self._live:
-            self._write("\r\x1b[2K")
+        """Takes the live lines away; the cursor then stands where they began."""
+        if self._is_terminal and self._num_drawn:
+            self._write("\r\x1b[2K" + "\x1b[1A\x1b[2K" * (self._num_drawn - 1))
+            self._num_drawn = 0
 
     def _write(self, text: str) -> None:
         try:

@@ -159,6 +159,7 @@ class TunerTask:
     seed: int = 0
     carried: tuple[Trace, ...] = ()  # the best schedules of tasks of this run that are like it, the nearest first
     nearest: float = math.inf  # how far the nearest of them is away, in nats a dimension
+    share: float | None = None  # of its network's time, which it is believed to take; None where it is alone
     share_left: Callable[[], float] | None = field(default=None, compare=False)
     """The share of the run's trials that is left, where several tasks share them; None: the tuner counts its own."""
 

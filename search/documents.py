@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from search.corpus.collect import CollectReport, Step
 from search.report import TaskReport, TuneReport
+from search.standing import Standing
 from tunedb.documents.answers import Document, record
 from tunedb.records import Target
 
@@ -32,7 +33,32 @@ def tuned(report: TuneReport) -> Document:
         "drift": report.drift,
         "interrupted": report.interrupted,
         "tasks": tasks,
+        "network": None if report.standing is None else _network(report.standing),
         "left_out": [{"name": one.name, "reason": one.reason} for one in report.left_out],
+    }
+
+
+def _network(standing: Standing) -> Document:
+    return {
+        "secs": standing.secs,
+        "before_secs": standing.before_secs,
+        "gain": standing.gain,
+        "tasks": [
+            {
+                "name": task.name,
+                "workload": task.workload,
+                "calls": task.weight,
+                "trials": task.trials,
+                "is_measured": task.is_measured,
+                "secs": task.secs,
+                "before_secs": task.before_secs,
+                "share": task.total_secs / standing.secs,
+                "gain": task.gain,
+                "flop_per_sec": task.flop_per_sec,
+                "roof_share": task.roof_share,
+            }
+            for task in standing.tasks
+        ],
     }
 
 

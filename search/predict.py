@@ -44,12 +44,13 @@ class Predictor:
         self._prior, self._seed = prior, seed
         self._relatives = Relatives()
 
-    def predict(self, task: Task, context: Any, number: int = ATTEMPTS) -> Predicted:
+    def predict(self, task: Task, context: Any, *, share: float = 1.0, number: int = ATTEMPTS) -> Predicted:
         """The candidates with the lowest posterior means.
 
         Args:
             task: The task.
             context: Its tune context, of MetaSchedule.
+            share: Of its network's time, which it is believed to take: the less, the fewer candidates are looked at.
             number: How many candidates at most; none are found where no schedule of the task is valid.
         """
         workload, _ = workload_from_module(task.mod)
@@ -57,7 +58,7 @@ class Predictor:
         near = self._relatives.near(workload)
         history = dataclasses.replace(history, similar=(*near.traces, *history.similar))
         spaces = DesignSpaces(context, context.generate_design_space(), np.random.default_rng(self._seed))
-        tuner = BayesianTuner(spaces, self._prior.model, trials=0, history=history, budget=near.budget())
+        tuner = BayesianTuner(spaces, self._prior.model, trials=0, history=history, budget=near.budget(share))
         try:
             best = tuner.believed_best(number)
             found = Predicted(task, workload, tuple(recorded_trace(one.schedule.trace) for one in best))

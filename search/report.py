@@ -9,6 +9,7 @@ from search.contract import Trust
 from search.measurable import LeftOut
 from search.measure.correctness import NumbersCheck
 from search.recorder import Recorder, TaskRecorder
+from search.standing import Standing
 from tunedb.errors import MeasurementError
 from tunedb.query.estimates import Estimate
 from tunedb.records import Outcome, Target, Trace, Trial
@@ -48,6 +49,7 @@ class TuneReport:
     drift: float  # by which the machine was slower than at its best, in its slowest batch; 1 for not at all
     tasks: tuple[TaskReport, ...]
     left_out: tuple[LeftOut, ...] = ()  # tasks of which nothing was measured, or predicted, and why
+    standing: Standing | None = None  # of a network whose trials were shared among its tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Run:
     interrupted: bool = False
     drift: float = 1.0
     left_out: tuple[LeftOut, ...] = ()
+    standing: Standing | None = None
     found: Mapping[TaskRecorder, Found] = field(default_factory=dict)
 
 
@@ -111,6 +114,7 @@ def report(run: Run, weights: Mapping[str, float]) -> TuneReport:
         drift=run.drift,
         tasks=tuple(tasks),
         left_out=run.left_out,
+        standing=run.standing,
     )
 
 

@@ -29,6 +29,7 @@ from search.recorder import Recorder, TaskRecorder, TrialEvent
 from search.report import Found, Run, TuneReport, report
 from search.resuming import errand_of, trials_done, with_errand
 from search.scheduler import Shared, share_trials
+from search.standing import Standing
 from search.task import Task
 from tunedb import identity
 from tunedb.errors import MeasurementError
@@ -52,6 +53,7 @@ class Listeners:
 
     on_trial: Callable[[TrialEvent], None] | None = None
     on_repeat: Callable[[TrialEvent], None] | None = None
+    on_standing: Callable[[Standing], None] | None = None  # of a network, after each batch
 
 
 def run_tasks(
@@ -122,7 +124,7 @@ def run_tasks(
         if options.trials == 0:
             run = _predicted(run, tasks, prior, device)
         else:
-            run = _searched(run, tasks, options, prior, device, drift, stop)
+            run = _searched(run, tasks, options, prior, device, drift, stop, listeners.on_standing)
     finally:
         recorder.close()
     return report(run, {task.name: task.weight for task in tasks})
@@ -159,8 +161,9 @@ def _searched(
     device: Device,
     drift: Drift,
     stop: threading.Event,
+    on_standing: Callable[[Standing], None] | None,
 ) -> Run:
-    """Searches all tasks with MetaSchedule's gradient task scheduler."""
+    """Searches all tasks: with the scheduler of `search.scheduler`, or MetaSchedule's own for its own strategies."""
     from tvm.s_tir import meta_schedule as ms
 
     from search.metaschedule import DeviceBuilder, DeviceRunner
@@ -169,10 +172,11 @@ def _searched(
     timing = Timing(flush_cache=True) if options.flush_cache else None
     factory = _factory(options, prior)
     if factory is not None and len(tasks) > 1:
-        shared = Shared(device, recorder, drift, stop, timing, options.least_gain)
-        searches = share_trials(tasks, factory, options.trials, shared, run.seed)
-        return _ended(run, tasks, searches, options, device, timing, stop, drift)
-    searches = []
+        shared = Shared(device, recorder, drift, stop, timing, options.least_gain, on_standing)
+        found = share_trials(tasks, factory, options.trials, shared, run.seed)
+        run = _ended(run, tasks, found.searches, options, device, timing, stop, drift)
+        return dataclasses.replace(run, standing=found.standing())
+    searches: list[TaskSearch] = []
     strategy = _strategy(options, prior, recorder, drift, stop, searches)
     with tempfile.TemporaryDirectory(prefix="tunedb-") as work_dir:
         ms.tune_tasks(

@@ -13,7 +13,7 @@ import math
 import statistics
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +24,12 @@ from search.measure.device import Device, Measurement, Timing
 from search.measure.drift import Drift
 from search.measure.programs import program_of
 from search.metaschedule import TaskSearch
+from search.options import WITHOUT_END
 from search.recorder import Recorder, Scheduled, TaskRecorder
 from search.space.spaces import DesignSpaces
+from search.standing import Clock, Standing, TaskStanding, heaviest_first
 from search.task import Task
+from search.work import Work, guessed_shares, work_of
 from tunedb.errors import MeasurementError, last_line
 from tunedb.metaschedule.replay import workload_from_module
 from tunedb.records import Outcome, Workload
@@ -36,7 +39,7 @@ _log = logging.getLogger(__name__)
 _FIRST, _LATER = 2, 4  # candidates of a batch
 _BLIND_GAIN = 0.5  # nats: what the first measurements of a task may save
 _FADING_GAIN = 0.3  # nats, over the number of batches: where the tuner cannot tell
-_OPS_PER_SEC, _BYTES_PER_SEC = 2e10, 5e9  # of a core: only ratios of guesses count
+_LEAST_SHARE = 0.005  # of the network's time, below which a task may never be looked at
 _HOPELESS_BATCHES = 3  # of which every candidate failed
 
 
@@ -49,10 +52,13 @@ class _Open:
     recorder: TaskRecorder
     search: TaskSearch
     context: Any
-    guess_secs: float  # of one call
+    work: Work
+    share: float  # of the network's time, as it was guessed
     seed: int
     tuner: Tuner | None = None
     batches: int = 0
+    fruitless: int = 0  # batches in a row that found nothing faster: what is expected of the next is less than it seems
+    first_secs: float | None = None  # of the schedule that was predicted, which is the first that is measured
     is_exhausted: bool = False
 
     @property
@@ -63,14 +69,21 @@ class _Open:
             found.append(self.recorder.best.estimate.secs)
         return min(found, default=None)
 
-    def gain(self) -> float:
-        """The share of the task's time that its next batch may save."""
+    def gain(self, flop_per_sec: float) -> float:
+        """The share of the task's time that its next batch may save.
+
+        Args:
+            flop_per_sec: What the device does at best: no schedule saves more than what lies above that.
+        """
         best = self.best_secs
         if best is None:
             return -math.expm1(-_BLIND_GAIN) / (1 + self.batches)
         gain = None if self.tuner is None else self.tuner.expected_gain(best)
-        batches = self.batches + self.recorder.num_known / _LATER
-        return -math.expm1(-(gain if gain is not None else _FADING_GAIN / max(batches, 1.0)))
+        if gain is None:
+            gain = _FADING_GAIN / max(self.batches + self.recorder.num_known / _LATER, 1.0)
+        if flop_per_sec and self.work.flop:
+            gain = min(gain, max(math.log(best * flop_per_sec / self.work.flop), 0.0))
+        return -math.expm1(-gain) / (1 + self.fruitless)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +96,23 @@ class Shared:
     stop: threading.Event
     timing: Timing | None = None
     least_gain: float = 0.0  # share of the network's time; a run whose next batches save less ends
+    on_batch: Callable[[Standing], None] | None = None  # told how the network stands after each
+
+    @property
+    def flop_per_sec(self) -> float:
+        """What the device does at best."""
+        return (self.device.target.num_cores or 1) * self.drift.flop_per_sec
 
 
-def share_trials(
-    tasks: Sequence[Task], factory: TunerFactory, trials: int, shared: Shared, seed: int = 0
-) -> list[TaskSearch]:
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """The tasks of a network, once its trials are spent."""
+
+    searches: list[TaskSearch]  # in the tasks' order, those included that no trial went to
+    standing: Callable[[], Standing]  # as it is now: schedules may have been measured again
+
+
+def share_trials(tasks: Sequence[Task], factory: TunerFactory, trials: int, shared: Shared, seed: int = 0) -> Searched:
     """Measures candidates of tasks until the trials are spent, or nothing is left to gain.
 
     Args:
@@ -98,47 +123,94 @@ def share_trials(
         seed: The seed of all randomness.
 
     Returns:
-        The tasks, in their order, those included that no trial went to.
+        What became of the tasks.
     """
     made = contexts(tasks, shared.device.target, seed=seed)
-    open_ = [_opened(task, context, shared.recorder, seed) for task, context in zip(tasks, made, strict=True)]
-    relatives = Relatives()
+    shares = guessed_shares(tasks)
+    open_ = [_opened(*one, shared.recorder, seed) for one in zip(tasks, made, shares, strict=True)]
+    relatives, clock = Relatives(), Clock()
     left = trials
     try:
         while left > 0 and not shared.stop.is_set():
-            chosen = _worthiest(open_, shared.least_gain)
+            chosen = _worthiest(open_, shared.least_gain, shared.flop_per_sec)
             if chosen is None:
                 break
-            left -= _batch(chosen, factory, min(left, _LATER if chosen.batches else _FIRST), trials, shared, relatives)
+            size = min(left, _LATER if chosen.batches else _FIRST)
+            left -= _batch(chosen, factory, size, trials, shared, relatives, clock)
+            if shared.on_batch is not None:
+                shared.on_batch(_standing(open_, shared, clock, left))
     finally:
         for one in open_:
             if one.tuner is not None:
                 one.tuner.close()
         shared.recorder.flush()
-    return [one.search for one in open_]
+    return Searched([one.search for one in open_], lambda: _standing(open_, shared, clock, 0))
 
 
-def _opened(task: Task, context: Any, recorder: Recorder, seed: int) -> _Open:
+def _opened(task: Task, context: Any, share: float, recorder: Recorder, seed: int) -> _Open:
     workload, module = workload_from_module(task.mod)
     mine = recorder.begin_task(workload, module, task.name)
-    return _Open(task, workload, mine, TaskSearch(task.name, mine), context, _guess(task), seed)
+    return _Open(task, workload, mine, TaskSearch(task.name, mine), context, work_of(task), share, seed)
 
 
-def _worthiest(open_: Sequence[_Open], least_gain: float) -> _Open | None:
-    """The task whose next batch is expected to save the network the most; None when that is too little."""
+def _secs(open_: Sequence[_Open]) -> dict[int, float]:
+    """What one call of each task takes, by its id: guesses are on the scale of what was measured."""
     scale = statistics.median(
-        [one.best_secs / one.guess_secs for one in open_ if one.best_secs is not None and one.guess_secs] or [1.0]
+        [one.best_secs / one.work.guess_secs for one in open_ if one.best_secs is not None and one.work.guess_secs]
+        or [1.0]
     )
-    secs = {id(one): one.task.weight * (one.best_secs or scale * one.guess_secs) for one in open_}
+    return {id(one): one.best_secs or scale * one.work.guess_secs for one in open_}
+
+
+def _standing(open_: Sequence[_Open], shared: Shared, clock: Clock, left: int) -> Standing:
+    """How the network stands."""
+    secs, peak, recorder = _secs(open_), shared.flop_per_sec, shared.recorder
+    whole = sum(one.task.weight * secs[id(one)] for one in open_)
+    tasks = []
+    unopened = 0
+    for one in open_:
+        mine = secs[id(one)]
+        speed = one.work.flop / mine if one.best_secs is not None and one.work.flop else None
+        tasks.append(
+            TaskStanding(
+                name=one.task.name,
+                workload=one.workload.name,
+                weight=one.task.weight,
+                trials=len(one.recorder.trials),
+                secs=mine,
+                is_measured=one.best_secs is not None,
+                before_secs=one.first_secs if one.recorder.before is None else one.recorder.before.secs,
+                gain=0.0 if one.is_exhausted else one.gain(peak),
+                flop_per_sec=speed,
+                roof_share=speed / peak if speed and peak else None,
+            )
+        )
+        unopened += not one.batches and not one.is_exhausted and one.task.weight * mine > _LEAST_SHARE * whole
+    rest = clock.left(left, unopened, _FIRST, _LATER) if recorder.total < WITHOUT_END else None
+    return Standing(heaviest_first(tasks), recorder.num_trials, recorder.total, recorder.elapsed_secs, rest)
+
+
+def _worthiest(open_: Sequence[_Open], least_gain: float, flop_per_sec: float) -> _Open | None:
+    """The task whose next batch is expected to save the network the most; None when that is too little."""
+    secs = {id(one): one.task.weight * its for one, its in zip(open_, _secs(open_).values(), strict=True)}
     left = [one for one in open_ if not one.is_exhausted]
     # Of a task that was never measured, all may be saved.
-    most = sum(secs[id(one)] * (one.gain() if one.best_secs is not None else 1.0) for one in left)
+    gains = {id(one): one.gain(flop_per_sec) for one in left}
+    most = sum(secs[id(one)] * (gains[id(one)] if one.best_secs is not None else 1.0) for one in left)
     if not left or most <= least_gain * sum(secs.values()):
         return None
-    return max(left, key=lambda one: secs[id(one)] * one.gain())
+    return max(left, key=lambda one: secs[id(one)] * gains[id(one)])
 
 
-def _batch(one: _Open, factory: TunerFactory, size: int, trials: int, shared: Shared, relatives: Relatives) -> int:
+def _batch(
+    one: _Open,
+    factory: TunerFactory,
+    size: int,
+    trials: int,
+    shared: Shared,
+    relatives: Relatives,
+    clock: Clock,
+) -> int:
     """Measures a batch of a task; gives how many candidates that were."""
     started = time.perf_counter()
     proposals: list[Proposal] = []
@@ -151,15 +223,23 @@ def _batch(one: _Open, factory: TunerFactory, size: int, trials: int, shared: Sh
             raise
         one.search.nothing = f"it has no schedule to try: {last_line(error)}"
         _log.info("%s: %s", one.task.name, one.search.nothing)
-    one.search.own_secs += time.perf_counter() - started
+    spent = time.perf_counter() - started
+    one.search.own_secs += spent
+    clock.asked(spent, is_first=not one.batches)
     if not proposals or one.tuner is None:
         one.is_exhausted = True
         if not one.batches and not one.search.nothing:
             one.search.nothing = "no schedule that could be tried is valid for this target"
         return 0
     one.batches += 1
+    before = one.best_secs
+    started = time.perf_counter()
     results = _measured(one, proposals, shared)
+    clock.measured(time.perf_counter() - started, len(proposals))
+    if one.first_secs is None:
+        one.first_secs = next((result.run_secs for result in results if result.is_good), None)
     one.tuner.tell(results)
+    one.fruitless = 0 if before is None or (one.best_secs or before) < before else one.fruitless + 1
     one.search.trust = one.tuner.trust
     if one.best_secs is None and one.batches >= _HOPELESS_BATCHES:
         one.is_exhausted = True
@@ -181,6 +261,7 @@ def _tuner_task(one: _Open, trials: int, recorder: Recorder, relatives: Relative
         seed=one.seed,
         carried=near.traces,
         nearest=near.nearest,
+        share=one.share,
         share_left=lambda: recorder.share_left,
     )
 
@@ -227,18 +308,3 @@ def _measured(one: _Open, proposals: Sequence[Proposal], shared: Shared) -> list
         for proposal, number in zip(proposals, numbers, strict=True)
         if number in found
     ]
-
-
-def _guess(task: Task) -> float:
-    """What one call of a task may take, in seconds: its arithmetic and its memory at usual rates."""
-    from tvm.s_tir.analysis import estimate_tir_flops
-
-    try:
-        ops = float(estimate_tir_flops(task.mod))
-    except Exception:  # of extents that are not known
-        ops = 0.0
-    return ops / _OPS_PER_SEC + _bytes(task) / _BYTES_PER_SEC
-
-
-def _bytes(task: Task) -> float:
-    return 4.0 * sum(math.prod(map(int, shape)) for _, _, shape in program_of(task.mod).args_info)

@@ -19,6 +19,7 @@ from search.prior import prior_of
 from search.recorder import Recorder, TrialEvent
 from search.report import TaskReport, TuneReport
 from search.running import Listeners, run_tasks, source_of
+from search.standing import Standing
 from search.task import Task
 from tunedb.errors import MeasurementError, UsageError
 from tunedb.machine.hardware import this_machine
@@ -50,6 +51,7 @@ def tune(
     device: Device | None = None,
     on_trial: Callable[[TrialEvent], None] | None = None,
     on_repeat: Callable[[TrialEvent], None] | None = None,
+    on_standing: Callable[[Standing], None] | None = None,
     stop: threading.Event | None = None,
 ) -> TuneReport:
     """Tunes tasks on a device and appends every trial to the store as it is measured.
@@ -75,6 +77,7 @@ def tune(
         device: What builds and runs; the caller closes it. None is this machine's CPU.
         on_trial: Called with each trial once it is stored, in their order, one at a time, by any thread.
         on_repeat: Likewise with each further measurement of one of the fastest schedules.
+        on_standing: Called after each batch with how a network of several tasks stands.
         stop: When set, the run ends after the candidate being measured; what was finished is in the store.
 
     Returns:
@@ -107,6 +110,7 @@ def tune(
         device=device,
         on_trial=on_trial,
         on_repeat=on_repeat,
+        on_standing=on_standing,
         stop=stop,
     )
 
@@ -121,6 +125,7 @@ def run_tuning(
     device: Device | None = None,
     on_trial: Callable[[TrialEvent], None] | None = None,
     on_repeat: Callable[[TrialEvent], None] | None = None,
+    on_standing: Callable[[Standing], None] | None = None,
     stop: threading.Event | None = None,
 ) -> TuneReport:
     """As `tune`, with the options as one value."""
@@ -154,7 +159,7 @@ def run_tuning(
             model,
             device,
             left_out=left_out,
-            listeners=Listeners(on_trial, on_repeat),
+            listeners=Listeners(on_trial, on_repeat, on_standing),
             stop=stop or threading.Event(),
             started=started,
         )

@@ -28,7 +28,7 @@ def command(
     run: Session,
     models: Annotated[
         list[str],
-        typer.Argument(metavar="MODEL", help="ONNX or .pt2 files, or path.py:name, as `tunedb compile` takes them."),
+        typer.Argument(metavar="MODEL...", help="ONNX or .pt2 files, or path.py:name, as `tunedb compile` takes them."),
     ],
     strategies: Annotated[
         str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from cli.verb import verb
 if TYPE_CHECKING:
     from cli.output import Answer, Table
     from cli.session import Session
+    from search.networks.benchmark import Benchmark
     from search.networks.compiling import Compiled
 
 SUMMARY = "Compile a network with the store's best schedules"
@@ -21,6 +23,7 @@ EXAMPLES = (
     "tunedb compile resnet18.onnx -o resnet18.so",
     "tunedb compile resnet18.onnx -o resnet18.so --no-predict",
     "tunedb compile detector.onnx -o detector.so --shape images=1x3x640x640",
+    "tunedb compile detector.onnx --shape images=1x3x640x640 --shape images=8x3x640x640",
 )
 
 
@@ -57,6 +60,13 @@ def command(
             "--predict/--no-predict", help="Give tasks that were never measured the schedule that is predicted."
         ),
     ] = True,
+    benchmark: Annotated[
+        bool,
+        typer.Option(
+            "--benchmark",
+            help="Then run it beside ONNX Runtime, OpenVINO and Inductor, where installed, and time its programs.",
+        ),
+    ] = False,
     seed: Seed = 0,
     run_timeout: RunTimeout = None,
     build_timeout: BuildTimeout = None,
@@ -70,6 +80,7 @@ def command(
     zygote.prepare()  # a store has threads, after which it would be too late
     with run.open_store(create=True) as store:
         from cli.labels import target_label
+        from cli.output import Answer
         from search.measure.here import this_cpu
         from search.networks.arrays import read_arrays
         from search.networks.compiling import CompileOptions, compile_network
@@ -77,33 +88,60 @@ def command(
         from search.networks.importing.shapes import parse_shapes
         from search.networks.lowering import Layout as Chosen
         from search.targets import local_target, parse_target
-        from tunedb.errors import UsageError
 
         chosen = local_target() if target is None else parse_target(target)
+        os.environ.setdefault("TVM_NUM_THREADS", str(chosen.num_cores or 1))  # the runtime reads it once
         example = None if example_input is None else read_arrays(example_input)
-        network = import_network(model, parse_shapes(shape or []), example)
-        path = Path(f"{network.name}.so") if output is None else output
-        if path.suffix != ".so":
-            raise UsageError(f"{path}: the library's name must end in .so")
+        shapes = parse_shapes(shape or [])
+        networks = {label: import_network(model, its, example) for label, its in shapes.items()}
         run.progress.note(f"compiling {model} for {target_label(chosen)}")
         options = CompileOptions(None if layout is None else Chosen(layout.value), predict, seed)
+        answers = []
         with this_cpu(chosen, run_timeout_secs=run_timeout, build_timeout_secs=build_timeout) as device:
-            done = compile_network(
-                network,
-                path,
-                store=store,
-                target=chosen,
-                device=device,
-                options=options,
-                on_step=lambda step, number, of, what: run.progress.step(number, of, f"{step}  {what}"),
-            )
-        run.show(answer(done))
+            for label, network in networks.items():
+                path = _path(output, network.name, label)
+                done = compile_network(
+                    network,
+                    path,
+                    store=store,
+                    target=chosen,
+                    device=device,
+                    options=options,
+                    on_step=lambda step, number, of, what: run.progress.step(number, of, f"{step}  {what}"),
+                )
+                speed = None
+                if benchmark:
+                    from search.networks.benchmark import benchmark as measured
+
+                    run.progress.step(0, None, "benchmark")
+                    speed = measured(path, network, device)
+                answers.append(answer(done, speed))
+        if "" in networks:
+            run.show(answers[0])
+        else:  # one after another
+            text = [line for one in answers for line in ("", *one.text)]
+            run.show(Answer({"libraries": [one.document for one in answers]}, text[1:]))
 
 
-def answer(done: Compiled) -> Answer:
+def _path(output: Path | None, name: str, label: str) -> Path:
+    """Where the library of one shape goes.
+
+    Raises:
+        UsageError: Its name does not end as a library's must.
+    """
+    from tunedb.errors import UsageError
+
+    path = Path(f"{name}.so") if output is None else output
+    if path.suffix != ".so":
+        raise UsageError(f"{path}: the library's name must end in .so")
+    return path.with_stem(f"{path.stem}-{label}") if label else path
+
+
+def answer(done: Compiled, speed: Benchmark | None = None) -> Answer:
     """What the library is made of."""
     from cli.labels import short
     from cli.output import Answer, Table
+    from cli.speed import tables
     from search.networks.documents import compiled
     from tunedb.units import duration, elapsed, size
 
@@ -141,4 +179,6 @@ def answer(done: Compiled) -> Answer:
         )
         text.append(verdict)
     text.append(f"run it with: tunedb run {done.path} --input x.npz --output y.npz")
-    return Answer(compiled(done), text)
+    if speed is not None:
+        text += tables(speed)
+    return Answer(compiled(done, speed), text)

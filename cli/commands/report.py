@@ -33,7 +33,7 @@ def command(
     wanted: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN",
+            metavar="RUN...",
             autocompletion=runs,
             help="Tuning runs: the beginning of the id that follows `tune:`, or last; and files of `tunedb bench`.",
         ),

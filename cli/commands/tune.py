@@ -14,6 +14,8 @@ from cli.options import BuildTimeout, ExampleInput, RunTimeout, Seed, Shapes
 from cli.verb import verb
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cli.output import Answer, Table
     from cli.session import Session
     from search.report import TaskReport, TuneReport
@@ -132,17 +134,19 @@ def command(
         trials = WITHOUT_END
     with run.open_store(create=True, writes=True) as store, run.time_limit(limit):
         from cli.labels import target_label
+        from cli.standing import live_lines
         from search.networks.arrays import read_arrays
         from search.networks.importing.shapes import parse_shapes
-        from search.networks.tasks import chosen_tasks, load_tasks
+        from search.networks.tasks import chosen_tasks, joined, load_tasks
         from search.targets import local_target, parse_target
         from search.tune import tune
         from tunedb.errors import MeasurementError
 
         chosen = local_target() if target is None else parse_target(target)
         example = None if example_input is None else read_arrays(example_input)
-        every = load_tasks(spec, store, chosen, parse_shapes(shape or []), example)
-        tasks = chosen_tasks(every, only or (), skip or ())
+        shapes = parse_shapes(shape or [])
+        every = {label: load_tasks(spec, store, chosen, its, example) for label, its in shapes.items()}
+        tasks = chosen_tasks(every[""] if "" in every else joined(every), only or (), skip or ())
         what = spec if len(tasks) == 1 else f"{spec} ({len(tasks)} tasks)"
         run.progress.note(f"tuning {what} for {target_label(chosen)}: {_told(trials, limit)}, strategy {strategy}")
         tell = partial(run.progress.trial, with_task=len(tasks) > 1)
@@ -161,6 +165,7 @@ def command(
             least_gain=least_gain,
             on_trial=tell,
             on_repeat=tell,
+            on_standing=lambda standing: run.progress.table(live_lines(standing)),
             stop=run.stop,
         )
         if trials and not report.trials and not run.time_is_up and not report.interrupted:
@@ -236,7 +241,7 @@ def answer(report: TuneReport) -> Answer:
         *_reused(report),
         *(f"left out: {one.name}: {one.reason}" for one in report.left_out),
         *_drift_lines(report),
-        *(line for task in report.tasks if (line := _numbers_line(task))),
+        *_numbers_lines(report.tasks),
         "",
         *_text(report),
     ]
@@ -263,6 +268,22 @@ def _drift_lines(report: TuneReport) -> list[str]:
     return [
         f"the machine was {report.drift:.2f} times slower in one batch than in another: is there other work on it? "
         "(the search takes it into account; latencies are stored as measured)"
+    ]
+
+
+def _numbers_lines(tasks: Sequence[TaskReport]) -> list[str]:
+    """Whether the best compute the right thing: those of many tasks that do are told together."""
+    from tunedb.units import count
+
+    agreeing = [task.numbers for task in tasks if task.numbers is not None and task.numbers.agrees]
+    lines = [line for task in tasks if (line := _numbers_line(task))]
+    if len(agreeing) < 2:
+        return lines
+    worst = max(one.deviation or 0.0 for one in agreeing)
+    told = f"the best of {count(len(agreeing), 'task')} compute what the untuned programs do (deviation {worst:.0e})"
+    return [
+        told,
+        *(line for task in tasks if not (task.numbers and task.numbers.agrees) and (line := _numbers_line(task))),
     ]
 
 
@@ -298,6 +319,11 @@ def _text(report: TuneReport) -> list[str | Table]:
     ]
     headers = ["workload", "name", "trials", "failed", "before", "best", "90% interval", "passes", "record"]
     table = Table(headers, rows, right=frozenset({"trials", "failed", "before", "best", "passes"}))
+    if report.standing is not None:
+        from cli.standing import summary
+        from cli.standing import table as standing_table
+
+        return [table, "", standing_table(report.standing), "", summary(report.standing)]
     if len(report.tasks) != 1:
         return [table]
     task = report.tasks[0]

@@ -7,6 +7,7 @@ of them, the less there is left to find, and the fewer candidates are looked at.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,8 +17,10 @@ from tunedb.records import Trace, Workload
 
 _OF_EACH = 6
 _CARRIED = 12
-_LOOKS = ((0.0, (8, 2)), (0.4, (16, 4)), (math.inf, (48, 6)))
-"""Samples and generations, by how far the nearest is away, in nats a dimension."""
+_LOOKS = ((8, 2), (16, 4), (48, 6))
+"""Samples and generations: how many candidates are worth a look."""
+_APART = (0.0, 0.4)  # nats a dimension: within these of the nearest, the first looks and the second are enough
+_LIGHT = (0.01, 0.03)  # shares of the network's time: below these, the first looks are, or one step fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +30,15 @@ class Near:
     traces: tuple[Trace, ...] = ()  # their best schedules, the nearest first
     nearest: float = math.inf  # how far away, in nats a dimension
 
-    def budget(self) -> Budget:
-        """How many candidates are worth a look before the first batch."""
-        samples, generations = next(looks for apart, looks in _LOOKS if self.nearest <= apart)
-        return Budget(
-            first_samples=samples,
-            late_samples=samples // 2,
-            first_generations=generations,
-            late_generations=generations // 2,
-        )
+    def budget(self, share: float = 1.0) -> Budget:
+        """How many candidates are worth a look before the first batch; none is put off.
+
+        Args:
+            share: Of the network's time, which the task is believed to take.
+        """
+        step = bisect_left(_APART, self.nearest) if share >= _LIGHT[0] else 0
+        samples, generations = _LOOKS[max(step - (share < _LIGHT[1]), 0)]
+        return Budget(first_samples=samples, late_samples=0, first_generations=generations, late_generations=0)
 
 
 class Relatives:

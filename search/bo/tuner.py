@@ -152,8 +152,13 @@ class BayesianTuner(Tuner):
         everything = pool.join(waiting)
         posterior = self._surrogate.posterior(everything.features, everything.prior)
         mean = posterior.mean - self._surrogate.log_feasibility(everything.features)
-        observed = range(len(pool), len(everything))
-        return select_batch(mean, posterior.covariance, size, beta, self._surrogate.noise, observed)
+        observed = [*range(len(pool), len(everything))]
+        # What is measured first is what would be taken if nothing were: the search is never behind its prior.
+        sure = [int(np.argmin(mean[: len(pool)]))] if not self._surrogate.num_measured and not waiting else []
+        others = select_batch(
+            mean, posterior.covariance, size - len(sure), beta, self._surrogate.noise, [*observed, *sure]
+        )
+        return [*sure, *others]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +183,9 @@ class BayesianOptimization:
     def __call__(self, task: TunerTask) -> BayesianTuner:
         """The tuner of a task, which draws from `task.seed`."""
         history = None if self.recall is None else self.recall(task.workload)
-        budget = None
         if task.carried:
             known = history or History()
             history = dataclasses.replace(known, similar=(*task.carried, *known.similar))
-            budget = Near(task.carried, task.nearest).budget()
         return BayesianTuner(
             task.make_spaces(np.random.default_rng(task.seed)),
             self.model,
@@ -191,5 +194,5 @@ class BayesianOptimization:
             beta=self.beta,
             history=history,
             share_left=task.share_left,
-            budget=budget,
+            budget=None if task.share is None else Near(task.carried, task.nearest).budget(task.share),
         )

@@ -7,6 +7,7 @@ the core), and its latencies are too long by as much.
 from __future__ import annotations
 
 from search.measure.reference_kernels import ReferenceKernels
+from tunedb.machine.kernels import ARITHMETIC
 from tunedb.query.estimates import estimate
 from tunedb.records import Module, Source, Trial, Workload
 
@@ -29,6 +30,11 @@ class Drift:
         """How many times slower than at its best the machine was in the last run; 1 where noise explains it."""
         self.worst = 1.0
         """The largest `now` so far."""
+
+    @property
+    def flop_per_sec(self) -> float:
+        """What a core does at best; 0 before it was measured."""
+        return ARITHMETIC.work / self.best_secs
 
     @property
     def modules(self) -> list[tuple[Workload, Module]]:

@@ -14,6 +14,7 @@ from search.networks.tasks import tasks_of
 from search.options import TuneOptions
 from search.recorder import TrialEvent
 from search.report import TuneReport
+from search.standing import Standing
 from search.targets import local_target
 from search.tune import run_tuning
 from tunedb.records import Target
@@ -30,6 +31,7 @@ def tune(
     options: TuneOptions | None = None,
     device: Device | None = None,
     on_trial: Callable[[TrialEvent], None] | None = None,
+    on_standing: Callable[[Standing], None] | None = None,
 ) -> TuneReport:
     """Measures schedules of a network's tasks, where each batch is expected to save the most time.
 
@@ -42,6 +44,7 @@ def tune(
         options: How, in place of `trials` and the defaults.
         device: What builds and runs; the caller closes it. None is this machine's CPU.
         on_trial: Called with each trial once it is stored.
+        on_standing: Called after each batch with how the network stands.
 
     Returns:
         What was found.
@@ -52,7 +55,13 @@ def tune(
     chosen = target or local_target()
     tasks = tasks_of(_network(network, shapes), chosen)
     return run_tuning(
-        tasks, options or TuneOptions(trials), store=store, target=chosen, device=device, on_trial=on_trial
+        tasks,
+        options or TuneOptions(trials),
+        store=store,
+        target=chosen,
+        device=device,
+        on_trial=on_trial,
+        on_standing=on_standing,
     )
 
 

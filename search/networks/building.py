@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from search.networks.lowering import Lowered
-from search.networks.manifest import Manifest, constant
+from search.networks.manifest import Manifest, amended, constant
 from search.networks.verification import Settled
 from tunedb.errors import BadInputError, StoreError, last_line
 from tunedb.metaschedule.replay import replay, target_to_tvm
@@ -36,6 +36,7 @@ def build(lowered: Lowered, settled: Sequence[Settled]) -> Any:
                 transform.MetaScheduleApplyDatabase(),
                 transform.SplitLayoutRewritePreproc(),
                 transform.FoldConstant(),
+                transform.CanonicalizeBindings(),  # of tuples that the splitting leaves: each is a call when it runs
                 transform.DeadCodeElimination(),
             ]
             scheduled = tvm.ir.transform.Sequential(passes)(lowered.mod)
@@ -69,6 +70,27 @@ def write(executable: Any, manifest: Manifest, path: Path, compiler: str | None 
         raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
     except Exception as error:
         raise BadInputError(f"{path}: cannot be linked: {last_line(error)}") from error
+
+
+def amend(path: Path, manifest: Manifest, made: Path) -> None:
+    """Writes a library once more, with what its manifest says by now.
+
+    Args:
+        path: The library.
+        manifest: What it says of itself.
+        made: The file that is written, whole or not at all.
+
+    Raises:
+        StoreError: The file cannot be written.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix=".tunedb-", dir=made.parent) as folder:
+            draft = Path(folder) / "library.so"
+            draft.write_bytes(amended(path.read_bytes(), manifest))
+            draft.chmod(path.stat().st_mode)
+            draft.replace(made)
+    except OSError as error:
+        raise StoreError(f"{made}: cannot be written: {error.strerror or error}") from error
 
 
 def check_folder(path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from search.measure.device import Device
-from search.networks.building import build, check_folder, write
+from search.networks.building import amend, build, check_folder, write
 from search.networks.layout import lower_best
 from search.networks.lowering import Layout, Lowered, lower
 from search.networks.manifest import Manifest, Program, Tensor
@@ -25,6 +25,7 @@ from search.networks.runtime import Library
 from search.networks.verification import Settled, settle
 from search.predict import Predictor
 from search.prior import prior_of
+from search.work import work_of
 from tunedb.errors import BadInputError, MeasurementError
 from tunedb.identity import trace_id
 from tunedb.records import Target
@@ -40,7 +41,7 @@ _RUNTIME = ("apache-tvm", "apache-tvm-ffi")  # what a library needs to run
 class CompileOptions:
     """How a network is compiled."""
 
-    layout: Layout | None = None  # None: channels last, unless that makes many transposes
+    layout: Layout | None = None  # None: what is believed to be faster
     predicts: bool = True  # False: what was never measured is TVM's own
     seed: int = 0
     compiler: str | None = None  # that links; None is the system's
@@ -114,7 +115,7 @@ def compile_network(
                     f"(allowed: {found.tolerance:g}); it is not written"
                 )
             manifest = msgspec.structs.replace(manifest, verification=found)
-            write(executable, manifest, path, options.compiler)
+            amend(draft, manifest, path)
     finally:
         draft.unlink(missing_ok=True)
     return Compiled(path, manifest, tuple(settled), secs)
@@ -132,19 +133,22 @@ def _manifest(lowered: Lowered, settled: Sequence[Settled]) -> Manifest:
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         inputs=tuple(Tensor(spec.name, spec.dtype, spec.shape) for spec in network.inputs),
         outputs=outputs_of(network),
-        programs=tuple(map(_program, settled)),
+        programs=tuple(_program(one, lowered.functions[one.task.name]) for one in settled),
         weight_bytes=weight_bytes(network.mod),
         licences={name: _licence(name) for name in _RUNTIME},
     )
 
 
-def _program(settled: Settled) -> Program:
-    trace = settled.trace
+def _program(settled: Settled, functions: tuple[str, ...]) -> Program:
+    trace, work = settled.trace, work_of(settled.task)
     return Program(
         name=settled.task.name,
         workload=settled.workload.name,
         workload_hash=settled.workload.workload_id,
         calls=round(settled.task.weight),
+        functions=functions,
+        flop=work.flop,
+        num_bytes=work.num_bytes,
         origin=settled.origin.value,
         record=settled.record_id,
         trace="" if trace is None else trace_id(trace),

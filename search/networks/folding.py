@@ -28,7 +28,7 @@ class _Folder(PyExprMutator):
         if not values or values[0] is None:
             return call
         made = _folded(getattr(call.op, "name", ""), call, values)
-        return call if made is None else relax.const(np.asarray(made, order="C"), str(values[0].dtype))
+        return call if made is None else relax.const(np.asarray(made, order="C"), str(call.ty.dtype))
 
     def _constant(self, value: Any) -> Any:
         """A constant's value as an array; None of what is none."""
@@ -43,11 +43,24 @@ def _folded(name: str, call: Any, values: list[Any]) -> Any:
     if name == "relax.permute_dims":
         axes = call.attrs.axes
         return values[0].transpose(None if axes is None else [int(axis) for axis in axes])
+    if name == "relax.dequantize" and all(value is not None for value in values):
+        return _dequantized(call, *values)
     if name in ("relax.reshape", "relax.expand_dims", "relax.squeeze"):
         return values[0].reshape([int(extent) for extent in call.ty.shape.values])
     if name in _NUMPY and all(value is not None and str(value.dtype) in _FLOATS for value in values):
         return _NUMPY[name](*values)
     return None
+
+
+def _dequantized(call: Any, value: Any, scale: Any, zero: Any) -> Any:
+    if str(call.attrs.out_dtype) != "float32":
+        return None
+    if scale.size > 1:  # one for each of an axis
+        shape = [1] * value.ndim
+        shape[int(call.attrs.axis)] = scale.size
+        scale = scale.reshape(shape)
+        zero = zero.reshape(shape) if zero.size > 1 else zero
+    return (value.astype(np.float32) - zero.astype(np.float32)) * scale.astype(np.float32)
 
 
 @relax.transform.function_pass(opt_level=0)

@@ -7,13 +7,17 @@ how many these are.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from costmodels.features.loop_nest import target_columns
 from search.networks.folding import FoldConstants
 from search.networks.network import Network
+from search.networks.quantization import PlainQuantization, is_quantized
 from search.networks.vector_math import vectorize_math
+from search.networks.winograd.rewriting import with_winograd
 from search.task import Task
 from tunedb.errors import BadInputError, last_line
 from tunedb.metaschedule import intrinsics
@@ -41,6 +45,7 @@ class Lowered:
     layout: Layout
     mod: Any  # tvm IRModule: the Relax function "main" and the programs that it calls
     tasks: tuple[Task, ...]  # the different programs; the weight of each is how often it is called
+    functions: Mapping[str, tuple[str, ...]]  # of the module, by the name of the task that each is
 
 
 def layouts_of(network: Network) -> tuple[Layout, ...]:
@@ -65,21 +70,49 @@ def lower(network: Network, target: Target, layout: Layout) -> Lowered:
     from tvm.s_tir.meta_schedule.tune_context import _normalize_mod
 
     intrinsics.register_for(target.kind, target.keys)
-    passes = [transform.FoldBatchnormToConv2D(), FoldConstants(), transform.DecomposeOpsForInference()]
+    passes = [FoldConstants(), PlainQuantization(), transform.FoldBatchnormToConv2D(), FoldConstants()]
+    passes += [transform.DecomposeOpsForInference()]
     if layout is Layout.CHANNELS_LAST:
         passes += [transform.ConvertLayout(_CHANNELS_LAST)]
     passes += [FoldConstants(), transform.CanonicalizeBindings()]
+    lanes = round(2.0 ** target_columns(target_to_tvm(target))[0]) // 32
     fusing = [tvm.relax.get_pipeline("zero"), transform.AttachAttrLayoutFreeBuffers()]
     try:
         with target_to_tvm(target):
             mod = vectorize_math(tvm.ir.transform.Sequential(passes)(network.mod))
+            if layout is Layout.CHANNELS_LAST and not is_quantized(mod):
+                mod = with_winograd(mod, lanes, target.num_cores or 1)
             mod = tvm.ir.transform.Sequential(fusing)(mod)
             extracted = ms.relax_integration.extract_tasks(mod, target_to_tvm(target))
     except Exception as error:
         raise BadInputError(f"{network.path}: TVM cannot lower it in {layout}: {last_line(error)}") from error
-    tasks = [Task(str(task.task_name), _normalize_mod(task.dispatched[0]), float(task.weight)) for task in extracted]
+    tasks = [
+        Task(str(task.task_name), _normalize_mod(task.dispatched[0]), float(task.weight))
+        for task in extracted
+        if not _is_scheduled(task.dispatched[0])
+    ]
     tasks.sort(key=lambda task: task.name)
-    return Lowered(network, target, layout, mod, tuple(tasks))
+    return Lowered(network, target, layout, mod, tuple(tasks), _functions(mod, tasks))
+
+
+def _functions(mod: Any, tasks: Sequence[Task]) -> dict[str, tuple[str, ...]]:
+    """The functions of a module by the task that each is."""
+    import tvm
+    import tvm_ffi
+    from tvm.s_tir.meta_schedule.tune_context import _normalize_mod
+
+    names = {tvm_ffi.structural_hash(task.mod): task.name for task in tasks}
+    found: dict[str, list[str]] = {task.name: [] for task in tasks}
+    for var, function in mod.functions_items():
+        if isinstance(function, tvm.tirx.PrimFunc):
+            task = names.get(tvm_ffi.structural_hash(_normalize_mod(function)))
+            if task is not None:
+                found[task].append(str(var.name_hint))
+    return {name: tuple(sorted(functions)) for name, functions in found.items()}
+
+
+def _is_scheduled(mod: Any) -> bool:
+    return any((function.attrs or {}).get("tirx.is_scheduled", False) for _, function in mod.functions_items())
 
 
 def _has_images(mod: Any) -> bool:

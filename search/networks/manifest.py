@@ -16,6 +16,7 @@ from tunedb.errors import BadInputError, NotFoundError
 
 _BEGIN, _END = b"tunedb manifest 1\n", b"\nend of manifest\0"
 _MOST_BYTES = 64 << 20
+_ROOM = 4096  # bytes for what is found out once the library is linked
 
 
 class Tensor(msgspec.Struct, frozen=True):
@@ -33,6 +34,9 @@ class Program(msgspec.Struct, frozen=True):
     workload: str  # for people
     workload_hash: str
     calls: int
+    functions: tuple[str, ...]  # as the library calls it
+    flop: float  # of one call
+    num_bytes: float  # of its arguments
     origin: str  # "record", "predicted" or "untuned"
     record: str = ""  # the trial's id
     trace: str = ""  # hash of the schedule's trace
@@ -71,9 +75,27 @@ class Manifest(msgspec.Struct, frozen=True):
 
 def constant(manifest: Manifest) -> str:
     """A C source file that keeps a manifest in the library."""
-    text = _BEGIN + msgspec.json.encode(manifest) + _END[:-1]
+    text = _BEGIN + msgspec.json.encode(manifest) + b" " * _ROOM + _END[:-1]
     numbers = ",".join(map(str, text))
     return f"__attribute__((used)) const unsigned char tunedb_manifest[] = {{{numbers},0}};\n"
+
+
+def amended(content: bytes, manifest: Manifest) -> bytes:
+    """A library with another manifest in the place of its own.
+
+    Args:
+        content: Of the library.
+        manifest: What takes the place; it has little more to say than the old one.
+
+    Raises:
+        ValueError: The library has no manifest, or too little room for this one.
+    """
+    begin = content.index(_BEGIN) + len(_BEGIN)
+    end = content.index(_END, begin)
+    text = msgspec.json.encode(manifest)
+    if len(text) > end - begin:
+        raise ValueError(f"a manifest of {len(text)} bytes has no room in {end - begin}")
+    return content[:begin] + text.ljust(end - begin) + content[end:]
 
 
 def read_manifest(path: Path) -> Manifest:

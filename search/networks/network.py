@@ -30,3 +30,4 @@ class Network:
     onnx: bytes | None = None  # the model with its shapes fixed, where it was one of ONNX
     original: str = ""  # what ran the network where it comes from, for people
     run_original: Callable[[Mapping[str, Any]], list[Any]] | None = None  # arrays by name to its outputs
+    inductor: Callable[[Mapping[str, Any]], Callable[[], Any]] | None = None  # the same, compiled by PyTorch

@@ -10,6 +10,7 @@ from search.contexts import contexts
 from search.networks.lowering import Lowered
 from search.predict import Predictor
 from search.task import Task
+from search.work import guessed_shares
 from tunedb.errors import NotFoundError
 from tunedb.metaschedule.replay import workload_from_module
 from tunedb.query.ranking import ranked_best
@@ -65,13 +66,15 @@ def plan(
     """
     made = contexts(lowered.tasks, lowered.target, seed=0)
     choices = []
-    for place, (task, context) in enumerate(zip(lowered.tasks, made, strict=True)):
+    shares = guessed_shares(lowered.tasks)
+    for place, (task, context, share) in enumerate(zip(lowered.tasks, made, shares, strict=True)):
         if on_task is not None:
             on_task(place, len(lowered.tasks), task)
         workload, _ = workload_from_module(task.mod)
         found = _recorded(store, workload, lowered)
         if not found and predictor is not None:
-            found = [Schedule(Origin.PREDICTED, trace) for trace in predictor.predict(task, context).traces]
+            predicted = predictor.predict(task, context, share=share)
+            found = [Schedule(Origin.PREDICTED, trace) for trace in predicted.traces]
         choices.append(Choice(task, workload, tuple(found)))
     return choices
 

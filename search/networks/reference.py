@@ -21,6 +21,7 @@ from tunedb.metaschedule.replay import target_to_tvm
 
 TOLERANCE = 1e-3  # relative to the largest magnitude of an output: sums are taken in another order
 
+_LONGEST = 1000  # text: a library has little room for it
 Outputs = list[npt.NDArray[Any]]
 
 
@@ -42,7 +43,7 @@ def verify(library: Library, lowered: Lowered, seed: int = 0) -> Verification:
         try:
             right = reference(inputs)
         except Exception as error:  # another runtime's, of whatever kind
-            problem = f"{name}: {last_line(error)}"
+            problem = f"{name}: {last_line(error)}"[:_LONGEST]
             continue
         return _compared(name, made, right, problem)
     return Verification("", TOLERANCE, note=problem)

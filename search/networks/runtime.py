@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib.util
+import statistics
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 _CPU = 1  # kDLCPU
 _POOLED = 2
+_PACKED = "_prepacked"  # ends the name of a function whose constants were packed
 _ALIGNMENT = 64  # of what generated code takes for granted
 
 
@@ -77,6 +79,43 @@ class Library:
     def call(self, tensors: list[Any]) -> Any:
         """Runs the network once on prepared inputs; what comes out stays with the runtime."""
         return self._main(*tensors)
+
+    def profile(self, tensors: list[Any], repeat: int) -> dict[str, tuple[int, float]]:
+        """Runs the network so often, with a clock at each program.
+
+        Args:
+            tensors: Prepared inputs.
+            repeat: How often.
+
+        Returns:
+            By function, how often a run calls it, and the seconds of all its calls in one run: the median of runs.
+        """
+        runs: list[list[tuple[str, float]]] = []
+        started = 0.0
+
+        def clock(_: object, name: str, is_before: bool, *rest: object) -> None:
+            nonlocal started
+            del rest
+            if is_before:
+                started = time.perf_counter()
+            else:
+                runs[-1].append((name, time.perf_counter() - started))
+
+        self._machine["set_instrument"](clock)
+        try:
+            for _ in range(repeat):
+                runs.append([])
+                self._main(*tensors)
+        finally:
+            self._machine["set_instrument"](None)
+        found: dict[str, tuple[int, float]] = {}
+        for calls in zip(*runs, strict=True):
+            name = calls[0][0].removesuffix(_PACKED)
+            if name.startswith("vm."):
+                continue
+            number, secs = found.get(name, (0, 0.0))
+            found[name] = number + 1, secs + statistics.median(one for _, one in calls)
+        return found
 
     def time(self, inputs: Arrays, repeat: int) -> list[float]:
         """Runs the network so often.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from search.networks.network import Network
 from search.task import Task
 from tunedb.errors import BadInputError, NotFoundError, UsageError
 from tunedb.metaschedule.probe import probe
-from tunedb.metaschedule.replay import load_module
+from tunedb.metaschedule.replay import load_module, workload_from_module
 from tunedb.records import Target, Trace
 from tunedb.store.contract import Store
 
@@ -52,6 +53,27 @@ def load_tasks(
     if store is None:
         raise NotFoundError(f"{spec}: neither a file with a network nor path.py:name")
     return [_from_store(spec, store)]
+
+
+def joined(tasks: Mapping[str, Sequence[Task]]) -> list[Task]:
+    """The tasks of one network in several shapes: those that are the same are one, called as often as all of them.
+
+    Args:
+        tasks: Those of each, by what tells it apart from the others.
+    """
+    found: dict[str, Task] = {}
+    names: set[str] = set()
+    for label, its in tasks.items():
+        for task in its:
+            workload_id = workload_from_module(task.mod)[0].workload_id
+            known = found.get(workload_id)
+            if known is not None:
+                found[workload_id] = replace(known, weight=known.weight + task.weight)
+                continue
+            name = task.name if task.name not in names else f"{task.name}@{label}"
+            names.add(name)
+            found[workload_id] = replace(task, name=name)
+    return list(found.values())
 
 
 def chosen_tasks(tasks: Sequence[Task], only: Sequence[str], skip: Sequence[str]) -> list[Task]:

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
 
-from benchmarks.models import Graph
+from benchmarks.graph import Graph
 
 pytestmark = pytest.mark.tvm
 

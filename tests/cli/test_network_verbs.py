@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
-from benchmarks.models import Graph
+from benchmarks.graph import Graph
 
 pytestmark = pytest.mark.tvm
 
@@ -138,3 +138,16 @@ def test_a_run_ends_when_little_is_to_be_gained(folder: Path) -> None:
     found = json.loads(again.stdout)
     assert found["trials"] <= 4, "what is known leaves less to gain"
     assert max(task["before_secs"] or 0 for task in found["tasks"]) > 0
+
+
+def test_several_shapes_are_several_libraries_and_are_tuned_together(folder: Path) -> None:
+    shapes = ["--shape", "x=2x64", "--shape", "x=16x64"]
+    done = tunedb(folder, "tune", "small.onnx", *shapes, "--trials", 4, "--no-check", "--json")
+    assert done.returncode == 0, done.stderr
+    names = [task["name"] for task in json.loads(done.stdout)["tasks"]]
+    assert len(names) == len(set(names)) == 4, "two products in each shape"
+    done = tunedb(folder, "compile", "small.onnx", *shapes, "-o", "both.so", "--no-predict", "--json")
+    assert done.returncode == 0, done.stderr
+    libraries = json.loads(done.stdout)["libraries"]
+    assert [library["path"] for library in libraries] == ["both-2x64.so", "both-16x64.so"]
+    assert [library["inputs"][0]["shape"] for library in libraries] == [[2, 64], [16, 64]]

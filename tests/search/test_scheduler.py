@@ -12,6 +12,7 @@ from search.contract import Proposal, Result, Tuner, TunerTask
 from search.measure.device import Device
 from search.options import TuneOptions
 from search.recorder import TrialEvent
+from search.standing import Standing
 from search.task import Task
 from search.tune import run_tuning
 from tunedb import open_store
@@ -197,3 +198,28 @@ def test_a_run_that_something_else_ended_is_not_unfinished(
     assert 0 < first.trials < 40
     run_tuning(tasks, given, store=store, target=target, device=device)
     assert "of such a run" not in caplog.text
+
+
+def test_nobody_expects_more_than_the_roof_allows_and_less_after_batches_in_vain(
+    device: Device, store: Store, target: Target
+) -> None:
+    told: list[Standing] = []
+    tasks = [Task("one", product(64)), Task("other", product(96), weight=3.0)]
+    given = TuneOptions(18, Samplers(gain=lambda _: 9.0), check=False)
+    report = run_tuning(tasks, given, store=store, target=target, device=device, on_standing=told.append)
+    numbers = [one.trials for one in told]
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] == 18
+    assert told[0].left_secs is not None
+    for one in told:
+        assert {task.name for task in one.tasks} == {"one", "other"}
+        for task in one.tasks:
+            if task.is_measured:
+                assert task.roof_share is not None
+                assert 0 <= task.gain <= max(1 - task.roof_share, 0) + 1e-9
+    before = [next(task for task in one.tasks if task.name == "other").before_secs for one in told]
+    assert len(set(before) - {None}) == 1, "the first schedule that was measured is what it began with"
+    assert report.standing is not None
+    assert [(task.name, task.trials) for task in report.standing.tasks] == [
+        (task.name, task.trials) for task in told[-1].tasks
+    ]

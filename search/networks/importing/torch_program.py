@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -82,15 +82,27 @@ def _imported(program: Any, name: str, path: Path) -> Network:
     network = network_of_relax(mend_takes(mod), name, path)
     torch = _torch()
 
-    def run(inputs: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+    def called(module: Any, inputs: Mapping[str, npt.NDArray[Any]]) -> Callable[[], Any]:
         given = [torch.from_numpy(inputs[spec.name]) for spec in network.inputs]
         positional, keywords = program.call_spec.in_spec.children()
         named = dict(zip(keywords.context or (), given[positional.num_leaves :], strict=True))
-        with torch.no_grad():
-            found = program.module()(*given[: positional.num_leaves], **named)
+
+        def call() -> Any:
+            with torch.no_grad():
+                return module(*given[: positional.num_leaves], **named)
+
+        return call
+
+    def run(inputs: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+        found = called(program.module(), inputs)()
         return [part.numpy() for part in ([found] if hasattr(found, "numpy") else found)]
 
-    return replace(network, original=f"PyTorch {torch.__version__}", run_original=run)
+    return replace(
+        network,
+        original=f"PyTorch {torch.__version__}",
+        run_original=run,
+        inductor=lambda inputs: called(torch.compile(program.module()), inputs),
+    )
 
 
 def _torch() -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.models import Graph
+from benchmarks.graph import Graph
 from search.networks.network import Network
 from tunedb.records import Target
 from tunedb.store.contract import Store

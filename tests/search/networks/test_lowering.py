@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.models import Graph
+from benchmarks.graph import Graph
 from search.networks.importing import import_file
 from search.networks.layout import lower_best
 from search.networks.lowering import Layout, Lowered, layouts_of, lower

@@ -3,7 +3,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from search.networks.manifest import Manifest, Program, Tensor, constant, read_manifest
+from search.networks.manifest import Manifest, Program, Tensor, Verification, amended, constant, read_manifest
 from tunedb.errors import BadInputError, NotFoundError
 
 MANIFEST = Manifest(
@@ -16,7 +16,7 @@ MANIFEST = Manifest(
     made_at="2026-11-27T00:00:00+00:00",
     inputs=(Tensor("x", "float32", (1, 8)),),
     outputs=(Tensor("ÿ", "float32", ()),),
-    programs=(Program("dense", "matmul 8x8", "ab", 2, "untuned", note="nothing"),),
+    programs=(Program("dense", "matmul 8x8", "ab", 2, ("dense",), 1024.0, 768.0, "untuned", note="nothing"),),
     weight_bytes=32,
     licences={"apache-tvm": "Apache-2.0"},
 )
@@ -32,6 +32,18 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     path = tmp_path / "net.so"
     path.write_bytes(b"\x7fELF" + bytes(1000) + content(MANIFEST) + b"more")
     assert read_manifest(path) == MANIFEST
+
+
+def test_a_manifest_takes_the_place_of_the_one_before_and_the_rest_stays(tmp_path: Path) -> None:
+    library = b"\x7fELF" + bytes(1000) + content(MANIFEST) + b"more"
+    more = msgspec.structs.replace(MANIFEST, verification=Verification("ONNX Runtime", 1e-3, 1e-7, True, "x" * 1000))
+    path = tmp_path / "net.so"
+    path.write_bytes(amended(library, more))
+    assert read_manifest(path) == more
+    assert len(amended(library, more)) == len(library)
+    assert amended(amended(library, more), MANIFEST) == library
+    with pytest.raises(ValueError, match="no room"):
+        amended(library, msgspec.structs.replace(more, network="x" * 5000))
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from benchmarks.models import Graph
+from benchmarks.graph import Graph
 from search.networks.arrays import random_arrays
 from search.networks.compiling import Compiled, CompileOptions, compile_network
 from search.networks.importing import import_file

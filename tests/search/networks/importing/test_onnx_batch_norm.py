@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.models import Graph
+from benchmarks.graph import Graph
 from search.networks.importing import import_file
 from search.networks.reference import deviation
 from tests.search.networks.importing.test_onnx_file import computed

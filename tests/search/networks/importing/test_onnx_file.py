@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from benchmarks.models import Graph
+from benchmarks.graph import Graph
 from search.networks.importing import import_file
 from search.networks.network import TensorSpec
 from tunedb.errors import BadInputError, NotFoundError, UsageError

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from benchmarks.models import Graph
+from benchmarks.graph import Graph
 from search.networks.importing import import_file
 from tests.search.networks.importing.test_onnx_file import computed
+from tunedb.records import Target
 
 pytestmark = pytest.mark.tvm
 
@@ -45,3 +46,29 @@ def test_a_quantised_operator_is_right_within_one_step(save: Callable[..., Path]
     found = computed(path, given).astype(int)
     assert np.abs(found - right).max() <= 1
     assert len(np.unique(right)) > 8
+
+
+def pairs(g: Graph, x: str, channels: int) -> str:
+    """A convolution between quantizers, as they write it: weights with a scale for each filter."""
+    scale, zero = g.constant(0.05), g.constant(3, np.int8)
+    x = g.node("DequantizeLinear", g.node("QuantizeLinear", x, scale, zero), scale, zero)
+    weights = g.constant(g.rng.integers(-127, 128, (channels, channels, 3, 3)), np.int8)
+    scales, zeros = g.constant(g.rng.uniform(0.001, 0.002, channels)), g.constant(np.zeros(channels), np.int8)
+    w = g.node("DequantizeLinear", weights, scales, zeros, axis=0)
+    return g.node("Relu", g.node("Conv", x, w, kernel_shape=[3, 3], pads=[1, 1, 1, 1]))
+
+
+def test_quantizers_carry_a_layout_on_and_are_fused(save: Callable[..., Path], target: Target) -> None:
+    from search.networks.lowering import Layout, lower
+
+    g = Graph("pairs", 0)
+    path = save(g.model(pairs(g, pairs(g, g.input("x", (1, 32, 8, 8)), 32), 32)))
+    lowered = lower(import_file(path), target, Layout.CHANNELS_LAST)
+    names = [task.name for task in lowered.tasks]
+    assert len(names) == 4, "one before the first convolution, each with what follows it, a transpose in the end"
+    assert not any("winograd" in var.name_hint for var, _ in lowered.mod.functions_items()), "a step is not exact"
+    given = {"x": np.random.default_rng(0).normal(size=(1, 32, 8, 8)).astype(np.float32)}
+    import onnxruntime
+
+    right = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, given)[0]
+    assert np.abs(computed(path, given) - right).max() < 1e-3 * np.abs(right).max()

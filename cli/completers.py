@@ -60,6 +60,17 @@ def sources(context: typer.Context, incomplete: str) -> list[Offer]:
     return _offers(context, incomplete, found, cut=False)
 
 
+def runs(context: typer.Context, incomplete: str) -> list[Offer]:
+    """Tuning runs by the ids that `tunedb report` takes, and what each set out to do."""
+    from tunedb.query.runs import LAST, tuning_runs
+
+    def found(store: Store) -> Iterator[Offer]:
+        yield LAST, "the most recent"
+        yield from ((row.uri.partition(":")[2], row.detail) for row in reversed(tuning_runs(store)))
+
+    return _offers(context, incomplete, found)
+
+
 def hardware(context: typer.Context, incomplete: str) -> list[Offer]:
     """Machines by their names."""
     return _offers(context, incomplete, lambda store: ((row.name, row.kind) for row in store.hardware()), cut=False)

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from cli.commands import (
+    bench,
     best,
     collect,
     compact,
@@ -32,6 +33,7 @@ from cli.commands import (
     relabel,
     remove,
     repair,
+    report,
     restore,
     run,
     show,
@@ -59,7 +61,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_ASKING = (best, show, history, compare, workloads, targets, stats, sql)
+_ASKING = (best, show, history, report, compare, workloads, targets, stats, sql)
 _KEEPING = (merge, remove, relabel, restore, compact, verify, repair, migrate)
 
 for _verb in (
@@ -73,6 +75,7 @@ for _verb in (
     tune,
     compile,
     run,
+    bench,
     export,
     *_KEEPING,
     doctor,

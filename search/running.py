@@ -104,7 +104,7 @@ def run_tasks(
     if done:
         _LOG.warning("the store has %d of the %d trials of such a run: the rest is measured", done, options.trials)
         options = dataclasses.replace(options, trials=options.trials - done)
-    source = source_of(name, seed, prior.text, options.flush_cache, errand)
+    source = source_of(name, seed, prior.text, options.flush_cache, errand, workloads)
     recorder = Recorder(
         store,
         target,
@@ -291,8 +291,15 @@ def _stock_cost_model(options: TuneOptions, prior: Prior) -> Any:
     return cost_model(prior.model, seed=options.seed)
 
 
-def source_of(strategy: str, seed: int, prior: str, flush_cache: bool = False, errand: str = "") -> Source:
-    """A new source for the trials of a run."""
+def source_of(
+    strategy: str,
+    seed: int,
+    prior: str,
+    flush_cache: bool = False,
+    errand: str = "",
+    workloads: Sequence[tuple[str, float]] = (),
+) -> Source:
+    """A new source for the trials of a run; of a network it says how often each of its workloads is called."""
     import tvm
 
     detail: dict[str, object] = {
@@ -303,6 +310,11 @@ def source_of(strategy: str, seed: int, prior: str, flush_cache: bool = False, e
     }
     if flush_cache:
         detail["flush_cache"] = True
+    if len(workloads) > 1:
+        weights: dict[str, float] = {}
+        for workload_id, weight in workloads:
+            weights[workload_id] = weights.get(workload_id, 0.0) + weight
+        detail["weights"] = weights
     if errand:
         detail = with_errand(detail, errand)
     made = identity.source(f"tune:{secrets.token_hex(8)}", "tune", detail)

@@ -73,6 +73,28 @@ def new_files(*paths: Path) -> Iterator[NewFiles]:
                 folder.rmdir()
 
 
+def replace_file(path: Path, content: bytes) -> None:
+    """Writes a file in the place of the one that is there, if any; readers see either of them whole.
+
+    Args:
+        path: the file; folders that are missing are made.
+        content: what will be in it.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(content)
+        draft.replace(path)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
 def _make_folder(folder: Path, made: list[Path]) -> None:
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     for one in reversed(missing):

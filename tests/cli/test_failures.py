@@ -23,6 +23,7 @@ TUNEDB = Path(sys.executable).with_name("tunedb")
 
 # What each verb is given besides the options that all have.
 ARGUMENTS: Mapping[str, Sequence[str]] = {
+    "bench": ["MODEL"],
     "best": ["5f3a"],
     "collect": ["SPEC"],
     "compile": ["MODEL"],
@@ -33,6 +34,7 @@ ARGUMENTS: Mapping[str, Sequence[str]] = {
     "merge": ["STORE"],
     "relabel": ["--hardware", "laptop", "--source", "5f3a"],
     "remove": ["--source", "5f3a"],
+    "report": ["5f3a"],
     "restore": ["--as-of", "1"],
     "run": ["LIBRARY"],
     "show": ["5f3a"],
@@ -41,7 +43,7 @@ ARGUMENTS: Mapping[str, Sequence[str]] = {
 }
 VERBS = tuple(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 MAKES_ITS_STORE = {"ingest", "tune", "collect", "compile", "merge"}
-WITHOUT_STORE = {"config", "completion", "doctor", "run"}
+WITHOUT_STORE = {"bench", "config", "completion", "doctor", "run"}
 
 
 def ended(*arguments: object, **given: Any) -> subprocess.CompletedProcess[str]:

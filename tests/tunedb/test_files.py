@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tunedb.errors import StoreError, UsageError
-from tunedb.files import new_files
+from tunedb.files import new_files, replace_file
 
 
 def names(folder: Path) -> list[str]:
@@ -69,3 +69,17 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot write"), new_files(tmp_path / "file" / "one"):
         pass
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file"
+    for content in (b"one", b"two"):
+        replace_file(path, content)
+        assert path.read_bytes() == content
+    with pytest.raises(StoreError, match=r"cannot write .*deeper: "):
+        replace_file(path / "deeper", b"three")
+    (tmp_path / "new" / "folder").mkdir()
+    with pytest.raises(StoreError, match=r"cannot write .*folder: "):
+        replace_file(tmp_path / "new" / "folder", b"three")
+    assert sorted(one.name for one in (tmp_path / "new").iterdir()) == ["file", "folder"]
+    assert path.read_bytes() == b"two"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
-from tunedb.identity import passes_of, schedule_of
-from tunedb.query.estimates import estimate
+from tunedb.query.latencies import latencies
 from tunedb.records import DEFAULT_CONDITIONS, Hardware, Outcome, Source, Target, Trial, WorkloadSummary
 from tunedb.store.contract import StoreReader
 
@@ -73,9 +73,9 @@ def convergence(store: StoreReader, prefix: str, target: str | None = None) -> C
     targets = {row.target_id: row for row in store.targets()}
     hardware = {row.hardware_id: row for row in store.hardware()}
     order = {source_id: place for place, source_id in enumerate(sources)}
-    latencies = _latencies(groups)
+    secs = latencies(chain.from_iterable(groups.values()))
     histories = [
-        _history(sources[source_id], targets[target_id], hardware[hardware_id], conditions, trials, latencies)
+        _history(sources[source_id], targets[target_id], hardware[hardware_id], conditions, trials, secs)
         for (source_id, target_id, hardware_id, conditions), trials in sorted(
             groups.items(), key=lambda item: order.get(item[0][0], 0)
         )
@@ -84,33 +84,18 @@ def convergence(store: StoreReader, prefix: str, target: str | None = None) -> C
     return Convergence(workload, tuple(histories))
 
 
-def _latencies(groups: Mapping[tuple[str, str, str, str], Sequence[Trial]]) -> dict[str, float]:
-    """The latency of each good trial's schedule, by the trial's id; passes in all sources count."""
-    passes: dict[tuple[str, ...], list[Trial]] = {}
-    for (_, target_id, _, conditions), trials in groups.items():
-        for trial in trials:
-            if trial.outcome is Outcome.OK:
-                passes.setdefault((target_id, conditions, *schedule_of(trial)), []).append(trial)
-    return {
-        trial.trial_id: pooled.secs
-        for schedule in passes.values()
-        for pooled in [estimate(passes_of(schedule))]
-        for trial in schedule
-    }
-
-
 def _history(
     source: Source,
     target: Target,
     hardware: Hardware,
     conditions: str,
     trials: Sequence[Trial],
-    latencies: Mapping[str, float],
+    known: Mapping[str, float],
 ) -> History:
     steps: list[Improvement] = []
     in_order = sorted(trials, key=lambda trial: (trial.position, trial.trial_id))
     for number, trial in enumerate(in_order, start=1):
-        secs = latencies.get(trial.trial_id)  # None of one that failed
+        secs = known.get(trial.trial_id)  # None of one that failed
         if secs is not None and (not steps or secs < steps[-1].secs):
             steps.append(Improvement(number, secs, trial.run_secs_median, trial.trial_id))
     failed = sum(trial.outcome is not Outcome.OK for trial in trials)

@@ -7,7 +7,6 @@ of them, the less there is left to find, and the fewer candidates are looked at.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,10 +16,10 @@ from tunedb.records import Trace, Workload
 
 _OF_EACH = 6
 _CARRIED = 12
-_LOOKS = ((8, 2), (16, 4), (48, 6))
-"""Samples and generations: how many candidates are worth a look."""
-_APART = (0.0, 0.4)  # nats a dimension: within these of the nearest, the first looks and the second are enough
-_LIGHT = (0.01, 0.03)  # shares of the network's time: below these, the first looks are, or one step fewer
+_LOOKS = ((0.01, (8, 2)), (0.03, (16, 3)), (math.inf, (16, 4)))
+"""Samples and generations, by the share of the network's time below which they are enough. Over MobileNetV2's tasks
+the best that (8, 2) finds is believed to be 0.20 nats slower than the best of all looks, (16, 3) 0.05, (16, 4) 0.02 to
+0.03, (48, 6) 0.03, which takes two thirds longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +35,8 @@ class Near:
         Args:
             share: Of the network's time, which the task is believed to take.
         """
-        step = bisect_left(_APART, self.nearest) if share >= _LIGHT[0] else 0
-        samples, generations = _LOOKS[max(step - (share < _LIGHT[1]), 0)]
+        counts = 0.0 if self.nearest == 0 else share  # the same sizes with another epilogue: its schedules will do
+        samples, generations = next(looks for below, looks in _LOOKS if counts < below)
         return Budget(first_samples=samples, late_samples=0, first_generations=generations, late_generations=0)
 
 

@@ -10,8 +10,11 @@ from tunedb.store.opening import open_store
 
 if TYPE_CHECKING:
     from tunedb.metaschedule.database import tvm_database
+    from tunedb.metaschedule.stack import align_stack
 
-__all__ = ["Store", "open_store", "tvm_database"]
+__all__ = ["Store", "align_stack", "open_store", "tvm_database"]
 
 # `import tunedb` pays neither for TVM nor for Arrow.
-__getattr__ = imported_late(__name__, {"tvm_database": "tunedb.metaschedule.database"})
+__getattr__ = imported_late(
+    __name__, {"align_stack": "tunedb.metaschedule.stack", "tvm_database": "tunedb.metaschedule.database"}
+)

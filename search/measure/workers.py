@@ -112,9 +112,14 @@ def _module(mod_json: str, target_json: str) -> Any:
     import json
 
     import tvm
-    from tvm.s_tir.meta_schedule.builder.local_builder import default_build
+    from tvm.driver import build
+    from tvm.s_tir.transform import RemoveWeightLayoutRewriteBlock
 
-    return default_build(tvm.ir.load_json(mod_json), tvm.target.Target(json.loads(target_json)), None)
+    from tunedb.metaschedule.stack import align_stack
+
+    target = tvm.target.Target(json.loads(target_json))
+    mod = RemoveWeightLayoutRewriteBlock(skip_tensor_rewrite=True)(tvm.ir.load_json(mod_json))  # as MetaSchedule builds
+    return build(align_stack(mod) if target.kind.name == "llvm" else mod, target=target)
 
 
 def run(

@@ -12,6 +12,7 @@ from search.networks.manifest import Manifest, amended, constant
 from search.networks.verification import Settled
 from tunedb.errors import BadInputError, StoreError, last_line
 from tunedb.metaschedule.replay import replay, target_to_tvm
+from tunedb.metaschedule.stack import align_stack
 from tunedb.traces import validated_trace
 
 
@@ -39,7 +40,7 @@ def build(lowered: Lowered, settled: Sequence[Settled]) -> Any:
                 transform.CanonicalizeBindings(),  # of tuples that the splitting leaves: each is a call when it runs
                 transform.DeadCodeElimination(),
             ]
-            scheduled = tvm.ir.transform.Sequential(passes)(lowered.mod)
+            scheduled = align_stack(tvm.ir.transform.Sequential(passes)(lowered.mod))
         return tvm.compile(scheduled, target=target)
     except Exception as error:
         raise BadInputError(f"{lowered.network.path}: TVM cannot build it: {last_line(error)}") from error

@@ -12,7 +12,7 @@ from search.bo.relatives import Relatives
 from search.bo.tuner import BayesianTuner
 from search.bo.warm_start import History
 from search.measure.device import Device
-from search.measure.programs import program_of
+from search.measure.programs import scheduled_program
 from search.prior import Prior
 from search.space.spaces import DesignSpaces
 from search.task import Task
@@ -44,13 +44,14 @@ class Predictor:
         self._prior, self._seed = prior, seed
         self._relatives = Relatives()
 
-    def predict(self, task: Task, context: Any, *, share: float = 1.0, number: int = ATTEMPTS) -> Predicted:
+    def predict(self, task: Task, context: Any, *, share: float | None = None, number: int = ATTEMPTS) -> Predicted:
         """The candidates with the lowest posterior means.
 
         Args:
             task: The task.
             context: Its tune context, of MetaSchedule.
             share: Of its network's time, which it is believed to take: the less, the fewer candidates are looked at.
+                None is a task that is alone.
             number: How many candidates at most; none are found where no schedule of the task is valid.
         """
         workload, _ = workload_from_module(task.mod)
@@ -58,7 +59,8 @@ class Predictor:
         near = self._relatives.near(workload)
         history = dataclasses.replace(history, similar=(*near.traces, *history.similar))
         spaces = DesignSpaces(context, context.generate_design_space(), np.random.default_rng(self._seed))
-        tuner = BayesianTuner(spaces, self._prior.model, trials=0, history=history, budget=near.budget(share))
+        budget = None if share is None else near.budget(share)
+        tuner = BayesianTuner(spaces, self._prior.model, trials=0, history=history, budget=budget)
         try:
             best = tuner.believed_best(number)
             found = Predicted(task, workload, tuple(recorded_trace(one.schedule.trace) for one in best))
@@ -68,24 +70,17 @@ class Predictor:
         return found
 
 
-def predict_best(tuner: BayesianTuner, device: Device) -> Trace:
-    """The best of what a search would look at first, by its posterior mean; it compiles.
-
-    Args:
-        tuner: The task's tuner. What the store has of the task stands beside what is predicted.
-        device: The device that compiles it.
-
-    Returns:
-        The schedule's trace.
+def first_that_compiles(predicted: Predicted, device: Device) -> Trace:
+    """The best of what is predicted for a task that its device can build.
 
     Raises:
         MeasurementError: None of the first few compiles, or the task has no valid schedule.
     """
     problem = "no schedule of it is valid on this target"
-    for candidate in tuner.believed_best(ATTEMPTS):
-        (build,) = device.build([program_of(candidate.schedule.mod)], keep=True)
+    for trace in predicted.traces:
+        (build,) = device.build([scheduled_program(predicted.task.mod, trace)], keep=True)
         device.release([build.number])
         if build.outcome is Outcome.OK:
-            return recorded_trace(candidate.schedule.trace)
+            return trace
         problem = build.error  # whatever the compiler says of it: the next one may do
     raise MeasurementError(problem)

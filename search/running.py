@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from costmodels.model import CostModel
-from search.bo.tuner import BayesianOptimization, BayesianTuner
+from search.bo.tuner import BayesianOptimization
 from search.confirm import confirm
 from search.contexts import contexts
 from search.contract import TunerFactory
@@ -24,7 +22,7 @@ from search.measure.correctness import check_numbers
 from search.measure.device import Device, Timing
 from search.measure.verdicts import Verdicts
 from search.options import WITHOUT_END, TuneOptions
-from search.predict import predict_best
+from search.predict import Predictor, first_that_compiles
 from search.prior import Prior, prior_of
 from search.recorder import Recorder, TaskRecorder, TrialEvent
 from search.report import Found, Run, TuneReport, report
@@ -32,6 +30,7 @@ from search.resuming import errand_of, trials_done, with_errand
 from search.scheduler import Shared, share_trials
 from search.standing import Standing
 from search.task import Task
+from search.work import guessed_shares
 from tunedb import identity
 from tunedb.errors import MeasurementError
 from tunedb.metaschedule.replay import workload_from_module
@@ -134,22 +133,17 @@ def run_tasks(
 
 def _predicted(run: Run, tasks: Sequence[Task], prior: Prior, device: Device) -> Run:
     """Measures nothing: what the prior believes to be the best of each task."""
-    from search.space.spaces import DesignSpaces
-
-    rng = np.random.default_rng(run.seed)
+    predictor, shares = Predictor(prior, run.seed), guessed_shares(tasks)
     found = {}
     left_out = list(run.left_out)
-    for context, task in zip(contexts(tasks, device.target, seed=run.seed), tasks, strict=True):
+    made = contexts(tasks, device.target, seed=run.seed)
+    for context, task, share in zip(made, tasks, shares, strict=True):
         mine = run.recorder.begin_task(*workload_from_module(task.mod), task.name)
-        history = prior.recall(mine.workload) if prior.recall is not None else None
-        spaces = DesignSpaces(context, context.generate_design_space(), rng)
-        tuner = BayesianTuner(spaces, prior.model, trials=0, history=history)
         try:
-            found[mine] = Found(predicted=predict_best(tuner, device))
+            predicted = predictor.predict(task, context, share=share if len(tasks) > 1 else None)
+            found[mine] = Found(predicted=first_that_compiles(predicted, device))
         except MeasurementError as error:
             left_out.append(LeftOut(task.name, str(error)))
-        finally:
-            tuner.close()
     if not found:
         raise MeasurementError(f"nothing can be predicted: {told(left_out)}")
     return dataclasses.replace(run, found=found, left_out=tuple(left_out))

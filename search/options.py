@@ -34,6 +34,7 @@ class TuneOptions:
         run_timeout_secs: The longest measurement of one candidate; None is the device's own limit.
         build_timeout_secs: The longest build of one; None is the device's own limit, which it lowers where builds
             usually take much less.
+        limit_secs: After so many seconds the caller stops the run, whose last quarter refines what was found.
         least_gain: With several tasks, end once the next batches are expected to save less than this share of the
             time of all tasks together.
 
@@ -52,6 +53,7 @@ class TuneOptions:
     run_timeout_secs: float | None = None
     build_timeout_secs: float | None = None
     least_gain: float = 0.0
+    limit_secs: float | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.strategy, str) and self.strategy not in STRATEGIES:
@@ -65,7 +67,7 @@ class TuneOptions:
             )
         if self.batch_size is not None and self.batch_size < 1:
             raise UsageError(f"a batch has at least one candidate, not {self.batch_size}")
-        for name in ("run_timeout", "build_timeout"):
+        for name in ("run_timeout", "build_timeout", "limit"):
             secs = getattr(self, f"{name}_secs")
             if secs is not None and not 0 < secs <= _LONGEST_SECS:
                 told = name.replace("_", "-")

@@ -71,6 +71,7 @@ class Recorder:
         on_repeat: Likewise with each further measurement of one of the fastest schedules.
         conditions: The conditions of measurement (`tunedb.identity.conditions_of`).
         started: When the run began, by `time.monotonic`; None is now.
+        limit_secs: After so many seconds somebody ends the run; None is never.
     """
 
     def __init__(
@@ -85,7 +86,9 @@ class Recorder:
         on_repeat: Callable[[TrialEvent], None] | None = None,
         conditions: str = DEFAULT_CONDITIONS,
         started: float | None = None,
+        limit_secs: float | None = None,
     ) -> None:
+        self.limit_secs = limit_secs
         self.target, self.hardware, self.source, self.total = target, hardware, source, total
         self.conditions = conditions
         self.tasks: list[TaskRecorder] = []
@@ -104,8 +107,11 @@ class Recorder:
 
     @property
     def share_left(self) -> float:
-        """The share of the run's trials that is left, from 1 to 0; 0 where there are none."""
-        return (self.total - self.num_trials) / self.total if self.total else 0.0
+        """The share of the run's trials that is left, or of its time if that is less, from 1 to 0; 0 without trials."""
+        if not self.total:
+            return 0.0
+        of_trials = (self.total - self.num_trials) / self.total
+        return of_trials if self.limit_secs is None else min(of_trials, max(1 - self.elapsed_secs / self.limit_secs, 0))
 
     def begin_task(self, workload: Workload, module: Module, name: str) -> TaskRecorder:
         """The recorder of one of the run's tasks.

@@ -114,6 +114,7 @@ def run_tasks(
         on_repeat=listeners.on_repeat,
         conditions=options.conditions,
         started=started,
+        limit_secs=options.limit_secs,
     )
     run = Run(recorder, name, seed, prior.text, left_out=tuple(left_out))
     try:

@@ -197,6 +197,9 @@ def _standing(open_: Sequence[_Open], shared: Shared, clock: Clock, left: int) -
         )
         unopened += not one.batches and not one.is_exhausted and one.task.weight * mine > _LEAST_SHARE * whole
     rest = clock.left(left, unopened, _FIRST, _LATER) if recorder.total < WITHOUT_END else None
+    if recorder.limit_secs is not None:
+        until_limit = max(recorder.limit_secs - recorder.elapsed_secs, 0.0)
+        rest = until_limit if rest is None else min(rest, until_limit)
     return Standing(heaviest_first(tasks), recorder.num_trials, recorder.total, recorder.elapsed_secs, rest)
 
 

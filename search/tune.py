@@ -48,6 +48,7 @@ def tune(
     run_timeout_secs: float | None = None,
     build_timeout_secs: float | None = None,
     least_gain: float = 0.0,
+    limit_secs: float | None = None,
     device: Device | None = None,
     on_trial: Callable[[TrialEvent], None] | None = None,
     on_repeat: Callable[[TrialEvent], None] | None = None,
@@ -74,6 +75,7 @@ def tune(
         run_timeout_secs: The longest measurement of one candidate.
         build_timeout_secs: The longest build of one.
         least_gain: When a run of several tasks ends before its trials are spent.
+        limit_secs: When the caller will set `stop`.
         device: What builds and runs; the caller closes it. None is this machine's CPU.
         on_trial: Called with each trial once it is stored, in their order, one at a time, by any thread.
         on_repeat: Likewise with each further measurement of one of the fastest schedules.
@@ -100,6 +102,7 @@ def tune(
         run_timeout_secs,
         build_timeout_secs,
         least_gain,
+        limit_secs,
     )
     return run_tuning(
         tasks,

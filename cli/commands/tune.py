@@ -170,6 +170,7 @@ def command(
             run_timeout_secs=run_timeout,
             build_timeout_secs=build_timeout,
             least_gain=least_gain,
+            limit_secs=limit,
             on_trial=tell,
             on_repeat=tell,
             on_standing=lambda standing: run.progress.table(live_lines(standing)),

@@ -121,3 +121,16 @@ def test_passes_of_earlier_runs_count(
     assert events[-1].best_secs == events[-1].secs == pytest.approx((1.1e-5 * 1.3e-5) ** 0.5)
     assert (events[-1].is_best, events[-1].best_passes) == (True, 2)
     assert events[-2].best_secs == pytest.approx((3.0e-5 * 0.9e-5) ** 0.5)  # lucky this time only
+
+
+def test_the_share_that_is_left_is_of_trials_or_of_time_if_that_is_less(target: Target) -> None:
+    import time
+
+    def share(total: int, *, limit_secs: float | None, ago: float) -> float:
+        machine, run, begun = hardware_named("another machine"), source("tune:1", "tune"), time.monotonic() - ago
+        return Recorder(None, target, machine, run, total=total, limit_secs=limit_secs, started=begun).share_left
+
+    assert share(8, limit_secs=None, ago=100.0) == 1.0
+    assert share(8, limit_secs=100.0, ago=75.0) == pytest.approx(0.25, abs=0.01)
+    assert share(8, limit_secs=100.0, ago=200.0) == 0.0
+    assert share(0, limit_secs=None, ago=0.0) == 0.0

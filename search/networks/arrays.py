@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tunedb.errors import BadInputError, NotFoundError, StoreError
+from tunedb.errors import BadInputError, NotFoundError
+from tunedb.files import replace_file
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -69,15 +71,9 @@ def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     Raises:
         StoreError: It cannot be written.
     """
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        with draft.open("wb") as file:
-            np.savez(file, allow_pickle=False, **dict[str, Any](arrays))
-        draft.replace(path)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        draft.unlink(missing_ok=True)
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **dict[str, Any](arrays))
+    replace_file(path, content.getvalue())
 
 
 def _drawn(rng: np.random.Generator, spec: Spec) -> npt.NDArray[Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from search.networks.lowering import Lowered
-from search.networks.manifest import Manifest, amended, constant
+from search.networks.manifest import Manifest, amend_manifest, constant
 from search.networks.verification import Settled
 from tunedb.errors import BadInputError, StoreError, last_line
 from tunedb.metaschedule.replay import replay, target_to_tvm
@@ -87,8 +88,8 @@ def amend(path: Path, manifest: Manifest, made: Path) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix=".tunedb-", dir=made.parent) as folder:
             draft = Path(folder) / "library.so"
-            draft.write_bytes(amended(path.read_bytes(), manifest))
-            draft.chmod(path.stat().st_mode)
+            shutil.copy(path, draft)
+            amend_manifest(draft, manifest)
             draft.replace(made)
     except OSError as error:
         raise StoreError(f"{made}: cannot be written: {error.strerror or error}") from error

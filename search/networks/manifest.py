@@ -80,22 +80,26 @@ def constant(manifest: Manifest) -> str:
     return f"__attribute__((used)) const unsigned char tunedb_manifest[] = {{{numbers},0}};\n"
 
 
-def amended(content: bytes, manifest: Manifest) -> bytes:
-    """A library with another manifest in the place of its own.
+def amend_manifest(path: Path, manifest: Manifest) -> None:
+    """Puts another manifest in the place of the one that a library has.
 
     Args:
-        content: Of the library.
+        path: The library, which is changed.
         manifest: What takes the place; it has little more to say than the old one.
 
     Raises:
+        OSError: The file cannot be written.
         ValueError: The library has no manifest, or too little room for this one.
     """
-    begin = content.index(_BEGIN) + len(_BEGIN)
-    end = content.index(_END, begin)
     text = msgspec.json.encode(manifest)
-    if len(text) > end - begin:
-        raise ValueError(f"a manifest of {len(text)} bytes has no room in {end - begin}")
-    return content[:begin] + text.ljust(end - begin) + content[end:]
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as content:
+        begin = content.find(_BEGIN) + len(_BEGIN)
+        end = content.find(_END, begin)
+        if begin < len(_BEGIN) or end < 0:
+            raise ValueError(f"{path}: it has no manifest")
+        if len(text) > end - begin:
+            raise ValueError(f"{path}: a manifest of {len(text)} bytes has no room in {end - begin}")
+        content[begin:end] = text.ljust(end - begin)
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -3,7 +3,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from search.networks.manifest import Manifest, Program, Tensor, Verification, amended, constant, read_manifest
+from search.networks.manifest import Manifest, Program, Tensor, Verification, amend_manifest, constant, read_manifest
 from tunedb.errors import BadInputError, NotFoundError
 
 MANIFEST = Manifest(
@@ -38,12 +38,17 @@ def test_a_manifest_takes_the_place_of_the_one_before_and_the_rest_stays(tmp_pat
     library = b"\x7fELF" + bytes(1000) + content(MANIFEST) + b"more"
     more = msgspec.structs.replace(MANIFEST, verification=Verification("ONNX Runtime", 1e-3, 1e-7, True, "x" * 1000))
     path = tmp_path / "net.so"
-    path.write_bytes(amended(library, more))
+    path.write_bytes(library)
+    amend_manifest(path, more)
     assert read_manifest(path) == more
-    assert len(amended(library, more)) == len(library)
-    assert amended(amended(library, more), MANIFEST) == library
+    assert path.stat().st_size == len(library)
     with pytest.raises(ValueError, match="no room"):
-        amended(library, msgspec.structs.replace(more, network="x" * 5000))
+        amend_manifest(path, msgspec.structs.replace(more, network="x" * 5000))
+    amend_manifest(path, MANIFEST)
+    assert path.read_bytes() == library
+    path.write_bytes(bytes(100))
+    with pytest.raises(ValueError, match="no manifest"):
+        amend_manifest(path, MANIFEST)
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

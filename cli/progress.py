@@ -19,6 +19,7 @@ from tunedb.units import duration, elapsed, waiting
 if TYPE_CHECKING:
     from search.recorder import TrialEvent
 
+_CLEAR, _CLEAR_ABOVE = "\r\x1b[2K", "\x1b[1A\x1b[2K"  # the line of the cursor, and the one above, to go on there
 _BAR_WIDTH = 24
 _LONGEST_CAUSE = 100
 _REDRAW_SECS = 0.1
@@ -148,12 +149,12 @@ class Progress:
         size = shutil.get_terminal_size()
         lines = [line[: size.columns - 1] for line in (*self._table[: max(size.lines - 2, 0)], text)]
         self._num_drawn = len(lines)
-        self._write("\n".join(lines))
+        self._write(_CLEAR + "\n".join(lines))
 
     def _erase(self) -> None:
         """Takes the live lines away; the cursor then stands where they began."""
         if self._is_terminal and self._num_drawn:
-            self._write("\r\x1b[2K" + "\x1b[1A\x1b[2K" * (self._num_drawn - 1))
+            self._write(_CLEAR + _CLEAR_ABOVE * (self._num_drawn - 1))
             self._num_drawn = 0
 
     def _write(self, text: str) -> None:

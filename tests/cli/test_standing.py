@@ -43,9 +43,9 @@ def test_live_lines_are_drawn_over_and_notes_scroll_above_them() -> None:
     progress.note("note")
     progress.table(["c"])
     progress.close()
-    up = "\x1b[1A\x1b[2K"
-    erased = "\r\x1b[2K" + 2 * up
-    assert stream.getvalue() == f"a\nb\n{erased}note\na\nb\n{erased}c\n\r\x1b[2K{up}"
+    clear, up = "\r\x1b[2K", "\x1b[1A\x1b[2K"
+    erased = clear + 2 * up
+    assert stream.getvalue() == f"{clear}a\nb\n{erased}note\n{clear}a\nb\n{erased}{clear}c\n{clear}{up}"
 
 
 def test_elsewhere_than_on_a_terminal_there_is_no_table() -> None:

@@ -42,7 +42,7 @@ def import_onnx(path: Path, shapes: Mapping[str, Sequence[int]]) -> Network:
     taken = [value for value in model.graph.input if value.name not in weights]
     _fix_shapes(path, taken, shapes)
     digest = _digest(model)
-    reference = None if model.ByteSize() > _MOST_BYTES else model.SerializeToString()
+    reference = None if _is_large(model) else model.SerializeToString()
     try:
         model = fold_batch_norms(unroll(fold(_inferred(dequantize(model)))))
     except BadInputError as error:
@@ -67,13 +67,17 @@ def _loaded(path: Path) -> Any:
     except Exception as error:  # a file that is missing, or shorter than the model says
         raise BadInputError(f"{path}: its external data cannot be read: {_first_line(error)}") from error
     try:
-        is_small = model.ByteSize() <= _MOST_BYTES
         # Some exporters leave the shapes of outputs open, which the checker takes for a fault.
-        onnx.checker.check_model(onnx.shape_inference.infer_shapes(model) if is_small else str(path))
+        onnx.checker.check_model(str(path) if _is_large(model) else onnx.shape_inference.infer_shapes(model))
     except Exception as error:
         if not _is_of_other_domain(model):
             raise BadInputError(f"{path}: not a valid ONNX model: {_first_line(error)}") from error
     return onnx.inliner.inline_local_functions(model) if model.functions else model
+
+
+def _is_large(model: Any) -> bool:
+    """Whether a model is more than one message can be; asked for its size, such a message fails."""
+    return sum(len(weight.raw_data) for weight in model.graph.initializer) > _MOST_BYTES
 
 
 def _is_of_other_domain(model: Any) -> bool:

@@ -160,3 +160,45 @@ def test_nothing_is_printed(save: Save, capsys: pytest.CaptureFixture[str]) -> N
     path = save(g.model(g.node("Reshape", x, g.constant([2, 4], np.int64))))
     import_file(path)
     assert capsys.readouterr().out == ""
+
+
+def external(folder: Path, rows: int) -> Path:
+    """A look-up in a table that lies beside the model, and a product."""
+    from onnx import TensorProto, helper
+
+    g = Graph("external", 0)
+    table = np.arange(rows * 64, dtype=np.float32).reshape(rows, 64) / (rows * 64)
+    table.tofile(folder / "table.data")
+    beside = TensorProto(
+        name="table", data_type=TensorProto.FLOAT, dims=table.shape, data_location=TensorProto.EXTERNAL
+    )
+    for key, value in (("location", "table.data"), ("offset", "0"), ("length", str(table.nbytes))):
+        entry = beside.external_data.add()
+        entry.key, entry.value = key, value
+    g.weights.append(beside)
+    found = g.node("Gather", "table", g.input("ids", (1, 4), TensorProto.INT64))
+    outputs = [helper.make_tensor_value_info(g.dense(found, 64, 3), TensorProto.FLOAT, (1, 4, 3))]
+    graph = helper.make_graph(g.nodes, "external", g.inputs, outputs, g.weights)
+    path = folder / "external.onnx"
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_a_model_that_is_larger_than_a_message_is_checked_from_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = external(tmp_path, 100)
+    ids = np.array([[0, 3, 7, 99]])
+    small = computed(path, {"ids": ids})
+    assert import_file(path).onnx is not None
+    monkeypatch.setattr("search.networks.importing.onnx_file._MOST_BYTES", 1000)
+    assert import_file(path).onnx is None
+    np.testing.assert_array_equal(computed(path, {"ids": ids}), small)
+
+
+@pytest.mark.slow
+def test_weights_of_more_than_two_gigabytes(tmp_path: Path) -> None:
+    network = import_file(external(tmp_path, 8_700_000))
+    assert network.onnx is None
+    assert [spec.name for spec in network.inputs] == ["ids"]

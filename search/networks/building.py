@@ -41,7 +41,8 @@ def build(lowered: Lowered, settled: Sequence[Settled]) -> Any:
                 transform.CanonicalizeBindings(),  # of tuples that the splitting leaves: each is a call when it runs
                 transform.DeadCodeElimination(),
             ]
-            scheduled = align_stack(tvm.ir.transform.Sequential(passes)(lowered.mod))
+            scheduled = tvm.ir.transform.Sequential(passes)(lowered.mod)
+            scheduled = align_stack(scheduled) if lowered.target.kind == "llvm" else scheduled
         return tvm.compile(scheduled, target=target)
     except Exception as error:
         raise BadInputError(f"{lowered.network.path}: TVM cannot build it: {last_line(error)}") from error

@@ -15,7 +15,7 @@ from typing import Any
 from costmodels.features.loop_nest import target_columns
 from search.networks.folding import FoldConstants
 from search.networks.network import Network
-from search.networks.quantization import PlainQuantization, is_quantized
+from search.networks.quantization import PlainQuantization, is_quantized, round_apart
 from search.networks.vector_math import vectorize_math
 from search.networks.winograd.rewriting import with_winograd
 from search.task import Task
@@ -80,7 +80,9 @@ def lower(network: Network, target: Target, layout: Layout) -> Lowered:
     try:
         with target_to_tvm(target):
             mod = vectorize_math(tvm.ir.transform.Sequential(passes)(network.mod))
-            if layout is Layout.CHANNELS_LAST and not is_quantized(mod):
+            if is_quantized(mod):
+                mod = round_apart(mod)
+            elif layout is Layout.CHANNELS_LAST:
                 mod = with_winograd(mod, lanes, target.num_cores or 1)
             mod = tvm.ir.transform.Sequential(fusing)(mod)
             extracted = ms.relax_integration.extract_tasks(mod, target_to_tvm(target))

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from tvm import relax
+from tvm import relax, topi
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
+_OPAQUE = 8  # the operator pattern of what nothing is fused with
 _NAMES = ("relax.quantize", "relax.dequantize")
 
 
@@ -62,6 +63,38 @@ class PlainQuantization:
         """A function without it."""
         del context
         return _Plain(mod).visit_expr(function)
+
+
+@mutator
+class _Apart(PyExprMutator):
+    def visit_call_(self, call: Any) -> Any:
+        call = super().visit_call_(call)
+        if getattr(call.op, "name", "") != "relax.round":
+            return call
+        made = self.builder_.call_te(topi.round, call.args[0], primfunc_name_hint="round")
+        program = self.builder_.get()[made.args[0]]
+        self.builder_.update_func(made.args[0], program.with_attr("op_pattern", _OPAQUE))
+        return made
+
+    @property
+    def builder(self) -> Any:
+        """What the new programs are in."""
+        return self.builder_
+
+
+def round_apart(mod: Any) -> Any:
+    """A module in which nothing is fused with what rounds.
+
+    A product and its rounding in one program could not be verified: sums in another order may differ by a whole step.
+
+    Args:
+        mod: A tvm IRModule with Relax functions; programs are added to it.
+    """
+    mutator = _Apart(mod)
+    for var, function in mod.functions_items():
+        if isinstance(function, relax.Function):
+            mutator.builder.update_func(var, mutator.visit_expr(function))
+    return mutator.builder.get()
 
 
 def is_quantized(mod: Any) -> bool:

@@ -83,6 +83,7 @@ def command(
         from cli.output import Answer
         from search.measure.here import this_cpu
         from search.networks.arrays import read_arrays
+        from search.networks.building import check_folder
         from search.networks.compiling import CompileOptions, compile_network
         from search.networks.importing import import_network
         from search.networks.importing.shapes import parse_shapes
@@ -95,6 +96,8 @@ def command(
         shapes = parse_shapes(shape or [])
         networks = {label: import_network(model, its, example) for label, its in shapes.items()}
         run.progress.note(f"compiling {model} for {target_label(chosen)}")
+        for label, network in networks.items():  # before a device is started
+            check_folder(_path(output, network.name, label))
         options = CompileOptions(None if layout is None else Chosen(layout.value), predict, seed)
         answers = []
         with this_cpu(chosen, run_timeout_secs=run_timeout, build_timeout_secs=build_timeout) as device:

@@ -10,6 +10,7 @@ they come to be differs.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import faulthandler
 import json
 import os
@@ -180,6 +181,11 @@ class ForkedWorker(PopenWorker):
         if self._said is not None:
             self._said.close()
             self._said = None
+
+    def __del__(self) -> None:
+        """Ends the process, if nobody has; a pool that was closed while it started may have closed its pipes."""
+        with contextlib.suppress(ImportError, OSError):
+            self.kill()
 
     def _child_process_error(self) -> ChildProcessError:
         said = self._said.read() if self._said is not None else ""

@@ -25,10 +25,11 @@ from typing import Any
 
 from benchmarks.models import MODELS, write
 from search.networks.arrays import random_arrays
-from search.networks.benchmark import OURS, in_turn
+from search.networks.benchmark import OURS
 from search.networks.importing import import_file
 from search.networks.rivals import Run, rivals
 from search.networks.runtime import Library
+from search.networks.turns import in_turn
 from search.targets import local_target
 from tunedb.machine.hardware import this_machine
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import statistics
-import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ def run_in_turn(requests: Iterator[Libraries]) -> Iterator[Turn]:
 def _turns(request: Libraries) -> Iterator[Turn]:
     from search.networks.arrays import random_arrays
     from search.networks.runtime import Library
+    from search.networks.turns import in_turn
 
     runs: list[tuple[Any, Any]] = []
     for number, path in enumerate(request.paths):
@@ -60,13 +61,8 @@ def _turns(request: Libraries) -> Iterator[Turn]:
             yield Turn(number, error=last_line(error))
             continue
         runs.append((library, tensors))
-    secs: list[list[float]] = [[] for _ in runs]
-    for _ in range(request.rounds if runs else 0):
-        for (library, tensors), mine in zip(runs, secs, strict=True):
-            started = time.perf_counter()
-            library.call(tensors)
-            mine.append(time.perf_counter() - started)
-    yield Turn(secs=tuple(map(tuple, secs)))
+    calls = {str(place): partial(library.call, tensors) for place, (library, tensors) in enumerate(runs)}
+    yield Turn(secs=tuple(map(tuple, in_turn(calls, request.rounds).values())))
 
 
 def time_libraries(

@@ -17,9 +17,7 @@ from tunedb.records import Trace, Workload
 _OF_EACH = 6
 _CARRIED = 12
 _LOOKS = ((0.01, (8, 2)), (0.03, (16, 3)), (math.inf, (16, 4)))
-"""Samples and generations, by the share of the network's time below which they are enough. Over MobileNetV2's tasks
-the best that (8, 2) finds is believed to be 0.20 nats slower than the best of all looks, (16, 3) 0.05, (16, 4) 0.02 to
-0.03, (48, 6) 0.03, which takes two thirds longer."""
+"""Samples and generations, by the share of the network's time below which they are enough."""
 
 
 @dataclass(frozen=True, slots=True)

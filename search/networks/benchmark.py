@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import statistics
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from search.networks.manifest import Program, num_cores
 from search.networks.network import Network
 from search.networks.rivals import Run, rivals
 from search.networks.runtime import Library
+from search.networks.turns import in_turn
 from search.work import Roof, Work
 from tunedb import identity
 from tunedb.machine.kernels import ARITHMETIC, MEMORY
@@ -88,18 +88,6 @@ def benchmark(path: Path, network: Network, device: Device) -> Benchmark:
     programs = _programs(measured, library.manifest.programs, roof)
     overhead = runtimes[0].secs - sum(one.secs for one in programs)
     return Benchmark(threads, roof, runtimes, tuple(programs), max(overhead, 0.0))
-
-
-def in_turn(runs: Mapping[str, Run], rounds: int) -> dict[str, list[float]]:
-    """The seconds of each run, all in turn; the first round warms up and does not count."""
-    secs: dict[str, list[float]] = {name: [] for name in runs}
-    for number in range(rounds + 1):
-        for name, run in runs.items():
-            started = time.perf_counter()
-            run()
-            if number:
-                secs[name].append(time.perf_counter() - started)
-    return secs
 
 
 def roof_of(device: Device, num_threads: int) -> Roof:

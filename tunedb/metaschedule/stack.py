@@ -2,9 +2,9 @@
 
 What does not fit into registers lies on the stack. LLVM aligns such slots to 16 bytes, unless a frame pointer was set
 aside before registers are allocated: vectors of 64 bytes then split cache lines, all of them or none, by the caller's
-stack. Each process draws that state once, and the same code takes 690 or 965 us. A function that asks for the address
-of its frame has a frame pointer, and LLVM then aligns what it keeps there. So functions ask, and prefetch that address,
-which computes nothing and costs an instruction or two.
+stack. Each process draws that state once (`benchmarks/fidelity.py`). A function that asks for the address of its frame
+has a frame pointer, and LLVM then aligns what it keeps there. So functions ask, and prefetch that address, which
+computes nothing and costs an instruction or two.
 """
 
 from __future__ import annotations

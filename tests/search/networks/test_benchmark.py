@@ -2,9 +2,10 @@ from typing import Any
 
 import pytest
 
-from search.networks.benchmark import OURS, benchmark, in_turn
+from search.networks.benchmark import OURS, benchmark
 from search.networks.compiling import Compiled
 from search.networks.network import Network
+from search.networks.turns import in_turn
 
 pytestmark = pytest.mark.tvm
 

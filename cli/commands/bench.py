@@ -35,12 +35,16 @@ def command(
         typer.Option(
             "--strategies",
             metavar="S,...",
-            help="bo; stock's evolutionary (evolutionary:8 with 8 trials an iteration) and random; es+model, which is "
-            "evolutionary with our cost model. Ratios are to the first.",
+            help="bo; stock's evolutionary (evolutionary:8 with 8 trials an iteration, evolutionary@1000 with "
+            "trials of its own) and random; es+model, which is evolutionary with our cost model. Ratios are to the "
+            "first.",
         ),
     ] = "bo,evolutionary",
     trials: Annotated[
-        int, typer.Option("--trials", metavar="N", min=1, help="Candidates that each arm measures.")
+        int,
+        typer.Option(
+            "--trials", metavar="N", min=1, help="Candidates that each arm measures, where no @ says another number."
+        ),
     ] = 64,
     seeds: Annotated[str, typer.Option("--seeds", metavar="S,...", help="Each strategy runs once with each.")] = "0",
     target: Annotated[

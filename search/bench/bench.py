@@ -142,7 +142,8 @@ class _Bench:
         if self.stop.is_set() or (known is not None and known.is_tuned and (self.folder / known.library).is_file()):
             return
         place = f"{network.name}/{re.sub(r'[^a-z0-9]+', '-', strategy.name)}-s{seed}"
-        wanted = Wanted(network, strategy, seed, self.plan.trials, self.plan.target, str(self.folder.absolute()), place)
+        trials = strategy.trials or self.plan.trials
+        wanted = Wanted(network, strategy, seed, trials, self.plan.target, str(self.folder.absolute()), place)
         child = Child(run_arm, Wanted, Told, is_silent=True)
         label = f"{network.name} {strategy.name} seed {seed}"
         self._tell(f"{label}  begins")

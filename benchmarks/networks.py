@@ -10,6 +10,7 @@ Losses stand first.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import math
 import os
@@ -18,12 +19,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import onnx
+
 from benchmarks.models import MODELS, write
+from benchmarks.torch_graph import inductor
 from search.networks.arrays import random_arrays
 from search.networks.benchmark import OURS
 from search.networks.importing import import_file
@@ -50,6 +54,20 @@ def made(path: Path, trials: int, seed: int, target: str, folder: Path) -> tuple
     return library, time.perf_counter() - started
 
 
+def others(path: Path, inputs: Mapping[str, Any], threads: int) -> dict[str, Run]:
+    """The other runtimes that are installed."""
+    found = rivals(import_file(path), inputs, threads)
+    if importlib.util.find_spec("torch") is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+        try:
+            found[f"Inductor {torch.__version__}"] = inductor(onnx.load(path), inputs)
+        except KeyError as error:
+            print(f"{path.stem}: no {error} for Inductor")
+    return found
+
+
 def run(*arguments: object) -> None:
     """The command, as a user would type it."""
     subprocess.run([TUNEDB, *map(str, arguments), "--quiet"], check=True, stdout=subprocess.DEVNULL)
@@ -70,7 +88,7 @@ def measured(
                 inputs = random_arrays(loaded.manifest.inputs, seed=1)
                 tensors = loaded.prepared(inputs)
                 ours: dict[str, Run] = {OURS: lambda loaded=loaded, tensors=tensors: loaded.call(tensors)}
-                found = in_turn({**ours, **rivals(import_file(path), inputs, threads)}, rounds)
+                found = in_turn({**ours, **others(path, inputs, threads)}, rounds)
                 medians = {runtime: statistics.median(figures) for runtime, figures in found.items()}
                 best = min((runtime for runtime in medians if runtime != OURS), key=lambda runtime: medians[runtime])
                 ratio = statistics.median(a / b for a, b in zip(found[OURS], found[best], strict=True))

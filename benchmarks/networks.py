@@ -33,7 +33,7 @@ from search.networks.benchmark import OURS
 from search.networks.importing import import_file
 from search.networks.rivals import Run, rivals
 from search.networks.runtime import Library
-from search.networks.turns import in_turn
+from search.networks.turns import REST_SECS, in_turn
 from search.targets import local_target
 from tunedb.machine.hardware import this_machine
 
@@ -88,7 +88,8 @@ def measured(
                 inputs = random_arrays(loaded.manifest.inputs, seed=1)
                 tensors = loaded.prepared(inputs)
                 ours: dict[str, Run] = {OURS: lambda loaded=loaded, tensors=tensors: loaded.call(tensors)}
-                found = in_turn({**ours, **others(path, inputs, threads)}, rounds)
+                runs = {**ours, **others(path, inputs, threads)}
+                found = in_turn(runs, rounds, rest_secs=REST_SECS if threads > 1 else 0.0)
                 medians = {runtime: statistics.median(figures) for runtime, figures in found.items()}
                 best = min((runtime for runtime in medians if runtime != OURS), key=lambda runtime: medians[runtime])
                 ratio = statistics.median(a / b for a, b in zip(found[OURS], found[best], strict=True))

@@ -73,7 +73,7 @@ def _module(model: onnx.ModelProto) -> Any:
 def _operators() -> dict[str, Callable[[list[Any], list[Any], dict[str, Any]], Any]]:
     """ONNX's operators by their names: of tensors, of those of them that are constants, and of attributes."""
     import torch
-    import torch.nn.functional as F
+    from torch.nn import functional as F  # noqa: N812
 
     def conv(x: list[Any], _: Any, a: dict[str, Any]) -> Any:
         top, left, *_rest = a.get("pads", [0, 0, 0, 0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import OrderedDict
 from collections.abc import MutableMapping
@@ -19,6 +20,7 @@ from service.settings import Limits
 from service.state import Service
 from service.tokens import Scope as TokenScope
 
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::\d{1,5})?")
 _CHANGING = {"POST", "PUT", "DELETE", "PATCH"}
 _REMEMBERED = 10_000  # addresses and tokens
 _SECURITY = {
@@ -166,9 +168,9 @@ class _Buckets:
 
 
 def _name(host: str) -> str:
-    """A `Host` without its port."""
-    host = host.strip().lower()
-    return host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0]
+    """A `Host` without its port; "" for what is none."""
+    found = _HOST.fullmatch(host.strip().lower())
+    return (found[1] or found[2]) if found else ""
 
 
 def _replaying(body: bytes, receive: Receive) -> Receive:

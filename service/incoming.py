@@ -76,7 +76,11 @@ def checked(push: Push, sender: str, *, most_rows: int, depth: int) -> Batch:
 def _check_around(push: Push) -> None:
     told: Iterable[tuple[str, str, bool]] = (
         *(
-            ("workload", row.workload_id, not row.signature or content_hash("workload", row.signature) == row.workload_id)
+            (
+                "workload",
+                row.workload_id,
+                not row.signature or content_hash("workload", row.signature) == row.workload_id,
+            )
             for row in push.workloads
         ),
         *(("module", row.module_id, content_hash("module", row.module_json) == row.module_id) for row in push.modules),

@@ -1,4 +1,4 @@
-"""Tokens: who may ask a service, and for what. Only their SHA-256 is kept, so what is shown once cannot be read again."""
+"""Tokens: who may ask a service, and for what. Only their SHA-256 is kept: what was shown once is gone."""
 
 from __future__ import annotations
 

@@ -79,7 +79,8 @@ class Writer:
         with self._changed:
             while not self._waiting and not self._is_closed:
                 self._changed.wait()
-            taken, rows = [], 0
+            taken: list[tuple[Batch, Future[AppendReport]]] = []
+            rows = 0
             while self._waiting and (not taken or rows + len(self._waiting[0][0].trials) <= _TOGETHER):
                 taken.append(self._waiting.popleft())
                 rows += len(taken[-1][0].trials)

@@ -66,9 +66,7 @@ def history(request: Request, workload: Prefix, target: TargetText = None) -> Re
 
 
 @router.get("/v1/compare")
-def side_by_side(
-    request: Request, workload: Annotated[list[str] | None, Query(max_length=100)] = None
-) -> Response:
+def side_by_side(request: Request, workload: Annotated[list[str] | None, Query(max_length=100)] = None) -> Response:
     """Workloads on several targets and machines; all that have several, where none is named."""
     store = service_of(request).store
     wanted = [store.resolve_workload(prefix).workload_id for prefix in workload or ()]

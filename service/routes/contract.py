@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +19,10 @@ from tunedb.store import schema
 from tunedb.store.http import wire
 
 router = APIRouter(responses=PROBLEMS)
-_FRAMES = {"trials": wire.trial_frames, "rejected": wire.rejected_frames}
+_FRAMES: dict[str, Callable[[Iterator[Any]], Iterator[bytes]]] = {
+    "trials": wire.trial_frames,
+    "rejected": wire.rejected_frames,
+}
 
 
 @router.get("/v1/about")

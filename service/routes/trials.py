@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 from fastapi import APIRouter, Request, Response
 
 from service.incoming import checked
@@ -31,7 +32,7 @@ async def push(request: Request) -> Response:
     service.metrics.pushed(report.added, report.duplicates)
     if form == wire.MESSAGE:
         return message(report)
-    return Response(wire.msgspec.json.encode(appended(report)), media_type=wire.JSON)
+    return Response(msgspec.json.encode(appended(report)), media_type=wire.JSON)
 
 
 def _batch(service: Service, content: bytes, form: str, sender: str) -> Batch:

@@ -153,9 +153,7 @@ class Batch:
 _LISTS = tuple(part.name for part in fields(Batch) if part.name not in ("trials", "sender"))
 
 
-def deliveries_of(
-    batch: Batch, places: Sequence[int], is_new: Callable[[str], bool], now: datetime
-) -> list[Delivery]:
+def deliveries_of(batch: Batch, places: Sequence[int], is_new: Callable[[str], bool], now: datetime) -> list[Delivery]:
     """What is to be noted of who sent a batch: its own deliveries, and those of sources that it adds to.
 
     Who sends again what the store has adds nothing, and answers for nothing.

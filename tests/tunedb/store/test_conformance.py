@@ -415,7 +415,7 @@ def _around(trials: list[Trial], sources: list[Source]) -> dict[str, Any]:
 
 
 def test_batches_that_come_together_are_told_apart(store: Store) -> None:
-    whole = dict(workloads=[WORKLOAD], modules=[MODULE], targets=[TARGET], hardware=[MACHINE])
+    whole: dict[str, Any] = {"workloads": [WORKLOAD], "modules": [MODULE], "targets": [TARGET], "hardware": [MACHINE]}
     first = Batch(**_around([trial(0), failed(1)], [SOURCE]), **whole)
     second = Batch(**_around([trial(1), trial(0), trial(2)], []))
     reports = store.append_batches([first, second, Batch()])

@@ -1,1 +1,1 @@
-"""A store that a service keeps: reached over HTTP, with what could not be sent kept on disk. Imports no web framework."""
+"""A store that a service keeps, reached over HTTP; what could not be sent waits on disk. No web framework."""

@@ -1,4 +1,4 @@
-"""With what a service is asked: a token from the environment or from a file that nobody else can read. Never from a URL.
+"""With what a service is asked: a token from the environment or a file that is its owner's alone. Never from a URL.
 
 This reads the environment, as Delta Lake does for object stores: whoever opens a store by its URL need not know more.
 """

@@ -170,5 +170,3 @@ def spools(root: Path) -> list[Spool]:
 def _waiting(path: Path) -> Waiting:
     number, _, trials = path.stem.partition("-")
     return Waiting(int(number), int(trials or 0), path)
-
-

@@ -257,10 +257,12 @@ class HttpStore(TableReader, Store):
 
         if top_k is not None and top_k < 1:
             raise UsageError(f"top_k is {top_k}; it must be at least 1")
-        given = {"workload_id": workload_id, "target_id": target_id, "top": top_k}
-        with self._connection.stream("/v1/export", wants=wire.ARROW, format="arrow", **given) as read:
-            with self._explained():
-                yield pa.ipc.open_stream(_Readable(read))
+        given: dict[str, Any] = {"workload_id": workload_id, "target_id": target_id, "top": top_k}
+        with (
+            self._connection.stream("/v1/export", wants=wire.ARROW, format="arrow", **given) as read,
+            self._explained(),
+        ):
+            yield pa.ipc.open_stream(_Readable(read))
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -326,7 +328,9 @@ class HttpStore(TableReader, Store):
         if sent.messages:
             _log.warning("the service at %s is back: %d messages that waited were sent", self.url, sent.messages)
         if sent.refused:
-            _log.warning("the service at %s refused %d messages; they are in %s", self.url, sent.refused, self.spool.folder)
+            _log.warning(
+                "the service at %s refused %d messages; they are in %s", self.url, sent.refused, self.spool.folder
+            )
         return sent
 
     def _note_away(self, reason: str) -> None:
@@ -360,7 +364,7 @@ class HttpStore(TableReader, Store):
         if grace < timedelta(0):
             raise UsageError(f"a grace period cannot be negative: {grace}")
         body = wire.encode(grace.total_seconds())
-        given = {"sends": wire.MESSAGE, "wants": wire.MESSAGE, "answer_secs": 3_600.0}
+        given: dict[str, Any] = {"sends": wire.MESSAGE, "wants": wire.MESSAGE, "answer_secs": 3_600.0}
         answer = self._connection.ask("POST", "/v1/admin/compact", body, **given)
         return cast(list[CompactedTable], wire.decode(answer, list[CompactedTable], "the service's answer"))
 

@@ -311,4 +311,3 @@ def _exactly(read: Callable[[int], bytes], size: int) -> bytes:
             raise BadInputError("the service's answer is cut off")
         content += more
     return content
-

@@ -125,6 +125,6 @@ def test_the_audit_log_knows_who_and_no_token(running_service: RunningService) -
 def test_others_are_not_served_without_a_token(tmp_path: Path) -> None:
     with (
         pytest.raises(UsageError, match="tunedb token create"),
-        serving(tmp_path / "store", tmp_path / "state", host="0.0.0.0"),
+        serving(tmp_path / "store", tmp_path / "state", host="0.0.0.0"),  # noqa: S104
     ):
         pass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -178,4 +177,4 @@ def test_a_spool_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
 def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
     spool = spool_at(tmp_path)
     spool.add([(b"a", 1)])
-    assert os.stat(spool.folder).st_mode & 0o077 == 0
+    assert spool.folder.stat().st_mode & 0o077 == 0

@@ -105,6 +105,8 @@ class RunningService:
 @contextmanager
 def serving(folder: Path, state: Path, **settings: Any) -> Iterator[RunningService]:
     """Serves a store, which is made if it is not there, in threads of this process."""
+    for needed in ("fastapi", "uvicorn", "prometheus_client"):
+        pytest.importorskip(needed)
     from service.run import prepared
 
     told = Settings(state, **{"port": 0, **settings})

@@ -61,6 +61,7 @@ def _object(stream: object) -> str:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
+    pytest.importorskip("uvicorn")
     running = Server(tmp_path)
     running.start()
     yield running

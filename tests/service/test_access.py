@@ -46,7 +46,7 @@ def routes(tmp_path: Path, running_service: RunningService) -> list[tuple[str, s
 
 
 def ask(service: RunningService, method: str, path: str, **headers: str) -> urllib3.BaseHTTPResponse:
-    return urllib3.request(method, service.url + path, headers=headers, retries=False, redirect=False)
+    return urllib3.request(method, service.url + path, headers=headers, retries=False, redirect=False, timeout=60)
 
 
 def test_every_route_is_refused(running_service: RunningService, routes: list[tuple[str, str]]) -> None:

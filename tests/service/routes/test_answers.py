@@ -18,7 +18,7 @@ from tunedb.query.best import best
 
 
 def get(service: RunningService, path: str, **headers: str) -> urllib3.BaseHTTPResponse:
-    return urllib3.request("GET", service.url + path, headers=headers, retries=False)
+    return urllib3.request("GET", service.url + path, headers=headers, retries=False, timeout=60)
 
 
 def told(service: RunningService, path: str) -> Any:

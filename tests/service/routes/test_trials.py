@@ -35,7 +35,12 @@ def message(*numbers: int) -> bytes:
 
 def post(service: RunningService, body: bytes, form: str = wire.MESSAGE, **headers: str) -> urllib3.BaseHTTPResponse:
     return urllib3.request(
-        "POST", f"{service.url}/v1/trials", body=body, headers={"Content-Type": form, **headers}, retries=False
+        "POST",
+        f"{service.url}/v1/trials",
+        body=body,
+        headers={"Content-Type": form, **headers},
+        retries=False,
+        timeout=60,
     )
 
 
@@ -100,10 +105,10 @@ def test_who_sent_what_is_noted_and_can_be_taken_back(running_service: RunningSe
         assert [(row.source_id, row.sender) for row in store.deliveries()] == [(SOURCE.source_id, "board-3")]
     admin = {"Authorization": f"Bearer {running_service.token(Scope.ADMIN)}"}
     at = f"{running_service.url}/v1/admin/sources"
-    (row,) = json.loads(urllib3.request("GET", at, headers=admin).data)["sources"]
+    (row,) = json.loads(urllib3.request("GET", at, headers=admin, timeout=60).data)["sources"]
     assert (row["source_id"], row["senders"][0]["sender"]) == (SOURCE.source_id, "board-3")
-    assert urllib3.request("DELETE", f"{at}/{SOURCE.source_id[:8]}", headers=admin).status == 400
-    done = json.loads(urllib3.request("DELETE", f"{at}/{SOURCE.source_id}", headers=admin).data)
+    assert urllib3.request("DELETE", f"{at}/{SOURCE.source_id[:8]}", headers=admin, timeout=60).status == 400
+    done = json.loads(urllib3.request("DELETE", f"{at}/{SOURCE.source_id}", headers=admin, timeout=60).data)
     assert done["removed"] == 2
     with running_service.opened(Scope.READ) as store:
         assert store.stats().num_trials == 0 and store.deliveries() == []

@@ -9,6 +9,7 @@ from typing import Any
 
 from cli.exit_codes import ExitCode, exit_code_of
 from cli.output import JsonOutput, StdoutError
+from tunedb import errors
 from tunedb.errors import TunedbError, last_line
 
 _HINT = " (--debug shows where)"
@@ -40,8 +41,7 @@ def kind_of(error: BaseException) -> str:
         return "interrupted"
     if not isinstance(error, TunedbError):
         return "unexpected"
-    words = re.findall("[A-Z][a-z]*", type(error).__name__.removesuffix("Error"))
-    return "-".join(words).lower()
+    return errors.kind_of(error)
 
 
 def status_of(error: BaseException) -> ExitCode:

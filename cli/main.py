@@ -36,10 +36,13 @@ from cli.commands import (
     report,
     restore,
     run,
+    serve,
     show,
     sql,
     stats,
+    sync,
     targets,
+    token,
     train,
     tune,
     verify,
@@ -62,6 +65,7 @@ app = typer.Typer(
 )
 
 _ASKING = (best, show, history, report, compare, workloads, targets, stats, sql)
+_SERVING = (serve, token, sync)
 _KEEPING = (merge, remove, relabel, restore, compact, verify, repair, migrate)
 
 for _verb in (
@@ -78,6 +82,7 @@ for _verb in (
     bench,
     export,
     *_KEEPING,
+    *_SERVING,
     doctor,
     config,
     completion,

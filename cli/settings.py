@@ -22,6 +22,7 @@ from typer.exceptions import TyperException
 
 from cli.options import default_store
 from tunedb.errors import UsageError
+from tunedb.store.http.credentials import VARIABLES
 
 FILE_NAME = "tunedb.toml"
 FILE_VARIABLE = "TUNEDB_CONFIG"  # a file to read in place of those that are found
@@ -114,7 +115,7 @@ def settings(commands: Commands, context: Any) -> list[Setting]:
 
 def unknown_variables(commands: Commands) -> dict[str, str]:
     """Variables of the environment that look like tunedb's and that nothing reads, each with the nearest that is."""
-    known = {FILE_VARIABLE}
+    known = {FILE_VARIABLE, *VARIABLES}
     for command in commands.values():
         for option in options_of(command).values():
             known.update(option.envvar or ())

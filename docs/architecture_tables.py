@@ -20,7 +20,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "ARCHITECTURE.md"
-PACKAGES = ("tunedb", "costmodels", "search", "cli")
+PACKAGES = ("tunedb", "costmodels", "search", "service", "cli")
 BEGIN_LAYERS, END_LAYERS = "<!-- layers -->", "<!-- end of layers -->"
 BEGIN, END = "<!-- tables of {package} -->", "<!-- end of {package} -->"
 

@@ -6,13 +6,21 @@ import logging
 import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from service.settings import Settings
+from service.tokens import Scope, Tokens
+from tunedb import open_store
+from tunedb.store.http.store import HttpStore
 
 _START_SECS = 60.0
 
@@ -73,6 +81,52 @@ def bucket(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     for option in options:
         monkeypatch.delenv(option)
     return Bucket(f"s3://{name}/store", options)
+
+
+@dataclass(frozen=True)
+class RunningService:
+    """A real service over a store on disk, at a port of this machine."""
+
+    url: str
+    folder: Path  # of its store
+    settings: Settings
+    spool: Path  # of its clients
+
+    def token(self, scope: Scope, name: str = "") -> str:
+        """A new token; from the first one on, nothing is answered without one."""
+        return Tokens(self.settings.state).create(name or f"{scope}-{uuid.uuid4().hex[:8]}", scope, None)
+
+    def opened(self, scope: Scope | None = None, name: str = "", **options: str) -> HttpStore:
+        """A store's client, with a token of a scope or with none."""
+        told = {"spool": str(self.spool), **options}
+        return HttpStore(self.url, told if scope is None else {**told, "token": self.token(scope, name)})
+
+
+@contextmanager
+def serving(folder: Path, state: Path, **settings: Any) -> Iterator[RunningService]:
+    """Serves a store, which is made if it is not there, in threads of this process."""
+    for needed in ("fastapi", "uvicorn", "prometheus_client"):
+        pytest.importorskip(needed)
+    from service.run import prepared
+
+    told = Settings(state, **{"port": 0, **settings})
+    with open_store(folder) as store:
+        server, listening, url = prepared(store, told)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        try:
+            yield RunningService(url, folder, told, state / "spool")
+        finally:
+            server.should_exit = True
+            thread.join(_START_SECS)
+            listening.close()
+
+
+@pytest.fixture
+def running_service(tmp_path: Path) -> Iterator[RunningService]:
+    """A service over an empty store."""
+    with serving(tmp_path / "store", tmp_path / "state") as service:
+        yield service
 
 
 @pytest.fixture(autouse=True)

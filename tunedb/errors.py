@@ -7,7 +7,9 @@
     |-- BadInputError (ValueError)         a file or record that cannot be read
     |   `-- DamagedError                   a file or archive that is cut off, or does not hold what its checksums say
     |-- StoreError (OSError)               the store cannot be opened, read or written
-    |   `-- StoreSchemaError               the store was written by another schema version
+    |   |-- StoreSchemaError               the store was written by another schema version
+    |   `-- StoreAwayError                 the service that keeps the store cannot be reached, or is too busy
+    |-- AccessError (PermissionError)      a service refuses: no token, an unknown one, or one that may not
     |-- ModelError (ValueError)            a saved cost model is missing a part, foreign or tampered with
     |-- FeatureError (RuntimeError)        a candidate's features cannot be computed
     |-- ChildDiedError (ChildProcessError) a child process ended or fell silent before it had answered
@@ -105,6 +107,32 @@ class StoreSchemaError(StoreError):
         self.expected = expected
 
 
+class StoreAwayError(StoreError):
+    """The service that keeps the store cannot be reached, or takes nothing at present: later it may.
+
+    Args:
+        text: the message for the user.
+        retry_after_secs: when it is worth another try, as far as the service said so.
+    """
+
+    def __init__(self, text: str = "", *, retry_after_secs: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after_secs = retry_after_secs
+
+
+class AccessError(TunedbError, PermissionError):
+    """A service refuses what was asked: there was no token, it is not known (any more), or its scope is too small.
+
+    Args:
+        text: the message for the user.
+        wanted: the scope that it takes: "read", "write" or "admin"; "" where no token is known at all.
+    """
+
+    def __init__(self, text: str = "", *, wanted: str = "") -> None:
+        super().__init__(text)
+        self.wanted = wanted
+
+
 class ModelError(TunedbError, ValueError):
     """A saved cost model is missing a part, foreign or tampered with."""
 
@@ -119,6 +147,12 @@ class ChildDiedError(TunedbError, ChildProcessError):
 
 class MeasurementError(TunedbError, RuntimeError):
     """This machine cannot build or run candidates."""
+
+
+def kind_of(error: TunedbError) -> str:
+    """The error's kind, for machines: the name of its class, "not-found" for `NotFoundError`."""
+    words = re.findall("[A-Z][a-z]*", type(error).__name__.removesuffix("Error"))
+    return "-".join(words).lower()
 
 
 def first_line(error: BaseException) -> str:

@@ -176,6 +176,18 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """That a source, or trials of it, came over a service: who sent it is who answers for it.
+
+    A source without one was brought by whoever keeps the store.
+    """
+
+    source_id: str
+    sender: str  # the name of the token that it was sent with
+    delivered_at: datetime  # the first time
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What one comparison found: whether a schedule computes what the untuned program does.
 

@@ -42,8 +42,8 @@ ARGUMENTS: Mapping[str, Sequence[str]] = {
     "tune": ["5f3a"],
 }
 VERBS = tuple(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
-MAKES_ITS_STORE = {"ingest", "tune", "collect", "compile", "merge"}
-WITHOUT_STORE = {"bench", "config", "completion", "doctor", "run"}
+MAKES_ITS_STORE = {"ingest", "tune", "collect", "compile", "merge", "serve"}
+WITHOUT_STORE = {"bench", "config", "completion", "doctor", "run", "sync", "token"}
 
 
 def ended(*arguments: object, **given: Any) -> subprocess.CompletedProcess[str]:

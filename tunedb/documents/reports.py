@@ -12,7 +12,7 @@ from tunedb.maintenance.migrate import MigratedTable
 from tunedb.maintenance.repair import Repaired
 from tunedb.maintenance.revise import Revised
 from tunedb.metaschedule.export import ExportReport
-from tunedb.records import AppendReport, CompactedTable
+from tunedb.records import AppendReport, CompactedTable, Delivery, Source
 from tunedb.store.schema import SCHEMA_VERSION
 from tunedb.tuner_logs import LogReport
 
@@ -69,6 +69,36 @@ def merged(store_url: str, reports: Sequence[tuple[str, AppendReport]]) -> Docum
         "added": sum(report.added for _, report in reports),
         "duplicates": sum(report.duplicates for _, report in reports),
         "merged": [{"store": url, "added": report.added, "duplicates": report.duplicates} for url, report in reports],
+    }
+
+
+def appended(report: AppendReport) -> Document:
+    """What a push added."""
+    return {
+        "added": report.added,
+        "duplicates": report.duplicates,
+        "failed": report.failed_trials,
+        "rejected": len(report.rejected),
+    }
+
+
+def deliveries(sources: Sequence[Source], delivered: Sequence[Delivery]) -> Document:
+    """The sources of a store, each with those who sent it over a service; none where its keeper brought it."""
+    return {
+        "sources": [
+            {
+                "source_id": row.source_id,
+                "source": row.uri,
+                "format": row.format,
+                "added_at": row.added_at.isoformat() if row.added_at else None,
+                "senders": [
+                    {"sender": one.sender, "delivered_at": one.delivered_at.isoformat()}
+                    for one in delivered
+                    if one.source_id == row.source_id
+                ],
+            }
+            for row in sources
+        ]
     }
 
 

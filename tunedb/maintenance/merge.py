@@ -60,6 +60,8 @@ def merge(into: Store, other: Store) -> AppendReport:
         for batch in rows:
             told = zip(*(batch.column(name).to_pylist() for name in schema.SIGHTINGS.told()), strict=True)
             into.append_batch(Batch(sightings=[Sighting(*values) for values in told]))
+    if deliveries := other.deliveries():
+        into.append_batch(Batch(deliveries=deliveries))
     for verdicts in _batches(other.verdicts(), _BATCH):
         into.append_verdicts(verdicts)
     rejected: tuple[Rejected, ...] = tuple(around.rejected)

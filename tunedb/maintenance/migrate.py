@@ -44,7 +44,7 @@ _BATCH_ROWS = 16_384
 _ATTEMPTS = 3  # as long as somebody writes in the older form meanwhile
 _FLUSHED = conditions_of(caches="flushed")
 # Modules first: they come out of what version 1 kept in the table of workloads.
-_LATER = ("modules", "sightings", "verdicts")  # tables that earlier stores may not have
+_LATER = ("modules", "sightings", "verdicts", "deliveries")  # tables that earlier stores may not have
 _ORDER = (schema.MODULES, *(table for table in schema.TABLES if table is not schema.MODULES))
 
 

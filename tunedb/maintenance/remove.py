@@ -81,9 +81,11 @@ def remove(
         is_bad = _bad(uris, "" if source in uris else source)
         for name, concerns in (("sightings", _sighting(gone, heirs)), ("quarantine", is_bad)):
             _remove_rows(tables, name, concerns)
+        if not tables["deliveries"].is_absent():
+            _remove_rows(tables, "deliveries", _of_sources(gone))
         detail = {"sources": sorted(uris), "source_ids": ids, "trials": done.removed, "kept": done.kept}
         append_sources(tables, [note("remove", by, {**detail, "restore": before})])
-        _remove_rows(tables, "sources", lambda rows: [one in gone for one in rows.column("source_id").to_pylist()])
+        _remove_rows(tables, "sources", _of_sources(gone))
         tables.refresh()
         return Revised(
             "remove", done.sources, done.removed, done.kept, 0, num_bad, before, str(tables["trials"].version())
@@ -105,6 +107,10 @@ def _remove_trials(tables: TableSet, gone: set[str], heirs: dict[str, tuple[str,
     revise_table(
         tables["trials"], lambda rows: not gone.isdisjoint(rows.column("source_id").to_pylist()), revise, "remove"
     )
+
+
+def _of_sources(gone: set[str]) -> Any:
+    return lambda rows: [one in gone for one in rows.column("source_id").to_pylist()]
 
 
 def _sighting(gone: set[str], heirs: dict[str, tuple[str, int]]) -> Any:

@@ -7,6 +7,7 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from tunedb.errors import UsageError
 from tunedb.identity import content_hash, instructions_id, trace_id_of_parts
 from tunedb.records import (
     AppendReport,
+    Delivery,
     Hardware,
     Module,
     Outcome,
@@ -130,10 +132,44 @@ class Batch:
     rejected: list[Rejected] = field(default_factory=list)
     sightings: list[Sighting] = field(default_factory=list)  # of trials that the store has, or that come along
     verdicts: list[Verdict] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)  # that another store has of these sources
+    sender: str = ""  # who sent all this over a service; "" where it is the store's keeper's own
 
     def is_empty(self) -> bool:
         """Whether there is nothing to append."""
-        return not any(len(getattr(self, part.name)) for part in fields(self))
+        return not any(len(getattr(self, part.name)) for part in fields(self) if part.name != "sender")
+
+    @classmethod
+    def joined(cls, batches: Sequence[Batch]) -> Batch:
+        """Several batches as one, which no one sent."""
+        together = cls()
+        for batch in batches:
+            together.trials.extend(batch.trials)
+            for name in _LISTS:
+                getattr(together, name).extend(getattr(batch, name))
+        return together
+
+
+_LISTS = tuple(part.name for part in fields(Batch) if part.name not in ("trials", "sender"))
+
+
+def deliveries_of(batch: Batch, places: Sequence[int], is_new: Callable[[str], bool], now: datetime) -> list[Delivery]:
+    """What is to be noted of who sent a batch: its own deliveries, and those of sources that it adds to.
+
+    Who sends again what the store has adds nothing, and answers for nothing.
+
+    Args:
+        batch: the batch.
+        places: those of its trials that are new to the store.
+        is_new: whether the store lacked a source before the batch.
+        now: the time.
+    """
+    found = list(batch.deliveries)
+    if batch.sender:
+        sources = batch.trials.column("source_id") if len(batch.trials) else []
+        added = {sources[place] for place in places} | {row.source_id for row in batch.sources if is_new(row.source_id)}
+        found += [Delivery(source_id, batch.sender, now) for source_id in sorted(added)]
+    return found
 
 
 def check_references(

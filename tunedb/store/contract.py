@@ -32,6 +32,7 @@ from tunedb.records import (
     DEFAULT_CONDITIONS,
     AppendReport,
     CompactedTable,
+    Delivery,
     Hardware,
     Module,
     Outcome,
@@ -145,6 +146,10 @@ class StoreReader(ABC):
     @abstractmethod
     def sources(self) -> list[Source]:
         """All sources, oldest first."""
+
+    @abstractmethod
+    def deliveries(self) -> list[Delivery]:
+        """Which sources came over a service, and who sent them; by source and sender."""
 
     @abstractmethod
     def rejected(self) -> Iterator[Rejected]:
@@ -284,6 +289,22 @@ class StoreWriter(ABC):
                 earlier version.
             StoreError: the store cannot be written; nothing of the batch's trials counts as added.
         """
+
+    def append_batches(self, batches: Sequence[Batch]) -> list[AppendReport]:
+        """Adds several batches, each as `append_batch` does; a store that can commits them together.
+
+        Args:
+            batches: what is added, in this order. Each may have another sender.
+
+        Returns:
+            What was added of each.
+
+        Raises:
+            UsageError: as `append_batch`, of any of them. What of the others is added then is not said; adding again
+                what is there harms nothing.
+            StoreError: as `append_batch`.
+        """
+        return [self.append_batch(batch) for batch in batches]
 
     def append(
         self,

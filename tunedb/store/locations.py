@@ -17,6 +17,11 @@ def is_url(text: str) -> bool:
     return _URL.match(text) is not None
 
 
+def is_service(text: str) -> bool:
+    """Whether a text is the URL of a service that keeps a store."""
+    return text.lower().startswith(("http://", "https://"))
+
+
 def located(text: str) -> str:
     """What a person wrote, as an absolute path or as the URL of an object store.
 

@@ -19,6 +19,7 @@ from tunedb.records import (
     DEFAULT_CONDITIONS,
     AppendReport,
     CompactedTable,
+    Delivery,
     Hardware,
     Module,
     Outcome,
@@ -44,6 +45,7 @@ from tunedb.store.batch import (
     TrialRows,
     append_report,
     check_references,
+    deliveries_of,
     rejected_id,
     sightings_of,
 )
@@ -71,6 +73,7 @@ class MemoryStore(TableReader, Store):
         self._rejected: dict[Rejected, datetime] = {}
         self._sightings: dict[tuple[str, str], Sighting] = {}  # by trial_id and source_id
         self._verdicts: dict[str, Verdict] = {}
+        self._deliveries: dict[tuple[str, str], Delivery] = {}  # by source_id and sender
 
     @property
     @override
@@ -99,6 +102,7 @@ class MemoryStore(TableReader, Store):
                 self._targets.setdefault(target.target_id, target)
             for machine in batch.hardware:
                 self._hardware.setdefault(machine.hardware_id, machine)
+            had = set(self._sources)
             for source in batch.sources:
                 dated = source if source.added_at else dataclasses.replace(source, added_at=now)
                 self._sources.setdefault(source.source_id, dated)
@@ -111,6 +115,8 @@ class MemoryStore(TableReader, Store):
                 if trial.trial_id not in self._trials:
                     self._trials[trial.trial_id] = trial
                     added.append(place)
+            for delivery in deliveries_of(batch, added, lambda key: key not in had, now):
+                self._deliveries.setdefault((delivery.source_id, delivery.sender), delivery)
             for rejected in batch.rejected:
                 self._rejected.setdefault(rejected, now)
             sightings = sightings_of(batch, added)
@@ -229,6 +235,11 @@ class MemoryStore(TableReader, Store):
         with self._lock:
             rows = list(self._sources.values())
         return sorted(rows, key=lambda row: (row.added_at or epoch, row.uri, row.source_id))
+
+    @override
+    def deliveries(self) -> list[Delivery]:
+        with self._lock:
+            return [row for _, row in sorted(self._deliveries.items())]
 
     @override
     def rejected(self) -> Iterator[Rejected]:

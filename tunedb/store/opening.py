@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tunedb.errors import UsageError
 from tunedb.store.contract import Store
-from tunedb.store.locations import located
+from tunedb.store.locations import is_service, located
 
 
 def open_store(
@@ -21,17 +21,19 @@ def open_store(
     """Opens a store.
 
     Args:
-        url: a folder, a URL that Delta Lake knows ("s3://bucket/store"), or "memory:" for one that is not kept.
+        url: a folder, a URL that Delta Lake knows ("s3://bucket/store"), that of a service ("https://host",
+            docs/service.md), or "memory:" for one that is not kept.
         create: whether to make the store if it is not there.
         as_of: the store as it was, read-only: a version (as `Store.version` gave it), or a time (a `datetime`, or ISO
             8601; without a zone it is local time). None opens it as it is and goes with it.
         storage_options: for a URL, how to reach it, in Delta Lake's terms (docs/object-stores.md). What is not given is
-            read from the environment by Delta Lake itself.
+            read from the environment by Delta Lake itself. Of a service: `token`, `token_file`, `ca_file`, `spool`.
 
     Raises:
         NotFoundError: there is no store and `create` is false, or it has no such version.
         StoreError: it cannot be opened or made.
         StoreSchemaError: it was written by another schema version.
+        AccessError: it is kept by a service that refuses.
     """
     text = str(url)
     if not text:
@@ -42,6 +44,12 @@ def open_store(
         from tunedb.store.memory import MemoryStore
 
         return MemoryStore()
+    if is_service(text):
+        if as_of is not None:
+            raise UsageError("a service answers as its store is now, not as it was: ask where the store is kept")
+        from tunedb.store.http.store import HttpStore
+
+        return HttpStore(text, storage_options)
     from tunedb.store.delta.store import DeltaStore
 
     options = None if storage_options is None else dict(storage_options)

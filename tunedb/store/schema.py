@@ -24,6 +24,7 @@ import msgspec
 from tunedb.errors import NotFoundError
 from tunedb.records import (
     DEFAULT_CONDITIONS,
+    Delivery,
     Hardware,
     Module,
     Rejected,
@@ -169,6 +170,8 @@ QUARANTINE = _table(
 SIGHTINGS = _table(
     "sightings", "trial_id, source_id", Sighting, statistics=("trial_id",), references={"source_id": "sources"}
 )
+# A row may name a source that is gone (removed): it then says nothing.
+DELIVERIES = _table("deliveries", "source_id, sender", Delivery, statistics=("source_id",), is_late=True)
 # A row refers to nothing that must be there: a schedule may be judged that no trial is of.
 VERDICTS = _table(
     "verdicts",
@@ -199,7 +202,19 @@ TRIALS = _table(
 NOTES = ("remove", "relabel", "restore")  # formats of sources that say what was done to a store; no trial is theirs
 
 # In the order in which they are written: what a row refers to is there before it.
-TABLES = (HARDWARE, TARGETS, WORKLOADS, MODULES, INSTRUCTIONS, SOURCES, QUARANTINE, SIGHTINGS, VERDICTS, TRIALS)
+TABLES = (
+    HARDWARE,
+    TARGETS,
+    WORKLOADS,
+    MODULES,
+    INSTRUCTIONS,
+    SOURCES,
+    DELIVERIES,
+    QUARANTINE,
+    SIGHTINGS,
+    VERDICTS,
+    TRIALS,
+)
 BY_NAME = {table.name: table for table in TABLES}
 
 

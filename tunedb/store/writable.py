@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tunedb.errors import StoreError, first_line
 from tunedb.store.contract import StoreReader
-from tunedb.store.locations import is_url
+from tunedb.store.locations import is_service, is_url
 from tunedb.store.schema import TABLES
 
 _PROBE = bytes(64 << 10)  # what a small append takes
@@ -20,10 +20,17 @@ def check_writable(store: StoreReader) -> None:
 
     Raises:
         StoreError: it cannot be written to; the message says why.
+        AccessError: the service that keeps it refuses.
     """
     if store.url == "memory:":
         return
     try:
+        if is_service(store.url):
+            from tunedb.store.http.store import HttpStore
+
+            if isinstance(store, HttpStore):
+                store.check_writable()
+            return
         if is_url(store.url):
             name = f"probe-{secrets.token_hex(4)}"
             store.artifacts.write(name, b"")

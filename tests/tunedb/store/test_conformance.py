@@ -7,22 +7,31 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from service.tokens import Scope
 from tests.tunedb import samples
 from tests.tunedb.samples import AROUND, MACHINE, MODULE, OTHER_TARGET, SOURCE, TARGET, WORKLOAD, failed, trial, verdict
 from tunedb import Store, open_store
 from tunedb.errors import AmbiguousPrefixError, NotFoundError, UsageError
-from tunedb.identity import canonical_target, source, trace_id
+from tunedb.identity import canonical_target, content_hash, source, trace_id
 from tunedb.query.ranking import ranked_best
-from tunedb.records import Outcome, Rejected, Sighting, Trace
+from tunedb.records import Outcome, Rejected, Sighting, Source, Trace, Trial
 from tunedb.store import schema
-from tunedb.store.batch import Batch
+from tunedb.store.batch import Batch, TrialColumns, TrialRows
+
+LOST = f"unknown-{content_hash('lost')}"
 
 
-@pytest.fixture(params=["memory", "delta", "s3"])
+@pytest.fixture(params=["memory", "delta", "s3", "http"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "http":
+        service = request.getfixturevalue("running_service")
+        with service.opened(Scope.ADMIN) as opened:
+            yield opened
+        return
     if request.param == "s3":
         bucket = request.getfixturevalue("bucket")
         opened = open_store(bucket.url, storage_options=bucket.options)
@@ -174,7 +183,7 @@ def test_schedules_go_by_the_latency_of_all_their_passes(store: Store, fill: Cal
 
 
 def test_a_schedule_on_two_modules_of_its_workload_is_one(store: Store, fill: Callable[..., object]) -> None:
-    again = dataclasses.replace(MODULE, module_id="saved-again", tvm_version="0.26.0")
+    again = dataclasses.replace(MODULE, module_id=content_hash("module", b"{}"), module_json=b"{}")
     first, later = trial(0, run_secs=(0.002,)), trial(0, run_secs=(0.003,), module_id=again.module_id)
     copied = trial(0, run_secs=(0.002,), module_id=again.module_id)  # the record of `first`, beside the other module
     fill(first, later, copied, modules=[MODULE, again])
@@ -235,10 +244,10 @@ def test_workload_prefixes(store: Store, fill: Callable[..., object]) -> None:
 
 
 def test_unknown_modules_are_not_found(store: Store, fill: Callable[..., object]) -> None:
-    lost = dataclasses.replace(WORKLOAD, workload_id="unknown-ab")
-    fill(trial(0, workload_id="unknown-ab", module_id=""), workloads=[lost], modules=[])
-    assert store.workload("unknown-ab") == lost
-    assert store.modules("unknown-ab") == []
+    lost = dataclasses.replace(WORKLOAD, workload_id=LOST, signature="")
+    fill(trial(0, workload_id=LOST, module_id=""), workloads=[lost], modules=[])
+    assert store.workload(LOST) == lost
+    assert store.modules(LOST) == []
     assert store.stats().num_modules == 0
     for module_id in ("", "unknown-ab", "feed"):
         with pytest.raises(NotFoundError):
@@ -342,7 +351,7 @@ def test_tables_are_streams(store: Store, fill: Callable[..., object]) -> None:
     for table in schema.TABLES:
         with store.table(table.name) as reader:
             assert reader.schema.names == list(table.columns)
-            rows = {"trials": 2, "sightings": 0, "verdicts": 0}
+            rows = {"trials": 2, "sightings": 0, "verdicts": 0, "deliveries": len(store.deliveries())}
             assert reader.read_all().num_rows == rows.get(table.name, 1)
     with pytest.raises(NotFoundError, match="no table 'records'"), store.table("records"):
         pass
@@ -381,3 +390,36 @@ def test_files_belong_to_the_store(store: Store) -> None:
     store.artifacts.write("models/one/manifest.json", b"{}")
     assert store.artifacts.names("models") == ["models/one/manifest.json"]
     assert store.stats().num_trials == 0 and store.problems() == []
+
+
+@pytest.mark.parametrize("store", ["memory", "delta", "s3"], indirect=True)  # a service knows its senders itself
+def test_who_sent_a_source_is_kept(store: Store) -> None:
+    other = source("logs/other.json", "metaschedule-json")
+    store.append([trial(0)], **AROUND)
+    assert store.deliveries() == []
+    again, new = Batch(**_around([trial(0)], [SOURCE]), sender="laptop"), trial(1, source_id=other.source_id)
+    reports = store.append_batches([again, Batch(**_around([new], [other]), sender="board"), again])
+    assert [(row.added, row.duplicates) for row in reports] == [(0, 1), (1, 0), (0, 1)]
+    assert [(row.source_id, row.sender) for row in store.deliveries()] == [(other.source_id, "board")]
+    store.append_batch(Batch(**_around([trial(2)], [SOURCE]), sender="laptop"))
+    store.append_batch(Batch(**_around([trial(3)], [SOURCE]), sender="laptop"))
+    found = {(row.source_id, row.sender) for row in store.deliveries()}
+    assert found == {(other.source_id, "board"), (SOURCE.source_id, "laptop")}
+    assert store.sql("SELECT count(*) FROM deliveries JOIN sources USING (source_id)").rows == [(2,)]
+    assert store.problems(whole=True) == []
+
+
+def _around(trials: list[Trial], sources: list[Source]) -> dict[str, Any]:
+    rows = TrialColumns.of(TrialRows.of(trials))
+    return {"trials": rows, "sources": sources, "deliveries": []}
+
+
+def test_batches_that_come_together_are_told_apart(store: Store) -> None:
+    whole: dict[str, Any] = {"workloads": [WORKLOAD], "modules": [MODULE], "targets": [TARGET], "hardware": [MACHINE]}
+    first = Batch(**_around([trial(0), failed(1)], [SOURCE]), **whole)
+    second = Batch(**_around([trial(1), trial(0), trial(2)], []))
+    reports = store.append_batches([first, second, Batch()])
+    assert [(row.added, row.duplicates, row.failed_trials) for row in reports] == [(2, 0, 1), (2, 1, 0), (0, 0, 0)]
+    assert store.append_batches([]) == []
+    with pytest.raises(UsageError, match="module_id"):
+        store.append_batches([second, Batch(**_around([trial(9, module_id=content_hash("lost"))], []))])

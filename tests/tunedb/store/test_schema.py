@@ -9,7 +9,7 @@ import pytest
 
 from tests.tunedb.samples import AROUND, trial
 from tunedb.identity import conditions_of
-from tunedb.records import Hardware, Module, Sighting, Source, Target, Trial, Verdict, Workload
+from tunedb.records import Delivery, Hardware, Module, Sighting, Source, Target, Trial, Verdict, Workload
 from tunedb.store import schema
 from tunedb.store.memory import MemoryStore
 
@@ -19,6 +19,7 @@ RECORDS = {
     "workloads": Workload,
     "modules": Module,
     "sources": Source,
+    "deliveries": Delivery,
     "sightings": Sighting,
     "verdicts": Verdict,
 }

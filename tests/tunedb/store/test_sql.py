@@ -111,7 +111,7 @@ def test_a_query_that_does_not_end_is_stopped(store: Store) -> None:
 
 
 def test_unknown_names_are_not_found(store: Store) -> None:
-    with pytest.raises(NotFoundError, match="there are hardware, instructions"):
+    with pytest.raises(NotFoundError, match="there are deliveries, hardware"):
         store.sql("SELECT * FROM records")
     with pytest.raises(NotFoundError, match="latency"):
         store.sql("SELECT latency FROM trials")

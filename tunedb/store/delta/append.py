@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
 from tunedb.errors import UsageError
-from tunedb.records import AppendReport, Rejected
+from tunedb.records import AppendReport, Delivery, Rejected
 from tunedb.store import schema
-from tunedb.store.batch import Batch, append_report, check_references, rejected_id, sightings_of
+from tunedb.store.batch import Batch, append_report, check_references, deliveries_of, rejected_id, sightings_of
 from tunedb.store.delta import queries
 from tunedb.store.delta.guard import appending
 from tunedb.store.delta.known_trials import KnownTrials
@@ -31,8 +32,12 @@ class Appender:
         self._relabelled = Relabelled(tables)
         self._source_files: frozenset[str] = frozenset()
 
-    def append_batch(self, batch: Batch) -> AppendReport:
-        """Adds what is not there yet; see `tunedb.store.contract.StoreWriter.append_batch`."""
+    def append_batches(self, batches: Sequence[Batch]) -> list[AppendReport]:
+        """Adds what is not there yet; see `tunedb.store.contract.StoreWriter.append_batches`.
+
+        All trials come in one commit. Who sent them is committed before them.
+        """
+        batch = Batch.joined(batches) if len(batches) != 1 else batches[0]
         with self._tables.lock, appending(self._tables.url):
             self._notice_removals()
             self._append_new(schema.HARDWARE, batch.hardware)
@@ -41,6 +46,9 @@ class Appender:
             self._check_references(schema.MODULES, columns_of(batch.modules, ["workload_id"]))
             self._append_new(schema.MODULES, batch.modules)
             now = datetime.now(UTC)
+            lacked = {row.source_id for row in batch.sources}
+            if lacked and any(one.sender for one in batches):
+                lacked -= self._known_keys(schema.SOURCES)
             dated = [row if row.added_at else dataclasses.replace(row, added_at=now) for row in batch.sources]
             self._append_new(schema.SOURCES, dated)
             self._source_files = frozenset(self._tables["sources"].files())
@@ -54,15 +62,23 @@ class Appender:
                 self._check_references(schema.TRIALS, columns)
                 self._append_instructions(trials.instructions)
                 places = self._new_places(columns["trial_id"], columns["workload_id"])
+                parts = list(_parts(batches, places))
+                self._append_deliveries(
+                    [row for one, own in parts for row in deliveries_of(one, own, lacked.__contains__, now)]
+                )
                 if len(places) < len(trials):
                     columns = {name: [column[place] for place in places] for name, column in columns.items()}
                 if places:
                     theirs = self._tables.append("trials", columns, self._tables.versions())
                     kept = zip(places, columns["trial_id"], strict=True)
                     places = [place for place, identity in kept if identity not in theirs]  # what this commit brought
+            else:
+                self._append_deliveries(
+                    [row for one in batches for row in deliveries_of(one, (), lacked.__contains__, now)]
+                )
             self._append_sightings(batch, places)
             self._append_new(schema.VERDICTS, batch.verdicts)
-            return append_report(batch, places)
+            return [append_report(one, own) for one, own in _parts(batches, places)]
 
     def _notice_removals(self) -> None:
         """Forgets what was removed: who takes rows out of a store rewrites its sources at the end."""
@@ -74,6 +90,20 @@ class Appender:
     def _append_new(self, table: TableSchema, records: Sequence[Any]) -> None:
         known = self._known_keys(table) if records else set()
         new = {key: row for row in records if (key := getattr(row, table.key)) not in known}
+        if new:
+            self._tables.append(table.name, columns_of(new.values(), list(table.told())))
+            known.update(new)
+
+    def _append_deliveries(self, deliveries: Sequence[Delivery]) -> None:
+        if not deliveries:
+            return
+        table = schema.DELIVERIES
+        if table.name not in self._known:
+            self._tables[table.name].refresh()
+            rows = self._tables.ask("SELECT DISTINCT source_id, sender FROM {deliveries}")
+            self._known[table.name] = {"|".join(row) for row in rows}
+        known = self._known[table.name]
+        new = {key: row for row in deliveries if (key := f"{row.source_id}|{row.sender}") not in known}
         if new:
             self._tables.append(table.name, columns_of(new.values(), list(table.told())))
             known.update(new)
@@ -139,3 +169,11 @@ class Appender:
             known = {row[0] for row in self._tables.ask(f"SELECT DISTINCT {table.key} FROM {{{table.name}}}")}
             self._known[table.name] = known
         return known
+
+
+def _parts(batches: Sequence[Batch], places: Sequence[int]) -> Iterator[tuple[Batch, list[int]]]:
+    """Each of some batches, and which of its own trials are among those at some places of all of them, in order."""
+    ends = list(itertools.accumulate(len(batch.trials) for batch in batches))
+    for batch, end in zip(batches, ends, strict=True):
+        begin = end - len(batch.trials)
+        yield batch, [place - begin for place in places if begin <= place < end]

@@ -14,6 +14,7 @@ from tunedb.errors import NotFoundError
 from tunedb.program.releases import release_order
 from tunedb.records import (
     DEFAULT_CONDITIONS,
+    Delivery,
     Hardware,
     Module,
     Outcome,
@@ -188,6 +189,11 @@ class DeltaReader(TableReader):
         with self._tables.lock:
             self._tables.refresh("sources")
             return [record_of(schema.SOURCES, row, Source) for row in self._tables.ask(queries.SOURCES)]
+
+    @override
+    def deliveries(self) -> list[Delivery]:
+        found = self._rows(schema.DELIVERIES, Delivery)
+        return sorted(found, key=lambda row: (row.source_id, row.sender))
 
     @override
     def rejected(self) -> Iterator[Rejected]:

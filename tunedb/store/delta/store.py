@@ -7,7 +7,7 @@ without its acknowledgement nor two processes that append the same thing count a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -54,7 +54,11 @@ class DeltaStore(DeltaReader, Store):
 
     @override
     def append_batch(self, batch: Batch) -> AppendReport:
-        return self._appender.append_batch(batch)
+        return self._appender.append_batches([batch])[0]
+
+    @override
+    def append_batches(self, batches: Sequence[Batch]) -> list[AppendReport]:
+        return self._appender.append_batches(batches)
 
     # -- housekeeping ----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,73 @@
+"""Runs a service until it is told to stop."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from service.app import create_app
+from service.settings import Settings
+from service.state import Service
+from service.tokens import Tokens
+from tunedb.errors import UsageError
+from tunedb.store.contract import Store
+
+_GRACE_SECS = 10
+_HEADER_BYTES = 32 << 10
+_BACKLOG = 512
+
+
+def serve(store: Store, settings: Settings, on_start: Callable[[str], None]) -> None:
+    """Serves a store until SIGINT or SIGTERM; what was acknowledged is committed.
+
+    Args:
+        store: the store; it stays open.
+        settings: where to listen, and to whom.
+        on_start: told the service's URL once it listens.
+
+    Raises:
+        UsageError: the settings make no sense, or something else listens there.
+    """
+    server, listening, url = prepared(store, settings)
+    on_start(url)
+    try:
+        server.run(sockets=[listening])
+    finally:
+        listening.close()
+
+
+def prepared(store: Store, settings: Settings) -> tuple[uvicorn.Server, socket.socket, str]:
+    """A server that is to be run, the socket that it listens at, and its URL.
+
+    Raises:
+        UsageError: the settings make no sense, or something else listens there.
+    """
+    settings.check(Tokens(settings.state).num_valid())
+    listening = _listening(settings.host, settings.port)
+    service = Service.of(store, settings)
+    scheme = "https" if settings.certificate else "http"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    config = uvicorn.Config(
+        create_app(service),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ssl_certfile=settings.certificate,
+        ssl_keyfile=settings.key,
+        h11_max_incomplete_event_size=_HEADER_BYTES,
+        timeout_graceful_shutdown=_GRACE_SECS,
+        ws="none",
+    )
+    return uvicorn.Server(config), listening, f"{scheme}://{host}:{listening.getsockname()[1]}"
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot listen at {host}:{port}: {reason}") from error

@@ -1,0 +1,68 @@
+"""What the routes of a service share: its store, its writer, its tokens, and what it notes of itself."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import cast
+
+from starlette.requests import Request
+
+from service.audit import AuditLog
+from service.metrics import Metrics
+from service.settings import Settings
+from service.tokens import Tokens
+from service.writer import Writer
+from tunedb.errors import StoreAwayError
+from tunedb.store.contract import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service over one store, which whoever opened it closes after the service."""
+
+    store: Store
+    settings: Settings
+    tokens: Tokens
+    writer: Writer
+    metrics: Metrics
+    audit: AuditLog
+    streams: threading.Semaphore
+
+    @classmethod
+    def of(cls, store: Store, settings: Settings) -> Service:
+        """A service over a store, with its state in the folder that the settings name."""
+        writer = Writer(store, settings.limits.queued_rows)
+        return cls(
+            store,
+            settings,
+            Tokens(settings.state),
+            writer,
+            Metrics(writer),
+            AuditLog(settings.state),
+            threading.Semaphore(settings.limits.streams),
+        )
+
+    def take_stream(self) -> None:
+        """Counts a stream as open; whoever calls it lets go of it with `streams.release`.
+
+        Raises:
+            StoreAwayError: too many are.
+        """
+        if not self.streams.acquire(blocking=False):
+            raise StoreAwayError("too many streams are open: try again", retry_after_secs=1.0)
+
+    def close(self) -> None:
+        """Commits what waits. The store stays open."""
+        self.writer.close()
+        self.audit.close()
+
+
+def service_of(request: Request) -> Service:
+    """The service that a request was made to."""
+    return cast(Service, request.app.state.service)
+
+
+def sender_of(request: Request) -> str:
+    """The name of the token that a request came with; "" for this machine's own user."""
+    return cast(str, request.scope["tunedb.sender"])

@@ -50,7 +50,7 @@ def build(mod_json: str, target_json: str, path: str) -> float:
     from tvm.support.tar import tar
 
     started = time.monotonic()
-    _module(mod_json, target_json).export_library(path, fcompile=tar)
+    built_module(mod_json, target_json).export_library(path, fcompile=tar)
     return time.monotonic() - started
 
 
@@ -67,7 +67,7 @@ def build_here(mod_json: str, target_json: str, number: int) -> float:
     """
     started = time.monotonic()
     _compiled.clear()
-    module = _module(mod_json, target_json)
+    module = built_module(mod_json, target_json)
     module.get_function(module.entry_name)  # machine code is made when a function is first asked for
     _compiled[number] = module
     return time.monotonic() - started
@@ -90,7 +90,7 @@ def build_both_here(mod_json: str, other_json: str, target_json: str) -> str:
     both = []
     for text, is_other in ((mod_json, False), (other_json, True)):
         try:
-            module = _module(text, target_json)
+            module = built_module(text, target_json)
             module.get_function(module.entry_name)
         except Exception as error:
             if not is_other:
@@ -108,7 +108,7 @@ def built_here() -> list[Any]:
     return found
 
 
-def _module(mod_json: str, target_json: str) -> Any:
+def built_module(mod_json: str, target_json: str) -> Any:
     import json
 
     import tvm

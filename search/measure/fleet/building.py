@@ -139,7 +139,8 @@ def build_library(mod_json: str, target_json: str, path: str, linker: str | None
 
     started = time.monotonic()
     module = workers.built_module(mod_json, target_json)
-    options: dict[str, Any] = {"fcompile": tar} if linker is None else {"cc": linker}
+    # What a library lacks is found when it is loaded, and not by the death of the process that runs it.
+    options: dict[str, Any] = {"fcompile": tar} if linker is None else {"cc": linker, "options": ["-Wl,-z,now"]}
     module.export_library(path, **options)
     return time.monotonic() - started
 

@@ -36,7 +36,7 @@ _LOG = logging.getLogger(__name__)
 
 _SEND_SECS = 10.0  # that connecting, sending and loading may take
 _SILENT_SECS = 10.0  # after the end of a session, when nothing more is expected of a server
-_ATTEMPTS = 3  # at a program whose session is lost
+_ATTEMPTS = {Stage.SEND: 3, Stage.RUN: 2}  # at a program whose session is lost: TVM's servers die of one that crashes
 _MOST_PARALLEL = 256
 _MOST_TOGETHER = 4  # programs of a session
 _REFERENCE = Timing(repeat=3, min_repeat_ms=5)
@@ -317,7 +317,7 @@ class Fleet(Device):
         if answer.stage is Stage.RUN and self._servers.is_alive(server):
             return Outcome.RUN_ERROR, f"its process crashed on the server at {server}: {answer.error}"
         lost.append(server)
-        if len(lost) < _ATTEMPTS:
+        if len(lost) < _ATTEMPTS[answer.stage]:
             _LOG.warning(
                 "the server at %s was lost while %s a program, which another server runs: %s",
                 server,
@@ -326,7 +326,10 @@ class Fleet(Device):
             )
             return None, ""
         told = ", ".join(map(str, lost))
-        return Outcome.RUN_ERROR, f"{len(lost)} servers were lost while {answer.stage.value} it ({told}): {answer.error}"
+        return (
+            Outcome.RUN_ERROR,
+            f"{len(lost)} servers were lost while {answer.stage.value} it ({told}): {answer.error}",
+        )
 
     def _in_session(
         self, plan: Callable[[Address], tuple[Any, ...]], stop: threading.Event, key: str | None = None
@@ -413,8 +416,10 @@ class Fleet(Device):
         return next(iter(found.values()))
 
     def _hardware_of(self, key: str) -> Hardware:
-        for _ in range(_ATTEMPTS):
-            session = self._in_session(lambda _: (sessions.read_files, machine.PATHS, machine.MOST_BYTES), self._closed, key)
+        for _ in range(_ATTEMPTS[Stage.SEND]):
+            session = self._in_session(
+                lambda _: (sessions.read_files, machine.PATHS, machine.MOST_BYTES), self._closed, key
+            )
             if session is None:
                 raise MeasurementError("the device is closed")
             server, (answer, *_) = session

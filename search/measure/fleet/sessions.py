@@ -239,9 +239,7 @@ def _measured(session: Any, place: Place, job: Job, name: str, enter: Callable[[
 
     def timed(times: int) -> list[float]:
         least_ms = 0 if job.flush_cache else job.min_repeat_ms
-        config = EvaluatorConfig(
-            number=1, repeat=times, min_repeat_ms=least_ms, enable_cpu_cache_flush=job.flush_cache
-        )
+        config = EvaluatorConfig(number=1, repeat=times, min_repeat_ms=least_ms, enable_cpu_cache_flush=job.flush_cache)
         return [float(secs) for secs in default_run_evaluator(session, module, device, config, arguments)]
 
     enter(Stage.RUN)

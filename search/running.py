@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _BATCH_SIZE = 8  # of tuners
+_EACH = 2  # candidates of a batch for each machine, where several measure at once
 _STOCK_BATCH_SIZE = 64
 _LEAST_CONFIRMED = 0.02  # share of a network's time: which of the fastest of less is the fastest makes no difference
 
@@ -174,7 +175,8 @@ def _searched(
         run = _ended(run, tasks, found.searches, options, device, timing, stop, drift)
         return dataclasses.replace(run, standing=found.standing())
     searches: list[TaskSearch] = []
-    strategy = _strategy(options, prior, recorder, drift, stop, searches)
+    size = options.batch_size or max(_BATCH_SIZE, _EACH * device.num_parallel)
+    strategy = _strategy(options, prior, recorder, drift, stop, searches, size)
     with tempfile.TemporaryDirectory(prefix="tunedb-") as work_dir:
         ms.tune_tasks(
             tasks=contexts(tasks, target, strategy, seed=run.seed),
@@ -250,6 +252,7 @@ def _strategy(
     drift: Drift,
     stop: threading.Event,
     searches: list[TaskSearch],
+    size: int,
 ) -> Any:
     """MetaSchedule's form of the strategy."""
     from tvm.s_tir import meta_schedule as ms
@@ -262,7 +265,6 @@ def _strategy(
         return RecordedStrategy(inner, recorder=recorder, stop=stop, searches=searches)
     factory = _factory(options, prior)
     assert factory is not None
-    size = options.batch_size or _BATCH_SIZE
     return TunerStrategy(
         factory, seed=options.seed, batch_size=size, recorder=recorder, drift=drift, stop=stop, searches=searches
     )

@@ -37,6 +37,7 @@ from tunedb.records import Outcome, Workload
 _log = logging.getLogger(__name__)
 
 _FIRST, _LATER = 2, 4  # candidates of a batch
+_EACH = 2  # candidates of a batch for each machine, where several measure at once
 _BLIND_GAIN = 0.5  # nats: what the first measurements of a task may save
 _FADING_GAIN = 0.3  # nats, over the number of batches: where the tuner cannot tell
 _LEAST_SHARE = 0.005  # of the network's time, below which a task may never be looked at
@@ -140,7 +141,10 @@ def share_trials(tasks: Sequence[Task], factory: TunerFactory, trials: int, shar
             chosen = _pinned(open_) or _worthiest(open_, shared.least_gain, shared.flop_per_sec)
             if chosen is None:
                 break
-            size = min(left, chosen.pinned_left or left, _LATER if chosen.batches else _FIRST)
+            wanted = _LATER if chosen.batches else _FIRST
+            if shared.device.num_parallel > 1:
+                wanted = max(wanted, _EACH * shared.device.num_parallel)
+            size = min(left, chosen.pinned_left or left, wanted)
             left -= _batch(chosen, factory, size, trials, shared, relatives, clock)
             if shared.on_batch is not None:
                 shared.on_batch(_standing(open_, shared, clock, left))

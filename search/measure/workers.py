@@ -109,6 +109,15 @@ def built_here() -> list[Any]:
 
 
 def built_module(mod_json: str, target_json: str) -> Any:
+    """Compiles a module, as MetaSchedule does it.
+
+    Args:
+        mod_json: The module as JSON.
+        target_json: The target as JSON.
+
+    Returns:
+        The `tvm.runtime.Module`, not yet linked.
+    """
     import json
 
     import tvm

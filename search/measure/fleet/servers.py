@@ -81,16 +81,18 @@ class Servers:
                         return taken.key, grant
                     still = {server.key for server in self._tracker.servers(self._keys)}
                     if request is not None and request.key not in still:  # nobody would ever answer
-                        request = self._given_up(request)
+                        self._give_up(request)
+                        request = None
                     problem = self._nobody() if not still else ""
                 except TrackerError as error:
-                    request, problem = self._given_up(request), str(error)
+                    self._give_up(request)
+                    request, problem = None, str(error)
                 self._note(problem)
                 if request is None:
                     stop.wait(_LOOK_SECS)
             return None
         finally:
-            self._given_up(request)
+            self._give_up(request)
 
     def give_back(self, key: str) -> None:
         """A session is over."""
@@ -162,7 +164,7 @@ class Servers:
             self._end(chosen)
             raise
 
-    def _given_up(self, request: Request | None) -> None:
+    def _give_up(self, request: Request | None) -> None:
         if request is not None:
             request.close()
             self._end(request.key)

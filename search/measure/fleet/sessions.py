@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def measure(place: Place, jobs: Sequence[Job]) -> list[Answer]:
         if number and time.monotonic() - started > _ENOUGH_OF_SESSION * place.send_secs:
             break
         name = f"program{number}"  # of its own: a loader takes two files of one name for one
-        answers.append(_guarded(session, lambda enter, job=job, name=name: _measured(session, place, job, name, enter)))
+        answers.append(_guarded(session, partial(_measured, session, place, job, name)))
         if answers[-1].is_lost:
             break
     return answers

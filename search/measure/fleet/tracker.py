@@ -35,7 +35,7 @@ class Address:
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine gets there."""
-        return self.host == "localhost" or self.host == "::1" or self.host.startswith("127.")
+        return self.host in {"localhost", "::1"} or self.host.startswith("127.")
 
 
 @dataclass(frozen=True, slots=True)

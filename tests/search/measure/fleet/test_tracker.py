@@ -21,7 +21,7 @@ def test_an_address_is_read(text: str, host: str, port: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "lab", "lab:", ":9190", "lab:0", "lab:70000", "lab:9a", "::1:9190", "[lab]:1"])
 def test_what_is_no_address_is_named(text: str) -> None:
-    with pytest.raises(UsageError, match="tracker|brackets"):
+    with pytest.raises(UsageError, match=r"tracker|brackets"):
         parse_address(text)
 
 

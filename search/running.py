@@ -7,7 +7,8 @@ import logging
 import secrets
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ from tunedb.store.contract import Store
 
 if TYPE_CHECKING:
     from search.measure.drift import Drift
-    from search.metaschedule import TaskSearch
+    from search.metaschedule import DeviceRunner, TaskSearch
 
 _LOG = logging.getLogger(__name__)
 _BATCH_SIZE = 8  # of tuners
@@ -177,7 +178,8 @@ def _searched(
     searches: list[TaskSearch] = []
     size = options.batch_size or max(_BATCH_SIZE, _EACH * device.num_parallel)
     strategy = _strategy(options, prior, recorder, drift, stop, searches, size)
-    with tempfile.TemporaryDirectory(prefix="tunedb-") as work_dir:
+    runner = DeviceRunner(device, recorder, drift, stop, timing)
+    with tempfile.TemporaryDirectory(prefix="tunedb-") as work_dir, _own_problem(runner):
         ms.tune_tasks(
             tasks=contexts(tasks, target, strategy, seed=run.seed),
             task_weights=[task.weight for task in tasks],
@@ -185,7 +187,7 @@ def _searched(
             max_trials_global=options.trials,
             num_trials_per_iter=min(options.batch_size or _STOCK_BATCH_SIZE, options.trials),
             builder=DeviceBuilder(device, recorder),
-            runner=DeviceRunner(device, recorder, drift, stop, timing),
+            runner=runner,
             database=ms.database.MemoryDatabase(),
             cost_model=_stock_cost_model(options, prior),
             measure_callbacks=[
@@ -195,6 +197,17 @@ def _searched(
             ],
         )
     return _ended(run, tasks, searches, options, device, timing, stop, drift)
+
+
+@contextmanager
+def _own_problem(runner: DeviceRunner) -> Iterator[None]:
+    """What ended a device is the error, and not what MetaSchedule makes of it."""
+    try:
+        yield
+    except Exception:
+        if runner.problem is not None:
+            raise runner.problem from None
+        raise
 
 
 def _ended(

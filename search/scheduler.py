@@ -30,7 +30,7 @@ from search.space.spaces import DesignSpaces
 from search.standing import Clock, Standing, TaskStanding, heaviest_first
 from search.task import Task
 from search.work import Work, guessed_shares, work_of
-from tunedb.errors import MeasurementError, last_line
+from tunedb.errors import MeasurementError, UnreachableError, last_line
 from tunedb.metaschedule.replay import workload_from_module
 from tunedb.records import Outcome, Workload
 
@@ -303,6 +303,8 @@ def _measured(one: _Open, proposals: Sequence[Proposal], shared: Shared) -> list
             recorder.measured(found[build.number])
     try:
         recorder.attach(shared.drift.measure(), shared.drift.modules)
+    except UnreachableError:
+        raise
     except MeasurementError as error:  # the batch will tell
         _log.info("%s", error)
     drift = shared.drift.now

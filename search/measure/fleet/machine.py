@@ -1,8 +1,8 @@
 """What machine a server of TVM's runs on: its own files say so, read by a program that is built for it.
 
 A stock server tells nothing of its machine. But it runs programs, and one that opens and reads a file is a program. So
-a machine behind a tracker is described by the same files, in the same way, as this one. Likewise its runtime is told how
-many threads a program may use: TVM's own call for that binds the process to the first cores, whatever its affinity says.
+a machine behind a tracker is described by the same files, in the same way, as this one. Likewise its runtime is told
+how many threads a program may use: TVM's own call for that binds the process to the first cores, whatever its affinity.
 """
 
 from __future__ import annotations

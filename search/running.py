@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from costmodels.model import CostModel
 from search.bo.tuner import BayesianOptimization
+from search.claims import Claims
 from search.confirm import confirm
 from search.contexts import contexts
 from search.contract import TunerFactory
@@ -119,6 +120,9 @@ def run_tasks(
         limit_secs=options.limit_secs,
     )
     run = Run(recorder, name, seed, prior.text, left_out=tuple(left_out))
+    claims = None
+    if options.use_prior and options.trials and name not in ("evolutionary", "random"):  # a cold run owes nobody
+        claims = Claims(store, target, device.hardware, options.conditions)
     try:
         kernels = ReferenceKernels(device)
         drift = Drift(kernels, source)
@@ -127,10 +131,14 @@ def run_tasks(
         if options.trials == 0:
             run = _predicted(run, tasks, prior, device)
         else:
-            run = _searched(run, tasks, options, prior, device, drift, stop, listeners.on_standing)
+            run = _searched(run, tasks, options, prior, device, drift, stop, listeners.on_standing, claims)
             _keep_verdicts(run, Verdicts(store, device, source.uri))
     finally:
-        recorder.close()
+        try:
+            recorder.close()
+        finally:
+            if claims is not None:
+                claims.close()
     return report(run, {task.name: task.weight for task in tasks})
 
 
@@ -161,6 +169,7 @@ def _searched(
     drift: Drift,
     stop: threading.Event,
     on_standing: Callable[[Standing], None] | None,
+    claims: Claims | None,
 ) -> Run:
     """Searches all tasks: with the scheduler of `search.scheduler`, or MetaSchedule's own for its own strategies."""
     from tvm.s_tir import meta_schedule as ms
@@ -171,13 +180,13 @@ def _searched(
     timing = Timing(flush_cache=True) if options.flush_cache else None
     factory = _factory(options, prior)
     if factory is not None and len(tasks) > 1:
-        shared = Shared(device, recorder, drift, stop, timing, options.least_gain, on_standing)
+        shared = Shared(device, recorder, drift, stop, timing, options.least_gain, on_standing, claims)
         found = share_trials(tasks, factory, options.trials, shared, run.seed)
         run = _ended(run, tasks, found.searches, options, device, timing, stop, drift)
         return dataclasses.replace(run, standing=found.standing())
     searches: list[TaskSearch] = []
     size = options.batch_size or max(_BATCH_SIZE, _EACH * device.num_parallel)
-    strategy = _strategy(options, prior, recorder, drift, stop, searches, size)
+    strategy = _strategy(options, prior, recorder, drift, stop, searches, size, claims)
     runner = DeviceRunner(device, recorder, drift, stop, timing)
     with tempfile.TemporaryDirectory(prefix="tunedb-") as work_dir, _own_problem(runner):
         ms.tune_tasks(
@@ -266,6 +275,7 @@ def _strategy(
     stop: threading.Event,
     searches: list[TaskSearch],
     size: int,
+    claims: Claims | None,
 ) -> Any:
     """MetaSchedule's form of the strategy."""
     from tvm.s_tir import meta_schedule as ms
@@ -279,7 +289,14 @@ def _strategy(
     factory = _factory(options, prior)
     assert factory is not None
     return TunerStrategy(
-        factory, seed=options.seed, batch_size=size, recorder=recorder, drift=drift, stop=stop, searches=searches
+        factory,
+        seed=options.seed,
+        batch_size=size,
+        recorder=recorder,
+        drift=drift,
+        stop=stop,
+        searches=searches,
+        claims=claims,
     )
 
 

@@ -14,10 +14,11 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from search.bo.relatives import Relatives
+from search.claims import Claims, Elsewhere
 from search.contexts import contexts
 from search.contract import Proposal, Result, Tuner, TunerFactory, TunerTask, result_of
 from search.measure.device import Device, Measurement, Timing
@@ -61,6 +62,7 @@ class _Open:
     fruitless: int = 0  # batches in a row that found nothing faster: what is expected of the next is less than it seems
     first_secs: float | None = None  # of the schedule that was predicted, which is the first that is measured
     is_exhausted: bool = False
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)  # what other runs on the store measure
 
     @property
     def best_secs(self) -> float | None:
@@ -103,6 +105,7 @@ class Shared:
     timing: Timing | None = None
     least_gain: float = 0.0  # share of the network's time; a run whose next batches save less ends
     on_batch: Callable[[Standing], None] | None = None  # told how the network stands after each
+    claims: Claims | None = None  # where other runs may measure the same
 
     @property
     def flop_per_sec(self) -> float:
@@ -234,7 +237,10 @@ def _batch(
     try:
         if one.tuner is None:
             one.tuner = factory(_tuner_task(one, trials, shared.recorder, relatives))
-        proposals = one.tuner.ask(size)
+        if shared.claims is None:
+            proposals = one.tuner.ask(size)
+        else:
+            proposals = shared.claims.ask(one.tuner, one.workload.workload_id, size, one.elsewhere)
     except Exception as error:  # of TVM, about a program that has no design space
         if one.tuner is not None or isinstance(error, MeasurementError):
             raise
@@ -322,6 +328,8 @@ def _measured(one: _Open, proposals: Sequence[Proposal], shared: Shared) -> list
     finally:
         device.release(numbers)
         one.recorder.end_batch([found.get(number) for number in numbers])
+        if shared.claims is not None:
+            shared.claims.stored()
     return [
         result_of(proposal.number, found[number], drift)
         for proposal, number in zip(proposals, numbers, strict=True)

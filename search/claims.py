@@ -12,7 +12,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from search.contract import Proposal, Result, Tuner
 from tunedb.errors import StoreError
@@ -45,16 +45,23 @@ class Claims:
         target: What is tuned for.
         hardware: What candidates run on.
         conditions: The conditions of measurement.
+        since: When the run began: what was measured before, its tuners know from the store.
         secs: How long a lease lasts when it is not renewed.
     """
 
     def __init__(
-        self, store: Store, target: Target, hardware: Hardware, conditions: str, secs: float = LEASE_SECS
+        self,
+        store: Store,
+        target: Target,
+        hardware: Hardware,
+        conditions: str,
+        since: datetime,
+        secs: float = LEASE_SECS,
     ) -> None:
         self._store, self._leases, self._target_id = store, store.leases, target.target_id
         self._hardware_id, self._conditions, self._secs = hardware.hardware_id, conditions, secs
         self._holder = secrets.token_hex(8)
-        self._since = datetime.now(UTC) - timedelta(seconds=LEASE_SECS)  # what was measured before, the tuner knows of
+        self._since = since
         self._lock = threading.Lock()  # one call at a time for the holder
         self._held: set[str] = set()
         self._closed = threading.Event()
@@ -141,7 +148,7 @@ class Claims:
             tuner.tell(results)
 
     def _measured_elsewhere(self, workload_id: str, traces: Sequence[str]) -> dict[str, Trial]:
-        """Trials of traces that were measured since this run began, or shortly before."""
+        """Trials of traces that were measured since this run began."""
         if not traces:
             return {}
         return {

@@ -93,7 +93,7 @@ def run_tasks(
     from search.measure.drift import Drift
     from search.measure.reference_kernels import ReferenceKernels
 
-    name, seed = options.strategy_name, options.seed
+    name, seed, began = options.strategy_name, options.seed, datetime.now(UTC)
     if name == "bo":  # the device starts meanwhile
         prior = prior_of(store, target, use_prior=options.use_prior, model=model, conditions=options.conditions)
     else:
@@ -122,7 +122,7 @@ def run_tasks(
     run = Run(recorder, name, seed, prior.text, left_out=tuple(left_out))
     claims = None
     if options.use_prior and options.trials and name not in ("evolutionary", "random"):  # a cold run owes nobody
-        claims = Claims(store, target, device.hardware, options.conditions)
+        claims = Claims(store, target, device.hardware, options.conditions, began)
     try:
         kernels = ReferenceKernels(device)
         drift = Drift(kernels, source)

@@ -65,6 +65,10 @@ Wait = Annotated[
         "--wait", metavar="SECS", min=0.0, help="How long there may be no server at the tracker before the run ends."
     ),
 ]
+Cores = Annotated[
+    str | None,
+    typer.Option("--cores", metavar="LIST", help="Of this machine, such as 0-3,6: nothing runs on others."),
+]
 CrossCompiler = Annotated[
     str | None,
     typer.Option(

@@ -12,7 +12,18 @@ import typer
 
 from cli.completers import specs, targets
 from cli.exit_codes import ExitCode
-from cli.options import BuildTimeout, CrossCompiler, ExampleInput, RpcKeys, RpcTracker, RunTimeout, Seed, Shapes, Wait
+from cli.options import (
+    BuildTimeout,
+    Cores,
+    CrossCompiler,
+    ExampleInput,
+    RpcKeys,
+    RpcTracker,
+    RunTimeout,
+    Seed,
+    Shapes,
+    Wait,
+)
 from cli.verb import verb
 
 if TYPE_CHECKING:
@@ -137,10 +148,15 @@ def command(
     rpc_key: RpcKeys = None,
     wait: Wait = 60.0,
     cross_compiler: CrossCompiler = None,
+    cores: Cores = None,
 ) -> None:
     """Measure new schedules of a workload, here or on a fleet, and store every trial as it is measured."""
     from search.measure import zygote
 
+    if cores is not None:
+        from search.measure.cores import bind_to, parse_cores
+
+        bind_to(parse_cores(cores))
     zygote.prepare()  # a store has threads, after which it would be too late
     least_gain, limit = _share(until_gain), _limit(limit, minutes)
     source = context.get_parameter_source("trials")

@@ -10,6 +10,7 @@ import signal
 import time
 from typing import Any
 
+from search.measure.cores import keep_threads_in_place
 from tunedb.metaschedule import intrinsics
 
 INDEX_TYPES = ("int32", "int64")
@@ -25,6 +26,7 @@ def start_worker(target_kind: str, target_keys: tuple[str, ...], num_threads: in
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if cores:
         os.sched_setaffinity(0, cores)
+    keep_threads_in_place()
     os.environ["TVM_NUM_THREADS"] = str(num_threads)  # read by TVM's thread pool when it starts
     intrinsics.register_for(target_kind, target_keys)
 

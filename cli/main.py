@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from cli.commands import (
+    agent,
     bench,
     best,
     collect,
@@ -76,6 +77,7 @@ for _verb in (
     compile,
     run,
     bench,
+    agent,
     export,
     *_KEEPING,
     doctor,

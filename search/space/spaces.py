@@ -73,6 +73,7 @@ class DesignSpaces:
         self._forms = [_form(trace) for trace in self.traces]
         self._limits = [_innermost_limits(trace) for trace in self.traces]
         self._choices = [_categories(trace) for trace in self.traces]
+        self._tensorizes = [_tensorizes(trace) for trace in self.traces]
         self._seen_choices: list[dict[int, set[int]]] = [defaultdict(set) for _ in self.traces]
         self._examples: dict[int, Decisions] = {}
         generator = context.space_generator
@@ -203,6 +204,8 @@ class DesignSpaces:
         schedule.enter_postproc()
         if not all(postproc.apply(schedule) for postproc in self._postprocs):
             return None
+        if self._tensorizes[space] and not _is_tensorized(schedule.trace):
+            return None
         key = int(tvm_ffi.structural_hash(schedule.mod))
         return Candidate(trace, schedule, key, space, _decisions(trace), is_verified)
 
@@ -283,6 +286,19 @@ def _categories(trace: Any) -> dict[int, list[int]]:
         for place, inst in enumerate(trace.insts)
         if str(inst.kind.name) == CATEGORICAL
     }
+
+
+def _tensorizes(trace: Any) -> bool:
+    """Whether a design space has a block that is to become an instruction of the hardware."""
+    return any(
+        str(inst.kind.name) == "Annotate" and str(inst.attrs[0]) == "meta_schedule.auto_tensorize"
+        for inst in trace.insts
+    )
+
+
+def _is_tensorized(trace: Any) -> bool:
+    """Whether one became such: where its pattern does not match, TVM's postprocessor leaves the block as it is."""
+    return any(str(inst.kind.name) == "Tensorize" for inst in trace.insts)
 
 
 def _decisions(trace: Any) -> Decisions:

@@ -36,4 +36,9 @@ def register_for(target_kind: str, target_keys: tuple[str, ...] = ("cpu",)) -> N
         stand_in = types.ModuleType(_PACKAGE)
         stand_in.__path__ = [str(Path(tvm.s_tir.__file__).parent / "tensor_intrin")]
         sys.modules[_PACKAGE] = stand_in
-    importlib.import_module(f"{_PACKAGE}.{'arm_cpu' if 'arm_cpu' in target_keys else 'x86'}")
+    if "arm_cpu" in target_keys:
+        importlib.import_module(f"{_PACKAGE}.arm_cpu")
+    elif f"{_PACKAGE}.x86" not in sys.modules:
+        from tunedb.metaschedule import vnni
+
+        vnni.register()

@@ -56,7 +56,6 @@ def command(
     from cli.output import Answer
     from search.measure.fleet.serving import Agent, ServerOptions
     from search.measure.fleet.tracker import parse_address
-    from tunedb.documents import answers
     from tunedb.machine.hardware import this_machine
 
     tracker, machine = parse_address(rpc_tracker), this_machine()
@@ -76,8 +75,14 @@ def command(
     run.progress.note(f"serving as {rpc_key} at the tracker {tracker}")
     agent = Agent(options, run.progress.note)
     agent.run(run.stop, limit)
-    found = {"hardware": answers.hardware(machine), "key": rpc_key, "restarts": agent.restarts}
-    run.show(Answer(found, [f"served as {rpc_key}; the server was started again {agent.restarts} times"]))
+    found = {
+        "key": rpc_key,
+        "hardware": machine.name,
+        "hardware_id": machine.hardware_id,
+        "restarts": agent.restarts,
+    }
+    times = "once" if agent.restarts == 1 else f"{agent.restarts} times"
+    run.show(Answer(found, [f"served as {rpc_key}; the server was started again {times}"]))
 
 
 def _register(store: Store, target: Target, machine: Hardware) -> None:

@@ -149,7 +149,8 @@ def _careful(serving: Callable[..., None]) -> Callable[..., None]:
         folder = Path.cwd()
         try:
             serving(sock, *args)
-        except RuntimeError:  # the process of the session ended badly: a program has crashed
+        except Exception as error:  # its process ended badly, as when a program crashes, or nobody listens any longer
+            _LOG.info("a session ended badly: %s", error)
             os.chdir(folder)
             sock.close()
 
@@ -157,5 +158,7 @@ def _careful(serving: Callable[..., None]) -> Callable[..., None]:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()  # nothing ever comes, until the other end is closed
+    # Nothing ever comes, until the other end is closed. A read of `sys.stdin` would lock it, in sessions too, which are
+    # forked and close it first.
+    os.read(0, 1)
     os.killpg(0, signal.SIGKILL)

@@ -25,9 +25,14 @@ EXAMPLES = (
 def command(
     run: Session,
     rpc_tracker: Annotated[
-        str, typer.Option("--rpc-tracker", metavar="HOST:PORT", help="The RPC tracker of TVM's that is told of it.")
-    ],
-    rpc_key: Annotated[str, typer.Option("--rpc-key", metavar="KEY", help="What runs ask the tracker for.")],
+        str | None,
+        typer.Option(
+            "--rpc-tracker", metavar="HOST:PORT", help="The RPC tracker of TVM's that is told of it.  [needed]"
+        ),
+    ] = None,
+    rpc_key: Annotated[
+        str | None, typer.Option("--rpc-key", metavar="KEY", help="What runs ask the tracker for.  [needed]")
+    ] = None,
     host: Annotated[
         str,
         typer.Option("--host", metavar="ADDRESS", help="That it listens on. Whoever reaches it runs what they like."),
@@ -49,7 +54,10 @@ def command(
     """Serve the programs of others' tuning runs on this machine, and start what dies again."""
     from search.measure import zygote
     from search.measure.cores import bind_to, parse_cores
+    from tunedb.errors import UsageError
 
+    if rpc_tracker is None or rpc_key is None:
+        raise UsageError("a server is found by its tracker and key: give --rpc-tracker HOST:PORT and --rpc-key KEY")
     if cores is not None:
         bind_to(parse_cores(cores))
     zygote.prepare()

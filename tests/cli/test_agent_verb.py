@@ -61,6 +61,7 @@ def test_a_time_limit_is_no_failure(tmp_path: Path, run: Run) -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
+        ([], "give --rpc-tracker HOST:PORT and --rpc-key"),
         (["--rpc-tracker", "lab"], "a tracker is HOST:PORT"),
         (["--rpc-tracker", "127.0.0.1:1", "--cores", "3-1"], "cores are a list"),
         (["--rpc-tracker", "127.0.0.1:1", "--cores", "99999"], "core 99999"),

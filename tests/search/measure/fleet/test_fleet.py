@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -114,8 +113,8 @@ def test_a_killed_server_costs_a_retry_and_not_the_program(target: Target, caplo
         (port, _) = at.add(number=2)
         with fleet(at, target) as device, caplog.at_level(logging.WARNING):
             device.check()
-            numbers = handed_over(device, *[slept(1)] * 4)
-            killer = threading.Timer(1.5, at.kill, [port])
+            numbers = handed_over(device, *[slept(2)] * 4, keep=True)  # they are built by now
+            killer = threading.Timer(4.0, at.kill, [port])
             killer.start()
             found = list(device.run(numbers))
             killer.join()

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from cli.commands import (
+    agent,
     bench,
     best,
     collect,
@@ -80,6 +81,7 @@ for _verb in (
     compile,
     run,
     bench,
+    agent,
     export,
     *_KEEPING,
     *_SERVING,

@@ -47,6 +47,38 @@ BuildTimeout = Annotated[
 ]
 
 
+RpcTracker = Annotated[
+    str | None,
+    typer.Option(
+        "--rpc-tracker",
+        metavar="HOST:PORT",
+        help="Measure on the servers of this RPC tracker of TVM's, for --target. It asks nobody who they are.",
+    ),
+]
+RpcKeys = Annotated[
+    list[str] | None,
+    typer.Option("--rpc-key", metavar="KEY", help="Of the servers at the tracker; repeatable."),
+]
+Wait = Annotated[
+    float,
+    typer.Option(
+        "--wait", metavar="SECS", min=0.0, help="How long there may be no server at the tracker before the run ends."
+    ),
+]
+Cores = Annotated[
+    str | None,
+    typer.Option("--cores", metavar="LIST", help="Of this machine, such as 0-3,6: nothing runs on others."),
+]
+CrossCompiler = Annotated[
+    str | None,
+    typer.Option(
+        "--cross-compiler",
+        metavar="CXX",
+        help="Links for another architecture.  [default: ARCH-linux-gnu-g++, where it is installed]",
+    ),
+]
+
+
 class LayoutName(StrEnum):
     """How a network's images lie in memory."""
 

@@ -55,8 +55,9 @@ def result_of(number: int, measured: Measurement, drift: float) -> Result:
     Args:
         number: Of the proposal.
         measured: What came of it.
-        drift: How many times slower than at its best the machine was.
+        drift: How many times slower than at its best the machine was, unless the measurement knows better.
     """
+    drift = drift if measured.drift is None else measured.drift
     if measured.outcome is not Outcome.OK:
         return Result(number, None, measured.outcome)
     return Result(number, estimate([measured.run_secs]).secs / drift)

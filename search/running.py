@@ -7,13 +7,15 @@ import logging
 import secrets
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from costmodels.model import CostModel
 from search.bo.tuner import BayesianOptimization
+from search.claims import Claims
 from search.confirm import confirm
 from search.contexts import contexts
 from search.contract import TunerFactory
@@ -39,10 +41,11 @@ from tunedb.store.contract import Store
 
 if TYPE_CHECKING:
     from search.measure.drift import Drift
-    from search.metaschedule import TaskSearch
+    from search.metaschedule import DeviceRunner, TaskSearch
 
 _LOG = logging.getLogger(__name__)
 _BATCH_SIZE = 8  # of tuners
+_EACH = 2  # candidates of a batch for each machine, where several measure at once
 _STOCK_BATCH_SIZE = 64
 _LEAST_CONFIRMED = 0.02  # share of a network's time: which of the fastest of less is the fastest makes no difference
 
@@ -90,7 +93,7 @@ def run_tasks(
     from search.measure.drift import Drift
     from search.measure.reference_kernels import ReferenceKernels
 
-    name, seed = options.strategy_name, options.seed
+    name, seed, began = options.strategy_name, options.seed, datetime.now(UTC)
     if name == "bo":  # the device starts meanwhile
         prior = prior_of(store, target, use_prior=options.use_prior, model=model, conditions=options.conditions)
     else:
@@ -117,6 +120,9 @@ def run_tasks(
         limit_secs=options.limit_secs,
     )
     run = Run(recorder, name, seed, prior.text, left_out=tuple(left_out))
+    claims = None
+    if options.use_prior and options.trials and name not in ("evolutionary", "random"):  # a cold run owes nobody
+        claims = Claims(store, target, device.hardware, options.conditions, began)
     try:
         kernels = ReferenceKernels(device)
         drift = Drift(kernels, source)
@@ -125,10 +131,14 @@ def run_tasks(
         if options.trials == 0:
             run = _predicted(run, tasks, prior, device)
         else:
-            run = _searched(run, tasks, options, prior, device, drift, stop, listeners.on_standing)
+            run = _searched(run, tasks, options, prior, device, drift, stop, listeners.on_standing, claims)
             _keep_verdicts(run, Verdicts(store, device, source.uri))
     finally:
-        recorder.close()
+        try:
+            recorder.close()
+        finally:
+            if claims is not None:
+                claims.close()
     return report(run, {task.name: task.weight for task in tasks})
 
 
@@ -159,6 +169,7 @@ def _searched(
     drift: Drift,
     stop: threading.Event,
     on_standing: Callable[[Standing], None] | None,
+    claims: Claims | None,
 ) -> Run:
     """Searches all tasks: with the scheduler of `search.scheduler`, or MetaSchedule's own for its own strategies."""
     from tvm.s_tir import meta_schedule as ms
@@ -169,13 +180,15 @@ def _searched(
     timing = Timing(flush_cache=True) if options.flush_cache else None
     factory = _factory(options, prior)
     if factory is not None and len(tasks) > 1:
-        shared = Shared(device, recorder, drift, stop, timing, options.least_gain, on_standing)
+        shared = Shared(device, recorder, drift, stop, timing, options.least_gain, on_standing, claims)
         found = share_trials(tasks, factory, options.trials, shared, run.seed)
         run = _ended(run, tasks, found.searches, options, device, timing, stop, drift)
         return dataclasses.replace(run, standing=found.standing())
     searches: list[TaskSearch] = []
-    strategy = _strategy(options, prior, recorder, drift, stop, searches)
-    with tempfile.TemporaryDirectory(prefix="tunedb-") as work_dir:
+    size = options.batch_size or max(_BATCH_SIZE, _EACH * device.num_parallel)
+    strategy = _strategy(options, prior, recorder, drift, stop, searches, size, claims)
+    runner = DeviceRunner(device, recorder, drift, stop, timing)
+    with tempfile.TemporaryDirectory(prefix="tunedb-") as work_dir, _own_problem(runner):
         ms.tune_tasks(
             tasks=contexts(tasks, target, strategy, seed=run.seed),
             task_weights=[task.weight for task in tasks],
@@ -183,7 +196,7 @@ def _searched(
             max_trials_global=options.trials,
             num_trials_per_iter=min(options.batch_size or _STOCK_BATCH_SIZE, options.trials),
             builder=DeviceBuilder(device, recorder),
-            runner=DeviceRunner(device, recorder, drift, stop, timing),
+            runner=runner,
             database=ms.database.MemoryDatabase(),
             cost_model=_stock_cost_model(options, prior),
             measure_callbacks=[
@@ -193,6 +206,17 @@ def _searched(
             ],
         )
     return _ended(run, tasks, searches, options, device, timing, stop, drift)
+
+
+@contextmanager
+def _own_problem(runner: DeviceRunner) -> Iterator[None]:
+    """What ended a device is the error, and not what MetaSchedule makes of it."""
+    try:
+        yield
+    except Exception:
+        if runner.problem is not None:
+            raise runner.problem from None
+        raise
 
 
 def _ended(
@@ -250,6 +274,8 @@ def _strategy(
     drift: Drift,
     stop: threading.Event,
     searches: list[TaskSearch],
+    size: int,
+    claims: Claims | None,
 ) -> Any:
     """MetaSchedule's form of the strategy."""
     from tvm.s_tir import meta_schedule as ms
@@ -262,9 +288,15 @@ def _strategy(
         return RecordedStrategy(inner, recorder=recorder, stop=stop, searches=searches)
     factory = _factory(options, prior)
     assert factory is not None
-    size = options.batch_size or _BATCH_SIZE
     return TunerStrategy(
-        factory, seed=options.seed, batch_size=size, recorder=recorder, drift=drift, stop=stop, searches=searches
+        factory,
+        seed=options.seed,
+        batch_size=size,
+        recorder=recorder,
+        drift=drift,
+        stop=stop,
+        searches=searches,
+        claims=claims,
     )
 
 

@@ -14,10 +14,11 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from search.bo.relatives import Relatives
+from search.claims import Claims, Elsewhere
 from search.contexts import contexts
 from search.contract import Proposal, Result, Tuner, TunerFactory, TunerTask, result_of
 from search.measure.device import Device, Measurement, Timing
@@ -30,13 +31,14 @@ from search.space.spaces import DesignSpaces
 from search.standing import Clock, Standing, TaskStanding, heaviest_first
 from search.task import Task
 from search.work import Work, guessed_shares, work_of
-from tunedb.errors import MeasurementError, last_line
+from tunedb.errors import MeasurementError, UnreachableError, last_line
 from tunedb.metaschedule.replay import workload_from_module
 from tunedb.records import Outcome, Workload
 
 _log = logging.getLogger(__name__)
 
 _FIRST, _LATER = 2, 4  # candidates of a batch
+_EACH = 2  # candidates of a batch for each machine, where several measure at once
 _BLIND_GAIN = 0.5  # nats: what the first measurements of a task may save
 _FADING_GAIN = 0.3  # nats, over the number of batches: where the tuner cannot tell
 _LEAST_SHARE = 0.005  # of the network's time, below which a task may never be looked at
@@ -60,6 +62,7 @@ class _Open:
     fruitless: int = 0  # batches in a row that found nothing faster: what is expected of the next is less than it seems
     first_secs: float | None = None  # of the schedule that was predicted, which is the first that is measured
     is_exhausted: bool = False
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)  # what other runs on the store measure
 
     @property
     def best_secs(self) -> float | None:
@@ -102,6 +105,7 @@ class Shared:
     timing: Timing | None = None
     least_gain: float = 0.0  # share of the network's time; a run whose next batches save less ends
     on_batch: Callable[[Standing], None] | None = None  # told how the network stands after each
+    claims: Claims | None = None  # where other runs may measure the same
 
     @property
     def flop_per_sec(self) -> float:
@@ -140,7 +144,10 @@ def share_trials(tasks: Sequence[Task], factory: TunerFactory, trials: int, shar
             chosen = _pinned(open_) or _worthiest(open_, shared.least_gain, shared.flop_per_sec)
             if chosen is None:
                 break
-            size = min(left, chosen.pinned_left or left, _LATER if chosen.batches else _FIRST)
+            wanted = _LATER if chosen.batches else _FIRST
+            if shared.device.num_parallel > 1:
+                wanted = max(wanted, _EACH * shared.device.num_parallel)
+            size = min(left, chosen.pinned_left or left, wanted)
             left -= _batch(chosen, factory, size, trials, shared, relatives, clock)
             if shared.on_batch is not None:
                 shared.on_batch(_standing(open_, shared, clock, left))
@@ -230,7 +237,10 @@ def _batch(
     try:
         if one.tuner is None:
             one.tuner = factory(_tuner_task(one, trials, shared.recorder, relatives))
-        proposals = one.tuner.ask(size)
+        if shared.claims is None:
+            proposals = one.tuner.ask(size)
+        else:
+            proposals = shared.claims.ask(one.tuner, one.workload.workload_id, size, one.elsewhere)
     except Exception as error:  # of TVM, about a program that has no design space
         if one.tuner is not None or isinstance(error, MeasurementError):
             raise
@@ -299,6 +309,8 @@ def _measured(one: _Open, proposals: Sequence[Proposal], shared: Shared) -> list
             recorder.measured(found[build.number])
     try:
         recorder.attach(shared.drift.measure(), shared.drift.modules)
+    except UnreachableError:
+        raise
     except MeasurementError as error:  # the batch will tell
         _log.info("%s", error)
     drift = shared.drift.now
@@ -316,6 +328,8 @@ def _measured(one: _Open, proposals: Sequence[Proposal], shared: Shared) -> list
     finally:
         device.release(numbers)
         one.recorder.end_batch([found.get(number) for number in numbers])
+        if shared.claims is not None:
+            shared.claims.stored()
     return [
         result_of(proposal.number, found[number], drift)
         for proposal, number in zip(proposals, numbers, strict=True)

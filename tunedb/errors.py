@@ -14,6 +14,7 @@
     |-- FeatureError (RuntimeError)        a candidate's features cannot be computed
     |-- ChildDiedError (ChildProcessError) a child process ended or fell silent before it had answered
     `-- MeasurementError (RuntimeError)    this machine cannot build or run candidates
+        `-- UnreachableError               the machines that were to run them cannot be reached
 
 A failed trial is not an error but a value: see `tunedb.records.Outcome`. What a service would else have to read out of
 an error's text stands in typed attributes beside it.
@@ -147,6 +148,10 @@ class ChildDiedError(TunedbError, ChildProcessError):
 
 class MeasurementError(TunedbError, RuntimeError):
     """This machine cannot build or run candidates."""
+
+
+class UnreachableError(MeasurementError):
+    """The machines that were to run candidates cannot be reached: no tracker, or no server of it."""
 
 
 def kind_of(error: TunedbError) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -10,16 +12,30 @@ import typer
 
 from cli.completers import specs, targets
 from cli.exit_codes import ExitCode
-from cli.options import BuildTimeout, ExampleInput, RunTimeout, Seed, Shapes
+from cli.options import (
+    BuildTimeout,
+    Cores,
+    CrossCompiler,
+    ExampleInput,
+    RpcKeys,
+    RpcTracker,
+    RunTimeout,
+    Seed,
+    Shapes,
+    Wait,
+)
 from cli.verb import verb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from cli.output import Answer, Table
     from cli.session import Session
+    from search.measure.device import Device
     from search.report import TaskReport, TuneReport
     from tunedb.query.estimates import Estimate
+    from tunedb.records import Target
 
 SUMMARY = "Measure new schedules of a workload here"
 EXAMPLES = (
@@ -27,6 +43,7 @@ EXAMPLES = (
     "tunedb tune resnet18.onnx --trials 200",
     "tunedb tune resnet18.onnx --minutes 10 --until-gain 1%",
     "tunedb tune examples/workloads.py:matmul --trials 0",
+    "tunedb tune resnet18.onnx --target raspberry-pi/4b-aarch64 --rpc-tracker 127.0.0.1:9190 --rpc-key rpi4",
     'tunedb tune 5f3a --target \'{"kind": "llvm", "mcpu": "znver5", "num-cores": 8}\' --seed 1',
 )
 
@@ -127,10 +144,19 @@ def command(
             help="End in order after so many seconds; what was measured is stored.  [default: none]",
         ),
     ] = None,
+    rpc_tracker: RpcTracker = None,
+    rpc_key: RpcKeys = None,
+    wait: Wait = 60.0,
+    cross_compiler: CrossCompiler = None,
+    cores: Cores = None,
 ) -> None:
-    """Measure new schedules of a workload on this machine and store every trial as it is measured."""
+    """Measure new schedules of a workload, here or on a fleet, and store every trial as it is measured."""
     from search.measure import zygote
 
+    if cores is not None:
+        from search.measure.cores import bind_to, parse_cores
+
+        bind_to(parse_cores(cores))
     zygote.prepare()  # a store has threads, after which it would be too late
     least_gain, limit = _share(until_gain), _limit(limit, minutes)
     source = context.get_parameter_source("trials")
@@ -148,6 +174,7 @@ def command(
         from search.tune import tune
         from tunedb.errors import MeasurementError
 
+        _expect_whole_fleet(rpc_tracker, rpc_key, target)
         chosen = local_target() if target is None else parse_target(target)
         example = None if example_input is None else read_arrays(example_input)
         shapes = parse_shapes(shape or [])
@@ -158,24 +185,29 @@ def command(
         run.progress.note(f"tuning {what} for {target_label(chosen)}: {_told(trials, limit)}, strategy {strategy}")
         tell = partial(run.progress.trial, with_task=len(tasks) > 1)
         run.finishes_on_signal = True
-        report = tune(
-            tasks,
-            store=store,
-            target=chosen,
-            trials=trials,
-            strategy=strategy.value,
-            seed=seed,
-            check=check,
-            flush_cache=flush_cache,
-            run_timeout_secs=run_timeout,
-            build_timeout_secs=build_timeout,
-            least_gain=least_gain,
-            limit_secs=limit,
-            on_trial=tell,
-            on_repeat=tell,
-            on_standing=lambda standing: run.progress.table(live_lines(standing)),
-            stop=run.stop,
-        )
+        device: AbstractContextManager[Device | None] = nullcontext()
+        if rpc_tracker is not None:
+            device = _fleet(chosen, rpc_tracker, rpc_key or (), wait, run_timeout, build_timeout, cross_compiler)
+        with device as its:
+            report = tune(
+                tasks,
+                store=store,
+                target=chosen,
+                trials=trials,
+                strategy=strategy.value,
+                seed=seed,
+                check=check,
+                flush_cache=flush_cache,
+                run_timeout_secs=run_timeout if its is None else None,
+                build_timeout_secs=build_timeout if its is None else None,
+                least_gain=least_gain,
+                limit_secs=limit,
+                device=its,
+                on_trial=tell,
+                on_repeat=tell,
+                on_standing=lambda standing: run.progress.table(live_lines(standing)),
+                stop=run.stop,
+            )
         if trials and not report.trials and not run.time_is_up and not report.interrupted:
             run.progress.note("nothing was measured: too little is left to gain")
         if run.time_is_up and trials and not report.trials:
@@ -183,6 +215,39 @@ def command(
         run.show(answer(report))
         if any(task.numbers is not None and task.numbers.agrees is False for task in report.tasks):
             run.exit_code = ExitCode.FAILED
+
+
+def _expect_whole_fleet(tracker: str | None, keys: Sequence[str] | None, target: str | None) -> None:
+    """What belongs to a fleet comes together.
+
+    Raises:
+        UsageError: some of it is missing.
+    """
+    from tunedb.errors import UsageError
+
+    if tracker is None and keys:
+        raise UsageError("--rpc-key is of servers at a tracker: give --rpc-tracker HOST:PORT, too")
+    if tracker is not None and not keys:
+        raise UsageError("a tracker gives servers by their key: give --rpc-key KEY, too")
+    if tracker is not None and target is None:
+        raise UsageError("the machines behind a tracker need not be like this one: give --target, too")
+
+
+def _fleet(
+    target: Target,
+    tracker: str,
+    keys: Sequence[str],
+    wait: float,
+    run_timeout: float | None,
+    build_timeout: float | None,
+    linker: str | None,
+) -> Device:
+    """The machines behind a tracker."""
+    from search.measure.fleet.fleet import Fleet, FleetOptions
+    from search.measure.fleet.tracker import parse_address
+
+    options = FleetOptions(parse_address(tracker), tuple(keys), wait, None, build_timeout, linker=linker)
+    return Fleet(target, options if run_timeout is None else replace(options, run_timeout_secs=run_timeout))
 
 
 def _share(percent: str | None) -> float:

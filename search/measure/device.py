@@ -56,6 +56,9 @@ class Measurement:
     run_secs: tuple[float, ...] = ()  # empty for a failure
     outcome: Outcome = Outcome.OK  # how building or running failed
     error: str = ""
+    drift: float | None = None
+    """How many times slower than the fastest of its kind the machine was that ran it; None where only the run's own
+    reference kernels tell (`search.measure.drift`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,11 @@ class Device(ABC):
     @abstractmethod
     def hardware(self) -> Hardware:
         """What programs run on: the device's own hardware, which may not be this machine's."""
+
+    @property
+    def num_parallel(self) -> int:
+        """How many programs run at once; who hands over fewer leaves a part of the device idle."""
+        return 1
 
     @abstractmethod
     def check(self) -> None:

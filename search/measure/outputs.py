@@ -8,7 +8,7 @@ kinds of inputs. Both programs are timed on the way.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,8 +43,23 @@ def compare(device_type: str, args_info: tuple[Any, ...], seed: int) -> tuple[fl
     """
     import tvm
 
-    device = tvm.runtime.device(device_type, 0)
     functions = [module[module.entry_name] for module in built_here()]
+    return compare_functions(functions, tvm.runtime.device(device_type, 0), args_info, seed)
+
+
+def compare_functions(
+    functions: Sequence[Any], device: Any, args_info: tuple[Any, ...], seed: int
+) -> tuple[float, str, float, float, float]:
+    """As `compare`, of two functions on a device, which may be another machine's.
+
+    Args:
+        functions: The one, and the one that is right.
+        device: What both run on, of TVM's runtime.
+        args_info: Kind, dtype and shape of each argument.
+        seed: Of the arguments.
+    """
+    import tvm
+
     rng = np.random.default_rng(seed)
     least = min((extent for _, _, shape in args_info for extent in shape if extent), default=1)
     worst, found_with, magnitude = 0.0, "", 0.0

@@ -22,7 +22,7 @@ from costmodels.features.loop_nest import target_columns
 from search.measure.device import Device, Timing
 from search.measure.programs import program_of
 from tunedb import identity
-from tunedb.errors import BadInputError, MeasurementError, last_line
+from tunedb.errors import BadInputError, MeasurementError, UnreachableError, last_line
 from tunedb.machine.kernels import ARITHMETIC, MEMORY
 from tunedb.metaschedule import intrinsics
 from tunedb.metaschedule.replay import target_to_tvm, trial_from_measurement, workload_from_module
@@ -147,6 +147,8 @@ def _explained(target: Target, step: str) -> Iterator[None]:
     """Whatever is wrong with the machine is the answer."""
     try:
         yield
+    except UnreachableError:
+        raise
     except BadInputError as error:
         raise MeasurementError(str(error)) from error
     except Exception as error:

@@ -10,6 +10,7 @@ import signal
 import time
 from typing import Any
 
+from search.measure.cores import keep_threads_in_place
 from tunedb.metaschedule import intrinsics
 
 INDEX_TYPES = ("int32", "int64")
@@ -25,6 +26,7 @@ def start_worker(target_kind: str, target_keys: tuple[str, ...], num_threads: in
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if cores:
         os.sched_setaffinity(0, cores)
+    keep_threads_in_place()
     os.environ["TVM_NUM_THREADS"] = str(num_threads)  # read by TVM's thread pool when it starts
     intrinsics.register_for(target_kind, target_keys)
 
@@ -50,7 +52,7 @@ def build(mod_json: str, target_json: str, path: str) -> float:
     from tvm.support.tar import tar
 
     started = time.monotonic()
-    _module(mod_json, target_json).export_library(path, fcompile=tar)
+    built_module(mod_json, target_json).export_library(path, fcompile=tar)
     return time.monotonic() - started
 
 
@@ -67,7 +69,7 @@ def build_here(mod_json: str, target_json: str, number: int) -> float:
     """
     started = time.monotonic()
     _compiled.clear()
-    module = _module(mod_json, target_json)
+    module = built_module(mod_json, target_json)
     module.get_function(module.entry_name)  # machine code is made when a function is first asked for
     _compiled[number] = module
     return time.monotonic() - started
@@ -90,7 +92,7 @@ def build_both_here(mod_json: str, other_json: str, target_json: str) -> str:
     both = []
     for text, is_other in ((mod_json, False), (other_json, True)):
         try:
-            module = _module(text, target_json)
+            module = built_module(text, target_json)
             module.get_function(module.entry_name)
         except Exception as error:
             if not is_other:
@@ -108,7 +110,16 @@ def built_here() -> list[Any]:
     return found
 
 
-def _module(mod_json: str, target_json: str) -> Any:
+def built_module(mod_json: str, target_json: str) -> Any:
+    """Compiles a module, as MetaSchedule does it.
+
+    Args:
+        mod_json: The module as JSON.
+        target_json: The target as JSON.
+
+    Returns:
+        The `tvm.runtime.Module`, not yet linked.
+    """
     import json
 
     import tvm

@@ -21,7 +21,7 @@ from search.measure.device import Device, Measurement, Timing
 from search.measure.drift import Drift
 from search.measure.programs import program_of
 from search.recorder import Recorder
-from tunedb.errors import MeasurementError
+from tunedb.errors import MeasurementError, UnreachableError
 from tunedb.records import Outcome
 
 _log = logging.getLogger(__name__)
@@ -101,9 +101,22 @@ class DeviceRunner(PyRunner):
     ) -> None:
         super().__init__()
         self.device, self.recorder, self.drift, self.stop, self.timing = device, recorder, drift, stop, timing
+        self.problem: MeasurementError | None = None
+        """What ended the device; MetaSchedule passes it on as another error."""
 
     def run(self, runner_inputs: Sequence[RunnerInput]) -> list[Any]:
-        """Runs all inputs."""
+        """Runs all inputs.
+
+        Raises:
+            MeasurementError: The device cannot go on.
+        """
+        try:
+            return self._run(runner_inputs)
+        except MeasurementError as error:
+            self.problem = error
+            raise
+
+    def _run(self, runner_inputs: Sequence[RunnerInput]) -> list[Any]:
         self._measure_drift()
         numbers = [int(Path(str(item.artifact_path)).parent.name) for item in runner_inputs]
         found: dict[int, Measurement] = {}
@@ -130,6 +143,8 @@ class DeviceRunner(PyRunner):
             return
         try:
             trials = self.drift.measure()
+        except UnreachableError:
+            raise
         except MeasurementError as error:  # the batch will tell
             _log.info("%s", error)
             return

@@ -17,6 +17,7 @@ from typing import Any
 from tvm.ir.utils import derived_object
 from tvm.s_tir.meta_schedule.search_strategy import PySearchStrategy, SearchStrategy
 
+from search.claims import Claims, Elsewhere
 from search.contract import Proposal, Trust, Tuner, TunerFactory, TunerTask, result_of
 from search.measure.device import Measurement
 from search.measure.drift import Drift
@@ -104,6 +105,7 @@ class TunerStrategy(_Strategy):
         drift: By which latencies are corrected before the tuner is told; None corrects nothing.
         stop: When set, no further batch is proposed.
         searches: Where the tasks that are begun are listed; None is a list of its own.
+        claims: Where other runs on the store may measure the same; None is where none does.
     """
 
     def __init__(
@@ -116,8 +118,10 @@ class TunerStrategy(_Strategy):
         drift: Drift | None = None,
         stop: threading.Event | None = None,
         searches: list[TaskSearch] | None = None,
+        claims: Claims | None = None,
     ) -> None:
         super().__init__(recorder, stop)
+        self.claims, self.elsewhere, self.workload_id = claims, Elsewhere(), ""
         self.factory, self.seed, self.batch_size, self.drift = factory, seed, batch_size, drift
         self.searches = self.searches if searches is None else searches
         self.tuner: Tuner | None = None
@@ -138,8 +142,10 @@ class TunerStrategy(_Strategy):
         self.num_per_iter = min(self.batch_size, int(num_trials_per_iter))
         self.begin_task()
         run = self.recorder
+        workload = workload_from_module(self.context.mod)[0]
+        self.elsewhere, self.workload_id = Elsewhere(), workload.workload_id
         task = TunerTask(
-            workload=workload_from_module(self.context.mod)[0],
+            workload=workload,
             make_spaces=partial(DesignSpaces, self.context, design_spaces),
             trials=self.remaining,
             batch_size=self.num_per_iter,
@@ -155,7 +161,11 @@ class TunerStrategy(_Strategy):
         if self.remaining <= 0 or self.is_stopped():
             return None
         with self._own_time():
-            self.batch = self.tuner.ask(min(self.num_per_iter, self.remaining))
+            number = min(self.num_per_iter, self.remaining)
+            if self.claims is None:
+                self.batch = self.tuner.ask(number)
+            else:
+                self.batch = self.claims.ask(self.tuner, self.workload_id, number, self.elsewhere)
             self.remaining -= len(self.batch)
             candidates = [proposal.candidate.measure_candidate() for proposal in self.batch]
         self.begin_batch(candidates)
@@ -176,6 +186,8 @@ class TunerStrategy(_Strategy):
         if self.search.trust is not None and self.search.trust.is_misleading:
             _log.info("%s: the cost model misleads: %s", self.context.task_name, self.search.trust)
         self.end_batch(results)
+        if self.claims is not None:
+            self.claims.stored()
 
     def post_tuning(self) -> None:
         """Ends a task."""
@@ -193,6 +205,7 @@ class TunerStrategy(_Strategy):
             drift=self.drift,
             stop=self.stop,
             searches=self.searches,
+            claims=self.claims,
         )
 
     @contextmanager

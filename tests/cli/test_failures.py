@@ -23,6 +23,7 @@ TUNEDB = Path(sys.executable).with_name("tunedb")
 
 # What each verb is given besides the options that all have.
 ARGUMENTS: Mapping[str, Sequence[str]] = {
+    "agent": ["--rpc-tracker", "127.0.0.1:1", "--rpc-key", "KEY"],
     "bench": ["MODEL"],
     "best": ["5f3a"],
     "collect": ["SPEC"],
@@ -42,7 +43,7 @@ ARGUMENTS: Mapping[str, Sequence[str]] = {
     "tune": ["5f3a"],
 }
 VERBS = tuple(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
-MAKES_ITS_STORE = {"ingest", "tune", "collect", "compile", "merge", "serve"}
+MAKES_ITS_STORE = {"agent", "ingest", "tune", "collect", "compile", "merge", "serve"}
 WITHOUT_STORE = {"bench", "config", "completion", "doctor", "run", "sync", "token"}
 
 

@@ -50,11 +50,12 @@ def anonymous_trial_id(trial: Trial) -> str:
     return trial_id_of(replace(trial, hardware_id=UNKNOWN.hardware_id, first_hardware_id=""))
 
 
-def this_machine(root: Path = Path("/")) -> Hardware:
+def this_machine(root: Path = Path("/"), architecture: str = "") -> Hardware:
     """The CPU that this process runs on. Memory is in whole GiB, so that a new kernel makes no new machine.
 
     Args:
-        root: the folder in which `proc` and `sys` are looked for; another one is for tests.
+        root: the folder in which `proc` and `sys` are looked for; in another one they are another machine's.
+        architecture: what another machine is called where its files do not name its CPU, such as "aarch64".
     """
     cpuinfo = _read(root / "proc/cpuinfo")
     caches = _caches(root / "sys/devices/system/cpu/cpu0/cache")
@@ -62,9 +63,9 @@ def this_machine(root: Path = Path("/")) -> Hardware:
     return identified(
         Hardware(
             hardware_id="",
-            name=_cpu_name(cpuinfo),
+            name=_cpu_name(cpuinfo) or architecture or platform.processor() or platform.machine() or "unknown",
             kind="cpu",
-            num_cores=os.cpu_count(),
+            num_cores=os.cpu_count() if root == Path("/") else _num_cores(root),
             simd_bits=_simd_bits(cpuinfo),
             l1d_bytes=caches.get((1, "Data")),
             l2_bytes=caches.get((2, "Unified")),
@@ -79,7 +80,13 @@ def _cpu_name(cpuinfo: str) -> str:
         found = re.search(rf"^{key}\s*:\s*(\S.*)$", cpuinfo, re.MULTILINE)
         if found:
             return " ".join(found[1].split())
-    return platform.processor() or platform.machine() or "unknown"
+    return ""
+
+
+def _num_cores(root: Path) -> int | None:
+    """How many processors the files of a machine list."""
+    listed = re.findall(r"(\d+)(?:-(\d+))?", _read(root / "sys/devices/system/cpu/online"))
+    return sum(int(last or first) - int(first) + 1 for first, last in listed) or None
 
 
 def _simd_bits(cpuinfo: str) -> int | None:

@@ -51,6 +51,7 @@ from tunedb.records import (
 )
 from tunedb.store.artifacts import Artifacts
 from tunedb.store.batch import Batch, TrialColumns, TrialRows
+from tunedb.store.leases import ArtifactLeases, Leases
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -374,6 +375,11 @@ class StoreMaintenance(ABC):
 
 class Store(StoreReader, StoreWriter, StoreMaintenance):
     """Tuning records of many workloads, targets and machines; the module says what all stores promise."""
+
+    @property
+    def leases(self) -> Leases:
+        """Who is at work on what, so that several processes measure nothing twice; kept in the store's own files."""
+        return ArtifactLeases(self.artifacts)
 
     @abstractmethod
     def close(self) -> None:

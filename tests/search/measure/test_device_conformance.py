@@ -1,5 +1,7 @@
 """What every device must do; the next one is added to `DEVICES`."""
 
+import atexit
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -25,8 +27,26 @@ def local(plan: str) -> Maker:
     return make
 
 
+def behind_a_tracker(target: Target) -> Device:
+    from tests.search.measure.fleet.loopback import fleet
+
+    made: Device = fleet(_servers(), target)
+    return made
+
+
+@functools.cache
+def _servers() -> Any:
+    from tests.search.measure.fleet.loopback import Loopback
+
+    made = Loopback()
+    atexit.register(made.close)
+    made.add(number=2)
+    return made
+
+
 DEVICES: dict[str, Maker] = {
-    f"this CPU, {plan}": local(plan) for plan in ("TOGETHER", "PIPELINED", "IN_TURN", "JUST_IN_TIME")
+    **{f"this CPU, {plan}": local(plan) for plan in ("TOGETHER", "PIPELINED", "IN_TURN", "JUST_IN_TIME")},
+    "a fleet": behind_a_tracker,
 }
 
 

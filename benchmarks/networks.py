@@ -10,6 +10,7 @@ Losses stand first.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import math
 import os
@@ -18,18 +19,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import onnx
+
 from benchmarks.models import MODELS, write
+from benchmarks.torch_graph import inductor
 from search.networks.arrays import random_arrays
 from search.networks.benchmark import OURS
 from search.networks.importing import import_file
 from search.networks.rivals import Run, rivals
 from search.networks.runtime import Library
-from search.networks.turns import in_turn
+from search.networks.turns import REST_SECS, in_turn
 from search.targets import local_target
 from tunedb.machine.hardware import this_machine
 
@@ -48,6 +52,20 @@ def made(path: Path, trials: int, seed: int, target: str, folder: Path) -> tuple
         )
     subprocess.run([TUNEDB, "compile", path, "-o", library, "--quiet", *common], check=True, stdout=subprocess.DEVNULL)
     return library, time.perf_counter() - started
+
+
+def others(path: Path, inputs: Mapping[str, Any], threads: int) -> dict[str, Run]:
+    """The other runtimes that are installed."""
+    found = rivals(import_file(path), inputs, threads)
+    if importlib.util.find_spec("torch") is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+        try:
+            found[f"Inductor {torch.__version__}"] = inductor(onnx.load(path), inputs)
+        except KeyError as error:
+            print(f"{path.stem}: no {error} for Inductor")
+    return found
 
 
 def run(*arguments: object) -> None:
@@ -70,7 +88,8 @@ def measured(
                 inputs = random_arrays(loaded.manifest.inputs, seed=1)
                 tensors = loaded.prepared(inputs)
                 ours: dict[str, Run] = {OURS: lambda loaded=loaded, tensors=tensors: loaded.call(tensors)}
-                found = in_turn({**ours, **rivals(import_file(path), inputs, threads)}, rounds)
+                runs = {**ours, **others(path, inputs, threads)}
+                found = in_turn(runs, rounds, rest_secs=REST_SECS if threads > 1 else 0.0)
                 medians = {runtime: statistics.median(figures) for runtime, figures in found.items()}
                 best = min((runtime for runtime in medians if runtime != OURS), key=lambda runtime: medians[runtime])
                 ratio = statistics.median(a / b for a, b in zip(found[OURS], found[best], strict=True))

@@ -9,7 +9,9 @@ import typer
 
 from cli.completers import targets
 from cli.exit_codes import ExitCode
+from cli.options import Shapes
 from cli.verb import verb
+from tunedb.errors import UsageError
 
 if TYPE_CHECKING:
     from cli.output import Answer, Table
@@ -20,6 +22,7 @@ SUMMARY = "Compare strategies on whole networks"
 EXAMPLES = (
     "tunedb bench resnet18.onnx --strategies bo,evolutionary --trials 200",
     "tunedb bench resnet18.onnx bert.onnx --strategies bo,evolutionary:8,es+model,random --trials 500 --seeds 0,1",
+    "tunedb bench detector.onnx --shape images=1x3x640x640 --strategies bo@200,evolutionary:8@1000",
 )
 
 
@@ -35,12 +38,16 @@ def command(
         typer.Option(
             "--strategies",
             metavar="S,...",
-            help="bo; stock's evolutionary (evolutionary:8 with 8 trials an iteration) and random; es+model, which is "
-            "evolutionary with our cost model. Ratios are to the first.",
+            help="bo; stock's evolutionary (evolutionary:8 with 8 trials an iteration, evolutionary@1000 with "
+            "trials of its own) and random; es+model, which is evolutionary with our cost model. Ratios are to the "
+            "first.",
         ),
     ] = "bo,evolutionary",
     trials: Annotated[
-        int, typer.Option("--trials", metavar="N", min=1, help="Candidates that each arm measures.")
+        int,
+        typer.Option(
+            "--trials", metavar="N", min=1, help="Candidates that each arm measures, where no @ says another number."
+        ),
     ] = 64,
     seeds: Annotated[str, typer.Option("--seeds", metavar="S,...", help="Each strategy runs once with each.")] = "0",
     target: Annotated[
@@ -52,6 +59,7 @@ def command(
             help="TVM target: JSON, tag, or as logs write it.  [default: this CPU]",
         ),
     ] = None,
+    shape: Shapes = None,
     out: Annotated[
         Path,
         typer.Option("--out", metavar="FOLDER", help="Where bench.json, stores and libraries lie; it may be begun."),
@@ -64,15 +72,20 @@ def command(
     """
     from search.bench.bench import Plan, run_bench
     from search.bench.strategies import parse_seeds, parse_strategies
+    from search.networks.importing.shapes import parse_shapes
     from search.targets import local_target, parse_target
 
     chosen, numbers = parse_strategies(strategies), parse_seeds(seeds)
+    several = parse_shapes(shape or [])
+    if len(several) > 1:
+        raise UsageError("a bench compares a model in one shape: give each input one")
     plan = Plan(
         tuple(models),
         tuple(chosen),
         tuple(numbers),
         trials,
         local_target() if target is None else parse_target(target),
+        shapes=next(iter(several.values())),
     )
     run.finishes_on_signal = True
     found = run_bench(plan, out, on_step=run.progress.step, stop=run.stop)

@@ -105,7 +105,7 @@ def _tuned(request: Wanted, arm: Arm, tell: Callable[[str], None], stop: threadi
                 tell(f"trial {event.number}/{event.total}")
 
             tune(
-                tasks_of(import_network(request.network.model), target),
+                tasks_of(import_network(request.network.model, request.network.shapes), target),
                 store=store,
                 target=target,
                 trials=request.trials,
@@ -127,7 +127,7 @@ def _compiled(request: Wanted, arm: Arm, tell: Callable[[str], None]) -> Arm:
     from search.networks.importing import import_network
     from tunedb.store.opening import open_store
 
-    network = import_network(request.network.model)
+    network = import_network(request.network.model, request.network.shapes)
     path = Path(request.folder) / request.place / f"{request.network.name}.so"
     options = CompileOptions(predicts=request.strategy.predicts, seed=request.seed)
     with open_store(_store(request), create=False) as store, this_cpu(request.target) as device:

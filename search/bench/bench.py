@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -41,12 +41,13 @@ class Plan:
     trials: int  # of each arm
     target: Target
     rounds: int = ROUNDS
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # of inputs by name, in each of the models
 
     @property
     def asked(self) -> Asked:
         """The same for the document."""
         names = tuple(one.name for one in self.strategies)
-        return Asked(self.models, names, self.seeds, self.trials, self.target.text)
+        return Asked(self.models, names, self.seeds, self.trials, self.target.text, dict(self.shapes))
 
     @property
     def num_arms(self) -> int:
@@ -119,7 +120,8 @@ class _Bench:
         self._tell(f"{name}  looks at the network")
         child = Child(networks.look_at, networks.Wanted, networks.Looked, is_silent=True)
         try:
-            looked = child.ask(networks.Wanted(model, self.plan.target, measures=known is None))
+            wanted = networks.Wanted(model, dict(self.plan.shapes), self.plan.target, measures=known is None)
+            looked = child.ask(wanted)
         except ChildDiedError as error:
             looked = networks.Looked(error=str(error))
         finally:
@@ -142,7 +144,8 @@ class _Bench:
         if self.stop.is_set() or (known is not None and known.is_tuned and (self.folder / known.library).is_file()):
             return
         place = f"{network.name}/{re.sub(r'[^a-z0-9]+', '-', strategy.name)}-s{seed}"
-        wanted = Wanted(network, strategy, seed, self.plan.trials, self.plan.target, str(self.folder.absolute()), place)
+        trials = strategy.trials or self.plan.trials
+        wanted = Wanted(network, strategy, seed, trials, self.plan.target, str(self.folder.absolute()), place)
         child = Child(run_arm, Wanted, Told, is_silent=True)
         label = f"{network.name} {strategy.name} seed {seed}"
         self._tell(f"{label}  begins")

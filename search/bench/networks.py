@@ -19,6 +19,7 @@ class Wanted(msgspec.Struct, frozen=True):
     """A network to be looked at."""
 
     model: str
+    shapes: dict[str, tuple[int, ...]]
     target: Target
     measures: bool  # whether its tasks are looked at too
 
@@ -50,9 +51,9 @@ def _network(request: Wanted) -> Network:
     from search.networks.tasks import tasks_of
     from tunedb.metaschedule.replay import workload_from_module
 
-    network = import_network(request.model)
+    network = import_network(request.model, request.shapes)
     if not request.measures:
-        return Network(network.name, request.model, network.digest, ())
+        return Network(network.name, request.model, network.digest, (), request.shapes)
     tasks = tasks_of(network, request.target)
     with this_cpu(request.target) as device:
         device.check()
@@ -63,7 +64,7 @@ def _network(request: Wanted) -> Network:
             weight = task.weight + (known.weight if known else 0.0)
             secs = known.untuned_secs if known else _untuned_secs(task.mod, device)
             found[workload.workload_id] = Task(workload.workload_id, workload.name, weight, secs)
-    return Network(network.name, request.model, network.digest, tuple(found.values()))
+    return Network(network.name, request.model, network.digest, tuple(found.values()), request.shapes)
 
 
 def _untuned_secs(mod: Any, device: Any) -> float | None:

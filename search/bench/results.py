@@ -21,6 +21,7 @@ class Asked(msgspec.Struct, frozen=True):
     seeds: tuple[int, ...]
     trials: int
     target: str  # canonical JSON
+    shapes: dict[str, tuple[int, ...]] = {}  # of inputs by name, in each of the models
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -39,6 +40,7 @@ class Network(msgspec.Struct, frozen=True):
     model: str  # what was asked for
     digest: str
     tasks: tuple[Task, ...]
+    shapes: dict[str, tuple[int, ...]] = {}  # of inputs by name, in place of those that the model says
 
 
 class ArmTask(msgspec.Struct, frozen=True):
@@ -159,7 +161,11 @@ def goes_on(folder: Path, asked: Asked) -> Results | None:
         return None
     found = read_results(folder)
     was = found.asked
-    for what, before, now in (("trials", was.trials, asked.trials), ("target", was.target, asked.target)):
+    for what, before, now in (
+        ("trials", was.trials, asked.trials),
+        ("target", was.target, asked.target),
+        ("shapes", was.shapes, asked.shapes),
+    ):
         if before != now:
             raise UsageError(f"{folder} holds a bench of {what} {before}, not {now}: give --out another folder")
     for what, ours, theirs in (

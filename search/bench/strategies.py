@@ -1,7 +1,8 @@
 """The arms of a bench: strategies as a person writes them, and the seeds that each is run with.
 
 `bo` is Bayesian optimization. `evolutionary` and `random` are stock MetaSchedule's, and `es+model` is stock's
-evolutionary search with our cost model in the place of its own. `evolutionary:8` takes 8 trials an iteration.
+evolutionary search with our cost model in the place of its own. `evolutionary:8` takes 8 trials an iteration, and
+`evolutionary@1000` 1,000 trials in all, whatever the others take.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ _LARGEST_SEED = 2**53 - 1
 class Strategy:
     """How an arm chooses what to measure."""
 
-    name: str  # as it was asked for: "evolutionary:8"
+    name: str  # as it was asked for: "evolutionary:8@1000"
     search: str  # as `search.options.TuneOptions` names it
     with_model: bool = False  # whether stock's search ranks by our cost model
     batch_size: int | None = None  # trials an iteration; None is the strategy's own
+    trials: int | None = None  # in all; None is what the bench gives every arm
 
     @property
     def predicts(self) -> bool:
@@ -64,10 +66,19 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def _strategy(name: str) -> Strategy:
-    base, colon, number = name.partition(":")
+    rest, at, trials = name.partition("@")
+    base, colon, batch_size = rest.partition(":")
     search = _SEARCHES.get(base)
     if search is None:
         raise UsageError(f"unknown strategy {base!r}: choose among {', '.join(_SEARCHES)}, or evolutionary:8")
-    if colon and (not number.isascii() or not number.isdigit() or int(number) < 1):
+    if colon and not _is_count(batch_size):
         raise UsageError(f"{name}: after the colon stands how many trials an iteration has, such as {base}:8")
-    return Strategy(name, search, base == "es+model", int(number) if colon else None)
+    if at and not _is_count(trials):
+        raise UsageError(f"{name}: after the @ stands how many trials the arm has in all, such as {base}@1000")
+    return Strategy(
+        name, search, base == "es+model", int(batch_size) if colon else None, trials=int(trials) if at else None
+    )
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit() and int(text) >= 1

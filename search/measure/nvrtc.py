@@ -17,7 +17,6 @@ from typing import Any
 from tunedb.errors import MeasurementError, last_line
 
 _MISSING = "CUDA code is compiled with NVRTC, which is not installed: pip install 'tunedb[cuda]'"
-_CALLBACK = "tvm_callback_cuda_compile"
 _KIND = "cuda"
 
 
@@ -39,22 +38,6 @@ def toolkit() -> Path:
             if has_bindings and (toolkit_folder / "include" / "cuda_runtime.h").is_file():
                 return toolkit_folder
     raise MeasurementError(_MISSING)
-
-
-def register() -> None:
-    """Lets TVM compile with it in this process, wherever it compiles by itself.
-
-    Raises:
-        MeasurementError: It is not installed.
-    """
-    import tvm_ffi
-
-    toolkit()
-
-    def compiled(source: str, target: Any) -> bytes:
-        return cubin(source, target)
-
-    tvm_ffi.register_global_func(_CALLBACK, compiled, override=True)
 
 
 def cubin(source: str, target: Any) -> bytes:

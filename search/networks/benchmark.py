@@ -16,7 +16,7 @@ from search.networks.manifest import Program, num_cores
 from search.networks.network import Network
 from search.networks.rivals import Run, rivals
 from search.networks.runtime import Library
-from search.networks.turns import in_turn
+from search.networks.turns import REST_SECS, in_turn
 from search.work import Roof, Work
 from tunedb import identity
 from tunedb.machine.kernels import ARITHMETIC, MEMORY
@@ -82,7 +82,7 @@ def benchmark(path: Path, network: Network, device: Device) -> Benchmark:
     tensors = library.prepared(inputs)
     roof = roof_of(device, threads)
     runs: dict[str, Run] = {OURS: lambda: library.call(tensors), **rivals(network, inputs, threads)}
-    timed = in_turn(runs, _ROUNDS)
+    timed = in_turn(runs, _ROUNDS, rest_secs=REST_SECS if threads > 1 else 0.0)
     runtimes = tuple(_summary(name, secs, timed[OURS]) for name, secs in timed.items())
     measured = library.profile(tensors, _PROFILED)
     programs = _programs(measured, library.manifest.programs, roof)

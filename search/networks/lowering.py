@@ -14,6 +14,8 @@ from typing import Any
 
 from costmodels.features.loop_nest import target_columns
 from search.networks.folding import FoldConstants
+from search.networks.integers.rewriting import has_instruction, with_integers
+from search.networks.integers.weights import quantized_weights
 from search.networks.network import Network
 from search.networks.quantization import PlainQuantization, is_quantized, round_apart
 from search.networks.vector_math import vectorize_math
@@ -81,6 +83,8 @@ def lower(network: Network, target: Target, layout: Layout) -> Lowered:
         with target_to_tvm(target):
             mod = vectorize_math(tvm.ir.transform.Sequential(passes)(network.mod))
             if is_quantized(mod):
+                if has_instruction(target_to_tvm(target)):
+                    mod = with_integers(mod, quantized_weights(network.mod))
                 mod = round_apart(mod)
             elif layout is Layout.CHANNELS_LAST:
                 mod = with_winograd(mod, lanes, target.num_cores or 1)

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 NOT_APPLICABLE = "not applicable"
 """What refuses a candidate when one of its schedule's steps cannot be done."""
 
+NOT_TENSORIZED = "not tensorized"
+"""What refuses a candidate when its block does not have the pattern of the hardware's instruction."""
+
 
 @dataclass(frozen=True, slots=True)
 class Funnel:

@@ -23,7 +23,7 @@ from tvm.s_tir.schedule import Trace
 
 from search.space.decisions import CATEGORICAL, TILE, Decisions, carried_over, encoded, read_decisions
 from search.space.fast_replay import FastReplay
-from search.space.funnel import NOT_APPLICABLE, Funnel, FunnelCount
+from search.space.funnel import NOT_APPLICABLE, NOT_TENSORIZED, Funnel, FunnelCount
 from search.space.mutation import crossed, neighbours, varied
 from search.space.tiling import limits_of, tilings_of
 from tunedb import records
@@ -76,6 +76,7 @@ class DesignSpaces:
         self._forms = [_form(trace) for trace in self.traces]
         self._limits = [_innermost_limits(trace) for trace in self.traces]
         self._choices = [_categories(trace) for trace in self.traces]
+        self._tensorizes = [_tensorizes(trace) for trace in self.traces]
         self._gpu = limits_of(context.target)
         self._tilings = [() if self._gpu is None else tilings_of(trace, context.mod) for trace in self.traces]
         self._count = FunnelCount()
@@ -231,9 +232,12 @@ class DesignSpaces:
         """The candidate of a schedule that the postprocessors have not seen; None when one of them refuses it."""
         schedule.enter_postproc()
         refusing = next((postproc for postproc in self._postprocs if not postproc.apply(schedule)), None)
+        refused_by = None if refusing is None else type(refusing).__name__
+        if refusing is None and self._tensorizes[space] and not _is_tensorized(schedule.trace):
+            refused_by = NOT_TENSORIZED
         if is_counted:
-            self._count.add(None if refusing is None else type(refusing).__name__)
-        if refusing is not None:
+            self._count.add(refused_by)
+        if refused_by is not None:
             return None
         key = int(tvm_ffi.structural_hash(schedule.mod))
         return Candidate(trace, schedule, key, space, _decisions(trace), is_verified)
@@ -326,6 +330,19 @@ def _categories(trace: Any) -> dict[int, list[int]]:
         for place, inst in enumerate(trace.insts)
         if str(inst.kind.name) == CATEGORICAL
     }
+
+
+def _tensorizes(trace: Any) -> bool:
+    """Whether a design space has a block that is to become an instruction of the hardware."""
+    return any(
+        str(inst.kind.name) == "Annotate" and str(inst.attrs[0]) == "meta_schedule.auto_tensorize"
+        for inst in trace.insts
+    )
+
+
+def _is_tensorized(trace: Any) -> bool:
+    """Whether one became such: where its pattern does not match, TVM's postprocessor leaves the block as it is."""
+    return any(str(inst.kind.name) == "Tensorize" for inst in trace.insts)
 
 
 def _decisions(trace: Any) -> Decisions:

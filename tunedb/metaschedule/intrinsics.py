@@ -51,7 +51,12 @@ def register_for(target_kind: str, target_keys: tuple[str, ...] = ("cpu",)) -> N
             _register_of_cuda(_TENSOR_CORE)
         elif target_kind in _CPUS:
             _stand_in()
-            importlib.import_module(f"{_PACKAGE}.{'arm_cpu' if 'arm_cpu' in target_keys else 'x86'}")
+            if "arm_cpu" in target_keys:
+                importlib.import_module(f"{_PACKAGE}.arm_cpu")
+            elif f"{_PACKAGE}.x86" not in sys.modules:
+                from tunedb.metaschedule import vnni
+
+                vnni.register()
         else:
             stand_in = sys.modules.get(_PACKAGE)
             if stand_in is not None and getattr(stand_in, "__spec__", None) is None:

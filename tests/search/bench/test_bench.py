@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from pathlib import Path
 
+import onnx
 import pytest
 
+from benchmarks.graph import Graph
 from search.bench.bench import Plan, run_bench
 from search.bench.results import read_results
 from search.bench.strategies import parse_strategies
@@ -96,3 +99,20 @@ def test_what_cannot_be_is_said_before_anything_is_made(target: Target, tmp_path
     with pytest.raises(UsageError, match="this one is no text"):
         run_bench(plan(target, "a\udcff.onnx"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.tvm
+def test_a_dynamic_network_in_the_shape_that_is_given_and_arms_with_trials_of_their_own(
+    target: Target, tmp_path: Path
+) -> None:
+    g = Graph("dynamic", 0)
+    model = tmp_path / "dynamic.onnx"
+    onnx.save(g.model(g.dense(g.input("x", ("n", 32)), 32, 16)), model)
+    asked = plan(target, model, strategies="bo@2,evolutionary:2@3", trials=8)
+    without = run_bench(asked, tmp_path / "without")
+    assert all("--shape x=1x32" in arm.error for arm in without.arms)
+    found = run_bench(dataclasses.replace(asked, shapes={"x": (4, 32)}), tmp_path / "out")
+    assert [(arm.trials, arm.error) for arm in found.arms] == [(2, ""), (3, "")]
+    assert found.asked.shapes == {"x": (4, 32)}
+    with pytest.raises(UsageError, match="shapes"):
+        run_bench(dataclasses.replace(asked, shapes={"x": (8, 32)}), tmp_path / "out")

@@ -34,3 +34,10 @@ def test_runs_take_turns_and_the_first_round_does_not_count() -> None:
     found = in_turn({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, rounds=3)
     assert order == ["a", "b"] * 4
     assert [len(secs) for secs in found.values()] == [3, 3]
+
+
+def test_after_a_rest_a_call_does_not_count() -> None:
+    order: list[str] = []
+    found = in_turn({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, rounds=2, rest_secs=1e-3)
+    assert order == ["a", "a", "b", "b"] * 3
+    assert [len(secs) for secs in found.values()] == [2, 2]

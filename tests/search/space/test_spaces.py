@@ -119,3 +119,30 @@ def test_what_a_gpu_measured_comes_back() -> None:
         [recorded_trace(candidate.schedule.trace) for candidate in samples]
     )
     assert [candidate and candidate.key for candidate in replayed] == [candidate.key for candidate in samples]
+
+
+def test_where_the_instruction_does_not_fit_there_is_no_candidate() -> None:
+    from tvm.ir import IRModule
+    from tvm.s_tir import meta_schedule as ms
+    from tvm.target import Target
+
+    from search.networks.integers.programs import Shape, convolution
+    from tunedb.metaschedule import intrinsics
+
+    intrinsics.register_for("llvm")
+    shape = Shape(1, 8, 8, 8, 16, (3, 3), padding=(1, 1, 1, 1))
+    context = ms.TuneContext(
+        mod=IRModule({"main": convolution(shape, 0).with_attr("global_symbol", "main")}),
+        target=Target({"kind": "llvm", "mcpu": "cascadelake", "num-cores": 1}),
+        space_generator="post-order-apply",
+        num_threads=1,
+        rand_state=1,
+    )
+    spaces = spaces_of(context, 0)
+    found = spaces.sample(24)
+    assert found
+    assert all("Tensorize" in {str(inst.kind.name) for inst in one.schedule.trace.insts} for one in found)
+    (padding,) = [place for place, value in found[0].decisions.items() if isinstance(value, int)][-1:]
+    inlined = {**found[0].decisions, padding: -2}  # padding within the sum: no longer the instruction's pattern
+    assert spaces.replay_fast([(found[0].space, inlined)]) == [None]
+    assert spaces.make([(found[0].space, inlined)]) == [None]

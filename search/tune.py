@@ -184,15 +184,18 @@ def _refuse(target: Target) -> NoReturn:
         MeasurementError: This machine has no device for it.
         UsageError: tunedb does not measure on such devices.
     """
+    missing = f"tunedb measures on CPUs (llvm, c) and has no runner for {target.kind} yet"
+    instead = "with such a device, give search.bayesian_optimization to MetaSchedule's own tuning calls as their strategy"
     if target.kind == "cuda":
         from search.measure.cuda_driver import devices
 
-        if not devices():
-            raise MeasurementError("this machine has no CUDA device: none is there, or CUDA_VISIBLE_DEVICES hides all")
-    raise UsageError(
-        f"tunedb measures on CPUs (llvm, c), not on {target.kind} yet: there, give search.bayesian_optimization to "
-        "MetaSchedule's own tuning calls as their strategy"
-    )
+        try:
+            found = devices()
+        except MeasurementError as error:
+            raise MeasurementError(f"{error}; besides, {missing}: {instead}") from error
+        if not found:
+            raise MeasurementError(f"CUDA_VISIBLE_DEVICES hides all CUDA devices; besides, {missing}: {instead}")
+    raise UsageError(f"{missing}: {instead}")
 
 
 def bayesian_optimization(

@@ -303,11 +303,14 @@ def test_a_gpu_is_refused_before_anything_runs_on_it(small_matmul: Any, monkeypa
         tune([Task("small", small_matmul)], store=MemoryStore(), target=parse_target("nvidia/nvidia-h100"), trials=8)
 
     monkeypatch.setattr(cuda_driver, "_LIBRARY", "libcuda-of-no-machine.so.1")
-    with pytest.raises(MeasurementError, match="this machine has no CUDA device"):
+    with pytest.raises(MeasurementError, match=r"no CUDA device: .* is not here; besides, .* has no runner for cuda yet"):
+        asked()
+    monkeypatch.setattr(cuda_driver, "devices", list)
+    with pytest.raises(MeasurementError, match="CUDA_VISIBLE_DEVICES hides all"):
         asked()
     device = cuda_driver.hardware_of("T4", (7, 5), 40, 4 << 20, 16 << 30, 12040)
     monkeypatch.setattr(cuda_driver, "devices", lambda: [device])
-    with pytest.raises(UsageError, match=r"not on cuda yet: .* search\.bayesian_optimization"):
+    with pytest.raises(UsageError, match=r"no runner for cuda yet: .* search\.bayesian_optimization"):
         asked()
 
 

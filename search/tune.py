@@ -185,7 +185,9 @@ def _refuse(target: Target) -> NoReturn:
         UsageError: tunedb does not measure on such devices.
     """
     missing = f"tunedb measures on CPUs (llvm, c) and has no runner for {target.kind} yet"
-    instead = "with such a device, give search.bayesian_optimization to MetaSchedule's own tuning calls as their strategy"
+    instead = (
+        "with such a device, give search.bayesian_optimization to MetaSchedule's own tuning calls as their strategy"
+    )
     if target.kind == "cuda":
         from search.measure.cuda_driver import devices
 

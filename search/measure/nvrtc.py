@@ -89,11 +89,7 @@ def cubins_of(module: Any, target: Any) -> list[bytes]:
     Raises:
         MeasurementError: One of them cannot be compiled.
     """
-    found = []
-    for part in _parts(module):
-        if str(part.kind) == _KIND:
-            found.append(cubin(str(part.inspect_source()), target))
-    return found
+    return [cubin(str(part.inspect_source()), target) for part in _parts(module) if str(part.kind) == _KIND]
 
 
 def _parts(module: Any) -> list[Any]:

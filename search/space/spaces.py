@@ -247,7 +247,9 @@ class DesignSpaces:
         if self._gpu is None or not self._tilings[space]:
             return []
         of_blocks = [tiling.draw(number, self._gpu, self._rng) for tiling in self._tilings[space]]
-        return [{key: one for block in blocks for key, one in block.items()} for blocks in zip(*of_blocks, strict=False)]
+        return [
+            {key: one for block in blocks for key, one in block.items()} for blocks in zip(*of_blocks, strict=False)
+        ]
 
     def _allows(self, space: int, decisions: Decisions) -> bool:
         """Whether decisions keep within the limits of a GPU, as far as that can be told before they are replayed."""

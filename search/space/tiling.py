@@ -76,7 +76,9 @@ class _Group:
     least_threads: int = 1
     most_threads: int = 1 << 30
     is_of_warps: bool = False
-    read: list[tuple[int, Any]] = field(default_factory=list)  # buffers that are kept in shared memory, and their blocks
+    read: list[tuple[int, Any]] = field(
+        default_factory=list
+    )  # buffers that are kept in shared memory, and their blocks
     alignment: dict[Any, tuple[int, int]] = field(default_factory=dict)  # by such a block
     lanes: dict[Any, tuple[int, list[int]]] = field(default_factory=dict)  # likewise: the place and the choices
     stages_written: bool = False  # whether results go through shared memory, too
@@ -105,7 +107,9 @@ def _groups(trace: Any) -> list[_Group]:
             elif kind == "Split":
                 factors = inputs[1:]
                 if all(factor in levels for factor in factors if factor is not None):
-                    known = [(loop, factor) for loop, factor in zip(outputs, factors, strict=True) if factor is not None]
+                    known = [
+                        (loop, factor) for loop, factor in zip(outputs, factors, strict=True) if factor is not None
+                    ]
                     levels.update({loop: levels[factor] for loop, factor in known})
             elif kind == "Fuse":
                 if all(loop in levels for loop in inputs):
@@ -164,7 +168,9 @@ def _tiling(group: _Group, trace: Any, mod: Any) -> Tiling | None:
         for place, loop in loops.items()
     )
     realize = loops[group.tiles[-1]].body
-    variables = {iterator.var: value for iterator, value in zip(realize.block.iter_vars, realize.iter_values, strict=True)}
+    variables = {
+        iterator.var: value for iterator, value in zip(realize.block.iter_vars, realize.iter_values, strict=True)
+    }
     shared = [
         Shared(_dimensions(region, variables, loops), element_bytes(region.source), group.alignment.get(block))
         for place, block in group.read
@@ -175,9 +181,7 @@ def _tiling(group: _Group, trace: Any, mod: Any) -> Tiling | None:
         spatial = [tile for tile in tiles if any((tile.place, level) in bound for level in range(tile.num_levels))]
         rows = spatial[-_FRAGMENT_SIDES]
         free = [(rows.place, level) for level in range(rows.num_levels) if (rows.place, level) not in bound]
-        shared.append(
-            Shared(_dimensions(region, variables, loops), element_bytes(region.source), parts=tuple(free))
-        )
+        shared.append(Shared(_dimensions(region, variables, loops), element_bytes(region.source), parts=tuple(free)))
     return Tiling(
         tiles=tiles,
         threads=tuple(threads),

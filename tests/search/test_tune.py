@@ -303,7 +303,9 @@ def test_a_gpu_is_refused_before_anything_runs_on_it(small_matmul: Any, monkeypa
         tune([Task("small", small_matmul)], store=MemoryStore(), target=parse_target("nvidia/nvidia-h100"), trials=8)
 
     monkeypatch.setattr(cuda_driver, "_LIBRARY", "libcuda-of-no-machine.so.1")
-    with pytest.raises(MeasurementError, match=r"no CUDA device: .* is not here; besides, .* has no runner for cuda yet"):
+    with pytest.raises(
+        MeasurementError, match=r"no CUDA device: .* is not here; besides, .* has no runner for cuda yet"
+    ):
         asked()
     monkeypatch.setattr(cuda_driver, "devices", list)
     with pytest.raises(MeasurementError, match="CUDA_VISIBLE_DEVICES hides all"):

@@ -34,7 +34,11 @@ _TENSOR_CORE = (
     *(f"wmma_load_16x16x16_{of}_{side}_shared_dyn" for of in ("f16", "s8") for side in ("a", "b", "b_trans")),
     *(f"wmma_sync_16x16x16_{of}{of}{to}{order}" for of, to in _OPERANDS for order in ("", "_trans")),
     *(f"mma_load_m16n8k8_f16_{side}_shared_dyn" for side in "AB"),
-    *(f"mma_{step}_m16n8k8_{to}{where}" for to in ("f16", "f32") for step, where in (("init", ""), ("store", "_global"))),
+    *(
+        f"mma_{step}_m16n8k8_{to}{where}"
+        for to in ("f16", "f32")
+        for step, where in (("init", ""), ("store", "_global"))
+    ),
     *(f"mma_sync_m16n8k8_f16f16{to}" for to in ("f16", "f32")),
 )
 

@@ -11,9 +11,7 @@ LIMITS = Limits(threads=1024, shared_bytes=49152)
 
 def product(**changes: object) -> Tiling:
     spatial = [Tile(place, 64, 5, 64, inner=(1, 2, 3, 4)) for place in (ROWS, COLUMNS)]
-    operands = [
-        Shared((Dimension(((side, 1),), 1, 64), Dimension(((SUM, 1),), 1, 64)), 4) for side in (ROWS, COLUMNS)
-    ]
+    operands = [Shared((Dimension(((side, 1),), 1, 64), Dimension(((SUM, 1),), 1, 64)), 4) for side in (ROWS, COLUMNS)]
     given: dict[str, object] = {
         "tiles": (*spatial, Tile(SUM, 64, 3, 64, inner=(1, 2))),
         "threads": ((ROWS, 2), (COLUMNS, 2)),

@@ -111,6 +111,7 @@ def _has_blocks(stmt: Any) -> bool:
 
 
 def statements(stmt: Any) -> list[Any]:
+    """The statements right below a statement."""
     kind = type(stmt).__name__
     if kind == "SeqStmt":
         return list(stmt.seq)

@@ -27,10 +27,11 @@ def laid_out_apart(mod: Any) -> AbstractContextManager[Any]:
     if _DYNAMIC not in save_json(mod):
         return nullcontext()
     current = PassContext.current()
-    return PassContext(
+    apart: AbstractContextManager[Any] = PassContext(
         opt_level=current.opt_level,
         required_pass=list(current.required_pass),
         disabled_pass=list(current.disabled_pass),
         instruments=list(current.instruments),
         config={**dict(current.config.items()), _OPTION: True},
     )
+    return apart

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from costmodels.features import FAMILIES, Family
 from costmodels.model import CostModel
 from costmodels.models import DEFAULT
+from costmodels.models.gpu_roofline import GpuRooflineModel
 from costmodels.models.roofline import RooflineModel
+from costmodels.models.xgboost import XGBoostModel
 from costmodels.shipped import FOLDER, Prior
 
 
@@ -26,9 +28,11 @@ class TargetKind:
 
 
 _LOOPS, _CODE = FAMILIES["loop_nest"], FAMILIES["machine_code"]
+_STORES = FAMILIES["per_store"]  # which knows threads, blocks of them, and shared memory
 
 KINDS: dict[str, TargetKind] = {
     "llvm": TargetKind(_LOOPS, _CODE, DEFAULT, RooflineModel, Prior(_LOOPS, _CODE, FOLDER)),
+    "cuda": TargetKind(_STORES, None, XGBoostModel.kind, GpuRooflineModel, Prior(_STORES)),
 }
 _UNKNOWN = TargetKind(_LOOPS, _CODE, DEFAULT, None, Prior(_LOOPS, _CODE))
 

@@ -20,6 +20,7 @@ from tunedb.records import Outcome, Trace, Workload
 if TYPE_CHECKING:
     import numpy as np
 
+    from search.space.funnel import Funnel
     from search.space.spaces import Candidate, DesignSpaces
 
 _FEWEST_MEASURED = 8  # before so many, nothing is said against a prior
@@ -131,6 +132,11 @@ class Tuner(ABC):
     @property
     def trust(self) -> Trust | None:
         """How far the results bear out the cost model that the tuner started from; None where it has none."""
+        return None
+
+    @property
+    def funnel(self) -> Funnel | None:
+        """How many candidates the tuner tried, and what refused them before any was proposed; None: it cannot tell."""
         return None
 
     def expected_gain(self, best_secs: float) -> float | None:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 
 from search.corpus.collect import CollectReport, Step
+from search.funnels import TaskFunnel, funnels_of
 from search.report import TaskReport, TuneReport
 from search.standing import Standing
 from tunedb.documents.answers import Document, record
@@ -17,7 +18,10 @@ _KEYS_OF_A_TASK = ("name", "workload_hash", "run_secs_median", "estimate_secs", 
 
 def tuned(report: TuneReport) -> Document:
     """What a run found; the heaviest task's keys stand at the top as well, None where there is no task."""
-    tasks = [_task(task, report.target) for task in report.tasks]
+    tasks = [
+        {**_task(task, report.target), "funnel": _funnel(found)}
+        for task, found in zip(report.tasks, funnels_of(report), strict=True)
+    ]
     return {
         **dict.fromkeys(_KEYS_OF_A_TASK),
         **(tasks[0] if tasks else {}),
@@ -36,6 +40,10 @@ def tuned(report: TuneReport) -> Document:
         "network": None if report.standing is None else _network(report.standing),
         "left_out": [{"name": one.name, "reason": one.reason} for one in report.left_out],
     }
+
+
+def _funnel(found: TaskFunnel) -> Document:
+    return {name: getattr(found, name) for name in ("sampled", "refused", "valid", "built", "ran")}
 
 
 def _network(standing: Standing) -> Document:

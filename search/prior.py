@@ -47,14 +47,14 @@ def prior_of(
     remembered = partial(recall, store, target=target, shipped=bundled, conditions=conditions)
     if model is not None:
         return Prior(model, "given", remembered if use_prior else None)
+    untrained = unlearned(target.kind)
+    in_its_place = "none" if untrained is None else f"none that has learned: a {untrained.kind} model"
     if not use_prior:
-        untrained = unlearned(target.kind)
-        text = "none" if untrained is None else f"none that has learned: a {untrained.kind} model"
-        return Prior(untrained, text, None)
+        return Prior(untrained, in_its_place, None)
     from costmodels.registry.choose import load_model
 
     loaded = load_model(store, target.target_id, kind=target.kind)
     if loaded is None:
-        text = "none: the store has no cost model for this kind of target (see 'tunedb train')"
-        return Prior(None, text, remembered)
+        text = f"{in_its_place}; the store has no cost model for this kind of target (see 'tunedb train')"
+        return Prior(untrained, text, remembered)
     return Prior(loaded.model, loaded.describe(), remembered)

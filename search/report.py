@@ -9,10 +9,13 @@ from search.contract import Trust
 from search.measurable import LeftOut
 from search.measure.correctness import NumbersCheck
 from search.recorder import Recorder, TaskRecorder
+from search.space.funnel import Funnel
 from search.standing import Standing
 from tunedb.errors import MeasurementError
 from tunedb.query.estimates import Estimate
 from tunedb.records import Outcome, Target, Trace, Trial
+
+_NOT_BUILT = (Outcome.COMPILE_ERROR, Outcome.COMPILE_TIMEOUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class TaskReport:
     numbers: NumbersCheck | None = None  # whether the best computes what the untuned program does; None: not asked
     predicted: Trace | None = None  # when nothing was to be measured: the schedule believed to be the best; it compiles
     trust: Trust | None = None  # in the cost model that the search started from, when there was one
+    funnel: Funnel | None = None  # what became of its candidates before any was built; None: the strategy is stock's
+    built: int = 0  # trials whose program could be built
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ class Found:
     """What is known of a task besides its trials."""
 
     trust: Trust | None = None
+    funnel: Funnel | None = None
     numbers: NumbersCheck | None = None
     predicted: Trace | None = None
 
@@ -131,6 +137,8 @@ def _of_task(task: TaskRecorder, found: Found) -> TaskReport:
         numbers=found.numbers,
         predicted=found.predicted,
         trust=found.trust,
+        funnel=found.funnel,
+        built=sum(trial.outcome not in _NOT_BUILT for trial in task.trials),
     )
 
 

@@ -19,6 +19,7 @@ from search.claims import Claims
 from search.confirm import confirm
 from search.contexts import contexts
 from search.contract import TunerFactory
+from search.funnels import keep
 from search.measurable import LeftOut, told
 from search.measure.correctness import check_numbers
 from search.measure.device import Device, Timing
@@ -139,7 +140,10 @@ def run_tasks(
         finally:
             if claims is not None:
                 claims.close()
-    return report(run, {task.name: task.weight for task in tasks})
+    made = report(run, {task.name: task.weight for task in tasks})
+    if options.trials:
+        keep(store, made)
+    return made
 
 
 def _predicted(run: Run, tasks: Sequence[Task], prior: Prior, device: Device) -> Run:
@@ -231,7 +235,7 @@ def _ended(
 ) -> Run:
     """A run whose trials are spent: the fastest schedules are measured again, and their numbers checked."""
     recorder = run.recorder
-    found = {search.recorder: Found(search.trust) for search in searches if search.recorder is not None}
+    found = {search.recorder: Found(search.trust, search.funnel) for search in searches if search.recorder is not None}
     left_out = [*run.left_out, *(LeftOut(search.name, search.nothing) for search in searches if search.nothing)]
     if not stop.is_set() and not recorder.num_trials and all(task.before is None for task in recorder.tasks):
         raise MeasurementError(f"nothing could be measured: {told(left_out) or 'no task was searched'}")

@@ -249,6 +249,8 @@ def _batch(
     spent = time.perf_counter() - started
     one.search.own_secs += spent
     clock.asked(spent, is_first=not one.batches)
+    if one.tuner is not None:
+        one.search.funnel = one.tuner.funnel
     if not proposals or one.tuner is None:
         one.is_exhausted = True
         if not one.batches and not one.search.nothing:

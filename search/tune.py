@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from costmodels.model import CostModel
 from search.bo.tuner import BayesianOptimization
@@ -88,7 +88,7 @@ def tune(
     Raises:
         UsageError: The options make no sense, there is no task, or a target that is no CPU and no device for it.
         MeasurementError: The device cannot build or run code for the target, nothing of the tasks can be measured, or
-            every single trial failed.
+            every single trial failed; or this machine has no device for the target.
         StoreError: The store cannot be written.
     """
     options = TuneOptions(
@@ -135,10 +135,7 @@ def run_tuning(
     if not tasks:
         raise UsageError("there is nothing to tune")
     if device is None and device_type(target.kind) != "cpu":
-        raise UsageError(
-            f"tunedb tunes for CPUs (llvm, c), not for {target.kind}: there, give search.bayesian_optimization to "
-            "MetaSchedule's own tuning calls as their strategy"
-        )
+        _refuse(target)
     if device is None and target.num_cores is None:
         raise UsageError(f'the target {target.text} does not say how many cores: add "num-cores", such as -num-cores=1')
     if device is not None and device.target.target_id != target.target_id:
@@ -178,6 +175,29 @@ def run_tuning(
         target, run_timeout_secs=options.run_timeout_secs, build_timeout_secs=options.build_timeout_secs
     ) as own:
         return run_on(own)
+
+
+def _refuse(target: Target) -> NoReturn:
+    """Says why nothing can be measured for a target that is no CPU.
+
+    Raises:
+        MeasurementError: This machine has no device for it.
+        UsageError: tunedb does not measure on such devices.
+    """
+    missing = f"tunedb measures on CPUs (llvm, c) and has no runner for {target.kind} yet"
+    instead = (
+        "with such a device, give search.bayesian_optimization to MetaSchedule's own tuning calls as their strategy"
+    )
+    if target.kind == "cuda":
+        from search.measure.cuda_driver import devices
+
+        try:
+            found = devices()
+        except MeasurementError as error:
+            raise MeasurementError(f"{error}; besides, {missing}: {instead}") from error
+        if not found:
+            raise MeasurementError(f"CUDA_VISIBLE_DEVICES hides all CUDA devices; besides, {missing}: {instead}")
+    raise UsageError(f"{missing}: {instead}")
 
 
 def bayesian_optimization(

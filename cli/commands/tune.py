@@ -313,6 +313,7 @@ def answer(report: TuneReport) -> Answer:
         ),
         *_reused(report),
         *(f"left out: {one.name}: {one.reason}" for one in report.left_out),
+        *_funnel_lines(report.tasks),
         *_drift_lines(report),
         *_numbers_lines(report.tasks),
         "",
@@ -332,6 +333,24 @@ def _reused(report: TuneReport) -> list[str]:
     return [
         f"{count(len(known), 'task')} of {len(report.tasks)} were known to the store; {alone} of them took no trial"
     ]
+
+
+def _funnel_lines(tasks: Sequence[TaskReport]) -> list[str]:
+    """What became of the candidates on their way to a measurement."""
+    from collections import Counter
+
+    from tunedb.units import count
+
+    funnels = [task.funnel for task in tasks if task.funnel is not None and task.funnel.sampled]
+    if not funnels:
+        return []
+    refused: Counter[str] = Counter()
+    for funnel in funnels:
+        refused.update(funnel.refused)
+    causes = ", ".join(f"{name} refused {number}" for name, number in refused.most_common()) or "none was refused"
+    built, ran = sum(task.built for task in tasks), sum(task.trials - task.failed for task in tasks)
+    sampled = count(sum(funnel.sampled for funnel in funnels), "candidate")
+    return [f"{sampled} sampled ({causes}), {built} built, {ran} ran"]
 
 
 def _drift_lines(report: TuneReport) -> list[str]:

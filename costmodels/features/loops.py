@@ -101,16 +101,17 @@ def _leaves(stmt: Any, loops: tuple[Any, ...], step: int) -> Iterator[tuple[Any,
         else:
             yield block, stmt.iter_values, loops, step
     else:
-        for child in _statements(stmt):
+        for child in statements(stmt):
             yield from _leaves(child, loops, step)
 
 
 def _has_blocks(stmt: Any) -> bool:
     kind = type(stmt).__name__
-    return kind in ("For", "SBlockRealize") or any(_has_blocks(child) for child in _statements(stmt))
+    return kind in ("For", "SBlockRealize") or any(_has_blocks(child) for child in statements(stmt))
 
 
-def _statements(stmt: Any) -> list[Any]:
+def statements(stmt: Any) -> list[Any]:
+    """The statements right below a statement."""
     kind = type(stmt).__name__
     if kind == "SeqStmt":
         return list(stmt.seq)
@@ -188,7 +189,7 @@ def _accesses(block: Any) -> tuple[list[tuple[Any, list[tuple[Any, int]], bool]]
 
     found: dict[tuple[str, int, bool], tuple[Any, list[tuple[Any, int]], bool]] = {}
     ops, has_calls = 0.0, False
-    for node in _expressions(block.body):
+    for node in expressions(block.body):
         kind = type(node).__name__
         if kind in ("TensorLoad", "BufferStore"):
             buffer = node.source if kind == "TensorLoad" else node.buffer
@@ -205,7 +206,7 @@ def _accesses(block: Any) -> tuple[list[tuple[Any, list[tuple[Any, int]], bool]]
     if len(block.match_buffers):  # a tensor intrinsic: its body is about windows, the block's regions about buffers
         return (
             [
-                (region.buffer, [(axis.min, int(axis.extent)) for axis in region.region], writes)
+                (region.source, [(axis.min, int(axis.extent)) for axis in region.region], writes)
                 for regions, writes in ((block.reads, False), (block.writes, True))
                 for region in regions
             ],
@@ -222,10 +223,10 @@ _OPS = {
 }
 
 
-def _expressions(node: Any) -> Iterator[Any]:
+def expressions(node: Any) -> Iterator[Any]:
     """A node and what is below it. Index arithmetic is not looked into: the compiler takes it out of the loop."""
     for part in _below(node):
-        yield from _expressions(part)
+        yield from expressions(part)
     yield node
 
 
@@ -240,7 +241,7 @@ def _below(node: Any) -> list[Any]:
     if kind == "Select":
         return [node.condition, node.true_value, node.false_value]
     if kind == "IfThenElse":
-        return [node.condition, *_statements(node)]
+        return [node.condition, *statements(node)]
     if kind == "SeqStmt":
         return list(node.seq)
     parts = (getattr(node, name, None) for name in ("a", "b", "value", "body"))

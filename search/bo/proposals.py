@@ -24,6 +24,7 @@ from search.bo.screening import Screen
 from search.bo.surrogate import Surrogate
 from search.bo.warm_start import History, failed
 from search.space.decisions import Decisions, decision_key, encoded
+from search.space.funnel import Funnel
 from search.space.spaces import Candidate, DesignSpaces
 
 _log = logging.getLogger(__name__)
@@ -76,6 +77,11 @@ class Proposer:
     def pool(self) -> Pool:
         """What may be proposed, as it stands."""
         return self._pool
+
+    @property
+    def funnel(self) -> Funnel:
+        """How many candidates were tried so far, and what refused them."""
+        return self._spaces.funnel
 
     def warm_start(self, history: History, surrogate: Surrogate) -> int:
         """Begins with what a store knows of the task.

@@ -21,6 +21,7 @@ from search.bo.relatives import Near
 from search.bo.surrogate import surrogate_of
 from search.bo.warm_start import History
 from search.contract import Proposal, Result, Trust, Tuner, TunerTask
+from search.space.funnel import Funnel
 from search.space.spaces import Candidate, DesignSpaces
 from tunedb.errors import UsageError
 from tunedb.records import Workload
@@ -68,6 +69,11 @@ class BayesianTuner(Tuner):
     @override
     def trust(self) -> Trust | None:
         return self._surrogate.trust
+
+    @property
+    @override
+    def funnel(self) -> Funnel | None:
+        return self._proposer.funnel
 
     @property
     def is_refining(self) -> bool:

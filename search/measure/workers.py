@@ -126,11 +126,15 @@ def built_module(mod_json: str, target_json: str) -> Any:
     from tvm.driver import build
     from tvm.s_tir.transform import RemoveWeightLayoutRewriteBlock
 
+    from tunedb.metaschedule.shared_memory import laid_out_apart
     from tunedb.metaschedule.stack import align_stack
 
     target = tvm.target.Target(json.loads(target_json))
     mod = RemoveWeightLayoutRewriteBlock(skip_tensor_rewrite=True)(tvm.ir.load_json(mod_json))  # as MetaSchedule builds
-    return build(align_stack(mod) if target.kind.name == "llvm" else mod, target=target)
+    if target.kind.name == "llvm":
+        return build(align_stack(mod), target=target)
+    with laid_out_apart(mod):
+        return build(mod, target=target)
 
 
 def run(

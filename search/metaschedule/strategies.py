@@ -23,6 +23,7 @@ from search.measure.device import Measurement
 from search.measure.drift import Drift
 from search.metaschedule.measuring import INTERRUPTED
 from search.recorder import Recorder, Scheduled, TaskRecorder
+from search.space.funnel import Funnel
 from search.space.spaces import DesignSpaces
 from tunedb.metaschedule.replay import workload_from_module
 from tunedb.records import Outcome
@@ -39,6 +40,7 @@ class TaskSearch:
     nothing: str = ""  # why there is nothing to measure, when the strategy found so
     own_secs: float = 0.0  # spent choosing what to measure
     trust: Trust | None = None  # in the cost model that the search started from, after the last batch
+    funnel: Funnel | None = None  # what became of its candidates before any was built
 
 
 class _Strategy(PySearchStrategy):
@@ -182,7 +184,7 @@ class TunerStrategy(_Strategy):
             if measured is not None
         ]
         self.tuner.tell([result_of(number, measured, drift) for number, measured in found])
-        self.search.trust = self.tuner.trust
+        self.search.trust, self.search.funnel = self.tuner.trust, self.tuner.funnel
         if self.search.trust is not None and self.search.trust.is_misleading:
             _log.info("%s: the cost model misleads: %s", self.context.task_name, self.search.trust)
         self.end_batch(results)

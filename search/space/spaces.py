@@ -23,12 +23,15 @@ from tvm.s_tir.schedule import Trace
 
 from search.space.decisions import CATEGORICAL, TILE, Decisions, carried_over, encoded, read_decisions
 from search.space.fast_replay import FastReplay
+from search.space.funnel import NOT_APPLICABLE, NOT_TENSORIZED, Funnel, FunnelCount
 from search.space.mutation import crossed, neighbours, varied
+from search.space.tiling import limits_of, tilings_of
 from tunedb import records
 from tunedb.metaschedule.replay import recorded_trace
 
 _MAX_SEED = 2**31 - 1
 _CROSSED_SHARE = 0.3
+_TRIED_OF_EACH = 8  # changes for each that is asked for, where most leave the limits of the target
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +77,9 @@ class DesignSpaces:
         self._limits = [_innermost_limits(trace) for trace in self.traces]
         self._choices = [_categories(trace) for trace in self.traces]
         self._tensorizes = [_tensorizes(trace) for trace in self.traces]
+        self._gpu = limits_of(context.target)
+        self._tilings = [() if self._gpu is None else tilings_of(trace, context.mod) for trace in self.traces]
+        self._count = FunnelCount()
         self._seen_choices: list[dict[int, set[int]]] = [defaultdict(set) for _ in self.traces]
         self._examples: dict[int, Decisions] = {}
         generator = context.space_generator
@@ -93,14 +99,23 @@ class DesignSpaces:
         """The kind of target that candidates are for, such as "llvm"."""
         return str(self.context.target.kind.name)
 
+    @property
+    def funnel(self) -> Funnel:
+        """How many candidates were tried so far, and what refused them."""
+        return self._count.funnel
+
     def seed(self) -> int:
         """A fresh seed for TVM, which takes them in [1, 2^31 - 1]."""
         return int(self._rng.integers(1, _MAX_SEED))
 
     def sample(self, number: int) -> list[Candidate]:
-        """Up to `number` random candidates, an equal share of each design space; invalid ones are dropped."""
+        """Up to `number` random candidates, an equal share of each design space; invalid ones are dropped.
+
+        For a GPU, tiles are drawn within its limits; all other decisions are TVM's to draw.
+        """
         spaces = [i % len(self.traces) for i in range(number)]
-        return _valid(self._replay_all([(i, Trace(self.traces[i].insts, {}), self.seed()) for i in spaces]))
+        drawn = {i: iter(self._drawn(i, spaces.count(i))) for i in sorted(set(spaces))}
+        return _valid(self._replay_all([(i, self._decided(i, next(drawn[i], {})), self.seed()) for i in spaces]))
 
     def mutate(self, parents: Sequence[Candidate], number: int, weights: np.ndarray | None = None) -> list[Candidate]:
         """Up to `number` candidates that each differ from a parent by one or two of MetaSchedule's own mutations.
@@ -121,13 +136,16 @@ class DesignSpaces:
             for _ in range(1 + int(self._rng.random() < 0.3)):
                 mutator = self._mutators[int(self._rng.choice(len(self._mutators), p=self._mutator_probs))]
                 trace = _ffi_api.MutatorApply(mutator, trace, self.seed()) or trace
-            jobs.append((parent.space, trace, self.seed()))
+            if self._allows(parent.space, _decisions(trace)):
+                jobs.append((parent.space, trace, self.seed()))
         return _valid(self._replay_all(jobs))
 
     def vary(
         self, parents: Sequence[Candidate], number: int, weights: np.ndarray | None = None
     ) -> list[tuple[int, Decisions]]:
         """So many changes of parents' decisions, each with its design space; nothing is replayed.
+
+        For a GPU they may be fewer: what leaves its limits is left out.
 
         Args:
             parents: The candidates to change; two of one design space are crossed now and then.
@@ -137,20 +155,25 @@ class DesignSpaces:
         if not parents:
             return []
         made: list[tuple[int, Decisions]] = []
-        for one, other in self._rng.choice(len(parents), size=(number, 2), p=weights):
+        tried = number * (_TRIED_OF_EACH if any(self._tilings) else 1)
+        for one, other in self._rng.choice(len(parents), size=(tried, 2), p=weights):
+            if len(made) == number:
+                break
             parent, mate = parents[int(one)], parents[int(other)]
             base: Decisions = parent.decisions
             if mate.space == parent.space and mate is not parent and self._rng.random() < _CROSSED_SHARE:
                 base = crossed(base, mate.decisions, self._rng)
             limits = self._limits[parent.space]
-            made.append((parent.space, varied(base, self._numbers(parent.space), limits, self._rng)))
+            child = varied(base, self._numbers(parent.space), limits, self._rng)
+            if self._allows(parent.space, child):
+                made.append((parent.space, child))
         return made
 
     def neighbours(self, candidate: Candidate) -> list[tuple[int, Decisions]]:
         """All decisions one smallest step away from a candidate's, with its design space; nothing is replayed."""
         space = candidate.space
         found = neighbours(candidate.decisions, self._numbers(space), self._limits[space])
-        return [(space, decisions) for decisions in found]
+        return [(space, decisions) for decisions in found if self._allows(space, decisions)]
 
     def make(self, wanted: Iterable[tuple[int, Decisions]]) -> list[Candidate | None]:
         """Candidates with these decisions, repaired by TVM, each of a design space; None where they are not valid."""
@@ -163,7 +186,8 @@ class DesignSpaces:
 
     def verified(self, candidates: Sequence[Candidate]) -> list[Candidate | None]:
         """What TVM makes of the decisions of candidates, which may be other programs, or None."""
-        return self._replay_all([(candidate.space, candidate.trace, 1) for candidate in candidates])
+        jobs = [(candidate.space, candidate.trace, 1) for candidate in candidates]
+        return self._run_all(lambda job: self.replay(*job, is_counted=False), jobs)
 
     def replay_recorded(self, recorded: Iterable[records.Trace]) -> list[Candidate | None]:
         """Candidates with the decisions of recorded traces, of this task or of one like it, fitted to its extents.
@@ -174,13 +198,16 @@ class DesignSpaces:
         made = iter(self.make(wanted for wanted in fitted if wanted is not None))
         return [None if wanted is None else next(made) for wanted in fitted]
 
-    def replay(self, space: int, trace: Any, seed: int) -> Candidate | None:
+    def replay(self, space: int, trace: Any, seed: int, *, is_counted: bool = True) -> Candidate | None:
         """The candidate of a trace, open decisions drawn with `seed`; None when it is not valid on this target."""
         schedule = self._applied(trace, seed)
         if schedule is None:
+            if is_counted:
+                self._count.add(NOT_APPLICABLE)
             return None
         decided = schedule.trace  # decisions as TVM repaired and completed them
-        return self._finished(space, schedule, Trace(list(decided.insts), dict(decided.decisions.items())))
+        made = Trace(list(decided.insts), dict(decided.decisions.items()))
+        return self._finished(space, schedule, made, is_counted=is_counted)
 
     def _applied(self, trace: Any, seed: int) -> Any:
         """The schedule of a trace, before the postprocessors; None when a primitive refuses."""
@@ -199,15 +226,34 @@ class DesignSpaces:
             return self.replay(space, trace, 1)
         return self._finished(space, schedule, trace, is_verified=False)
 
-    def _finished(self, space: int, schedule: Any, trace: Any, *, is_verified: bool = True) -> Candidate | None:
+    def _finished(
+        self, space: int, schedule: Any, trace: Any, *, is_verified: bool = True, is_counted: bool = True
+    ) -> Candidate | None:
         """The candidate of a schedule that the postprocessors have not seen; None when one of them refuses it."""
         schedule.enter_postproc()
-        if not all(postproc.apply(schedule) for postproc in self._postprocs):
-            return None
-        if self._tensorizes[space] and not _is_tensorized(schedule.trace):
+        refusing = next((postproc for postproc in self._postprocs if not postproc.apply(schedule)), None)
+        refused_by = None if refusing is None else type(refusing).__name__
+        if refusing is None and self._tensorizes[space] and not _is_tensorized(schedule.trace):
+            refused_by = NOT_TENSORIZED
+        if is_counted:
+            self._count.add(refused_by)
+        if refused_by is not None:
             return None
         key = int(tvm_ffi.structural_hash(schedule.mod))
         return Candidate(trace, schedule, key, space, _decisions(trace), is_verified)
+
+    def _drawn(self, space: int, number: int) -> list[Decisions]:
+        """Up to so many random decisions about a design space's tiles, within the limits of a GPU; none for a CPU."""
+        if self._gpu is None or not self._tilings[space]:
+            return []
+        of_blocks = [tiling.draw(number, self._gpu, self._rng) for tiling in self._tilings[space]]
+        return [
+            {key: one for block in blocks for key, one in block.items()} for blocks in zip(*of_blocks, strict=False)
+        ]
+
+    def _allows(self, space: int, decisions: Decisions) -> bool:
+        """Whether decisions keep within the limits of a GPU, as far as that can be told before they are replayed."""
+        return self._gpu is None or all(tiling.allows(decisions, self._gpu) for tiling in self._tilings[space])
 
     def _decided(self, space: int, decisions: Decisions) -> Any:
         """A design space's trace with decisions."""

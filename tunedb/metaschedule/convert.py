@@ -225,18 +225,13 @@ def plain(value: Any) -> Any:
 
 
 def _register_intrinsics(decoded: Any) -> None:
-    """Makes the tensor intrinsics known that a trace uses; most use none, and all of TVM's take 15 s to load."""
+    """Makes the tensor intrinsics known that a trace uses; most use none, and all of TVM's take 16 s to load."""
     names = {attr for kind, _, attrs, _ in decoded[0] if kind == "Tensorize" for attr in attrs if isinstance(attr, str)}
     if not names:
         return
-    from tvm.s_tir import TensorIntrin
+    from tunedb.metaschedule.intrinsics import register_named
 
-    from tunedb.metaschedule.intrinsics import register_for
-
-    for kind, keys in (("llvm", ("cpu",)), ("llvm", ("arm_cpu", "cpu")), ("cuda", ("cuda", "gpu"))):
-        register_for(kind, keys)
-        if all(TensorIntrin.get(name, allow_missing=True) is not None for name in names):
-            return
+    register_named(names)
 
 
 @lru_cache(maxsize=1)

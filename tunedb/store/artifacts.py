@@ -1,7 +1,8 @@
-"""Named files that belong to a store: saved models, computed features. In its folder, object store, or memory.
+"""Named files that belong to a store: saved models, features, runs' funnels. In its folder, object store, or memory.
 
 Names are relative and made of plain parts ("models/NAME/manifest.json"). What a name means is decided by those who
-write it: `costmodels.registry` and `costmodels.extraction`. Importing this imports neither Arrow nor Delta Lake.
+write it: `costmodels.registry`, `costmodels.extraction` and `search.funnels`. Importing this imports neither
+Arrow nor Delta Lake.
 """
 
 from __future__ import annotations

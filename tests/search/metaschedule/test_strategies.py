@@ -196,3 +196,15 @@ def test_what_was_never_run_is_told_to_nobody(context: Any) -> None:
     strategy.notify_runner_results(batch, results)
     strategy.post_tuning()
     assert [(result.number, result.run_secs) for result in told] == [(0, pytest.approx(1e-5))]
+
+
+def test_for_a_gpu_nothing_was_learned_for_a_search_begins_with_the_roofline() -> None:
+    from search.prior import prior_of
+    from search.targets import parse_target
+    from tunedb.store.memory import MemoryStore
+
+    target = parse_target("nvidia/nvidia-h100")
+    found = prior_of(MemoryStore(), target)
+    assert found.model is not None and found.recall is not None
+    assert found.text.startswith("none that has learned: a gpu-roofline model; the store has no cost model")
+    assert prior_of(MemoryStore(), target, use_prior=False).recall is None

@@ -105,8 +105,7 @@ def test_foreign_records_are_not_replayed(context: Any) -> None:
     ]
 
 
-@pytest.mark.slow  # TVM takes 16 s to register what it knows of tensor cores
-def test_what_a_gpu_measured_comes_back_though_it_takes_few_samples() -> None:
+def test_what_a_gpu_measured_comes_back() -> None:
     from search.targets import parse_target
     from tunedb.metaschedule import intrinsics
     from tunedb.metaschedule.replay import recorded_trace
@@ -114,8 +113,8 @@ def test_what_a_gpu_measured_comes_back_though_it_takes_few_samples() -> None:
     target = parse_target("nvidia/nvidia-h100")
     intrinsics.register_for(target.kind, target.keys)
     context = matmul_context(target, 512, 512, 512)
-    samples = spaces_of(context, 0).sample(192)
-    assert 4 <= len(samples) < 96
+    samples = spaces_of(context, 0).sample(24)
+    assert len(samples) > 20
     replayed = spaces_of(context, 1).replay_recorded(
         [recorded_trace(candidate.schedule.trace) for candidate in samples]
     )

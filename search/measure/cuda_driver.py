@@ -1,0 +1,92 @@
+"""The CUDA devices of this machine, asked of the driver itself: no toolkit and no TVM."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+from tunedb.errors import MeasurementError
+from tunedb.identity import identified
+from tunedb.records import Hardware
+
+_LIBRARY = "libcuda.so.1"
+_NAME_BYTES = 256
+_MULTIPROCESSORS, _L2_BYTES, _MAJOR, _MINOR = 16, 38, 75, 76  # CUdevice_attribute
+_GIB = 1 << 30
+
+
+def devices() -> list[Hardware]:
+    """The devices that this process may use, in the driver's order; CUDA_VISIBLE_DEVICES narrows them down.
+
+    Raises:
+        MeasurementError: There is no driver, or it does not work; the message says which.
+    """
+    try:
+        driver = ctypes.CDLL(_LIBRARY)
+    except OSError as error:
+        raise MeasurementError(f"this machine has no CUDA device: {_LIBRARY} is not here") from error
+    code = driver.cuInit(0)
+    if code != 0:
+        raise MeasurementError(f"this machine has no CUDA device that works: the driver answers with error {code}")
+    version = _number(driver, "cuDriverGetVersion")
+    return [_device(driver, place, version) for place in range(_number(driver, "cuDeviceGetCount"))]
+
+
+def hardware_of(
+    name: str, capability: tuple[int, int], num_sms: int, l2_bytes: int, memory_bytes: int, driver: int
+) -> Hardware:
+    """A device as records have it. Memory is in whole GiB, so that a new driver makes no new device by that.
+
+    Args:
+        name: As the driver says it.
+        capability: The compute capability.
+        num_sms: Of its multiprocessors.
+        l2_bytes: Of its L2 cache.
+        memory_bytes: Of its memory.
+        driver: The CUDA version of the driver as it says it: 12040 is 12.4.
+    """
+    made = Hardware(
+        hardware_id="",
+        name=" ".join(name.split()),
+        kind="gpu",
+        compute_capability=f"{capability[0]}.{capability[1]}",
+        num_sms=num_sms,
+        l2_bytes=l2_bytes or None,
+        memory_bytes=round(memory_bytes / _GIB) * _GIB,
+        driver=f"{driver // 1000}.{driver % 1000 // 10}",
+    )
+    return identified(made)
+
+
+def _device(driver: Any, place: int, version: int) -> Hardware:
+    device = ctypes.c_int()
+    _check(driver.cuDeviceGet(ctypes.byref(device), place))
+    name = ctypes.create_string_buffer(_NAME_BYTES)
+    _check(driver.cuDeviceGetName(name, _NAME_BYTES, device))
+    memory = ctypes.c_size_t()
+    _check(driver.cuDeviceTotalMem_v2(ctypes.byref(memory), device))
+
+    def attribute(number: int) -> int:
+        value = ctypes.c_int()
+        _check(driver.cuDeviceGetAttribute(ctypes.byref(value), number, device))
+        return value.value
+
+    return hardware_of(
+        name.value.decode(errors="replace"),
+        (attribute(_MAJOR), attribute(_MINOR)),
+        attribute(_MULTIPROCESSORS),
+        attribute(_L2_BYTES),
+        memory.value,
+        version,
+    )
+
+
+def _number(driver: Any, function: str) -> int:
+    value = ctypes.c_int()
+    _check(getattr(driver, function)(ctypes.byref(value)))
+    return value.value
+
+
+def _check(code: int) -> None:
+    if code != 0:
+        raise MeasurementError(f"the CUDA driver answers with error {code}")

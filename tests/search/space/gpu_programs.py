@@ -1,0 +1,87 @@
+"""The operators whose candidates a GPU must be able to run, in float32 and for tensor cores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def product(rows: int, columns: int, depth: int, dtype: str = "float32", out: str = "float32", batch: int = 1) -> Any:
+    from tvm import te
+
+    a, b = te.placeholder((batch, rows, depth), dtype, "a"), te.placeholder((batch, depth, columns), dtype, "b")
+    k = te.reduce_axis((0, depth), "k")
+    c = te.compute(
+        (batch, rows, columns), lambda z, i, j: te.sum(a[z, i, k].astype(out) * b[z, k, j].astype(out), axis=k), "c"
+    )
+    return te.create_prim_func([a, b, c])
+
+
+def convolution(dtype: str = "float32") -> Any:
+    from tvm import te, tirx
+
+    size, channels = 32, 64
+    data, weight = te.placeholder((1, size, size, channels), dtype, "data"), te.placeholder((3, 3, 64, 64), dtype, "w")
+
+    def padded(n: Any, y: Any, x: Any, c: Any) -> Any:
+        inside = tirx.all(y >= 1, y <= size, x >= 1, x <= size)
+        return tirx.if_then_else(inside, data[n, y - 1, x - 1, c], tirx.const(0, dtype))
+
+    pad = te.compute((1, size + 2, size + 2, channels), padded, "pad")
+    ry, rx, rc = te.reduce_axis((0, 3), "ry"), te.reduce_axis((0, 3), "rx"), te.reduce_axis((0, channels), "rc")
+    out = te.compute(
+        (1, size, size, 64),
+        lambda n, y, x, f: te.sum(
+            pad[n, y + ry, x + rx, rc].astype("float32") * weight[ry, rx, rc, f].astype("float32"), axis=[ry, rx, rc]
+        ),
+        "out",
+    )
+    return te.create_prim_func([data, weight, out])
+
+
+def operator(name: str, *sizes: int) -> Any:
+    from search.corpus.operators import prim_func
+
+    return prim_func(name, sizes)
+
+
+PROGRAMS: dict[str, Callable[[], Any]] = {
+    "matmul": lambda: operator("matmul", 512, 512, 512),
+    "matmul of uneven sizes": lambda: operator("matmul", 197, 768, 768),
+    "conv2d": convolution,
+    "depthwise": lambda: operator("depthwise_conv2d_nhwc", 1, 56, 56, 128, 3, 1, 1),
+    "softmax": lambda: operator("softmax_mn", 256, 256),
+    "layer norm": lambda: operator("layer_norm", 128, 768),
+    "batch matmul": lambda: product(128, 128, 64, batch=12),
+    "matmul, float16": lambda: product(512, 512, 512, "float16"),
+    "matmul, all float16": lambda: product(512, 512, 512, "float16", "float16"),
+    "conv2d, float16": lambda: convolution("float16"),
+    "batch matmul, float16": lambda: product(128, 128, 64, "float16", batch=12),
+}
+
+
+def context_of(program: Any, tag: str = "nvidia/nvidia-h100") -> Any:
+    """The tune context of a program for a GPU."""
+    from tvm.ir import IRModule
+    from tvm.s_tir import meta_schedule as ms
+    from tvm.target import Target
+
+    from tunedb.metaschedule import intrinsics
+
+    intrinsics.register_for("cuda", ("cuda", "gpu"))
+    return ms.TuneContext(
+        mod=IRModule({"main": program.with_attr("global_symbol", "main")}),
+        target=Target(tag),
+        space_generator="post-order-apply",
+        num_threads=1,
+        rand_state=1,
+    )
+
+
+def spaces_of(context: Any, seed: int = 0) -> Any:
+    """Its design spaces."""
+    import numpy as np
+
+    from search.space.spaces import DesignSpaces
+
+    return DesignSpaces(context, context.generate_design_space(), np.random.default_rng(seed))

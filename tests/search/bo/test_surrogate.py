@@ -128,7 +128,7 @@ def test_what_has_learned_nothing_is_asked_when_the_prior_misleads(is_good: bool
     learned = np.random.default_rng(1).normal(scale=float(roofline.std()), size=200)
     log_secs = (learned if is_good else roofline) - 9.0
     found = []
-    for surrogate in (surrogate_of(LightGBMModel(), "llvm"), surrogate_of(LightGBMModel(), "cuda")):
+    for surrogate in (surrogate_of(LightGBMModel(), "llvm"), surrogate_of(LightGBMModel(), "hexagon")):
         tried = np.argsort(learned)[::20]
         surrogate.observe(features[tried], learned[tried], np.exp(log_secs[tried]))
         assert surrogate.trust is not None

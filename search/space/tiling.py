@@ -204,7 +204,15 @@ def _lanes(group: _Group, realize: Any, mod: Any) -> Iterator[tuple[int, tuple[i
             buffer = realize.block.reads[place].source
             # What does not lie side by side is gathered, by a vector of indices.
             widest = element_bytes(buffer) if _lies_in_rows(buffer, mod) else max(element_bytes(buffer), _INDEX_BYTES)
-            yield where, tuple(one for one, number in enumerate(lanes) if number * widest <= _VECTOR_BYTES)
+            yield (
+                where,
+                tuple(
+                    one
+                    for one, number in enumerate(lanes)
+                    # No load takes three elements, and where a row does not end after them TVM cannot build it.
+                    if number * widest <= _VECTOR_BYTES and number & (number - 1) == 0
+                ),
+            )
 
 
 def _lies_in_rows(buffer: Any, mod: Any) -> bool:

@@ -27,7 +27,7 @@ def compiled(name: str, number: int, seed: int = 0) -> list[bytes]:
     """The machine code of random candidates of a program."""
     from tvm.ir import save_json
 
-    from search.measure.workers import _module
+    from search.measure.workers import built_module
 
     context = programs.context_of(programs.PROGRAMS[name]())
     spaces = programs.spaces_of(context, seed)
@@ -35,7 +35,7 @@ def compiled(name: str, number: int, seed: int = 0) -> list[bytes]:
         mods = [candidate.schedule.mod for candidate in spaces.sample(number)]
     finally:
         spaces.close()
-    built = [_module(save_json(mod), str(context.target)) for mod in mods]
+    built = [built_module(save_json(mod), str(context.target)) for mod in mods]
     return [code for one in built for code in nvrtc.cubins_of(one, context.target)]
 
 

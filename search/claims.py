@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from search.contract import Proposal, Result, Tuner
-from tunedb.errors import StoreError
+from tunedb.errors import StoreAwayError, StoreError
 from tunedb.identity import content_hash, trace_id
 from tunedb.metaschedule.replay import recorded_trace
 from tunedb.query.estimates import estimate
@@ -81,7 +81,7 @@ class Claims:
             Proposals that nobody else measures; none where nothing is left, or others have all of it.
 
         Raises:
-            StoreError: The store cannot be read, or leases not written.
+            StoreError: The store cannot be read, or leases not written. While a service is away, all is granted.
         """
         for attempt in range(_ASKS):
             if attempt >= _ASKS_AT_ONCE and self._closed.wait(_PAUSE_SECS):
@@ -120,7 +120,11 @@ class Claims:
     def _claimed(self, workload_id: str, traces: Mapping[int, str]) -> set[int]:
         keys = {number: self._key(workload_id, trace) for number, trace in traces.items()}
         with self._lock:
-            granted = self._leases.claim(self._holder, keys.values(), self._secs)
+            try:
+                granted = self._leases.claim(self._holder, keys.values(), self._secs)
+            except StoreAwayError as error:  # at the worst, something is measured twice
+                _LOG.warning("candidates are measured without leases: %s", error)
+                return set(keys)
             self._held |= granted
         return {number for number, key in keys.items() if key in granted}
 
@@ -128,14 +132,17 @@ class Claims:
         with self._lock:
             if keys:
                 self._held -= set(keys)
-                self._leases.release(self._holder, keys)
+                self._try(lambda: self._leases.release(self._holder, keys))
 
     def _learn(self, tuner: Tuner, workload_id: str, elsewhere: Elsewhere) -> None:
         """Tells a tuner what others measured, and forgets what nobody has in hand any more."""
         if not elsewhere.traces:
             return
         keys = {number: self._key(workload_id, trace) for number, trace in elsewhere.traces.items()}
-        leased = self._leases.leased(list(keys.values()))  # first: what is given back is in the store by then
+        try:
+            leased = self._leases.leased(list(keys.values()))  # first: what is given back is in the store by then
+        except StoreAwayError:
+            return
         found = self._measured_elsewhere(workload_id, list(elsewhere.traces.values()))
         results = []
         for number, trace in list(elsewhere.traces.items()):
@@ -151,9 +158,13 @@ class Claims:
         """Trials of traces that were measured since this run began."""
         if not traces:
             return {}
+        try:
+            trials = self._store.trials_of_traces(workload_id, self._target_id, list(traces))
+        except StoreAwayError:
+            return {}
         return {
             trace_id(trial.trace): trial
-            for trial in self._store.trials_of_traces(workload_id, self._target_id, list(traces))
+            for trial in trials
             if trial.hardware_id == self._hardware_id
             and trial.conditions == self._conditions
             and trial.measured_at is not None

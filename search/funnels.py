@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 import msgspec
 
 from search.report import TuneReport
-from tunedb.errors import BadInputError, NotFoundError
+from tunedb.errors import BadInputError, NotFoundError, StoreAwayError
 from tunedb.store.contract import Store
+
+_LOG = logging.getLogger(__name__)
 
 _FOLDER = "runs"
 
@@ -44,10 +47,15 @@ def funnels_of(report: TuneReport) -> list[TaskFunnel]:
 def keep(store: Store, report: TuneReport) -> None:
     """Stores what became of a run's candidates.
 
+    While a service that keeps the store is away, they are not stored; the run's trials are.
+
     Raises:
         StoreError: The store cannot be written.
     """
-    store.artifacts.write(_name(report.source_id), msgspec.json.encode(funnels_of(report)))
+    try:
+        store.artifacts.write(_name(report.source_id), msgspec.json.encode(funnels_of(report)))
+    except StoreAwayError as error:
+        _LOG.warning("what became of the run's candidates is not stored: %s", error)
 
 
 def kept(store: Store, source_id: str) -> list[TaskFunnel]:

@@ -12,6 +12,7 @@ import pytest
 from search.claims import Claims, Elsewhere
 from search.contract import Proposal, Result, Tuner
 from search.space.spaces import Candidate, DesignSpaces
+from tunedb.errors import StoreAwayError
 from tunedb.identity import trace_id
 from tunedb.machine.hardware import this_machine
 from tunedb.metaschedule.replay import recorded_trace, trial_from_measurement, workload_from_module
@@ -161,3 +162,17 @@ def test_leases_are_renewed_while_a_run_lives_and_given_back_at_its_end(
     tuner.next = 0  # what was given up may be proposed again
     asking.join(30)
     assert numbers(found) == list(range(8))
+
+
+def test_a_run_goes_on_without_leases_while_its_service_is_away(
+    candidates: list[Candidate], claim: Any, store: Store, workload_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*given: object, **named: object) -> None:
+        raise StoreAwayError("the service cannot be reached")
+
+    alone, elsewhere = claim(), Elsewhere({99: "0" * 32})
+    for name in ("names", "read", "write", "delete"):
+        monkeypatch.setattr(store.artifacts, name, away)
+    monkeypatch.setattr(store, "trials_of_traces", away)
+    assert numbers(alone.ask(InOrder(candidates), workload_id, 4, elsewhere)) == [0, 1, 2, 3]
+    alone.stored()

@@ -96,6 +96,19 @@ def test_without_a_token_this_machine_may_write_and_not_administer(running_servi
     assert ask(running_service, "GET", "/v1/stats").status == 401
 
 
+def test_who_measures_may_keep_leases_and_runs_and_no_other_file(running_service: RunningService) -> None:
+    with running_service.opened(Scope.WRITE) as store:
+        assert store.leases.claim("board", ["a", "b"], 60.0) == {"a", "b"}
+        assert store.leases.claim("laptop", ["b", "c"], 60.0) == {"c"}
+        store.leases.release("board")
+        store.artifacts.write(f"runs/{'0' * 32}.json", b"[]")
+        for name in ("models/promoted.json", "runs/a/b.json", "leases/a.txt", "features/x.json"):
+            with pytest.raises(AccessError, match="admin"):
+                store.artifacts.write(name, b"{}")
+    with running_service.opened(Scope.READ) as store, pytest.raises(AccessError, match="write"):
+        store.leases.claim("reader", ["a"], 60.0)
+
+
 def test_a_reader_cannot_write(running_service: RunningService) -> None:
     with running_service.opened(Scope.READ) as store, pytest.raises(AccessError, match="write") as caught:
         store.check_writable()

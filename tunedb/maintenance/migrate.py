@@ -36,7 +36,7 @@ from tunedb.store.checksums import checksum_sql, with_checksums
 from tunedb.store.delta import paths
 from tunedb.store.delta.table import WRITER, store_errors
 from tunedb.store.delta.versions import DESCRIPTION, refuse_other_version, schema_version
-from tunedb.store.locations import located
+from tunedb.store.locations import located_tables
 from tunedb.store.schema import CHECKSUM, TableSchema, columns_of
 
 _LOG = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def migrate(
         StoreSchemaError: a later version wrote it, or it is none of tunedb's.
         StoreError: it cannot be read or written; what was done stays, and doing it again goes on.
     """
-    root = located(str(url))
+    root = located_tables(str(url))
     tables = _Tables(root, dict(storage_options) if storage_options is not None else None)
     with store_errors(f"migrate the store at {root}"):
         tables.check()

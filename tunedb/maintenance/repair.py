@@ -21,7 +21,7 @@ from tunedb.store.delta.files import batches_of, live_files, replace_files, writ
 from tunedb.store.delta.log import has_log, read_log
 from tunedb.store.delta.table import Table, parquet_relation, store_errors
 from tunedb.store.delta.versions import refuse_later_version, refuse_other_version, version_in
-from tunedb.store.locations import is_url, located
+from tunedb.store.locations import is_url, located_tables
 
 _ASIDE = "set-aside"
 
@@ -52,7 +52,7 @@ def repair(url: str | Path) -> list[Repaired]:
         StoreSchemaError: another schema version wrote it.
         StoreError: it cannot be repaired; the message says which part.
     """
-    if is_url(where := located(str(url))):
+    if is_url(where := located_tables(str(url))):
         raise UsageError(f"only a store in a folder can be repaired, not {url}: copy it into one, then merge it back")
     root = Path(where)
     if not any(has_log(root / table.name) for table in schema.TABLES):

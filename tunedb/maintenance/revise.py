@@ -26,7 +26,7 @@ from tunedb.store.delta.files import LiveFile, batches_of, live_files, replace_f
 from tunedb.store.delta.queries import rows_of
 from tunedb.store.delta.table import Table
 from tunedb.store.delta.tables import TableSet
-from tunedb.store.locations import located
+from tunedb.store.locations import located_tables
 from tunedb.store.schema import CHECKSUM, NOTES, columns_of, record_of
 
 _ATTEMPTS = 20
@@ -55,7 +55,7 @@ def opened(url: str | Path, storage_options: dict[str, str] | None) -> TableSet:
     Raises:
         NotFoundError: there is no store.
     """
-    tables = TableSet(located(str(url)), create=False, storage_options=storage_options)
+    tables = TableSet(located_tables(str(url)), create=False, storage_options=storage_options)
     tables.refresh()
     return tables
 

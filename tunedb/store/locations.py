@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
-from tunedb.errors import NotFoundError
+from tunedb.errors import NotFoundError, UsageError
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -45,3 +45,15 @@ def located(text: str) -> str:
     except FileNotFoundError as error:
         reason = f"the present folder is gone, so {text} is nowhere: give an absolute path"
         raise NotFoundError(reason, kind="store", asked=text) from error
+
+
+def located_tables(text: str) -> str:
+    """Where the tables of a store are, for whoever changes them: as `located`, and no service.
+
+    Raises:
+        NotFoundError: it is a relative path, and the present folder is gone.
+        UsageError: a service keeps the store.
+    """
+    if is_service(text):
+        raise UsageError(f"a service keeps the store at {text}: do this where the store itself is")
+    return located(text)

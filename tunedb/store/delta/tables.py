@@ -11,13 +11,13 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from tunedb.errors import NotFoundError, StoreError, UsageError
+from tunedb.errors import NotFoundError, StoreError
 from tunedb.store import schema
 from tunedb.store.database import answer, database
 from tunedb.store.delta.compaction import after_append
 from tunedb.store.delta.history import commit_at
 from tunedb.store.delta.table import Bounds, Table, store_errors
-from tunedb.store.locations import is_service, is_url
+from tunedb.store.locations import is_url
 
 
 class TableSet:
@@ -31,8 +31,6 @@ class TableSet:
         as_of: int | datetime | None = None,
         storage_options: dict[str, str] | None = None,
     ) -> None:
-        if is_service(url):
-            raise UsageError(f"a service keeps the store at {url}: do this where the store itself is")
         self.url = url
         self.lock = threading.RLock()
         self._tables = {table.name: Table(url, table, storage_options) for table in schema.TABLES}

@@ -55,12 +55,15 @@ def command(
     conditions: Annotated[
         str, typer.Option("--conditions", metavar="JSON", help="Only what was measured under these conditions.")
     ] = "{}",
+    trusted: Annotated[
+        bool, typer.Option("--trusted", help="Leave out what came over a service and only its sender has measured.")
+    ] = False,
 ) -> None:
     """Print the fastest records of a workload: latency, spread, hardware and trace."""
     from tunedb.identity import canonical_conditions
     from tunedb.query.best import best
 
-    found = best(store, workload, target, top, canonical_conditions(conditions))
+    found = best(store, workload, target, top, canonical_conditions(conditions), trusted=trusted)
     if show is Show.SCRIPT:
         from tunedb.metaschedule.replay import with_scripts
 
@@ -99,7 +102,7 @@ def _text(results: Sequence[Best], target: str, machines: Mapping[str, str]) -> 
             machines.get(result.trial.hardware_id, "unknown"),
             short(result.trial.trial_id),
             verified_label(result.verdict),
-            result.source.uri if result.source else "-",
+            _origin(result),
         ]
         for rank, result in enumerate(results, start=1)
     ]
@@ -135,6 +138,14 @@ def _text(results: Sequence[Best], target: str, machines: Mapping[str, str]) -> 
         "trace of rank 1:",
         *(f"  {line}" for line in trace_lines(first.trial.trace)),
     ]
+
+
+def _origin(result: Best) -> str:
+    """The source of a schedule's fastest trial, and who sent it."""
+    uri = result.source.uri if result.source else "-"
+    if not result.senders:
+        return uri
+    return f"{uri} ({'foreign, ' if result.is_foreign else ''}sent by {', '.join(result.senders)})"
 
 
 def _latency(ranked: Ranked) -> list[str]:

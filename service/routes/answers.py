@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.openapi import DOCUMENT
 from service.replies import PROBLEMS, document
-from service.state import service_of
+from service.state import sender_of, service_of
 from tunedb.documents import answers
 from tunedb.errors import UsageError
 from tunedb.identity import canonical_conditions
@@ -37,9 +37,11 @@ def fastest(
     target: TargetText = None,
     top: Top = 1,
     conditions: Annotated[str, Query(max_length=1024)] = "{}",
+    trusted: Annotated[bool, Query(description="Leave out what only one other sender has measured.")] = False,
 ) -> Response:
     """The fastest records of a workload, each target by itself, as `tunedb best` has them."""
-    found = best(service_of(request).store, workload, target, top, canonical_conditions(conditions))
+    under, reader = canonical_conditions(conditions), sender_of(request)
+    found = best(service_of(request).store, workload, target, top, under, trusted=trusted, reader=reader)
     return document(request, answers.best(found))
 
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from service.ipc import ipc_pieces
 from service.replies import PROBLEMS, body_of, document, message, wants_message
-from service.state import service_of
+from service.state import sender_of, service_of
 from service.streams import streamed
 from tunedb.errors import NotFoundError
 from tunedb.program.releases import installed
@@ -28,7 +28,7 @@ _FRAMES: dict[str, Callable[[Iterator[Any]], Iterator[bytes]]] = {
 @router.get("/v1/about")
 def about(request: Request) -> Response:
     """What this service is: by it a client knows whether it can speak to it."""
-    told = {"tunedb": installed("tunedb"), "schema_version": schema.SCHEMA_VERSION}
+    told = {"tunedb": installed("tunedb"), "schema_version": schema.SCHEMA_VERSION, "sender": sender_of(request)}
     return message(told) if wants_message(request) else document(request, told)
 
 

@@ -57,6 +57,8 @@ def _best(row: Best) -> Document:
         "passes": row.ranked.estimate.num_rounds,
         "tied": row.ranked.tied,
         "verified": verified(row.verdict),
+        "senders": list(row.senders),
+        "foreign": row.is_foreign,
     }
     return document if row.script is None else {**document, "script": row.script}
 

@@ -10,6 +10,7 @@ from tunedb.identity import trace_id
 from tunedb.program.targets import near
 from tunedb.query.estimates import tied
 from tunedb.query.ranking import Ranked, ranked_best
+from tunedb.query.trust import Trust, foreign_traces, trusted_best
 from tunedb.query.verdicts import standing_verdicts
 from tunedb.records import DEFAULT_CONDITIONS, Hardware, Source, Target, Trial, Verdict, WorkloadSummary
 from tunedb.store.contract import StoreReader
@@ -25,6 +26,8 @@ class Best:
     source: Source | None
     ranked: Ranked
     verdict: Verdict | None = None  # that holds (`tunedb.query.verdicts`); None where nothing is known of its numbers
+    senders: tuple[str, ...] = ()  # who sent its fastest trial over a service, if anybody did
+    is_foreign: bool = False  # nobody but one sender, who is not the reader, has measured it (`tunedb.query.trust`)
     script: str | None = None  # its TVMScript, where it was asked for: `tunedb.metaschedule.replay.with_scripts`
 
     @property
@@ -39,6 +42,9 @@ def best(
     target: str | None = None,
     top: int = 1,
     conditions: str = DEFAULT_CONDITIONS,
+    *,
+    trusted: bool = False,
+    reader: str | None = None,
 ) -> list[Best]:
     """The fastest schedules of a workload on each target, the target with the fastest one first.
 
@@ -50,6 +56,8 @@ def best(
         target: what the one target that is meant is called, as `Store.resolve_target` understands it; None takes all.
         top: how many schedules of each target at most.
         conditions: the conditions that they were measured under, as trials have them.
+        trusted: whether to leave out what is foreign (`tunedb.query.trust`).
+        reader: to whom; None is who the store says.
 
     Returns:
         At least one schedule; those of one target follow each other, the fastest first. Targets that have none but
@@ -64,6 +72,7 @@ def best(
     targets = store.targets() if target is None else [store.resolve_target(target)]
     hardware = {machine.hardware_id: machine for machine in store.hardware()}
     sources = {source.source_id: source for source in store.sources()}
+    trust = Trust.of(store, reader)
     groups = [
         [
             Best(
@@ -73,8 +82,12 @@ def best(
                 sources.get(ranked.trial.source_id),
                 ranked,
                 verdict,
+                tuple(sorted(trust.senders.get(ranked.trial.source_id, ()))),
+                is_foreign,
             )
-            for ranked, verdict in _judged(store, workload.workload_id, candidate.target_id, top, conditions)
+            for ranked, verdict, is_foreign in _judged(
+                store, workload.workload_id, candidate.target_id, top, conditions, trust if trusted else None, trust
+            )
         ]
         for candidate in targets
     ]
@@ -82,9 +95,10 @@ def best(
     if not groups:
         where = f" on target {target!r}" if target else ""
         under = "" if conditions == DEFAULT_CONDITIONS else f" under the conditions {conditions}"
+        trusted_only = " that is not foreign" if trusted else ""
         hints = f"{_near_equal(store, workload, targets)}{_under_others(store, workload, targets, conditions)}"
         raise NotFoundError(
-            f"workload {workload.name} ({prefix}) has no good trial{where}{under}{hints}",
+            f"workload {workload.name} ({prefix}) has no good trial{trusted_only}{where}{under}{hints}",
             kind="record",
             asked=prefix,
         )
@@ -97,24 +111,38 @@ def _order(found: Best) -> tuple[bool, float]:
 
 
 def _judged(
-    store: StoreReader, workload_id: str, target_id: str, top: int, conditions: str
-) -> list[tuple[Ranked, Verdict | None]]:
-    """The fastest schedules with their verdicts: those that were found wrong only where there are no others."""
+    store: StoreReader,
+    workload_id: str,
+    target_id: str,
+    top: int,
+    conditions: str,
+    only: Trust | None,
+    trust: Trust,
+) -> list[tuple[Ranked, Verdict | None, bool]]:
+    """The fastest schedules with their verdicts: those that were found wrong only where there are no others.
+
+    What is foreign is left out where `only` is given.
+    """
     verdicts = standing_verdicts(store, workload_id, target_id)
     wrong = {trace for trace, verdict in verdicts.items() if not verdict.agrees}
     limit = top
     while True:
         found = [
             (ranked, trace_id(ranked.trial.trace))
-            for ranked in ranked_best(store, workload_id, target_id, limit, conditions)
+            for ranked in (
+                ranked_best(store, workload_id, target_id, limit, conditions)
+                if only is None
+                else trusted_best(store, only, workload_id, target_id, conditions)
+            )
         ]
         right = [(ranked, trace) for ranked, trace in found if trace not in wrong]
-        if len(right) >= top or len(found) < limit:
+        if len(right) >= top or len(found) < limit or only is not None:
             break
         limit += top + len(wrong)  # a schedule may have been measured on several machines
     kept = (right or found)[:top]
+    foreign = foreign_traces(store, trust, workload_id, target_id, (trace for _, trace in kept))
     return [
-        (replace(ranked, tied=tied(ranked.estimate, kept[0][0].estimate)), verdicts.get(trace))
+        (replace(ranked, tied=tied(ranked.estimate, kept[0][0].estimate)), verdicts.get(trace), trace in foreign)
         for ranked, trace in kept
     ]
 

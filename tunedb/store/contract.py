@@ -70,6 +70,11 @@ class StoreReader(ABC):
         """The folder or URL that was opened."""
 
     @property
+    def reader(self) -> str:
+        """The name by which `deliveries` knows who asks; "" for whoever keeps the store."""
+        return ""
+
+    @property
     @abstractmethod
     def artifacts(self) -> Artifacts:
         """The files that belong to the store: saved models, computed features."""

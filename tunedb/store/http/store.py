@@ -66,6 +66,7 @@ class About(msgspec.Struct):
 
     tunedb: str
     schema_version: int
+    sender: str = ""  # the name of the token that it was asked with
 
 
 class HttpStore(TableReader, Store):
@@ -90,7 +91,10 @@ class HttpStore(TableReader, Store):
         self.spool = Spool(spool_root(given), self._connection.url)
         self._sending = threading.Lock()
         self._pause_secs, self._away_until = 0.0, 0.0
-        about = wire.decode(self._connection.ask("GET", "/v1/about", wants=wire.MESSAGE), About, "the service's answer")
+        about: About = wire.decode(
+            self._connection.ask("GET", "/v1/about", wants=wire.MESSAGE), About, "the service's answer"
+        )
+        self._reader: str = about.sender
         if about.schema_version != schema.SCHEMA_VERSION:
             raise StoreSchemaError(
                 f"the service at {url} keeps a store of schema version {about.schema_version}, and this tunedb speaks "
@@ -103,6 +107,11 @@ class HttpStore(TableReader, Store):
     @override
     def url(self) -> str:
         return self._connection.url
+
+    @property
+    @override
+    def reader(self) -> str:
+        return self._reader
 
     @property
     @override

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
+from starlette.responses import PlainTextResponse
 
 from service import metrics
 from service.problems import answer
@@ -28,7 +29,7 @@ def readyz(request: Request) -> Response:
     return document(request, {"status": "ok"})
 
 
-@router.get("/metrics", responses=PROBLEMS)
+@router.get("/metrics", responses=PROBLEMS, response_class=PlainTextResponse)
 def prometheus(request: Request) -> Response:
     """Counters, as Prometheus reads them."""
     return Response(service_of(request).metrics.text(), media_type=metrics.MEDIA_TYPE)

@@ -9,6 +9,8 @@ import numpy as np
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
+from search.networks.expressions import constant_of, operator_of
+
 _NUMPY: dict[str, Callable[..., Any]] = {
     "relax.add": np.add,
     "relax.subtract": np.subtract,
@@ -27,15 +29,14 @@ class _Folder(PyExprMutator):
         values = [self._constant(argument) for argument in call.args]
         if not values or values[0] is None:
             return call
-        made = _folded(getattr(call.op, "name", ""), call, values)
+        made = _folded(operator_of(call), call, values)
         return call if made is None else relax.const(np.asarray(made, order="C"), str(call.ty.dtype))
 
     def _constant(self, value: Any) -> Any:
         """A constant's value as an array; None of what is none."""
         if isinstance(value, relax.Var):
             value = self.lookup_binding(value)
-        data = getattr(value, "value", None)
-        return data.numpy() if data is not None and hasattr(data, "numpy") else None
+        return constant_of(value)
 
 
 def _folded(name: str, call: Any, values: list[Any]) -> Any:

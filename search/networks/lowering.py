@@ -17,7 +17,8 @@ from search.networks.folding import FoldConstants
 from search.networks.integers.rewriting import has_instruction, with_integers
 from search.networks.integers.weights import quantized_weights
 from search.networks.network import Network
-from search.networks.quantization import PlainQuantization, is_quantized, round_apart
+from search.networks.quantization import PlainQuantization, is_quantized
+from search.networks.rounding import round_apart
 from search.networks.vector_math import vectorize_math
 from search.networks.winograd.rewriting import with_winograd
 from search.task import Task

@@ -12,6 +12,8 @@ from typing import Any
 from tvm import relax, topi
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
+from search.networks.expressions import operator_of
+
 
 def _sigmoid(x: Any) -> Any:
     half = topi.multiply(x, 0.5)
@@ -41,7 +43,7 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
 class _Vectorizer(PyExprMutator):
     def visit_call_(self, call: Any) -> Any:
         call = super().visit_call_(call)
-        name = getattr(call.op, "name", "")
+        name = operator_of(call)
         if name != "relax.nn.softmax" and name not in _PLAIN:
             return call
         if str(getattr(call.args[0].ty, "dtype", "")) != "float32":

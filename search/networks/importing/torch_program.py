@@ -101,7 +101,7 @@ def _imported(program: Any, name: str, path: Path) -> Network:
         network,
         original=f"PyTorch {torch.__version__}",
         run_original=run,
-        inductor=lambda inputs: called(torch.compile(program.module()), inputs),
+        inductor=lambda inputs: called(torch.compile(program.module(), options={"freezing": True}), inputs),
     )
 
 

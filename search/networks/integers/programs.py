@@ -15,6 +15,7 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.script.ir_builder import tirx as build
 
+NAME = "int8_conv"  # of the programs: what is summed in them is exact
 FILTERS = 16  # sums of an instruction
 CHANNELS = 4  # products of each
 _FUSABLE = 4  # the operator pattern of what elementwise operators are fused with
@@ -77,7 +78,7 @@ def convolution(shape: Shape, zero: int) -> Any:
     whole = (shape.images, *shape.padded, shape.groups * CHANNELS)
     needs_padding = whole != (shape.images, shape.height, shape.width, shape.channels)
     with IRBuilder() as builder, build.prim_func(s_tir=True):
-        build.func_name("int8_conv")
+        build.func_name(NAME)
         build.func_attr({"op_pattern": _FUSABLE, "tirx.noalias": True})
         given = (shape.images, shape.height, shape.width, shape.channels)
         x = build.arg("x", build.Buffer(_wide(given), "uint8"))

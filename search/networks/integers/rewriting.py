@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import tvm
-from tvm import relax, tirx
+from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 from tvm.target.codegen import target_has_features
 
-from search.networks.integers.programs import FILTERS, Shape, convolution, packed
+from search.networks.expressions import constant_of, extents_of, operator_of
+from search.networks.integers.programs import FILTERS, NAME, Shape, convolution, packed
 from search.networks.integers.weights import Array, Quantized, integers_of
 
 _FEATURE = "avx512vnni"
@@ -79,7 +80,7 @@ class _Rewriter(PyExprMutator):
 
     def visit_call_(self, call: Any) -> Any:
         call = super().visit_call_(call)
-        name = getattr(call.op, "name", "")
+        name = operator_of(call)
         if name not in ("relax.nn.conv2d", "relax.matmul"):
             return call
         levels, weights = self._levels(call.args[0]), self._constant(call.args[1])
@@ -94,7 +95,7 @@ class _Rewriter(PyExprMutator):
         weights = weights.reshape(*shape.kernel, shape.channels, shape.filters)
         value, zero = self._bytes(levels)
         value = self._as(value, (shape.images, shape.height, shape.width, shape.channels))
-        program = self.builder_.add_func(convolution(shape, zero), "int8_conv")
+        program = self.builder_.add_func(convolution(shape, zero), NAME)
         arguments = [value, relax.const(packed(weights), "int8")]
         sums = self._made(relax.call_tir(program, arguments, relax.TensorType(shape.out, "int32")))
         too_much = zero * weights.astype(np.int64).sum(axis=(0, 1, 2))
@@ -102,7 +103,7 @@ class _Rewriter(PyExprMutator):
             sums = self._made(relax.op.subtract(sums, relax.const(too_much.astype(np.int32), "int32")))
         floats = self._made(relax.op.astype(sums, "float32"))
         floats = self._made(relax.op.multiply(floats, relax.const(np.float32(levels.scale) * scale, "float32")))
-        return self._as(floats, _extents(call) or ())
+        return self._as(floats, extents_of(call) or ())
 
     def _bytes(self, levels: _Levels) -> tuple[Any, int]:
         """A tensor's integers as unsigned bytes, and which of them stands for 0."""
@@ -115,18 +116,18 @@ class _Rewriter(PyExprMutator):
     def _levels(self, value: Any) -> _Levels | None:
         """What a tensor was dequantised of; None of what was not, by `search.networks.quantization`."""
         call = self._bound(value)
-        if _name(call) == "relax.permute_dims":  # where the network's layout begins
+        if operator_of(call) == "relax.permute_dims":  # where the network's layout begins
             levels = self._levels(call.args[0])
             if levels is None:
                 return None
             return replace(levels, integers=self._made(relax.op.permute_dims(levels.integers, call.attrs.axes)))
-        if _name(call) != "relax.multiply":
+        if operator_of(call) != "relax.multiply":
             return None
         scale, call = self._constant(call.args[1]), self._bound(call.args[0])
         zero: Array | None = np.zeros(1)
-        if _name(call) == "relax.subtract":
+        if operator_of(call) == "relax.subtract":
             zero, call = self._constant(call.args[1]), self._bound(call.args[0])
-        if scale is None or scale.size != 1 or zero is None or zero.size != 1 or _name(call) != "relax.astype":
+        if scale is None or scale.size != 1 or zero is None or zero.size != 1 or operator_of(call) != "relax.astype":
             return None
         integers = call.args[0]
         if str(integers.ty.dtype) not in ("int8", "uint8"):
@@ -138,8 +139,7 @@ class _Rewriter(PyExprMutator):
         return value if bound is None else bound
 
     def _constant(self, value: Any) -> Array | None:
-        data = getattr(self._bound(value), "value", None)
-        return np.asarray(data.numpy()) if data is not None and hasattr(data, "numpy") else None
+        return constant_of(self._bound(value))
 
     def _as(self, value: Any, shape: tuple[int, ...]) -> Any:
         """A tensor in another shape."""
@@ -150,13 +150,9 @@ class _Rewriter(PyExprMutator):
         return self.builder_.emit(value)
 
 
-def _name(call: Any) -> str:
-    return str(getattr(getattr(call, "op", None), "name", ""))
-
-
 def _shape_of_conv(call: Any) -> Shape | None:
     """The extents of a convolution; None of one that is not for this."""
-    attrs, taken, weights = call.attrs, _extents(call.args[0]), _extents(call.args[1])
+    attrs, taken, weights = call.attrs, extents_of(call.args[0]), extents_of(call.args[1])
     is_plain = (
         attrs.groups == 1
         and [*attrs.dilation] == [1, 1]
@@ -172,16 +168,8 @@ def _shape_of_conv(call: Any) -> Shape | None:
 
 def _shape_of_product(call: Any) -> Shape | None:
     """The extents of a product of rows with a matrix, as a convolution: its image is one column."""
-    taken, weights = _extents(call.args[0]), _extents(call.args[1])
+    taken, weights = extents_of(call.args[0]), extents_of(call.args[1])
     if taken is None or weights is None or len(weights) != 2 or len(taken) < 2 or weights[1] % FILTERS:
         return None
     rows = int(np.prod(taken[:-1]))
     return Shape(1, rows, 1, weights[0], weights[1])
-
-
-def _extents(value: Any) -> tuple[int, ...] | None:
-    """The shape of a tensor, where it is known."""
-    extents: Sequence[Any] = getattr(getattr(value.ty, "shape", None), "values", ())
-    if not extents or not all(isinstance(one, int | tirx.IntImm) for one in extents):
-        return None
-    return tuple(int(one) for one in extents)

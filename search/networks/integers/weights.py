@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from tvm import relax
 
+from search.networks.expressions import constant_of, operator_of
+
 Array = np.ndarray[Any, Any]
 
 
@@ -42,9 +44,9 @@ def quantized_weights(mod: Any) -> list[Quantized]:
         values = {binding.var: binding.value for block in function.body.blocks for binding in block.bindings}
 
         def visit(call: Any, values: dict[Any, Any] = values) -> None:
-            if getattr(getattr(call, "op", None), "name", "") != "relax.dequantize":
+            if operator_of(call) != "relax.dequantize":
                 return
-            integers, scale, zero = (_constant(values.get(argument, argument)) for argument in call.args)
+            integers, scale, zero = (constant_of(values.get(argument, argument)) for argument in call.args)
             if integers is None or scale is None or zero is None or integers.dtype != np.int8 or zero.any():
                 return
             shape = [1] * integers.ndim
@@ -67,12 +69,11 @@ def integers_of(floats: Array, known: Iterable[Quantized]) -> tuple[Array, Array
         None where they are none of these, or filters do not have a scale each.
     """
     for one in known:
-        if one.integers.size != floats.size:
+        if sorted(one.integers.shape) != sorted(floats.shape):
             continue
-        for axes in permutations(range(one.integers.ndim)):
-            if one.integers.ndim != floats.ndim or one.integers.transpose(axes).shape != floats.shape:
-                continue
-            if not np.array_equal(one.floats.transpose(axes), floats):
+        its = one.floats
+        for axes in permutations(range(floats.ndim)):
+            if not np.array_equal(its.transpose(axes), floats):  # shapes that differ are not equal
                 continue
             scale = one.scale.transpose(axes)
             if scale.size not in (1, scale.shape[-1]):
@@ -80,8 +81,3 @@ def integers_of(floats: Array, known: Iterable[Quantized]) -> tuple[Array, Array
             every = np.ascontiguousarray(np.broadcast_to(scale.reshape(-1), (floats.shape[-1],)))
             return np.ascontiguousarray(one.integers.transpose(axes)), every
     return None
-
-
-def _constant(value: Any) -> Array | None:
-    data = getattr(value, "value", None)
-    return np.asarray(data.numpy()) if data is not None and hasattr(data, "numpy") else None

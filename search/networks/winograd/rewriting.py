@@ -8,13 +8,13 @@ weights are transformed here, and packed when the network is built.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tvm import relax, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
+from search.networks.expressions import constant_of, extents_of, operator_of
 from search.networks.winograd.matrices import FOUR, KERNEL, TWO
 from search.networks.winograd.programs import Padding, Step, Tiles, input_transform, output_transform
 
@@ -159,7 +159,7 @@ def _count(count: Counter[Any], value: Any) -> None:
 
 def _begun(call: Any, values: dict[Any, Any], lanes: int) -> _Chain | None:
     """A chain with a convolution alone; None of what is none, or does not pay."""
-    if getattr(getattr(call, "op", None), "name", "") != "relax.nn.conv2d":
+    if operator_of(call) != "relax.nn.conv2d":
         return None
     attrs, weights = call.attrs, _constant(call.args[1], values)
     is_plain = (
@@ -168,7 +168,7 @@ def _begun(call: Any, values: dict[Any, Any], lanes: int) -> _Chain | None:
         and [*attrs.dilation] == [1, 1]
         and (attrs.data_layout, attrs.kernel_layout, attrs.out_layout) == ("NHWC", "HWIO", "NHWC")
     )
-    shape = _shape(call.args[0])
+    shape = extents_of(call.args[0])
     if not is_plain or weights is None or str(weights.dtype) != "float32" or shape is None:
         return None
     if weights.shape[:2] != (KERNEL, KERNEL) or any(extent % lanes for extent in weights.shape[2:]):
@@ -181,7 +181,7 @@ def _begun(call: Any, values: dict[Any, Any], lanes: int) -> _Chain | None:
 
 def _joined(chain: _Chain, var: Any, call: Any, values: dict[Any, Any]) -> bool:
     """Whether a call that takes the end of a chain is done with it from now on."""
-    name = getattr(call.op, "name", "")
+    name = operator_of(call)
     if name == "relax.nn.relu":
         chain.steps.append(Step(lambda value: tirx.Max(value, tirx.const(0.0, "float32"))))
         return True
@@ -203,7 +203,7 @@ def _joined(chain: _Chain, var: Any, call: Any, values: dict[Any, Any]) -> bool:
         chain.given.append(relax.const(value.reshape(-1), "float32"))
         return True
     shape = (chain.tiles.images, *chain.tiles.out, filters)
-    if value is None and _shape(other) == shape and str(other.ty.dtype) == "float32":
+    if value is None and extents_of(other) == shape and str(other.ty.dtype) == "float32":
         chain.steps.append(Step(apply, shape))
         chain.given.append(other)
         return True
@@ -220,13 +220,4 @@ _WITH = {
 
 def _constant(value: Any, values: dict[Any, Any]) -> Any:
     """A constant's value as an array; None of what is none."""
-    data = getattr(values.get(value, value), "value", None)
-    return data.numpy() if data is not None and hasattr(data, "numpy") else None
-
-
-def _shape(value: Any) -> tuple[int, ...] | None:
-    """The shape of a tensor, where it is known."""
-    extents: Sequence[Any] = getattr(getattr(value.ty, "shape", None), "values", ())
-    if not extents or not all(isinstance(one, int | tirx.IntImm) for one in extents):
-        return None
-    return tuple(int(one) for one in extents)
+    return constant_of(values.get(value, value))

@@ -1,0 +1,28 @@
+"""What passes over Relax ask of an expression: its operator, its value where it is a constant, its shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from tvm import tirx
+
+
+def operator_of(value: Any) -> str:
+    """The name of the operator that a call calls, such as "relax.add"; "" of what calls none."""
+    return str(getattr(getattr(value, "op", None), "name", ""))
+
+
+def constant_of(value: Any) -> np.ndarray[Any, Any] | None:
+    """A constant's value; None of what is none. A variable has to be looked up before."""
+    data = getattr(value, "value", None)
+    return np.asarray(data.numpy()) if data is not None and hasattr(data, "numpy") else None
+
+
+def extents_of(value: Any) -> tuple[int, ...] | None:
+    """The shape of a tensor; None where it is not known."""
+    extents: Sequence[Any] = getattr(getattr(value.ty, "shape", None), "values", ())
+    if not extents or not all(isinstance(one, int | tirx.IntImm) for one in extents):
+        return None
+    return tuple(int(one) for one in extents)

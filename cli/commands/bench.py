@@ -107,7 +107,8 @@ def answer(found: Results, folder: Path) -> Answer:
     arms = ranked(found.arms)
     target = target_label(canonical_target(found.asked.target))
     text: list[str | Table] = [
-        f"{found.asked.trials} trials an arm; {target} on {hardware_label(found.machine)}",
+        f"{found.asked.trials} trials an arm, where its name has no other number; "
+        f"{target} on {hardware_label(found.machine)}",
         *(f"FAILED: {arm.network}, {arm.name}: {arm.error}" for arm in arms if arm.error),
         *(
             f"{arm.network}, {arm.name}: tuned in {arm.sittings} sittings; stock's search began anew in each"

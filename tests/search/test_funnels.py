@@ -10,7 +10,7 @@ from tunedb.store.memory import MemoryStore
 
 @pytest.mark.tvm
 def test_a_run_shows_and_stores_what_became_of_its_candidates(small_matmul: Any, target: Any) -> None:
-    from cli.commands.tune import answer
+    from cli.tuned import answer
     from search.documents import tuned
     from search.task import Task
     from search.tune import tune

@@ -22,8 +22,9 @@ from tunedb import open_store
 from tunedb.identity import source, trial_id_of
 from tunedb.ingest.pipeline import ingest
 from tunedb.maintenance.repair import repair
-from tunedb.records import Rejected
+from tunedb.records import Delivery, Rejected
 from tunedb.store import schema
+from tunedb.store.batch import Batch
 from tunedb.store.delta.audit import audit
 from tunedb.store.delta.table import Table
 from tunedb.store.schema import BY_NAME, TABLES
@@ -41,6 +42,9 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
         store.append([trial(3, target_id=OTHER_TARGET.target_id)], targets=[OTHER_TARGET], workloads=[softmax])
         store.append_verdicts([samples.verdict(0), samples.verdict(1, 0.5)])
         store.append([trial(0, source_id=OTHER.source_id, position=5)], sources=[OTHER])
+        store.append_batch(
+            Batch(deliveries=[Delivery(one, "board-3", LONG_AGO) for one in (SOURCE.source_id, OTHER.source_id)])
+        )
         for table in TABLES:
             with store.table(table.name) as reader:
                 assert reader.read_all().num_rows, table.name
@@ -256,7 +260,7 @@ def test_a_footer_that_hides_rows_is_seen_and_mended(copy: Path) -> None:
 def test_every_table_has_ids_that_are_computed_again_or_says_why() -> None:
     from tunedb.store.ids import _CHECKS
 
-    assert {table.name for table in TABLES} - set(_CHECKS) == {"sightings"}  # whose key is no hash
+    assert {table.name for table in TABLES} - set(_CHECKS) == {"sightings", "deliveries"}  # whose key is no hash
     assert schema.TRIALS.key == "trial_id"
     assert dataclasses.is_dataclass(SOURCE)
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from tunedb.errors import UsageError
+from tunedb.errors import NotFoundError, UsageError
 
 TOKEN_VARIABLE = "TUNEDB_TOKEN"  # noqa: S105 - a name
 FILE_VARIABLE = "TUNEDB_TOKEN_FILE"
@@ -27,19 +27,25 @@ def checked_url(url: str) -> SplitResult:
     """The parts of a service's URL.
 
     Raises:
-        UsageError: it is none, or holds what belongs elsewhere: a name and password, a query, a fragment.
+        NotFoundError: it is none.
+        UsageError: it holds what belongs elsewhere: a name and password, a query, a fragment.
     """
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as error:
-        raise UsageError(f"{url!r} is no URL of a service: {error}") from error
+        raise _nowhere(url, str(error)) from error
     if not parts.hostname:
-        raise UsageError(f"{url!r} is no URL of a service: it names no host")
+        raise _nowhere(url, "it names no host")
     if parts.username or parts.password or parts.query or parts.fragment:
         wanted = f"give the token in {TOKEN_VARIABLE}, or in a file that {FILE_VARIABLE} names"
         raise UsageError(f"the URL of the service at {parts.hostname} holds more than a host and a path: {wanted}")
     return parts
+
+
+def _nowhere(url: str, reason: str) -> NotFoundError:
+    text = f"there is no store at {url!r}, which is no URL of a service: {reason}"
+    return NotFoundError(text, kind="store", asked=url)
 
 
 def token_for(url: SplitResult, options: Mapping[str, str]) -> str | None:

@@ -48,7 +48,11 @@ def wait_for(is_there: Any) -> None:
 
 def servers() -> list[psutil.Process]:
     """The processes that this process has started to serve."""
-    return [one for one in psutil.Process().children() if any("serving import serve" in word for word in one.cmdline())]
+    return [
+        one
+        for one in psutil.Process().children()
+        if any("fleet.serving import serve" in word for word in one.cmdline())
+    ]
 
 
 def test_a_program_that_crashes_costs_itself_only(target: Target) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tunedb import open_store
-from tunedb.errors import StoreAwayError, UsageError
+from tunedb.errors import NotFoundError, StoreAwayError, UsageError
 from tunedb.store.http.credentials import VARIABLES, checked_url, token_for
 
 
@@ -44,7 +44,7 @@ def test_a_url_holds_no_secret(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["http://", "http://host:port", "http://[::1"])
 def test_a_url_that_is_none(url: str) -> None:
-    with pytest.raises(UsageError, match="no URL of a service"):
+    with pytest.raises(NotFoundError, match="there is no store at .*, which is no URL of a service"):
         open_store(url)
 
 

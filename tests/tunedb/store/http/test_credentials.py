@@ -44,7 +44,7 @@ def test_a_url_holds_no_secret(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["http://", "http://host:port", "http://[::1"])
 def test_a_url_that_is_none(url: str) -> None:
-    with pytest.raises(NotFoundError, match="there is no store at .*, which is no URL of a service"):
+    with pytest.raises(NotFoundError, match=r"there is no store at .*, which is no URL of a service"):
         open_store(url)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LEAST = 24  # schedules, below which a forest says nothing
 _FOLDS, _TREES, _SHUFFLES = 3, 64, 3
 _ANNOTATION = "meta_schedule."
+_PLACES = {-1: "root", -2: "inlined"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,14 @@ class Decision:
     place: int  # of its instruction in the trace
     label: str  # "conv2d_nchw: tile of loop 3"
     options: tuple[str, ...] = ()  # what a categorical one chooses from
+    is_place: bool = False  # whether it says at which loop a block is computed
 
     def text(self, decided: list[int] | int) -> str:
         """A value of it, for people: "2 x 4 x 1 x 7"."""
         if isinstance(decided, list):
             return " x ".join(map(str, decided))
+        if self.is_place and decided in _PLACES:
+            return _PLACES[decided]
         return self.options[decided] if 0 <= decided < len(self.options) else str(decided)
 
 
@@ -89,7 +93,7 @@ def decided(trials: Sequence[Trial]) -> Decided:
     rows = sorted(most.values(), key=lambda row: (row[0], row[1].trial_id))
     places = sorted(rows[0][2])
     return Decided(
-        _labelled(rows[0][1], places),
+        labelled(rows[0][1], places),
         tuple(tuple(row[2][place] for place in places) for row in rows),
         tuple(row[0] for row in rows),
         tuple(row[1].trial_id for row in rows),
@@ -156,8 +160,13 @@ def _width(value: list[int] | int) -> int:
     return len(value) if isinstance(value, list) else 0
 
 
-def _labelled(trial: Trial, places: Sequence[int]) -> tuple[Decision, ...]:
-    """What each decision is about, by the blocks, loops and annotations that the trace names."""
+def labelled(trial: Trial, places: Sequence[int]) -> tuple[Decision, ...]:
+    """What each decision is about, by the blocks, loops and annotations that the trace names.
+
+    Args:
+        trial: a trial whose trace `read_decisions` can read.
+        places: of the decisions' instructions.
+    """
     instructions = msgspec.json.decode(trial.trace.instructions)
     blocks: dict[str, str] = {}
     loops: dict[str, str] = {}
@@ -187,9 +196,9 @@ def _labelled(trial: Trial, places: Sequence[int]) -> tuple[Decision, ...]:
             label = f"place of {blocks.get(str(inputs[0]), 'a block')}"
         else:
             label = name
-        made.append((place, label, options))
-    many = Counter(label for _, label, _ in made)
+        made.append((place, label, options, name == LOCATION))
+    many = Counter(label for _, label, *_ in made)
     return tuple(
-        Decision(place, label if many[label] == 1 else f"{label} (instruction {place})", options)
-        for place, label, options in made
+        Decision(place, label if many[label] == 1 else f"{label} (instruction {place})", options, is_place)
+        for place, label, options, is_place in made
     )

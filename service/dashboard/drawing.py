@@ -47,7 +47,7 @@ def nothing(name: str, title: str, why: str) -> Panel:
         title: its title.
         why: a sentence: what is missing, and what would bring it.
     """
-    return Panel(name, title, why, table_of({}))
+    return Panel(name, title, why, rows_table([], ["reason"]))
 
 
 def plot_of(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:

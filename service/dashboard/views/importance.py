@@ -80,7 +80,7 @@ def _importance(scope: Scope, found: Decided, mattering: Importance | None) -> P
         plot_of(rows)
         .mark_bar(color=BLUE)
         .encode(
-            x=alt.X("share:Q", title="share of the variance of log latency"),
+            x=alt.X("share:Q", title="share of the variance of log latency", axis=alt.Axis(format="%", tickCount=6)),
             y=alt.Y("decision:N", title=None, sort=names, axis=alt.Axis(labelLimit=330)),
             tooltip=["decision:N", alt.Tooltip("share:Q", format=".3f"), "fastest:N"],
         )

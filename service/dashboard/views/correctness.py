@@ -10,6 +10,7 @@ from service.dashboard.drawing import (
     BLUE,
     GREY,
     LABEL,
+    OLIVE,
     ORANGE,
     WIDTH,
     distinct,
@@ -29,7 +30,7 @@ from tunedb.store.contract import Store
 from tunedb.units import count
 
 AGREES, WRONG, NOTHING, UNKNOWN = "agrees", "wrong", "nothing found out", "never compared"
-_COLORS = {AGREES: BLUE, WRONG: ORANGE, NOTHING: GREY, UNKNOWN: GREY}
+_COLORS = {AGREES: BLUE, WRONG: ORANGE, NOTHING: OLIVE, UNKNOWN: GREY}
 _WORKLOADS, _LISTED = 30, 2_000
 _LEFT, _RIGHT = 1e-8, 1e4  # of a deviation over what is allowed: what is beyond stands at the edge
 _VERDICTS, _FASTEST = "Verdicts of schedules", "Whether the fastest records were compared"
@@ -79,7 +80,7 @@ def _verdicts(
         timed = newest.is_timed and bool(newest.secs)
         rows.append(
             {
-                "workload": names.get(workload_id, workload_id),
+                "workload": names.get(workload_id, f"unknown workload {workload_id[:10]}"),
                 "target": targets.get(target_id, target_id),
                 "trace_id": trace_id,
                 "verdict": _said(verdict),
@@ -98,9 +99,13 @@ def _verdicts(
     numbers = Counter(row["verdict"] for row in rows)
     shown = list(dict.fromkeys(row["workload"] for row in rows))[:_WORKLOADS]
     chart = _chart([row for row in rows if row["workload"] in shown], shown)
-    summary = f"{count(len(rows), 'schedule')} compared: {numbers[AGREES]} agree, {numbers[WRONG]} wrong, {numbers[NOTHING]} where nothing was found out."
+    summary = (
+        f"{count(len(rows), 'schedule')} compared: {numbers[AGREES]} agree, {numbers[WRONG]} wrong, {numbers[NOTHING]} "
+        "where nothing was found out."
+    )
     if numbers[WRONG]:
-        summary += f" The worst is of {rows[0]['workload']}, with a deviation of {rows[0]['deviation']:.3g} where {rows[0]['allowed_deviation']:.3g} is allowed."
+        worst, allowed = rows[0]["deviation"], rows[0]["allowed_deviation"]
+        summary += f" The worst is of {rows[0]['workload']}: it deviates by {worst:.3g} where {allowed:.3g} is allowed."
     notes = [
         f"A deviation of 0 stands at {_LEFT:g} of what is allowed; what is beyond {_RIGHT:g}, NaN too, at {_RIGHT:g}."
     ]
@@ -168,7 +173,7 @@ def _fastest(
         return nothing("fastest", _FASTEST, "No trial succeeded here.")
     rows = [
         {
-            "workload": names.get(workload_id, workload_id),
+            "workload": names.get(workload_id, f"unknown workload {workload_id[:10]}"),
             "target": targets.get(target_id, target_id),
             "record": trial_id,
             "median_secs": secs,

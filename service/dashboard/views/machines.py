@@ -117,7 +117,10 @@ def _chart(rows: list[dict[str, Any]], names: list[str], unit: str) -> Any:
     base = plot_of(rows).encode(
         x=alt.X("from:T", title="measured at (UTC)", scale=alt.Scale(type="utc"), axis=alt.Axis(tickCount=7)),
         y=alt.Y(
-            "share:Q", title="of the machine's own median", scale=alt.Scale(zero=False), axis=alt.Axis(format=".0%")
+            "share:Q",
+            title="of the machine's own median",
+            scale=alt.Scale(zero=False),
+            axis=alt.Axis(format="~%", tickMinStep=0.01),
         ),
         color=alt.Color("machine:N", title=None, sort=names, scale=palette(names), legend=legend_below(1)),
         tooltip=[

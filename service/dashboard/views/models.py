@@ -89,7 +89,7 @@ def _accuracy(found: list[SavedModel], labels: dict[str, str], predicting: dict[
     ]
     drawn = [row for row in rows if row["target"] in shown]
     if not drawn:
-        why = f"{count(len(found), 'model')} of this store tell no accuracy: there were too few workloads to hold some out."
+        why = f"{count(len(found), 'model')} tell no accuracy: there were too few workloads to hold some out."
         return nothing("accuracy", _ACCURACY, why)
     x = alt.X(
         "created_at_utc:T",
@@ -97,10 +97,11 @@ def _accuracy(found: list[SavedModel], labels: dict[str, str], predicting: dict[
         scale=alt.Scale(type="utc", padding=12),
         axis=alt.Axis(tickCount=4),
     )
+    lowest = min(row["value"] for row in drawn)
     color = alt.Color("target:N", title=None, sort=shown, scale=palette(shown), legend=legend_below(1))
     base = plot_of(drawn).encode(
         x=x,
-        y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False, padding=12)),
+        y=alt.Y("value:Q", title=None, scale=alt.Scale(domain=[max(0.0, lowest - 0.05), 1.0], nice=False)),
         color=color,
         tooltip=["target:N", "model:N", "metric:N", alt.Tooltip("value:Q", format=".4f"), "split:N"],
     )
@@ -114,13 +115,16 @@ def _accuracy(found: list[SavedModel], labels: dict[str, str], predicting: dict[
         (lines + dots)
         .properties(width=WIDTH // 2 - 30, height=150)
         .facet(facet=alt.Facet("metric:N", title=None, sort=[*_METRICS.values()]), columns=2)
-        .resolve_scale(y="independent")
     )
     last = next(saved for saved in reversed(found) if saved.manifest.metrics)
     figures = ", ".join(
         f"{said} {last.manifest.metrics[key]:.3f}" for key, said in _METRICS.items() if key in last.manifest.metrics
     )
-    summary = f"{count(len(found), 'model')} of {count(len(targets), 'target')}. The newest, {last.manifest.name}: {figures} ({last.manifest.split or 'split unknown'})."
+    split = last.manifest.split or "split unknown"
+    summary = (
+        f"{count(len(found), 'model')} of {count(len(targets), 'target')}. The newest, {last.manifest.name}: {figures} "
+        f"({split})."
+    )
     notes = ["A filled mark is the model that predicts now. Means over workloads; 1 is perfect."]
     if len(targets) > len(shown):
         notes.append(f"{count(len(targets) - len(shown), 'target')} with older models only left out of the plot.")
@@ -180,7 +184,8 @@ def _lineage(
     number = sum(bool(row["is_promoted"]) for row in rows)
     summary = (
         f"{count(len(rows), 'model')}, {number} promoted. The newest is {last['model']}, a {last['kind']} model of "
-        f"{last['trials']:,} trials of {last['workloads']} workloads and {last['trials_of_other_targets']:,} trials of other targets."
+        f"{last['trials']:,} trials of {last['workloads']} workloads and "
+        f"{last['trials_of_other_targets']:,} trials of other targets."
     )
     notes = ["Of a target without a promoted model the newest predicts."]
     if len(rows) > _LISTED:

@@ -1,4 +1,4 @@
-"""What tuning runs saved by what was remembered, and where it harmed: runs that began with it, beside runs that did not.
+"""What tuning runs saved by what was remembered, and where it harmed: warm runs beside cold ones.
 
 A cold run starts from nothing: it says "none" of its prior. A warm run is compared with the cold one of its workload,
 target, machine and conditions; of several with one of its strategy that made the most trials. How many trials the warm

@@ -17,7 +17,7 @@ from costmodels.kinds import of_kind
 from costmodels.metrics import spearman
 from costmodels.pools import features_of, spread
 from costmodels.registry.choose import LoadedModel, load_model
-from service.dashboard.drawing import BLUE, GREY, ORANGE, WIDTH, legend_below, nothing, plot_of, rows_table
+from service.dashboard.marks import BLUE, GREY, ORANGE, WIDTH, legend_below, nothing, plot_of, rows_table
 from service.dashboard.panel import Filters, Panel, View
 from service.dashboard.scope import required, workload_of
 from tunedb.errors import ModelError
@@ -100,6 +100,7 @@ def guesses(store: Store, target: Target, loaded: LoadedModel, filters: Filters)
         chosen = [workload_of(store, filters)]
     else:
         chosen = sorted(store.workloads(), key=lambda row: (-row.num_trials, row.name))[:_WORKLOADS]
+    names = {row.workload_id: row.name for row in chosen}
     family = of_kind(target.kind).features
     by_pool: dict[tuple[str, str], list[Trial]] = defaultdict(list)
     num_beyond = 0
@@ -115,12 +116,12 @@ def guesses(store: Store, target: Target, loaded: LoadedModel, filters: Filters)
         for trials in of_machine.values():
             kept = spread(trials, _OF_EACH)
             num_beyond += len(trials) - len(kept)
-            by_pool[row.name, trials[0].hardware_id] += kept
+            by_pool[row.workload_id, trials[0].hardware_id] += kept
     wanted = [trial for trials in by_pool.values() for trial in trials]
     known = features_of(store, target, wanted, family, computing=False).rows if wanted else {}
     rows: list[Guess] = []
     correlations = []
-    for (name, _), trials in by_pool.items():
+    for (workload_id, _), trials in by_pool.items():
         usable = [trial for trial in trials if trial.trial_id in known]
         if not usable:
             continue
@@ -128,7 +129,7 @@ def guesses(store: Store, target: Target, loaded: LoadedModel, filters: Filters)
         told = loaded.model.predict(np.stack([known[trial.trial_id] for trial in usable]))
         measured, predicted = logs - logs.mean(), told.mean - told.mean.mean()
         rows += [
-            Guess(name, trial, float(m), float(p), float(s), _is_new(trial, loaded))
+            Guess(names[workload_id], trial, float(m), float(p), float(s), _is_new(trial, loaded))
             for trial, m, p, s in zip(usable, measured, predicted, told.std, strict=True)
         ]
         if len(usable) >= _LEAST:

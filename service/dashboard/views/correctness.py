@@ -6,7 +6,7 @@ import math
 from collections import Counter, defaultdict
 from typing import Any
 
-from service.dashboard.drawing import (
+from service.dashboard.marks import (
     BLUE,
     GREY,
     LABEL,

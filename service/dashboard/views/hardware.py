@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from service.dashboard.drawing import (
+from service.dashboard.marks import (
     BLUE,
     GREY,
     LABEL,
@@ -24,7 +24,7 @@ from service.dashboard.panel import Filters, Panel, View
 from service.dashboard.scope import in_quotes, machine_label, workload_of
 from tunedb.machine.kernels import WORKLOAD_IDS
 from tunedb.program.targets import target_label
-from tunedb.query.comparison import compare
+from tunedb.query.comparison import Compared, compare
 from tunedb.records import DEFAULT_CONDITIONS
 from tunedb.store.contract import Store
 from tunedb.units import count, duration
@@ -61,12 +61,7 @@ def _everywhere(store: Store, filters: Filters) -> Panel:
     good = [row for row in usual if row.estimate_secs is not None]
     if not good:
         return nothing("everywhere", _EVERYWHERE, f"Nothing of {workload.name} succeeded under default conditions.")
-    labels = distinct(
-        {
-            f"{row.hardware.hardware_id} {row.target.target_id}": f"{target_label(row.target)}, {machine_label(row.hardware)}"
-            for row in good
-        }
-    )
+    labels = distinct({f"{row.hardware.hardware_id} {row.target.target_id}": _place(row) for row in good})
     rows: list[dict[str, Any]] = [
         {
             "on": labels[f"{row.hardware.hardware_id} {row.target.target_id}"],
@@ -106,6 +101,10 @@ def _everywhere(store: Store, filters: Filters) -> Panel:
     if len(usual) < len(found):
         notes.append(f"{len(found) - len(usual)} measured under other conditions left out.")
     return Panel("everywhere", _EVERYWHERE, summary, rows_table(rows, list(rows[0])), chart, tuple(notes))
+
+
+def _place(row: Compared) -> str:
+    return f"{target_label(row.target)}, {machine_label(row.hardware)}"
 
 
 def _pair(store: Store, first: str, second: str) -> Panel:

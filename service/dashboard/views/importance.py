@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from search.importance import LEAST, Decided, Importance, columns, decided, importance
-from service.dashboard.drawing import BLUE, GREY, HEIGHT, WIDTH, height_of, legend_below, nothing, plot_of, table_of
+from service.dashboard.marks import BLUE, GREY, HEIGHT, WIDTH, height_of, legend_below, nothing, plot_of, table_of
 from service.dashboard.panel import Filters, Panel, View
 from service.dashboard.scope import Scope, scope_of
 from tunedb.store.contract import Store

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.dashboard.drawing import (
+from service.dashboard.marks import (
     BLUE,
     GREY,
     LABEL,
@@ -92,9 +92,8 @@ def _best(store: Store, filters: Filters) -> Panel:
     )
     notes = ["Targets and machines stand beside each other to be seen, not to be compared by noise."]
     if len(pools) > len(good):
-        notes.append(
-            f"{count(len(pools) - len(good), 'target and machine', 'targets and machines')} where every trial failed left out."
-        )
+        failed = count(len(pools) - len(good), "target and machine", "targets and machines")
+        notes.append(f"{failed} where every trial failed left out.")
     if len(good) > len(rows):
         notes.append(f"{len(good) - len(rows)} slower ones left out.")
     return Panel("best", _BEST, summary, rows_table(rows, ("on", "record", *_COLUMNS)), _bars(rows, "on"), tuple(notes))

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from service.dashboard.drawing import (
+from service.dashboard.marks import (
     HEIGHT,
     MOST_NAMED,
     WIDTH,
@@ -100,8 +100,9 @@ def _over_time(name: str, title: str, unit: str, speeds: Sequence[KernelSpeed], 
     )
     worst, where = min(falls)
     fallen = sum(share < _FALL for share, _ in falls)
+    places = count(len(shown), "machine and target", "machines and targets")
     summary = (
-        f"{count(sum(row['trials'] for row in rows), 'measurement')} on {count(len(shown), 'machine and target', 'machines and targets')}. "
+        f"{count(sum(row['trials'] for row in rows), 'measurement')} on {places}. "
         f"The slowest stretch reached {worst:.0%} of its machine's median ({where}); {fallen} of {len(falls)} "
         f"stretches fell below {_FALL:.0%}."
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from costmodels.registry.choose import promoted, saved_models
 from costmodels.registry.saved import SavedModel
-from service.dashboard.drawing import (
+from service.dashboard.marks import (
     GREY,
     MOST_NAMED,
     WIDTH,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from search.bo.warm_start import distance
-from service.dashboard.drawing import (
+from service.dashboard.marks import (
     BLUE,
     LABEL,
     ORANGE,

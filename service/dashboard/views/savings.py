@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from service.dashboard.drawing import (
+from service.dashboard.marks import (
     BLUE,
     GREY,
     LABEL,
@@ -53,8 +53,8 @@ def build(store: Store, filters: Filters) -> list[Panel]:
     found = savings(runs)
     if not found:
         why = (
-            "No run without a prior tuned a workload that one with a prior tuned, too, for the same target and machine: "
-            "there is nothing to compare with. `tunedb tune --no-prior` makes such a run."
+            "No run without a prior tuned a workload that one with a prior tuned, for the same target and machine: there"
+            "  is nothing to compare with. `tunedb tune --no-prior` makes such a run."
         )
         pairs = [nothing("saved", _SAVED, why), nothing("transfer", _TRANSFER, why)]
     else:
@@ -159,8 +159,8 @@ def _transfer(found: list[Saving], rows: list[dict[str, Any]]) -> Panel:
     chart = (bars + limit).properties(width=WIDTH - 160, height=height_of(len(drawn)))
     harmed = [row for row in rows if row["harmed"]]
     summary = (
-        f"After equally many trials, {len(harmed)} of {count(len(rows), 'run')} with a prior are slower than their cold "
-        f"run by more than noise (a ratio of {HARM_RATIO:.2f})."
+        f"After equally many trials, {len(harmed)} of {count(len(rows), 'run')} with a prior are slower than their "
+        f"cold run by more than noise (a ratio of {HARM_RATIO:.2f})."
     )
     if harmed:
         summary += f" The worst is {harmed[0]['pair']}, {harmed[0]['ratio_at_equal_trials']:.2f} times as slow."

@@ -1,0 +1,189 @@
+"""The difference of two schedules: by their decisions, by the instructions of their traces, and as TVMScript.
+
+Traces are data here. TVMScript needs a replay: only records of this store's own tuning runs are replayed, and only in a
+child process. Whatever somebody sent, or a log brought, is shown without.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+import msgspec
+
+from search.importance import labelled
+from search.space.decisions import read_decisions
+from service.dashboard.marks import BLUE, LABEL, ORANGE, WIDTH, height_of, nothing, plot_of, rows_table
+from service.dashboard.panel import Filters, Panel, View
+from service.dashboard.scope import required
+from tunedb.errors import TunedbError
+from tunedb.query.trust import Trust
+from tunedb.records import Trial
+from tunedb.store.contract import Store
+from tunedb.units import count, duration
+
+_DECISIONS, _TRACE, _SCRIPT = "Decisions that differ", "Instructions that differ", "TVMScript, line by line"
+_LINES = 3_000
+_SHORT = 10  # of an id
+
+
+def build(store: Store, filters: Filters) -> list[Panel]:
+    """The panels.
+
+    Raises:
+        UsageError: the two records are not both named.
+        NotFoundError: the store has not what is named.
+        AmbiguousPrefixError: more than one is meant.
+    """
+    first = store.trial(required(filters.workload, "workload"))
+    second = store.trial(required(filters.other, "other"))
+    return [_decisions(first, second), _instructions(first, second), _script(store, first, second)]
+
+
+def _name(trial: Trial) -> str:
+    secs = duration(trial.run_secs_median) if trial.run_secs else trial.outcome.value
+    return f"{trial.trial_id[:_SHORT]} ({secs})"
+
+
+def _labels(trial: Trial) -> dict[str, tuple[list[int] | int, str]] | None:
+    """Decisions of a trace by what they are about, as they are and as people read them."""
+    read = read_decisions(trial.trace)
+    if read is None:
+        return None
+    places = sorted(read.decisions)
+    return {
+        one.label: (read.decisions[place], one.text(read.decisions[place]))
+        for one, place in zip(labelled(trial, places), places, strict=True)
+    }
+
+
+def _decisions(first: Trial, second: Trial) -> Panel:
+    import altair as alt
+
+    one, other = _labels(first), _labels(second)
+    if one is None or other is None or not (one or other):
+        return nothing("decisions", _DECISIONS, "The traces have no decisions that can be read.")
+    rows: list[dict[str, Any]] = []
+    marks: list[dict[str, Any]] = []
+    names = [_name(first), _name(second)]
+    for label in dict.fromkeys([*one, *other]):
+        mine, its = one.get(label), other.get(label)
+        differ = (mine and mine[0]) != (its and its[0])
+        rows.append({"decision": label, "first": mine and mine[1], "second": its and its[1], "differs": differ})
+        if differ:
+            marks += [
+                {"decision": label, "record": name, "value": "-" if value is None else value[1], "place": place}
+                for place, (name, value) in enumerate(zip(names, (mine, its), strict=True))
+            ]
+    number = sum(row["differs"] for row in rows)
+    other_workload = "" if first.workload_id == second.workload_id else " They are of different workloads."
+    summary = f"{names[0]} and {names[1]} differ in {number} of {count(len(rows), 'decision')}.{other_workload}"
+    told = [row for row in rows if row["differs"]]
+    if told:
+        summary += f" The first: {told[0]['decision']}, {told[0]['first'] or 'none'} and {told[0]['second'] or 'none'}."
+    chart = None
+    if marks:
+        chart = (
+            plot_of(marks)
+            .mark_text(fontSize=13)
+            .encode(
+                x=alt.X(
+                    "record:N", title=None, sort=names, axis=alt.Axis(orient="top", labelAngle=0, labelLimit=LABEL)
+                ),
+                y=alt.Y(
+                    "decision:N", title=None, sort=[row["decision"] for row in told], axis=alt.Axis(labelLimit=LABEL)
+                ),
+                text="value:N",
+                color=alt.Color(
+                    "record:N", sort=names, scale=alt.Scale(domain=names, range=[BLUE, ORANGE]), legend=None
+                ),
+            )
+            .properties(width=WIDTH - 220, height=height_of(len(told)))
+        )
+    return Panel("decisions", _DECISIONS, summary, rows_table(rows, list(rows[0])), chart)
+
+
+def _instructions(first: Trial, second: Trial) -> Panel:
+    try:
+        one, other = (_written(trial) for trial in (first, second))
+    except (msgspec.MsgspecError, ValueError, TypeError):
+        return nothing("instructions", _TRACE, "A trace is none of MetaSchedule's: its instructions cannot be read.")
+    rows = _diff(one, other)
+    changed = [row for row in rows if row["mark"] != " "]
+    summary = (
+        f"Of {len(one)} and {count(len(other), 'instruction')}, "
+        f"{sum(row['mark'] == '-' for row in rows)} are only in {_name(first)} and "
+        f"{sum(row['mark'] == '+' for row in rows)} only in {_name(second)}; postprocessors' instructions included."
+    )
+    notes = ("Instructions that both have are left out.",)
+    table = rows_table(changed[:_LINES], ("mark", "first_line", "second_line", "text"))
+    return Panel("instructions", _TRACE, summary, table, None, notes)
+
+
+def _written(trial: Trial) -> list[str]:
+    """The instructions of a trace, one a line, with what was decided."""
+    instructions = msgspec.json.decode(trial.trace.instructions, type=list[tuple[str, list[Any], Any, list[Any]]])
+    decided = dict(msgspec.json.decode(trial.trace.decisions, type=list[tuple[int, Any]]))
+    lines = []
+    for place, (name, inputs, attributes, outputs) in enumerate(instructions):
+        said = ", ".join(str(value) for value in [*inputs, *(attributes or [])])
+        made = f"{', '.join(map(str, outputs))} = " if outputs else ""
+        lines.append(f"{made}{name}({said})" + (f" -> {decided[place]}" if place in decided else ""))
+    return lines
+
+
+def _diff(one: list[str], other: list[str]) -> list[dict[str, Any]]:
+    """Lines of both, in order: "-" only in the first, "+" only in the second, " " in both."""
+    rows: list[dict[str, Any]] = []
+    for tag, low, high, its_low, its_high in difflib.SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
+        if tag == "equal":
+            rows += [
+                {"mark": " ", "first_line": line + 1, "second_line": line - low + its_low + 1, "text": one[line]}
+                for line in range(low, high)
+            ]
+            continue
+        rows += [
+            {"mark": "-", "first_line": line + 1, "second_line": None, "text": one[line]} for line in range(low, high)
+        ]
+        rows += [
+            {"mark": "+", "first_line": None, "second_line": line + 1, "text": other[line]}
+            for line in range(its_low, its_high)
+        ]
+    return rows
+
+
+def _script(store: Store, first: Trial, second: Trial) -> Panel:
+    """TVMScript of both, where both are this store's own."""
+    trust = Trust.of(store)
+    formats = {row.source_id: row.format for row in store.sources()}
+    for trial in (first, second):
+        if trust.others(trial) or formats.get(trial.source_id) != "tune":
+            why = (
+                f"{_name(trial)} was sent or read from a log: traces from elsewhere are data, and are never replayed "
+                "for a page. `tunedb best --script` and `tunedb show` replay them where you are."
+            )
+            return nothing("script", _SCRIPT, why)
+    try:
+        one, other = (_replayed(store, trial) for trial in (first, second))
+    except TunedbError as error:
+        return nothing("script", _SCRIPT, f"One of them does not replay here: {error}")
+    rows = _diff(one, other)
+    lost, new = (sum(row["mark"] == mark for row in rows) for mark in "-+")
+    summary = (
+        f"Of {len(one)} and {count(len(other), 'line')} of TVMScript, {lost} are only in {_name(first)} and {new} only "
+        f"in {_name(second)}."
+    )
+    notes = ("Both were measured by this store's own tuning runs, and replayed in a child process.",)
+    if len(rows) > _LINES:
+        notes = (*notes, f"The first {_LINES:,} of {len(rows):,} lines.")
+    table = rows_table(rows[:_LINES], ("mark", "first_line", "second_line", "text"))
+    return Panel("script", _SCRIPT, summary, table, None, notes)
+
+
+def _replayed(store: Store, trial: Trial) -> list[str]:
+    from tunedb.metaschedule.replay import script
+
+    return script(store.module(trial.module_id), trial).splitlines()
+
+
+VIEW = View("schedules", "Difference of two schedules", "Records", ("workload", "other"), build)

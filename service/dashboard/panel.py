@@ -41,3 +41,4 @@ class View:
     needs: tuple[str, ...]  # the filters that must be set; the shell asks for them
     build: Callable[[Store, Filters], list[Panel]]
     """Makes the panels. What a store refuses it lets through: the shell answers errors."""
+    is_live: bool = False  # whether its page renews itself while trials come

@@ -42,6 +42,9 @@ def warm_up() -> threading.Thread:
     def draw() -> None:
         import altair as alt
 
+        from service.dashboard.registry import views
+
+        views()
         data = alt.Data(values=[{"x": 1, "y": 1}])
         _svg(cast(Any, alt.Chart(data).mark_bar().encode(x="x:Q", y="y:Q")).to_dict())
 

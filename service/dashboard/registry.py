@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from service.dashboard.panel import View
-from service.dashboard.views import comparison, coverage, failures, history, overview, runs, workloads
 from tunedb.errors import NotFoundError
 
-VIEWS: tuple[View, ...] = (
-    overview.VIEW,
-    workloads.VIEW,
-    runs.VIEW,
-    history.VIEW,
-    comparison.VIEW,
-    coverage.VIEW,
-    failures.VIEW,
-)
-_BY_NAME = {view.name: view for view in VIEWS}
+
+@cache
+def views() -> tuple[View, ...]:
+    """All views. Their modules are imported when they are first asked for: what draws takes a second to come."""
+    from service.dashboard.views import comparison, coverage, failures, history, overview, runs, workloads
+
+    return (
+        overview.VIEW,
+        workloads.VIEW,
+        runs.VIEW,
+        coverage.VIEW,
+        history.VIEW,
+        comparison.VIEW,
+        failures.VIEW,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +40,17 @@ def view_named(name: str) -> View:
     Raises:
         NotFoundError: there is none.
     """
-    found = _BY_NAME.get(name)
+    found = next((view for view in views() if view.name == name), None)
     if found is None:
-        raise NotFoundError(f"there is no view {name[:40]!r}: there are {', '.join(_BY_NAME)}", kind="view", asked=name)
+        names = ", ".join(view.name for view in views())
+        raise NotFoundError(f"there is no view {name[:40]!r}: there are {names}", kind="view", asked=name)
     return found
 
 
 def groups() -> dict[str, list[Entry]]:
     """The navigation: views by the headings that they stand under."""
     found: dict[str, list[Entry]] = {}
-    for view in VIEWS:
-        address = "/" if view is VIEWS[0] else f"/dashboard/{view.name}"
+    for view in views():
+        address = "/" if view is views()[0] else f"/dashboard/{view.name}"
         found.setdefault(view.group, []).append(Entry(view.name, view.title, address))
     return found

@@ -9,27 +9,15 @@ again after a trial was added; the third changes nothing.
 
 from __future__ import annotations
 
-import argparse
 import json
-import platform
 import random
-import re
-import socket
-import statistics
-import subprocess
-import sys
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import urllib3
-
 from tunedb import identity, open_store
-from tunedb.machine.hardware import this_machine
 from tunedb.records import Hardware, Outcome, Source, Workload
 from tunedb.store.batch import Batch, TrialColumns
-from tunedb.store.contract import Store
 
 FAMILIES = ("matmul", "conv2d", "depthwise_conv2d", "softmax", "layer_norm", "max_pool2d")
 MACHINES = (("AMD EPYC 9965", "znver5"), ("Intel Xeon Gold 6430", "sapphirerapids"), ("Ampere Altra", "neoverse-n1"))
@@ -93,8 +81,7 @@ def _trials(
         trial = identity.content_hash(workload, target, hardware, trace, repr(secs))
         measured = started + timedelta(seconds=2 * position)
         error = "" if secs else f"{outcome}: synthetic"
-        rows.append(
-            [trial, workload, "", target, hardware, source, position, trace, shared, b"[]", decisions, b"[]", secs]
-            + [outcome.value, error, measured, "{}", ""]
-        )
+        schedule = (trace, shared, b"[]", decisions, b"[]")
+        told = (secs, outcome.value, error, measured, "{}", "")
+        rows.append([trial, workload, "", target, hardware, source, position, *schedule, *told])
     return rows

@@ -1,4 +1,4 @@
-"""The files that pages need: ours, and those that `assets/LICENSES.md` lists. Each has its content's hash in its URL."""
+"""The files that pages need: ours, and those that `assets/LICENSES.md` lists. Their URLs have their hashes."""
 
 from __future__ import annotations
 

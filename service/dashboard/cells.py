@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,7 +77,7 @@ def _cell(name: str, value: Any) -> Cell:
 def _number(name: str, value: float) -> str:
     if isinstance(value, int):
         return size(value) if name.endswith("_bytes") else f"{value:,}"
-    if value != value or value in (float("inf"), float("-inf")):
+    if not math.isfinite(value):
         return "-"
     if name.endswith("_secs") or name == "secs":
         return duration(value)

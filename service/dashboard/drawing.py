@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from service.dashboard.panel import Panel
 from tunedb.errors import UsageError
-
-if TYPE_CHECKING:
-    import altair as alt
 
 THEMES = ("light", "dark")
 COLORS = ("#3b82c4", "#d9772b", "#2a9d77", "#c2568f", "#8f7a1f", "#7a6fd0")
@@ -45,8 +42,8 @@ def warm_up() -> threading.Thread:
         from service.dashboard.registry import views
 
         views()
-        data = alt.Data(values=[{"x": 1, "y": 1}])
-        _svg(cast(Any, alt.Chart(data).mark_bar().encode(x="x:Q", y="y:Q")).to_dict())
+        alt.Chart().mark_bar().to_dict()
+        _svg({"data": {"values": [{"x": 1}]}, "mark": "bar", "encoding": {"x": {"field": "x"}}})
 
     thread = threading.Thread(target=draw, name="tunedb-drawing", daemon=True)
     thread.start()
@@ -64,7 +61,7 @@ def specification(panel: Panel, theme: str) -> dict[str, Any]:
 
     assert panel.chart is not None
     with alt.data_transformers.enable("default", max_rows=None):
-        made = cast(dict[str, Any], cast("alt.Chart", panel.chart).to_dict())
+        made = panel.chart.to_dict()
     made["config"] = _merged(_config(theme), made.get("config", {}))
     return made
 
@@ -80,13 +77,13 @@ def png(panel: Panel, theme: str) -> bytes:
 
     made = specification(panel, theme)
     made["title"] = {"text": panel.title, "anchor": "start", "fontSize": 14}
-    return cast(bytes, vl_convert.vegalite_to_png(made, scale=_PNG_SCALE, allowed_base_urls=[]))
+    return vl_convert.vegalite_to_png(made, scale=_PNG_SCALE, allowed_base_urls=[])
 
 
 def _svg(made: dict[str, Any]) -> str:
     import vl_convert
 
-    return cast(str, vl_convert.vegalite_to_svg(made, allowed_base_urls=[]))
+    return vl_convert.vegalite_to_svg(made, allowed_base_urls=[])
 
 
 def _config(theme: str) -> dict[str, Any]:
@@ -128,9 +125,10 @@ def _config(theme: str) -> dict[str, Any]:
 def _merged(ours: dict[str, Any], charts: dict[str, Any]) -> dict[str, Any]:
     """Our configuration, with what a chart sets of its own in its place; Altair's own defaults do not count."""
     merged = dict(ours)
-    for name, value in charts.items():
-        if name == "view" and isinstance(value, dict):
-            value = {key: one for key, one in value.items() if (key, one) not in _ALTAIRS}
+    for name, told in charts.items():
+        value = told
+        if name == "view" and isinstance(told, dict):
+            value = {key: one for key, one in told.items() if (key, one) not in _ALTAIRS}
         mine = merged.get(name)
         merged[name] = {**mine, **value} if isinstance(mine, dict) and isinstance(value, dict) else value
     return merged

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +56,6 @@ def _plain(value: Any) -> Any:
     """A value as JSON has it: times in ISO 8601, NaN and infinities as null."""
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, float) and value - value != 0:
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

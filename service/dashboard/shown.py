@@ -39,8 +39,9 @@ def shown(view: View, panel: Panel, asked: Asked, version: str) -> Shown:
         version: of the store: a plot of another version has another address.
     """
     number = panel.table.num_rows
+    pages: tuple[tuple[str, str], ...] = ()
     if panel.chart is not None:
-        first, last, pages = 0, min(number, _BESIDE_A_PLOT), ()
+        first, last = 0, min(number, _BESIDE_A_PLOT)
     else:
         first = min((asked.page - 1) * _OF_A_PAGE, max(0, number - 1) // _OF_A_PAGE * _OF_A_PAGE)
         last = min(number, first + _OF_A_PAGE)

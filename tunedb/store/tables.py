@@ -75,7 +75,7 @@ class TableReader(StoreReader):
 
     @override
     def trial_groups(self) -> list[TrialGroup]:
-        return [TrialGroup(*row[:5], Outcome(row[5]), *row[6:]) for row in self.sql(_GROUPS).rows]
+        return [TrialGroup(*[*row[:5], Outcome(row[5]), *row[6:]]) for row in self.sql(_GROUPS).rows]
 
     @override
     def resolve_target(self, text: str) -> Target:

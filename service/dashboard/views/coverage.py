@@ -1,4 +1,4 @@
-"""What was measured where, and how long ago: a map of operators by machine, and of the workloads with the most trials."""
+"""What was measured where, and how long ago: maps of operators and of workloads by machine."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _labels(found: Digest, workload_ids: list[str]) -> dict[str, str]:
     return {one: name if often[name] == 1 else f"{name} {one[:6]}" for one, name in names.items()}
 
 
-def _map(table: pa.Table, rows: str, age: str, shown: str) -> alt.Chart:
+def _map(table: pa.Table, rows: str, age: str, shown: str) -> alt.LayerChart:
     """A cell for each row and place: coloured by age, with a number in it."""
     base = alt.Chart(table).encode(
         x=alt.X("place:N", title=None, axis=alt.Axis(labelAngle=0, orient="top", labelLimit=200, labelOverlap=False)),
@@ -155,7 +155,8 @@ def _map(table: pa.Table, rows: str, age: str, shown: str) -> alt.Chart:
         .then(alt.value("#ffffff"))
         .otherwise(alt.value("#1f2328")),
     )
-    return (cells + numbers).properties(width=alt.Step(210), height=alt.Step(24))
+    made: alt.LayerChart = (cells + numbers).properties(width=alt.Step(210), height=alt.Step(24))
+    return made
 
 
 VIEW = View("coverage", "Coverage", "Store", (), _build)

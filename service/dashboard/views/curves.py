@@ -64,7 +64,7 @@ def _plot(table: pa.Table, curves: Sequence[Curve], against: str) -> alt.Chart:
     names = [curve.label for curve in curves]
     legend = alt.Legend(orient="bottom", columns=1, symbolStrokeWidth=2.5, symbolSize=300)
     title = "trials" if against == "trials" else "seconds since the first trial began"
-    return (
+    made: alt.Chart = (
         alt.Chart(table)
         .mark_line(interpolate="step-after", strokeWidth=2, point=alt.OverlayMarkDef(size=28))
         .encode(
@@ -94,3 +94,4 @@ def _plot(table: pa.Table, curves: Sequence[Curve], against: str) -> alt.Chart:
         )
         .properties(width=720, height=300)
     )
+    return made

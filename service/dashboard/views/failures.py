@@ -132,13 +132,13 @@ def _funnel(store: Store, found: Digest, groups: list[TrialGroup], filters: Filt
     ]
 
 
-def _bars(table: pa.Table, name: str, value: str, order: list[str]) -> alt.Chart:
+def _bars(table: pa.Table, name: str, value: str, order: list[str]) -> alt.LayerChart:
     base = alt.Chart(table).encode(
         x=alt.X(f"{value}:Q", title=value, axis=alt.Axis(format="~s")), y=alt.Y(f"{name}:N", title=None, sort=order)
     )
-    return (
-        base.mark_bar() + base.mark_text(align="left", dx=4).encode(text=alt.Text(f"{value}:Q", format=","))
-    ).properties(width=560, height=alt.Step(28))
+    numbers = base.mark_text(align="left", dx=4).encode(text=alt.Text(f"{value}:Q", format=","))
+    made: alt.LayerChart = (base.mark_bar() + numbers).properties(width=560, height=alt.Step(28))
+    return made
 
 
 def _messages(store: Store, groups: list[TrialGroup]) -> Panel:

@@ -28,7 +28,7 @@ def run_rows(store: Store, filters: Filters) -> pa.Table:
         by_source[row.source_id].append(row)
     runs = [
         (source, by_source[source.source_id])
-        for source in reversed(found.sources.values())
+        for source in reversed(list(found.sources.values()))
         if source.format == "tune" and source.source_id in by_source
     ]
     return pa.table(

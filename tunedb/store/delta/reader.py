@@ -345,7 +345,7 @@ class DeltaReader(TableReader):
             self._tables.refresh("trials")
             ((any_twice,),) = self._tables.ask(queries.ANY_TWICE)
             rows = self._tables.ask(queries.GROUPS_OF_SOME_TWICE if any_twice else queries.GROUPS)
-        return [TrialGroup(*row[:5], Outcome(row[5]), row[6], schema.moment(row[7]), row[8]) for row in rows]
+        return [TrialGroup(*[*row[:5], Outcome(row[5]), row[6], schema.moment(row[7]), row[8]]) for row in rows]
 
     # -- verdicts --------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The app: routes behind the guard. A dashboard would be one more router here, its files below `/dashboard/`."""
+"""The app: routes behind the guard, and the dashboard as one more router."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from service import openapi, problems
+from service.dashboard.built import Panels
 from service.guard import Guard
-from service.routes import admin, answers, contract, export, files, health, models, trials
+from service.routes import admin, answers, contract, dashboard, export, files, health, models, trials
 from service.state import Service
 from tunedb.program.releases import installed
 
@@ -39,7 +40,8 @@ def create_routes(service: Service, lifespan: object = None) -> FastAPI:
         lifespan=lifespan,  # type: ignore[arg-type]
     )
     app.state.service = service
-    for part in (trials, answers, export, models, health, contract, files, admin):
+    app.state.panels = Panels(service.store)
+    for part in (trials, answers, export, models, health, contract, files, admin, dashboard):
         app.include_router(part.router)
     problems.install(app)
     openapi.install(app)

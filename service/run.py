@@ -8,6 +8,7 @@ from collections.abc import Callable
 import uvicorn
 
 from service.app import create_app
+from service.dashboard import drawing
 from service.settings import Settings
 from service.state import Service
 from service.tokens import Tokens
@@ -30,7 +31,9 @@ def serve(store: Store, settings: Settings, on_start: Callable[[str], None]) -> 
     Raises:
         UsageError: the settings make no sense, or something else listens there.
     """
+    drawing.needed()
     server, listening, url = prepared(store, settings)
+    drawing.warm_up()
     on_start(url)
     try:
         server.run(sockets=[listening])

@@ -27,7 +27,7 @@ class Panel:
     title: str
     summary: str  # one or two sentences in place of the plot: what is to be seen, with the numbers
     table: pa.Table  # the plot's data, units in the names of its columns; some thousand rows at most
-    chart: alt.Chart | None = None  # over that table; None: the table alone
+    chart: alt.TopLevelMixin | None = None  # over that table; None: the table alone
     notes: tuple[str, ...] = ()  # what was left out: failed trials, rows beyond a limit
 
 
@@ -41,3 +41,4 @@ class View:
     needs: tuple[str, ...]  # the filters that must be set; the shell asks for them
     build: Callable[[Store, Filters], list[Panel]]
     """Makes the panels. What a store refuses it lets through: the shell answers errors."""
+    is_live: bool = False  # whether its page renews itself while trials come

@@ -8,7 +8,7 @@ import pytest
 
 from cli.output import Answer, JsonOutput, Table, TextOutput
 from cli.progress import Progress, trial_line
-from cli.trace_text import trace_lines
+from tunedb.query.trace_text import trace_lines
 from search.recorder import TrialEvent
 from tunedb.records import Outcome, Trace
 

@@ -1,0 +1,87 @@
+"""How soon the dashboard's first page is there, over a store of a million trials of 10,000 workloads.
+
+    python benchmarks/dashboard.py WORK --out benchmarks/results/dashboard.json
+
+The store is synthetic and is made in WORK if it is not there. Each page is asked of a service that was started for it,
+so nothing is cached: the first time is of the HTML and all plots that stand in it. The second asks the same service
+again after a trial was added; the third changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tunedb import identity, open_store
+from tunedb.records import Hardware, Outcome, Source, Workload
+from tunedb.store.batch import Batch, TrialColumns
+
+FAMILIES = ("matmul", "conv2d", "depthwise_conv2d", "softmax", "layer_norm", "max_pool2d")
+MACHINES = (("AMD EPYC 9965", "znver5"), ("Intel Xeon Gold 6430", "sapphirerapids"), ("Ampere Altra", "neoverse-n1"))
+FAILED = (Outcome.COMPILE_ERROR, Outcome.RUN_TIMEOUT, Outcome.WRONG_RESULT)
+TASKS = 25  # of a run
+START = datetime(2026, 8, 1, tzinfo=UTC)
+SHARED = b'[["GetSBlock",[],["main","main"],["b0"]]]'
+PAGES = ("/", "/view/coverage", "/view/failures", "/workloads", "/runs")
+ROUNDS = 5
+
+
+def make_store(folder: Path, trials: int, workloads: int) -> None:
+    """Makes a store of synthetic runs, each of `TASKS` workloads on one machine; one trial in 25 failed."""
+    rng = random.Random(0)
+    hardware = [identity.identified(Hardware("", name, "cpu", num_cores=1)) for name, _ in MACHINES]
+    targets = [identity.canonical_target({"kind": "llvm", "mcpu": mcpu, "num-cores": 1}) for _, mcpu in MACHINES]
+    known = [_workload(number) for number in range(workloads)]
+    runs = -(-workloads // TASKS)
+    per_run = trials // runs
+    with open_store(folder) as store:
+        for first in range(0, runs, 40):
+            batch = Batch(workloads=known, targets=list(targets), hardware=list(hardware)) if first == 0 else Batch()
+            columns: list[list[Any]] = []
+            for run in range(first, min(first + 40, runs)):
+                place = run % len(MACHINES)
+                added = START + timedelta(hours=run * 7)
+                detail = {"strategy": rng.choice(("bo", "bo", "es")), "seed": run}
+                source = identity.source(f"tune:{identity.content_hash(str(run))}", "tune", detail)
+                batch.sources.append(Source(source.source_id, source.uri, source.format, source.detail, added))
+                mine = known[run * TASKS : (run + 1) * TASKS]
+                ids = (targets[place].target_id, hardware[place].hardware_id, source.source_id)
+                columns += _trials(rng, mine, ids, added, per_run)
+            batch.trials = TrialColumns(
+                [[list(column) for column in zip(*columns, strict=True)]],
+                {identity.instructions_id(SHARED): SHARED},
+            )
+            store.append_batch(batch)
+
+
+def _workload(number: int) -> Workload:
+    family = FAMILIES[number % len(FAMILIES)]
+    extents = (1, 8 * (1 + number % 97), 16 * (1 + number % 89), 32 * (1 + number % 83))
+    name = f"{family} {'x'.join(map(str, extents))} float32"
+    signature = json.dumps({"synthetic": number})
+    return Workload(identity.content_hash(signature), name, family, "", extents, signature)
+
+
+def _trials(
+    rng: random.Random, workloads: list[Workload], ids: tuple[str, str, str], started: datetime, number: int
+) -> list[list[Any]]:
+    target, hardware, source = ids
+    shared = identity.instructions_id(SHARED)
+    floors = {row.workload_id: 1e-5 * rng.lognormvariate(0, 2) for row in workloads}
+    rows: list[list[Any]] = []
+    for position in range(number):
+        workload = workloads[position % len(workloads)].workload_id
+        decisions = f"[[0,[{position},{rng.getrandbits(31)}]]]".encode()
+        outcome = rng.choice(FAILED) if rng.random() < 0.04 else Outcome.OK
+        secs = (floors[workload] * (1 + rng.expovariate(0.5 + position / number)),) if outcome is Outcome.OK else ()
+        trace = identity.trace_id_of_parts(shared, b"[]", decisions)
+        trial = identity.content_hash(workload, target, hardware, trace, repr(secs))
+        measured = started + timedelta(seconds=2 * position)
+        error = "" if secs else f"{outcome}: synthetic"
+        schedule = (trace, shared, b"[]", decisions, b"[]")
+        told = (secs, outcome.value, error, measured, "{}", "")
+        rows.append([trial, workload, "", target, hardware, source, position, *schedule, *told])
+    return rows

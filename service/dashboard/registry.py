@@ -12,7 +12,26 @@ from tunedb.errors import NotFoundError
 @cache
 def views() -> tuple[View, ...]:
     """All views. Their modules are imported when they are first asked for: what draws takes a second to come."""
-    from service.dashboard.views import comparison, coverage, failures, history, overview, runs, workloads
+    from service.dashboard.views import (
+        accuracy,
+        comparison,
+        correctness,
+        coverage,
+        failures,
+        hardware,
+        history,
+        importance,
+        intervals,
+        machines,
+        models,
+        neighbours,
+        network,
+        overview,
+        runs,
+        savings,
+        schedules,
+        workloads,
+    )
 
     return (
         overview.VIEW,
@@ -22,6 +41,17 @@ def views() -> tuple[View, ...]:
         history.VIEW,
         comparison.VIEW,
         failures.VIEW,
+        network.VIEW,
+        savings.VIEW,
+        importance.VIEW,
+        intervals.VIEW,
+        neighbours.VIEW,
+        schedules.VIEW,
+        correctness.VIEW,
+        hardware.VIEW,
+        machines.VIEW,
+        models.VIEW,
+        accuracy.VIEW,
     )
 
 

@@ -159,7 +159,7 @@ def _predicted(about: str, found: Guesses, notes: tuple[str, ...]) -> Panel:
     ends = [row[side] for row in rows for side in ("measured_over_mean", "predicted_over_mean")]
     low, high = min(ends) / 1.1, max(ends) * 1.1
     scale = alt.Scale(type="log", domain=[low, high], nice=False)
-    axis = alt.Axis(tickCount=6, format="~g")
+    axis = alt.Axis(tickCount=6, format="~g", grid=False)
     line = plot_of([{"at": low}, {"at": high}]).mark_line(color=GREY, strokeDash=[4, 3])
     dots = (
         plot_of(rows)
@@ -168,7 +168,7 @@ def _predicted(about: str, found: Guesses, notes: tuple[str, ...]) -> Panel:
             x=alt.X("measured_over_mean:Q", title="measured, over the workload's mean", scale=scale, axis=axis),
             y=alt.Y("predicted_over_mean:Q", title="predicted, over the same", scale=scale, axis=axis),
             color=alt.Color(
-                "kind:N", title=None, scale=alt.Scale(domain=list(_KINDS), range=[ORANGE, BLUE]), legend=legend_below(1)
+                "kind:N", title=None, scale=alt.Scale(domain=list(_KINDS), range=[ORANGE, BLUE]), legend=legend_below()
             ),
             shape=alt.Shape("kind:N", title=None, scale=alt.Scale(domain=list(_KINDS), range=["square", "circle"])),
             tooltip=["workload:N", alt.Tooltip("measured_over_mean:Q", format=".3f"), "predicted_over_mean:Q"],

@@ -214,7 +214,7 @@ def _roofline(run: TuningRun, roof: Roof, tasks: list[_Task]) -> Panel:
     text = base.mark_text(align="right", dy=-8, color=GREY).encode(text="text:N")
     names = (
         plot_of(rows[:4])
-        .mark_text(dy=-12, color=GREY, limit=220)
+        .mark_text(dy=20, color=GREY, limit=220)
         .encode(x=alt.X("flop_per_byte:Q", scale=across), y=alt.Y("gflop_per_sec:Q", scale=up), text="task:N")
     )
     chart = (base.mark_line(color=GREY, strokeWidth=2) + text + dots + names).properties(width=WIDTH, height=HEIGHT)
@@ -296,4 +296,4 @@ def _pace(run: TuningRun) -> float | None:
     return statistics.median(gaps) if gaps and ends[-1] > 0 else None
 
 
-VIEW = View("network", "A network by task", "Runs", ("run",), build)
+VIEW = View("network", "A network by task", "Tuning", ("run",), build)

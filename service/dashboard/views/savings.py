@@ -222,4 +222,4 @@ def _remembered(warm: list[RunOfTask]) -> Panel:
     return Panel("remembered", _REMEMBERED, summary, rows_table(rows[-_LISTED:], list(rows[0])), chart, notes)
 
 
-VIEW = View("savings", "What remembering saved", "Runs", (), build)
+VIEW = View("savings", "What remembering saved", "Tuning", (), build)

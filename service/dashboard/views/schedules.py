@@ -15,8 +15,10 @@ from search.importance import labelled
 from search.space.decisions import read_decisions
 from service.dashboard.marks import BLUE, LABEL, ORANGE, WIDTH, height_of, nothing, plot_of, rows_table
 from service.dashboard.panel import Filters, Panel, View
-from service.dashboard.scope import required
-from tunedb.errors import TunedbError
+from service.dashboard.scope import required, scope_of, workload_of
+from tunedb.errors import AmbiguousPrefixError, NotFoundError, TunedbError
+from tunedb.identity import trace_id
+from tunedb.query.ranking import ranked_best
 from tunedb.query.trust import Trust
 from tunedb.records import Trial
 from tunedb.store.contract import Store
@@ -24,6 +26,7 @@ from tunedb.units import count, duration
 
 _DECISIONS, _TRACE, _SCRIPT = "Decisions that differ", "Instructions that differ", "TVMScript, line by line"
 _LINES = 3_000
+_LOOKED_AT = 200  # schedules of all machines together
 _SHORT = 10  # of an id
 
 
@@ -31,13 +34,47 @@ def build(store: Store, filters: Filters) -> list[Panel]:
     """The panels.
 
     Raises:
-        UsageError: the two records are not both named.
+        UsageError: neither a record nor a workload is named.
         NotFoundError: the store has not what is named.
         AmbiguousPrefixError: more than one is meant.
     """
-    first = store.trial(required(filters.workload, "workload"))
-    second = store.trial(required(filters.other, "other"))
+    pair = _pair(store, filters)
+    if pair is None:
+        why = "The workload has no two schedules that succeeded on one target and machine."
+        return [
+            nothing(*names, why) for names in (("decisions", _DECISIONS), ("instructions", _TRACE), ("script", _SCRIPT))
+        ]
+    first, second = pair
     return [_decisions(first, second), _instructions(first, second), _script(store, first, second)]
+
+
+def _pair(store: Store, filters: Filters) -> tuple[Trial, Trial] | None:
+    """The records that are compared: those that are named, and the best of the workload for one that is not."""
+    try:
+        named = [store.trial(required(filters.workload, "workload"))]
+        workload = named[0].workload_id
+    except AmbiguousPrefixError:
+        raise
+    except NotFoundError:
+        named, workload = [], workload_of(store, filters).workload_id
+    if filters.other is not None:
+        named.append(store.trial(filters.other))
+    if len(named) < 2:
+        target = named[0].target_id if named else filters.target
+        scope = scope_of(store, Filters(workload=workload, target=target))
+        if scope is None:
+            return None
+        pool = scope.pool
+        best = [
+            row.trial
+            for row in ranked_best(store, workload, pool.target_id, _LOOKED_AT, pool.conditions)
+            if row.trial.hardware_id == pool.hardware_id
+        ]
+        schedules = {trace_id(trial.trace) for trial in named}
+        others = [trial for trial in best if trace_id(trial.trace) not in schedules]
+        # A record that is named second stands second: the best of its workload comes before it.
+        named = [others[0], *named] if filters.other is not None and others else [*named, *others]
+    return (named[0], named[1]) if len(named) > 1 else None
 
 
 def _name(trial: Trial) -> str:
@@ -186,4 +223,4 @@ def _replayed(store: Store, trial: Trial) -> list[str]:
     return script(store.module(trial.module_id), trial).splitlines()
 
 
-VIEW = View("schedules", "Difference of two schedules", "Records", ("workload", "other"), build)
+VIEW = View("schedules", "Difference of two schedules", "Records", ("workload",), build)

@@ -145,7 +145,7 @@ def _is_new(trial: Trial, loaded: LoadedModel) -> bool:
 def _predicted(about: str, found: Guesses, notes: tuple[str, ...]) -> Panel:
     import altair as alt
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "workload": one.workload,
             "record": one.trial.trial_id,

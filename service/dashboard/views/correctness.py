@@ -171,7 +171,7 @@ def _fastest(
     ).rows
     if not found:
         return nothing("fastest", _FASTEST, "No trial succeeded here.")
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "workload": names.get(workload_id, f"unknown workload {workload_id[:10]}"),
             "target": targets.get(target_id, target_id),
@@ -198,7 +198,7 @@ def _fastest(
         f"Of {count(len(rows), 'fastest record')}, one of each workload and target, {numbers[AGREES]} agree with the "
         f"untuned program, {numbers[WRONG]} are wrong, and {numbers[UNKNOWN]} were never compared."
     )
-    notes = ("Wrong ones stand first in the table.",)
+    notes: tuple[str, ...] = ("Wrong ones stand first in the table.",)
     if len(rows) > _LISTED:
         notes = (*notes, f"It has the first {_LISTED:,}.")
     table = rows_table(rows[:_LISTED], list(rows[0]))

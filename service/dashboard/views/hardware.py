@@ -129,7 +129,7 @@ def _pair(store: Store, first: str, second: str) -> Panel:
         why = f"{label} and {other_label} have no workload in common that succeeded on both."
         return nothing("pair", _PAIR, "The two targets are one." if one.target_id == other.target_id else why)
     names = distinct({row.workload_id: row.name for row in store.workloads()})
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "workload": names[workload_id],
             "workload_hash": workload_id,
@@ -146,7 +146,7 @@ def _pair(store: Store, first: str, second: str) -> Panel:
     drawn = rows if len(rows) <= _BARS else rows[:half] + rows[-half:]
     kinds = (f"{label} is faster", f"{other_label} is faster")
     ratios = [row["ratio_other_to_this"] for row in drawn]
-    points = [
+    points: list[dict[str, Any]] = [
         {**row, "ratio": ratio, "from": 1.0, "kind": kinds[ratio < 1]} for row, ratio in zip(drawn, ratios, strict=True)
     ]
     chart = (

@@ -69,7 +69,7 @@ def _best(store: Store, filters: Filters) -> Panel:
     labels = distinct(
         {f"{row.hardware_id} {row.target_id}": f"{targets[row.target_id]}, {machines[row.hardware_id]}" for row in good}
     )
-    rows = []
+    rows: list[dict[str, Any]] = []
     for row in good[:_POOLS]:
         mine = store.schedules(workload.workload_id, row.target_id)
         first = next(one for one in mine if one.hardware_id == row.hardware_id)
@@ -109,7 +109,7 @@ def _ties(store: Store, scope: Scope) -> Panel:
     if not every:
         return nothing("ties", _TIES, f"{scope.text}: its schedules are slower than {_LOOKED_AT} of other machines.")
     first = every[0].estimate
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "schedule": row.trial.trial_id[:10],
             "record": row.trial.trial_id,
@@ -139,7 +139,7 @@ def _bars(rows: list[dict[str, Any]], name: str, tie: str = "") -> Any:
 
     scale, unit = time_unit([row["latency_secs"] for row in rows])
     kinds = ("ties with the best", "slower")
-    points = [
+    points: list[dict[str, Any]] = [
         {
             **row,
             **{key: row[f"{key}_secs"] / scale for key in ("low", "high")},

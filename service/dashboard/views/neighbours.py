@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from search.bo.warm_start import distance
 from service.dashboard.marks import (
@@ -48,7 +49,7 @@ def build(store: Store, filters: Filters) -> list[Panel]:
         return [nothing("neighbours", _TITLE, why if mine.extents else f"The extents of {mine.name} are not known.")]
     labels = distinct({row.workload_id: row.name for _, row in near})
     kinds = ("same epilogue", "other epilogue")
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "workload": labels[row.workload_id],
             "workload_hash": row.workload_id,
@@ -81,7 +82,7 @@ def build(store: Store, filters: Filters) -> list[Panel]:
         f"{mine.name} has {count(len(near), 'neighbour')}. The nearest is {first.name}, "
         f"{apart:.2f} nats an extent away (a factor of {math.exp(apart):.2f}), with {count(first.num_trials, 'trial')}."
     )
-    notes = ("A search begins with the best schedules of the nearest twelve.",)
+    notes: tuple[str, ...] = ("A search begins with the best schedules of the nearest twelve.",)
     if len(near) > len(rows):
         notes = (*notes, f"{len(near) - len(rows)} farther ones left out.")
     columns = [name for name in rows[0] if name != "kind"]

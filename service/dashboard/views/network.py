@@ -126,7 +126,7 @@ def _next_gain(task: RunTask, roof_share: float | None) -> float:
 def _share(run: TuningRun, tasks: list[_Task], notes: tuple[str, ...]) -> Panel:
     import altair as alt
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "task": one.name,
             "workload_hash": one.task.workload_id,
@@ -153,9 +153,10 @@ def _share(run: TuningRun, tasks: list[_Task], notes: tuple[str, ...]) -> Panel:
     chart = (base.mark_bar(color=BLUE) + text).properties(width=WIDTH - 160, height=height_of(len(shown)))
     whole = sum(one.total_secs for one in tasks)
     half = next(n for n in range(1, len(tasks) + 1) if sum(one.share for one in tasks[:n]) >= 0.5 - 1e-9)
+    take = count(len(tasks), "task takes", "tasks take")
     summary = (
-        f"Run {run.name} on {target_label(run.target)}, {machine_text(run.hardware)}: {count(len(tasks), 'task takes', 'tasks take')} "
-        f"{duration(whole)} together. {tasks[0].name} takes {tasks[0].share:.0%}; half of the time is in "
+        f"Run {run.name} on {target_label(run.target)}, {machine_text(run.hardware)}: {take} {duration(whole)} "
+        f"together. {tasks[0].name} takes {tasks[0].share:.0%}; half of the time is in "
         f"{count(half, 'task')}."
     )
     return Panel("share", _SHARE, summary, rows_table(rows[:_LISTED], list(rows[0])), chart, notes)
@@ -167,7 +168,7 @@ def _roofline(run: TuningRun, roof: Roof, tasks: list[_Task]) -> Panel:
     if roof.problem or not roof.dots:
         return nothing("roofline", _ROOFLINE, f"There is no roofline of the run {run.name}: {roof.problem}.")
     of_task = {one.task.workload_id: one for one in tasks}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "task": of_task[dot.workload_id].name,
             "flop_per_byte": dot.flop_per_byte,
@@ -236,7 +237,7 @@ def _gain(run: TuningRun, tasks: list[_Task], notes: tuple[str, ...]) -> Panel:
     import altair as alt
 
     ranked = sorted(tasks, key=lambda one: (-one.share * one.gain, one.name))
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "task": one.name,
             "next_batch_may_save_share_of_network": one.share * one.gain,
@@ -254,7 +255,7 @@ def _gain(run: TuningRun, tasks: list[_Task], notes: tuple[str, ...]) -> Panel:
         "next_batch_may_save_share_of_network": "what its next batch may save",
     }
     shown = rows[:_BARS]
-    bars = [
+    bars: list[dict[str, Any]] = [
         {"task": row["task"], "kind": said, "share": row[key]}
         for row in shown
         for key, said in kinds.items()

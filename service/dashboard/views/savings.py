@@ -53,8 +53,8 @@ def build(store: Store, filters: Filters) -> list[Panel]:
     found = savings(runs)
     if not found:
         why = (
-            "No run without a prior tuned a workload that one with a prior tuned, for the same target and machine: there"
-            "  is nothing to compare with. `tunedb tune --no-prior` makes such a run."
+            "No run without a prior tuned a workload that one with a prior tuned, for one target and machine: there "
+            "is nothing to compare with. `tunedb tune --no-prior` makes such a run."
         )
         pairs = [nothing("saved", _SAVED, why), nothing("transfer", _TRANSFER, why)]
     else:
@@ -182,7 +182,7 @@ def _remembered(warm: list[RunOfTask]) -> Panel:
         mine[0] += one.num_before
         mine[1] += len(one.secs)
         mine[2] += 1
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "run": run,
             "uri": uris[run].uri,
@@ -216,7 +216,7 @@ def _remembered(warm: list[RunOfTask]) -> Panel:
         f"{count(len(rows), 'run')} with a prior began with {count(before, 'trial')} of their own workloads that the "
         f"store had, and made {sum(row['trials_made'] for row in rows):,}."
     )
-    notes = ("Trials of similar workloads and other targets, and the model's, come on top of these.",)
+    notes: tuple[str, ...] = ("Trials of similar workloads and other targets, and the model's, come on top of these.",)
     if len(shown) < len(rows):
         notes = (*notes, f"Drawn are the newest {len(shown)} of {len(rows)} runs.")
     return Panel("remembered", _REMEMBERED, summary, rows_table(rows[-_LISTED:], list(rows[0])), chart, notes)

@@ -152,7 +152,7 @@ def _instructions(first: Trial, second: Trial) -> Panel:
         f"{sum(row['mark'] == '-' for row in rows)} are only in {_name(first)} and "
         f"{sum(row['mark'] == '+' for row in rows)} only in {_name(second)}; postprocessors' instructions included."
     )
-    notes = ("Instructions that both have are left out.",)
+    notes: tuple[str, ...] = ("Instructions that both have are left out.",)
     table = rows_table(changed[:_LINES], ("mark", "first_line", "second_line", "text"))
     return Panel("instructions", _TRACE, summary, table, None, notes)
 
@@ -210,7 +210,7 @@ def _script(store: Store, first: Trial, second: Trial) -> Panel:
         f"Of {len(one)} and {count(len(other), 'line')} of TVMScript, {lost} are only in {_name(first)} and {new} only "
         f"in {_name(second)}."
     )
-    notes = ("Both were measured by this store's own tuning runs, and replayed in a child process.",)
+    notes: tuple[str, ...] = ("Both were measured by this store's own tuning runs, and replayed in a child process.",)
     if len(rows) > _LINES:
         notes = (*notes, f"The first {_LINES:,} of {len(rows):,} lines.")
     table = rows_table(rows[:_LINES], ("mark", "first_line", "second_line", "text"))

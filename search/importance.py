@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LEAST = 24  # schedules, below which a forest says nothing
 _FOLDS, _TREES, _SHUFFLES = 3, 64, 3
+_EQUAL = 1e-9  # nats
 _ANNOTATION = "meta_schedule."
 _PLACES = {-1: "root", -2: "inlined"}
 
@@ -81,7 +82,7 @@ def decided(trials: Sequence[Trial]) -> Decided:
         if trial.outcome is not Outcome.OK:
             continue
         read = read_decisions(trial.trace)
-        if read is None or not read.decisions:
+        if read is None or not read.decisions or not all(map(_is_sound, read.decisions.values())):
             num_unread += 1
             continue
         key = (read.form, tuple((at, _width(value)) for at, value in sorted(read.decisions.items())))
@@ -113,7 +114,7 @@ def importance(found: Decided, seed: int = 0) -> Importance | None:
         The importances; None where there are fewer than `LEAST` schedules, or all are equally fast.
     """
     logs = np.log(found.secs) if found.secs else np.empty(0)
-    if len(logs) < LEAST or float(np.var(logs)) == 0.0:
+    if len(logs) < LEAST or float(np.ptp(logs)) < _EQUAL:
         return None
     from sklearn.ensemble import RandomForestRegressor
 
@@ -155,6 +156,15 @@ def _shuffled(table: NDArray[np.float64], chosen: NDArray[np.bool_], rng: np.ran
     return made
 
 
+def _first(values: Sequence[Any]) -> str:
+    return str(values[0]) if values else ""
+
+
+def _is_sound(value: list[int] | int) -> bool:
+    """Whether a decision is one: a tile has factors, of at least 1."""
+    return not isinstance(value, list) or (bool(value) and min(value) >= 1)
+
+
 def _width(value: list[int] | int) -> int:
     """How many factors a tile has; 0 for what is no tile."""
     return len(value) if isinstance(value, list) else 0
@@ -167,7 +177,10 @@ def labelled(trial: Trial, places: Sequence[int]) -> tuple[Decision, ...]:
         trial: a trial whose trace `read_decisions` can read.
         places: of the decisions' instructions.
     """
-    instructions = msgspec.json.decode(trial.trace.instructions)
+    instructions = [
+        (name, *(part if isinstance(part, list) else [] for part in parts))
+        for name, *parts in msgspec.json.decode(trial.trace.instructions)
+    ]
     blocks: dict[str, str] = {}
     loops: dict[str, str] = {}
     annotated: dict[str, str] = {}
@@ -176,7 +189,7 @@ def labelled(trial: Trial, places: Sequence[int]) -> tuple[Decision, ...]:
             break
         if name in ("GetSBlock", "GetBlock"):
             blocks |= dict.fromkeys(map(str, outputs), str(attributes[0]) if attributes else "block")
-        elif name == "GetLoops":
+        elif name == "GetLoops" and inputs:
             block = blocks.get(str(inputs[0]), "block")
             loops |= {str(loop): f"{block}, loop {number}" for number, loop in enumerate(outputs, start=1)}
         elif name == "Annotate" and len(inputs) > 1 and attributes:
@@ -188,14 +201,14 @@ def labelled(trial: Trial, places: Sequence[int]) -> tuple[Decision, ...]:
         name, inputs, attributes, outputs = instructions[place]
         options: tuple[str, ...] = ()
         if name == TILE:
-            label = f"tile of {loops.get(str(inputs[0]), 'a loop')}"
+            label = f"tile of {loops.get(_first(inputs), 'a loop')}"
         elif name == CATEGORICAL:
             label = annotated.get(str(outputs[0]), "a choice") if outputs else "a choice"
             options = tuple(map(str, attributes[0])) if attributes and isinstance(attributes[0], list) else ()
         elif name == LOCATION:
-            label = f"place of {blocks.get(str(inputs[0]), 'a block')}"
+            label = f"place of {blocks.get(_first(inputs), 'a block')}"
         else:
-            label = name
+            label = str(name)
         made.append((place, label, options, name == LOCATION))
     many = Counter(label for _, label, *_ in made)
     return tuple(

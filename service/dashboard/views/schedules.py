@@ -1,7 +1,7 @@
 """The difference of two schedules: by their decisions, by the instructions of their traces, and as TVMScript.
 
-Traces are data here. TVMScript needs a replay: only records of this store's own tuning runs are replayed, and only in a
-child process. Whatever somebody sent, or a log brought, is shown without.
+Traces are data here. TVMScript needs a replay: only what a tuning run of the store measured on this very machine is
+replayed, and only in a child process. Whatever somebody sent, or a log or another store brought, is shown without.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from service.dashboard.panel import Filters, Panel, View
 from service.dashboard.scope import required, scope_of, workload_of
 from tunedb.errors import AmbiguousPrefixError, NotFoundError, TunedbError
 from tunedb.identity import trace_id
+from tunedb.machine.hardware import this_machine
 from tunedb.query.ranking import ranked_best
 from tunedb.query.trust import Trust
 from tunedb.records import Trial
@@ -190,27 +191,27 @@ def _diff(one: list[str], other: list[str]) -> list[dict[str, Any]]:
 
 
 def _script(store: Store, first: Trial, second: Trial) -> Panel:
-    """TVMScript of both, where both are this store's own."""
-    trust = Trust.of(store)
+    """TVMScript of both, where this machine measured both."""
+    trust, here = Trust.of(store), this_machine().hardware_id
     formats = {row.source_id: row.format for row in store.sources()}
     for trial in (first, second):
-        if trust.others(trial) or formats.get(trial.source_id) != "tune":
+        if trust.others(trial) or formats.get(trial.source_id) != "tune" or trial.hardware_id != here:
             why = (
-                f"{_name(trial)} was sent or read from a log: traces from elsewhere are data, and are never replayed "
+                f"{_name(trial)} was not measured by this machine's own tuning: traces from elsewhere are data, and are never replayed "
                 "for a page. `tunedb best --script` and `tunedb show` replay them where you are."
             )
             return nothing("script", _SCRIPT, why)
     try:
         one, other = (_replayed(store, trial) for trial in (first, second))
     except TunedbError as error:
-        return nothing("script", _SCRIPT, f"One of them does not replay here: {error}")
+        return nothing("script", _SCRIPT, f"One of them does not replay here: {error}.")
     rows = _diff(one, other)
     lost, new = (sum(row["mark"] == mark for row in rows) for mark in "-+")
     summary = (
         f"Of {len(one)} and {count(len(other), 'line')} of TVMScript, {lost} are only in {_name(first)} and {new} only "
         f"in {_name(second)}."
     )
-    notes: tuple[str, ...] = ("Both were measured by this store's own tuning runs, and replayed in a child process.",)
+    notes: tuple[str, ...] = ("Both were measured by this machine's own tuning runs, and replayed in a child process.",)
     if len(rows) > _LINES:
         notes = (*notes, f"The first {_LINES:,} of {len(rows):,} lines.")
     table = rows_table(rows[:_LINES], ("mark", "first_line", "second_line", "text"))

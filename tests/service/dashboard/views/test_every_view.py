@@ -63,7 +63,7 @@ def check(panel: Panel) -> dict[str, Any] | None:
 def test_an_empty_store_is_told_of(view: View, empty: Store) -> None:
     if view.needs:
         with pytest.raises(NotFoundError):
-            view.build(empty, filters_for(view, {name: "abcdef" for name in view.needs}))
+            view.build(empty, filters_for(view, dict.fromkeys(view.needs, "abcdef")))
         with pytest.raises(UsageError, match=f"needs the filter '{view.needs[0]}'"):
             view.build(empty, Filters())
         return

@@ -70,9 +70,19 @@ def test_too_few_or_equal_schedules_have_no_importance() -> None:
 
 def test_foreign_traces_are_counted_and_not_read() -> None:
     odd = trial(0, secs=1e-3, trace=Trace(b'{"not": "a trace"}', b"[]"))
-    found = decided([odd, *space()])  # type: ignore[list-item]
-    assert found.num_unread == 1
+    nothing = Trace(b'[["SamplePerfectTile",[],[],[]],["SampleComputeLocation",[],7,null]]', b"[[0,[0,4]],[1,2]]")
+    found = decided([odd, trial(0, secs=1e-3, trace=nothing), *space()])  # type: ignore[list-item]
+    assert found.num_unread == 2
     assert len(found.secs) == 150
+
+
+def test_bare_instructions_are_labelled_all_the_same() -> None:
+    bare = Trace(
+        b'[["SamplePerfectTile",[],[],[]],["SampleComputeLocation",[],7,null],["Other",[],[],[]]]',
+        b"[[0,[2,4]],[1,2],[2,1]]",
+    )
+    found = decided([trial(0, secs=1e-3, trace=bare)])
+    assert [one.label for one in found.decisions] == ["tile of a loop", "place of a block", "Other"]
 
 
 def test_the_view_of_real_logs(logs: Store) -> None:

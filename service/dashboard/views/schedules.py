@@ -197,8 +197,8 @@ def _script(store: Store, first: Trial, second: Trial) -> Panel:
     for trial in (first, second):
         if trust.others(trial) or formats.get(trial.source_id) != "tune" or trial.hardware_id != here:
             why = (
-                f"{_name(trial)} was not measured by this machine's own tuning: traces from elsewhere are data, and are never replayed "
-                "for a page. `tunedb best --script` and `tunedb show` replay them where you are."
+                f"{_name(trial)} was not measured by this machine's own tuning: traces from elsewhere are data, and "
+                "are never replayed for a page. `tunedb best --script` and `tunedb show` replay them where you are."
             )
             return nothing("script", _SCRIPT, why)
     try:

@@ -32,7 +32,8 @@ def trained() -> Any:
         wanted = {"matmul 1x512x512x512 float32", "matmul 1x128x128x128 float32"}
         excluded = frozenset(row.workload_id for row in store.workloads() if row.name not in wanted)
         reading = read_pools(store, target, Selection(excluded, limit=30))
-        model = RidgeModel().fit(dataset_of(reading.pools), seed=0)
+        model = RidgeModel()
+        model.fit(dataset_of(reading.pools), seed=0)
         for number, metrics in enumerate(METRICS):
             on = TrainedOn.snapshot(target, str(number), [f"t{n}" for n in range(10 + number)], 10 + number, 2)
             saved = save_model(store, model, trained_on=on, seed=number, metrics=metrics, split="held out")

@@ -18,18 +18,27 @@ from tunedb.program.releases import installed
 _DESCRIPTION = "One memory of ML-compiler tuning for a team. docs/service.md says how to use it."
 
 
-def create_app(service: Service) -> ASGIApp:
-    """The app of a service, which closes it at its end."""
+_LOOKING = (health, dashboard)
+_ALL = (trials, answers, export, models, health, contract, files, admin, dashboard)
+
+
+def create_app(service: Service, *, only_looking: bool = False) -> ASGIApp:
+    """The app of a service, which closes it at its end.
+
+    Args:
+        service: the service.
+        only_looking: whether it has the dashboard alone, through which nothing can be changed.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         service.close()
 
-    return Guard(create_routes(service, lifespan), service)
+    return Guard(create_routes(service, lifespan, only_looking=only_looking), service)
 
 
-def create_routes(service: Service, lifespan: object = None) -> FastAPI:
+def create_routes(service: Service, lifespan: object = None, *, only_looking: bool = False) -> FastAPI:
     """The routes alone, without what guards them: for the app, and for tests that walk them."""
     app = FastAPI(
         title="tunedb",
@@ -41,7 +50,7 @@ def create_routes(service: Service, lifespan: object = None) -> FastAPI:
     )
     app.state.service = service
     app.state.panels = Panels(service.store)
-    for part in (trials, answers, export, models, health, contract, files, admin, dashboard):
+    for part in _LOOKING if only_looking else _ALL:
         app.include_router(part.router)
     problems.install(app)
     openapi.install(app)

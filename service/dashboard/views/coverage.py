@@ -21,6 +21,7 @@ _MOST_FAMILIES = 30
 _MOST_PLACES = 12
 _DAY_SECS = 86_400.0
 _STALE_DAYS = 90.0
+_LINES = "split(datum.label, ', ')"  # a place in two lines: target and machine
 
 
 def _build(store: Store, filters: Filters) -> list[Panel]:
@@ -132,13 +133,13 @@ def _labels(found: Digest, workload_ids: list[str]) -> dict[str, str]:
 def _map(table: pa.Table, rows: str, age: str, shown: str) -> alt.LayerChart:
     """A cell for each row and place: coloured by age, with a number in it."""
     base = alt.Chart(table).encode(
-        x=alt.X("place:N", title=None, axis=alt.Axis(labelAngle=0, orient="top", labelLimit=200, labelOverlap=False)),
+        x=alt.X("place:N", title=None, axis=alt.Axis(labelAngle=0, orient="top", labelLimit=150, labelOverlap=False, labelExpr=_LINES)),
         y=alt.Y(f"{rows}:N", title=None, sort=None, axis=alt.Axis(labelLimit=280)),
     )
     colour = alt.Color(
         f"{age}:Q",
         title="age in days",
-        scale=alt.Scale(domain=[0, _STALE_DAYS], clamp=True, range=["#1f5fae", "#7db5f5", "#e3c07a"]),
+        scale=alt.Scale(domain=[0, _STALE_DAYS], clamp=True, range=["#1f5fae", "#7db5f5", "#e3c07a"], interpolate="rgb"),
         legend=alt.Legend(orient="bottom", direction="horizontal"),
     )
     cells = (
@@ -155,7 +156,7 @@ def _map(table: pa.Table, rows: str, age: str, shown: str) -> alt.LayerChart:
         .then(alt.value("#ffffff"))
         .otherwise(alt.value("#1f2328")),
     )
-    made: alt.LayerChart = (cells + numbers).properties(width=alt.Step(210), height=alt.Step(24))
+    made: alt.LayerChart = (cells + numbers).properties(width=alt.Step(160), height=alt.Step(24))
     return made
 
 

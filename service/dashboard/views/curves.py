@@ -62,18 +62,18 @@ def panels(curves: Sequence[Curve], of: str, notes: Iterable[str] = ()) -> list[
 
 def _plot(table: pa.Table, curves: Sequence[Curve], against: str) -> alt.Chart:
     names = [curve.label for curve in curves]
-    legend = alt.Legend(orient="bottom", columns=1, symbolStrokeWidth=2.5, symbolSize=300)
+    legend = alt.Legend(orient="bottom", columns=1, symbolType="stroke", symbolStrokeWidth=2.5, symbolSize=400)
     title = "trials" if against == "trials" else "seconds since the first trial began"
     made: alt.Chart = (
         alt.Chart(table)
         .mark_line(interpolate="step-after", strokeWidth=2, point=alt.OverlayMarkDef(size=28))
         .encode(
-            x=alt.X(f"{against}:Q", title=title, scale=alt.Scale(nice=False)),
+            x=alt.X(f"{against}:Q", title=title, scale=alt.Scale(nice=False), axis=alt.Axis(grid=False, tickCount=8)),
             y=alt.Y(
                 "best_secs:Q",
                 title="best so far (seconds, log)",
                 scale=alt.Scale(type="log", nice=False, padding=12),
-                axis=alt.Axis(format="~s", tickCount=6),
+                axis=alt.Axis(format="~s", tickCount=5, gridOpacity=0.5),
             ),
             color=alt.Color(
                 "series:N",

@@ -39,12 +39,12 @@ def _of_run(store: Store, filters: Filters) -> list[Panel]:
     whole = _network(run) if len(tasks) > 1 else None
     notes = [f"{len(tasks) - len(drawn):,} more tasks left out of the plot."] if len(tasks) > len(drawn) else []
     what = f"Run {run.name}, {target_label(run.target)} on {run.hardware.name}"
-    found = [_tasks(run, tasks)]
+    found: list[Panel] = []
     if whole is not None:
-        found += curves.panels([whole], what)
+        found = curves.panels([whole], what)
     elif drawn:
-        found += curves.panels(drawn, what, notes)
-    return found
+        found = curves.panels(drawn, what, notes)
+    return [*found, _tasks(run, tasks)]
 
 
 def _curve(task: RunTask) -> Curve:

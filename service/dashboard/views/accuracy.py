@@ -148,7 +148,7 @@ def _predicted(about: str, found: Guesses, notes: tuple[str, ...]) -> Panel:
     rows: list[dict[str, Any]] = [
         {
             "workload": one.workload,
-            "record": one.trial.trial_id,
+            "record_id": one.trial.trial_id,
             "measured_over_mean": math.exp(one.measured),
             "predicted_over_mean": math.exp(one.predicted),
             "deviation_nats": one.std,

@@ -81,6 +81,7 @@ def _verdicts(
         rows.append(
             {
                 "workload": names.get(workload_id, f"unknown workload {workload_id[:10]}"),
+                "workload_hash": workload_id,
                 "target": targets.get(target_id, target_id),
                 "trace_id": trace_id,
                 "verdict": _said(verdict),
@@ -175,7 +176,7 @@ def _fastest(
         {
             "workload": names.get(workload_id, f"unknown workload {workload_id[:10]}"),
             "target": targets.get(target_id, target_id),
-            "record": trial_id,
+            "record_id": trial_id,
             "median_secs": secs,
             "verdict": _said(held[workload_id, target_id, trace_id])
             if (workload_id, target_id, trace_id) in held

@@ -70,7 +70,7 @@ def _everywhere(store: Store, filters: Filters) -> Panel:
             "latency_secs": row.estimate_secs,
             "ratio_to_fastest": row.ratio,
             "trials": row.num_trials,
-            "record": row.record_id,
+            "record_id": row.record_id,
         }
         for row in good[:_BARS]
     ]

@@ -126,7 +126,7 @@ def _coordinates(scope: Scope, found: Decided, mattering: Importance | None) -> 
     num_fast = max(1, round(count_all * _FAST_SHARE))
     kinds = (f"fastest {num_fast}", "others")
     names = [name for _, _, name in axes] + ["latency"]
-    headers: dict[str, list[Any]] = {"record": [found.trial_ids[row] for row in shown]}
+    headers: dict[str, list[Any]] = {"record_id": [found.trial_ids[row] for row in shown]}
     lines: list[dict[str, Any]] = []
     marks: list[dict[str, Any]] = []
     for number, name in enumerate(names):

@@ -77,7 +77,7 @@ def _best(store: Store, filters: Filters) -> Panel:
         rows.append(
             {
                 "on": labels[f"{row.hardware_id} {row.target_id}"],
-                "record": row.best_trial_id,
+                "record_id": row.best_trial_id,
                 "latency_secs": found.secs,
                 "low_secs": found.low_secs,
                 "high_secs": found.high_secs,
@@ -96,7 +96,7 @@ def _best(store: Store, filters: Filters) -> Panel:
         notes.append(f"{failed} where every trial failed left out.")
     if len(good) > len(rows):
         notes.append(f"{len(good) - len(rows)} slower ones left out.")
-    return Panel("best", _BEST, summary, rows_table(rows, ("on", "record", *_COLUMNS)), _bars(rows, "on"), tuple(notes))
+    return Panel("best", _BEST, summary, rows_table(rows, ("on", "record_id", *_COLUMNS)), _bars(rows, "on"), tuple(notes))
 
 
 def _ties(store: Store, scope: Scope) -> Panel:
@@ -112,7 +112,7 @@ def _ties(store: Store, scope: Scope) -> Panel:
     rows: list[dict[str, Any]] = [
         {
             "schedule": row.trial.trial_id[:10],
-            "record": row.trial.trial_id,
+            "record_id": row.trial.trial_id,
             "latency_secs": row.estimate.secs,
             "low_secs": row.estimate.low_secs,
             "high_secs": row.estimate.high_secs,
@@ -129,7 +129,7 @@ def _ties(store: Store, scope: Scope) -> Panel:
         f"{duration(first.high_secs)} with {CONFIDENCE:.0%}; {more}{count(number - 1, 'schedule')} besides cannot be "
         "told from it."
     )
-    table = rows_table(rows, ("record", *_COLUMNS, "ties_with_best"))
+    table = rows_table(rows, ("record_id", *_COLUMNS, "ties_with_best"))
     return Panel("ties", _TIES, summary, table, _bars(rows, "schedule", "ties_with_best"), scope.notes)
 
 

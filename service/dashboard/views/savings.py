@@ -73,9 +73,9 @@ def _row(one: Saving, names: dict[str, str], targets: dict[str, str]) -> dict[st
         "pair": f"{shortened(workload, 40)}, run {_short(one.warm)}",
         "workload": workload,
         "target": targets.get(one.warm.target_id, one.warm.target_id),
-        "run": one.warm.source.uri,
+        "run_id": one.warm.source.source_id,
         "strategy": one.warm.strategy,
-        "cold_run": one.cold.source.uri,
+        "cold_run_id": one.cold.source.source_id,
         "cold_strategy": one.cold.strategy,
         "aim_secs": one.aim_secs,
         "cold_trials_to_aim": one.cold_trials,
@@ -185,7 +185,7 @@ def _remembered(warm: list[RunOfTask]) -> Panel:
     rows: list[dict[str, Any]] = [
         {
             "run": run,
-            "uri": uris[run].uri,
+            "run_id": uris[run].source_id,
             "started_at_utc": uris[run].added_at,
             "workloads": tasks,
             "trials_remembered": before,

@@ -38,6 +38,6 @@ def test_real_logs(logs: Store) -> None:
     (pool,) = logs.pool_summaries([best.workload_id])
     (row,) = named(panels, "best").table.to_pylist()
     assert row["latency_secs"] == pytest.approx(pool.best_secs)
-    assert row["record"] == pool.best_trial_id
+    assert row["record_id"] == pool.best_trial_id
     first = named(panels, "ties").table.to_pylist()[0]
     assert first["latency_secs"] == pytest.approx(pool.best_secs)

@@ -46,9 +46,9 @@ def test_the_panels_say_it(runs: Store) -> None:
     transfer = named(panels, "transfer")
     assert "1 of 2 runs with a prior are slower" in transfer.summary
     assert "3.00 times as slow" in transfer.summary
-    remembered = {row["uri"]: row for row in named(panels, "remembered").table.to_pylist()}
-    assert (remembered[WARM.uri]["trials_remembered"], remembered[WARM.uri]["trials_made"]) == (4, 4)
-    assert (remembered[HARMED.uri]["trials_remembered"], remembered[HARMED.uri]["trials_made"]) == (7, 2)
+    remembered = {row["run_id"]: row for row in named(panels, "remembered").table.to_pylist()}
+    assert (remembered[WARM.source_id]["trials_remembered"], remembered[WARM.source_id]["trials_made"]) == (4, 4)
+    assert (remembered[HARMED.source_id]["trials_remembered"], remembered[HARMED.source_id]["trials_made"]) == (7, 2)
 
 
 def test_without_a_cold_run_nothing_is_claimed(runs: Store) -> None:

@@ -18,9 +18,7 @@ EXAMPLES = ("tunedb dashboard", "tunedb dashboard --store ~/tuning --port 8080 -
 @verb
 def command(
     run: Session,
-    port: Annotated[
-        int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes any that is free.")
-    ] = 0,
+    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes any that is free.")] = 0,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Whether to open a browser, or print the address only.")
     ] = True,

@@ -133,13 +133,19 @@ def _labels(found: Digest, workload_ids: list[str]) -> dict[str, str]:
 def _map(table: pa.Table, rows: str, age: str, shown: str) -> alt.LayerChart:
     """A cell for each row and place: coloured by age, with a number in it."""
     base = alt.Chart(table).encode(
-        x=alt.X("place:N", title=None, axis=alt.Axis(labelAngle=0, orient="top", labelLimit=150, labelOverlap=False, labelExpr=_LINES)),
+        x=alt.X(
+            "place:N",
+            title=None,
+            axis=alt.Axis(labelAngle=0, orient="top", labelLimit=150, labelOverlap=False, labelExpr=_LINES),
+        ),
         y=alt.Y(f"{rows}:N", title=None, sort=None, axis=alt.Axis(labelLimit=280)),
     )
     colour = alt.Color(
         f"{age}:Q",
         title="age in days",
-        scale=alt.Scale(domain=[0, _STALE_DAYS], clamp=True, range=["#1f5fae", "#7db5f5", "#e3c07a"], interpolate="rgb"),
+        scale=alt.Scale(
+            domain=[0, _STALE_DAYS], clamp=True, range=["#1f5fae", "#7db5f5", "#e3c07a"], interpolate="rgb"
+        ),
         legend=alt.Legend(orient="bottom", direction="horizontal"),
     )
     cells = (

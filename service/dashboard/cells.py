@@ -25,6 +25,7 @@ class Cell:
     link: str = ""  # a path of the dashboard
     full: str = ""  # the whole text where it is cut
     is_number: bool = False
+    is_code: bool = False  # whose spaces count: the column `text` of a program or trace
 
 
 # What the cells of a column of this name lead to; `{}` is the cell's value as a query has it.
@@ -71,7 +72,7 @@ def _cell(name: str, value: Any) -> Cell:
             target=urlencode({"target": text}),
         )
         return Cell(text[:_ID_LETTERS], link, text)
-    return Cell(text)
+    return Cell(text, is_code=name == "text")
 
 
 def _number(name: str, value: float) -> str:

@@ -6,6 +6,7 @@ Colours are of at least 3 to 1 on a white and on a dark ground: a chart decides 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -103,8 +104,8 @@ def shortened(text: str, most: int = 60) -> str:
 
 def distinct(names: Mapping[str, str]) -> dict[str, str]:
     """Names by id, those that several have with the beginning of the id behind them."""
-    every = [*names.values()]
-    return {key: name if every.count(name) == 1 else f"{name} ({key[:6]})" for key, name in names.items()}
+    every = Counter(names.values())
+    return {key: name if every[name] == 1 else f"{name} ({key[:6]})" for key, name in names.items()}
 
 
 def _plain(value: Any) -> Any:

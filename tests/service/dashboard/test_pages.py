@@ -8,9 +8,11 @@ import json
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
+from service.dashboard.panel import View
 from service.dashboard.registry import views
 from tests.conftest import RunningService
 from tests.service.dashboard.conftest import HOSTILE, Ask, linked
@@ -39,9 +41,21 @@ class Tags(HTMLParser):
         self.handlers += any(name.startswith("on") for name in names)
 
 
-@pytest.mark.parametrize("name", [view.name for view in views() if view.name != "comparison"])
-def test_a_view_and_all_that_it_refers_to(ask: Ask, name: str) -> None:
-    page = ask(f"/dashboard/{name}")
+@pytest.fixture
+def meant(filled: Path) -> dict[str, str]:
+    """A run, one of its workloads, and its target."""
+    with open_store(filled) as store:
+        run = tuning_runs(store)[-1].source_id
+        ((workload, target),) = store.sql(
+            f"SELECT min(workload_id), min(target_id) FROM trials WHERE source_id = '{run}'"
+        ).rows
+    return {"run": run[:12], "workload": workload[:12], "target": target[:12]}
+
+
+@pytest.mark.parametrize("view", [view for view in views() if view.name != "comparison"], ids=lambda view: view.name)
+def test_a_view_and_all_that_it_refers_to(ask: Ask, view: View, meant: dict[str, str]) -> None:
+    name = view.name
+    page = ask(f"/dashboard/{name}?{urlencode({needed: meant[needed] for needed in view.needs})}")
     text = page.data.decode()
     assert page.status == 200 and "<main" in text, text
     tags = Tags()

@@ -96,7 +96,8 @@ def _best(store: Store, filters: Filters) -> Panel:
         notes.append(f"{failed} where every trial failed left out.")
     if len(good) > len(rows):
         notes.append(f"{len(good) - len(rows)} slower ones left out.")
-    return Panel("best", _BEST, summary, rows_table(rows, ("on", "record_id", *_COLUMNS)), _bars(rows, "on"), tuple(notes))
+    table = rows_table(rows, ("on", "record_id", *_COLUMNS))
+    return Panel("best", _BEST, summary, table, _bars(rows, "on"), tuple(notes))
 
 
 def _ties(store: Store, scope: Scope) -> Panel:

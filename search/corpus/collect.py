@@ -29,7 +29,7 @@ from search.options import TuneOptions
 from search.recorder import TrialEvent
 from search.task import Task
 from search.tune import run_tuning
-from tunedb.errors import BadInputError, MeasurementError, NotFoundError
+from tunedb.errors import BadInputError, MeasurementError, NotFoundError, last_line
 from tunedb.machine.hardware import this_machine
 from tunedb.metaschedule.replay import workload_from_module
 from tunedb.records import Target
@@ -227,9 +227,9 @@ def collect(
                     on_trial=None if on_trial is None else _for_step(on_trial, step),
                     stop=stop,
                 )
-            except MeasurementError as error:
-                skipped[step.task.name] = str(error)
-                _LOG.warning("%s: %s", step.task.name, error)
+            except (MeasurementError, RuntimeError) as error:  # the latter are TVM's, of programs that it cannot sample
+                skipped[step.task.name] = last_line(error)
+                _LOG.warning("%s: %s", step.task.name, skipped[step.task.name])
                 continue
             measured += report.trials
             failed += report.failed

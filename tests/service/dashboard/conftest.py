@@ -27,7 +27,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import msgspec
 
     folder = tmp_path_factory.mktemp("dashboard") / "store"
-    make_store(folder, 2_000, 50)
+    make_store(folder, 600, 50)
     odd = samples.workload(HOSTILE)
     with open_store(folder) as store:
         fast = samples.trial(0, 1e-3, workload_id=odd.workload_id, measured_at=datetime(2026, 9, 1, tzinfo=UTC))

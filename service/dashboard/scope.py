@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from service.dashboard.filters import Filters
+from service.dashboard.panel import Filters, Panel
 from tunedb.errors import UsageError
 from tunedb.program.targets import target_label
 from tunedb.records import DEFAULT_CONDITIONS, Hardware, PoolSummary, Target, WorkloadSummary
@@ -39,6 +40,25 @@ class Scope:
             more = "targets, machines and conditions"
             found.append(f"The workload was measured on other {more}, too ({self.others}); set the target to see them.")
         return tuple(found)
+
+
+def telling(build: Callable[[Store, Filters], list[Panel]], *uses: str) -> Callable[[Store, Filters], list[Panel]]:
+    """A view's `build` whose panels say which of the filters that are set do not narrow them.
+
+    Args:
+        build: makes the panels.
+        uses: names of the filters that do.
+    """
+
+    def built(store: Store, filters: Filters) -> list[Panel]:
+        panels = build(store, filters)
+        unused = [name for name, _ in filters.items() if name not in uses]
+        if not unused:
+            return panels
+        note = f"Not narrowed by the {'filter' if len(unused) == 1 else 'filters'} {' and '.join(unused)}."
+        return [replace(panel, notes=(*panel.notes, note)) for panel in panels]
+
+    return built
 
 
 def required(value: str | None, name: str) -> str:

@@ -19,7 +19,7 @@ from costmodels.pools import features_of, spread
 from costmodels.registry.choose import LoadedModel, load_model
 from service.dashboard.marks import BLUE, GREY, ORANGE, WIDTH, legend_below, nothing, plot_of, rows_table
 from service.dashboard.panel import Filters, Panel, View
-from service.dashboard.scope import required, workload_of
+from service.dashboard.scope import required, telling, workload_of
 from tunedb.errors import ModelError
 from tunedb.program.targets import target_label
 from tunedb.records import Outcome, Target, Trial
@@ -225,4 +225,6 @@ def _calibration(about: str, found: Guesses, notes: tuple[str, ...]) -> Panel:
     return Panel("calibration", _CALIBRATION, summary, rows_table(rows, list(rows[0])), chart, notes)
 
 
-VIEW = View("accuracy", "Predicted against measured", "Models", ("target",), build)
+VIEW = View(
+    "accuracy", "Predicted against measured", "Models", ("target",), telling(build, "target", "workload", "since")
+)

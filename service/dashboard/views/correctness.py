@@ -21,7 +21,7 @@ from service.dashboard.marks import (
     rows_table,
 )
 from service.dashboard.panel import Filters, Panel, View
-from service.dashboard.scope import in_quotes, target_id_of, workload_of
+from service.dashboard.scope import in_quotes, target_id_of, telling, workload_of
 from tunedb.machine.kernels import WORKLOAD_IDS
 from tunedb.program.targets import target_label
 from tunedb.query.verdicts import standing
@@ -208,4 +208,4 @@ def _fastest(
     )
 
 
-VIEW = View("correctness", "Correctness", "Records", (), build)
+VIEW = View("correctness", "Correctness", "Records", (), telling(build, "workload", "target"))

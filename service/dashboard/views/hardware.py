@@ -21,7 +21,7 @@ from service.dashboard.marks import (
     time_unit,
 )
 from service.dashboard.panel import Filters, Panel, View
-from service.dashboard.scope import in_quotes, machine_label, workload_of
+from service.dashboard.scope import in_quotes, machine_label, telling, workload_of
 from tunedb.machine.kernels import WORKLOAD_IDS
 from tunedb.program.targets import target_label
 from tunedb.query.comparison import Compared, compare
@@ -181,4 +181,4 @@ def _pair(store: Store, first: str, second: str) -> Panel:
     return Panel("pair", _PAIR, summary, rows_table(rows[:_LISTED], list(rows[0])), chart, tuple(notes))
 
 
-VIEW = View("hardware", "Hardware side by side", "Machines", (), build)
+VIEW = View("hardware", "Hardware side by side", "Machines", (), telling(build, "workload", "target", "other"))

@@ -9,7 +9,8 @@ import numpy as np
 from search.importance import LEAST, Decided, Importance, columns, decided, importance
 from service.dashboard.marks import BLUE, GREY, HEIGHT, WIDTH, height_of, legend_below, nothing, plot_of, table_of
 from service.dashboard.panel import Filters, Panel, View
-from service.dashboard.scope import Scope, scope_of
+from service.dashboard.scope import Scope, scope_of, telling
+from tunedb.query.runs import resolve_run
 from tunedb.store.contract import Store
 from tunedb.units import count, duration
 
@@ -33,10 +34,13 @@ def build(store: Store, filters: Filters) -> list[Panel]:
         why = "Nothing of this workload was measured for this target."
         return [nothing("importance", _IMPORTANCE, why), nothing("coordinates", _COORDINATES, why)]
     pool = scope.pool
+    run = None if filters.run is None else resolve_run(store, filters.run).source_id
     trials = [
         trial
         for trial in store.trials(pool.workload_id, pool.target_id, conditions=pool.conditions)
         if trial.hardware_id == pool.hardware_id
+        and run in (None, trial.source_id)
+        and (filters.since is None or (trial.measured_at is not None and trial.measured_at >= filters.since))
     ]
     found = decided(trials)
     mattering = importance(found, _SEED)
@@ -229,4 +233,10 @@ def _words(name: str) -> str:
     return f"[{', '.join(quoted)}]"
 
 
-VIEW = View("importance", "Importance of decisions", "Workload", ("workload",), build)
+VIEW = View(
+    "importance",
+    "Importance of decisions",
+    "Workload",
+    ("workload",),
+    telling(build, "workload", "target", "run", "since"),
+)

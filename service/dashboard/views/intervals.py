@@ -19,7 +19,7 @@ from service.dashboard.marks import (
     time_unit,
 )
 from service.dashboard.panel import Filters, Panel, View
-from service.dashboard.scope import Scope, machine_label, scope_of, target_id_of, workload_of
+from service.dashboard.scope import Scope, machine_label, scope_of, target_id_of, telling, workload_of
 from service.dashboard.views.machines import health
 from tunedb.program.targets import target_label
 from tunedb.query.estimates import CONFIDENCE, estimate, tied
@@ -172,4 +172,6 @@ def _bars(rows: list[dict[str, Any]], name: str, tie: str = "") -> Any:
     return (bars + dots).properties(width=WIDTH - 180, height=height_of(len(rows)))
 
 
-VIEW = View("intervals", "Interval on the best", "Workload", ("workload",), build)
+VIEW = View(
+    "intervals", "Interval on the best", "Workload", ("workload",), telling(build, "workload", "target", "since")
+)

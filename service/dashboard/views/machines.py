@@ -20,7 +20,7 @@ from service.dashboard.marks import (
     table_of,
 )
 from service.dashboard.panel import Filters, Panel, View
-from service.dashboard.scope import machine_label, target_id_of
+from service.dashboard.scope import machine_label, target_id_of, telling
 from tunedb.program.targets import target_label
 from tunedb.query.machine_health import KernelSpeed, kernel_speeds
 from tunedb.store.contract import Store
@@ -150,4 +150,4 @@ def _stretch(secs: int) -> str:
     return count(secs, "second")
 
 
-VIEW = View("machines", "Health of machines", "Machines", (), build)
+VIEW = View("machines", "Health of machines", "Machines", (), telling(build, "target", "since"))

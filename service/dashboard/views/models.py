@@ -19,7 +19,7 @@ from service.dashboard.marks import (
     shapes,
 )
 from service.dashboard.panel import Filters, Panel, View
-from service.dashboard.scope import target_id_of
+from service.dashboard.scope import target_id_of, telling
 from tunedb.identity import canonical_target
 from tunedb.program.targets import target_label
 from tunedb.store.contract import Store
@@ -193,4 +193,4 @@ def _lineage(
     return Panel("lineage", _LINEAGE, summary, rows_table(rows[-_LISTED:], list(rows[0])), chart, tuple(notes))
 
 
-VIEW = View("models", "Models", "Models", (), build)
+VIEW = View("models", "Models", "Models", (), telling(build, "target", "since"))

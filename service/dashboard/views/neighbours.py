@@ -19,7 +19,7 @@ from service.dashboard.marks import (
     rows_table,
 )
 from service.dashboard.panel import Filters, Panel, View
-from service.dashboard.scope import workload_of
+from service.dashboard.scope import telling, workload_of
 from tunedb.store.contract import Store
 from tunedb.units import count
 
@@ -89,4 +89,4 @@ def build(store: Store, filters: Filters) -> list[Panel]:
     return [Panel("neighbours", _TITLE, summary, rows_table(rows, columns), chart, notes)]
 
 
-VIEW = View("neighbours", "Nearest neighbours", "Workload", ("workload",), build)
+VIEW = View("neighbours", "Nearest neighbours", "Workload", ("workload",), telling(build, "workload"))

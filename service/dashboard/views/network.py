@@ -26,7 +26,7 @@ from service.dashboard.marks import (
     rows_table,
 )
 from service.dashboard.panel import Filters, Panel, View
-from service.dashboard.scope import required
+from service.dashboard.scope import required, telling
 from tunedb.errors import TunedbError
 from tunedb.program.targets import target_label
 from tunedb.query.runs import RunTask, TuningRun, read_run, resolve_run
@@ -297,4 +297,4 @@ def _pace(run: TuningRun) -> float | None:
     return statistics.median(gaps) if gaps and ends[-1] > 0 else None
 
 
-VIEW = View("network", "A network by task", "Tuning", ("run",), build)
+VIEW = View("network", "A network by task", "Tuning", ("run",), telling(build, "run"))

@@ -21,7 +21,7 @@ from service.dashboard.marks import (
     shortened,
 )
 from service.dashboard.panel import Filters, Panel, View
-from service.dashboard.scope import target_id_of, workload_of
+from service.dashboard.scope import target_id_of, telling, workload_of
 from tunedb.program.targets import target_label
 from tunedb.query.savings import HARM_RATIO, MOST_RUNS, TOLERANCE, RunOfTask, Saving, runs_of_tasks, savings
 from tunedb.store.contract import Store
@@ -222,4 +222,4 @@ def _remembered(warm: list[RunOfTask]) -> Panel:
     return Panel("remembered", _REMEMBERED, summary, rows_table(rows[-_LISTED:], list(rows[0])), chart, notes)
 
 
-VIEW = View("savings", "What remembering saved", "Tuning", (), build)
+VIEW = View("savings", "What remembering saved", "Tuning", (), telling(build, "workload", "target", "since"))

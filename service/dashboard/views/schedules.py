@@ -15,7 +15,7 @@ from search.importance import labelled
 from search.space.decisions import read_decisions
 from service.dashboard.marks import BLUE, LABEL, ORANGE, WIDTH, height_of, nothing, plot_of, rows_table
 from service.dashboard.panel import Filters, Panel, View
-from service.dashboard.scope import required, scope_of, workload_of
+from service.dashboard.scope import required, scope_of, telling, workload_of
 from tunedb.errors import AmbiguousPrefixError, NotFoundError, TunedbError
 from tunedb.identity import trace_id
 from tunedb.machine.hardware import this_machine
@@ -224,4 +224,6 @@ def _replayed(store: Store, trial: Trial) -> list[str]:
     return script(store.module(trial.module_id), trial).splitlines()
 
 
-VIEW = View("schedules", "Difference of two schedules", "Records", ("workload",), build)
+VIEW = View(
+    "schedules", "Difference of two schedules", "Records", ("workload",), telling(build, "workload", "other", "target")
+)

@@ -23,7 +23,7 @@ from service.dashboard.views import (
     savings,
     schedules,
 )
-from tests.service.dashboard.views.conftest import WARM
+from tests.service.dashboard.views.conftest import START, WARM
 from tests.tunedb.samples import TARGET, WORKLOAD, failed
 from tunedb import Store
 from tunedb.errors import NotFoundError, UsageError
@@ -85,6 +85,13 @@ def test_charts_hold_what_their_tables_hold(view: View, runs: Store) -> None:
             text = json.dumps(made, allow_nan=False)  # JSON has no word for NaN
             assert "url" not in re.findall(r'"(url)":', text)
             assert f'"labelLimit": {LABEL + 1}' not in text
+
+
+def test_filters_that_do_not_narrow_a_view_are_named(runs: Store) -> None:
+    (panel,) = neighbours.VIEW.build(runs, Filters(workload=WORKLOAD.workload_id, run="aa11", since=START))
+    assert panel.notes[-1] == "Not narrowed by the filters run and since."
+    (panel,) = neighbours.VIEW.build(runs, Filters(workload=WORKLOAD.workload_id))
+    assert not any("narrowed" in note for note in panel.notes)
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)

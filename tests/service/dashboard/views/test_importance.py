@@ -11,7 +11,7 @@ import pytest
 from search.importance import LEAST, decided, importance
 from service.dashboard.panel import Filters
 from service.dashboard.views import importance as view
-from tests.service.dashboard.views.conftest import named
+from tests.service.dashboard.views.conftest import WARM, named
 from tests.tunedb.samples import POSTPROC, failed, trial
 from tunedb import Store
 from tunedb.records import Trace
@@ -83,6 +83,16 @@ def test_bare_instructions_are_labelled_all_the_same() -> None:
     )
     found = decided([trial(0, secs=1e-3, trace=bare)])
     assert [one.label for one in found.decisions] == ["tile of a loop", "place of a block", "Other"]
+
+
+def test_a_run_or_a_time_narrows_the_schedules(runs: Store) -> None:
+    filters = Filters(workload=trial(0).workload_id)
+    every = named(view.VIEW.build(runs, filters), "coordinates").table
+    of_run = named(view.VIEW.build(runs, filters.with_(run=WARM.uri)), "coordinates").table
+    late = named(view.VIEW.build(runs, filters.with_(since=WARM.added_at)), "coordinates").table
+    assert every.num_rows == 7  # all that succeeded but one, whose tile has a factor of 0
+    assert of_run.column("latency_secs").to_pylist() == pytest.approx([1e-3, 2.02e-3])
+    assert late.column("latency_secs").to_pylist() == pytest.approx([1e-3, 2.02e-3, 18e-3, 20e-3])
 
 
 def test_the_view_of_real_logs(logs: Store) -> None:

@@ -54,7 +54,7 @@ def build(store: Store, filters: Filters) -> list[Panel]:
     if not found:
         why = (
             "No run without a prior tuned a workload that one with a prior tuned, for one target and machine: there "
-            "is nothing to compare with. `tunedb tune --no-prior` makes such a run."
+            "is nothing to compare with. Such a run is `tune(..., use_prior=False)`, or of another strategy."
         )
         pairs = [nothing("saved", _SAVED, why), nothing("transfer", _TRANSFER, why)]
     else:

@@ -198,7 +198,7 @@ def _script(store: Store, first: Trial, second: Trial) -> Panel:
         if trust.others(trial) or formats.get(trial.source_id) != "tune" or trial.hardware_id != here:
             why = (
                 f"{_name(trial)} was not measured by this machine's own tuning: traces from elsewhere are data, and "
-                "are never replayed for a page. `tunedb best --script` and `tunedb show` replay them where you are."
+                "are never replayed for a page. `tunedb best --show script` replays a workload's best where you are."
             )
             return nothing("script", _SCRIPT, why)
     try:

@@ -20,7 +20,6 @@ from service.dashboard.marks import (
     WIDTH,
     distinct,
     height_of,
-    legend_below,
     nothing,
     plot_of,
     rows_table,
@@ -191,7 +190,7 @@ def _roofline(run: TuningRun, roof: Roof, tasks: list[_Task]) -> Panel:
     ]
     across = alt.Scale(type="log", domain=[left, right], nice=False)
     up = alt.Scale(type="log", domain=[min(peak * left / ridge, *reached) / 1.5, 2 * max(peak, *reached)], nice=False)
-    axis = alt.Axis(tickCount=6, format="~g")
+    axis = alt.Axis(tickCount=6, format="~g", grid=False)
     dots = (
         plot_of(rows)
         .mark_point(filled=True, color=BLUE, opacity=0.8)
@@ -214,7 +213,7 @@ def _roofline(run: TuningRun, roof: Roof, tasks: list[_Task]) -> Panel:
     base = plot_of(edge).encode(x=alt.X("x:Q", scale=across), y=alt.Y("y:Q", scale=up))
     text = base.mark_text(align="right", dy=-8, color=GREY).encode(text="text:N")
     names = (
-        plot_of(rows[:4])
+        plot_of(rows[:1])
         .mark_text(dy=20, color=GREY, limit=220)
         .encode(x=alt.X("flop_per_byte:Q", scale=across), y=alt.Y("gflop_per_sec:Q", scale=up), text="task:N")
     )
@@ -266,17 +265,14 @@ def _gain(run: TuningRun, tasks: list[_Task], notes: tuple[str, ...]) -> Panel:
         plot_of(bars)
         .mark_bar()
         .encode(
-            x=alt.X(
-                "share:Q", title="share of the network's time", stack=None, axis=alt.Axis(format="~%", tickCount=6)
-            ),
+            x=alt.X("share:Q", title="share of the network's time", axis=alt.Axis(format="~%", tickCount=4)),
             y=alt.Y("task:N", title=None, sort=[row["task"] for row in shown], axis=alt.Axis(labelLimit=LABEL)),
-            yOffset=alt.YOffset("kind:N", sort=names),
-            color=alt.Color(
-                "kind:N", title=None, scale=alt.Scale(domain=names, range=[GREY, ORANGE]), legend=legend_below()
-            ),
+            color=alt.Color("kind:N", scale=alt.Scale(domain=names, range=[GREY, ORANGE]), legend=None),
             tooltip=["task:N", "kind:N", alt.Tooltip("share:Q", format=".2%")],
         )
-        .properties(width=WIDTH - 160, height=int(height_of(len(shown)) * 1.3))
+        .properties(width=WIDTH // 2 - 60, height=height_of(len(shown)))
+        .facet(column=alt.Column("kind:N", title=None, sort=names))
+        .resolve_scale(x="independent")
     )
     most, total = rows[0], sum(one.share * one.gain for one in tasks)
     pace = _pace(run)

@@ -9,13 +9,24 @@ stand in it are there, too; and the same again. Figures are medians.
 
 from __future__ import annotations
 
+import argparse
 import json
+import platform
 import random
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import urllib3
+
 from tunedb import identity, open_store
+from tunedb.machine.hardware import this_machine
 from tunedb.records import Hardware, Outcome, Source, Workload
 from tunedb.store.batch import Batch, TrialColumns
 

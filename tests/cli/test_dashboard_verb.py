@@ -20,7 +20,7 @@ def test_a_store_is_shown_until_a_signal(store: Path) -> None:
     shown = subprocess.Popen([*command, "--store", str(store)], stdout=subprocess.PIPE, text=True)
     try:
         assert shown.stdout is not None
-        told = json.loads(shown.stdout.readline())
+        told = json.loads("".join(iter(shown.stdout.readline, "}\n")) + "}")
         assert told["store"] == str(store) and told["url"].startswith("http://127.0.0.1:")
         page = urllib3.request("GET", told["url"] + "/", headers={"Accept": "text/html"}, timeout=60)
         assert page.status == 200 and "What the store holds" in page.data.decode()

@@ -2,20 +2,32 @@
 
     python benchmarks/dashboard.py WORK --out benchmarks/results/dashboard.json
 
-The store is synthetic and is made in WORK if it is not there. Each page is asked of a service that was started for it,
-so nothing is cached: the first time is of the HTML and all plots that stand in it. The second asks the same service
-again after a trial was added; the third changes nothing.
+The store is synthetic and is made in WORK if it is not there. Each page is asked of a process that was started for it
+and has answered nothing yet, so that nothing is cached: how long until its HTML is there, and until all plots that
+stand in it are there, too, and the processor time until then; and the same again. Figures are medians.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import platform
 import random
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
+import urllib3
+
 from tunedb import identity, open_store
+from tunedb.machine.hardware import this_machine
 from tunedb.records import Hardware, Outcome, Source, Workload
 from tunedb.store.batch import Batch, TrialColumns
 
@@ -25,8 +37,9 @@ FAILED = (Outcome.COMPILE_ERROR, Outcome.RUN_TIMEOUT, Outcome.WRONG_RESULT)
 TASKS = 25  # of a run
 START = datetime(2026, 8, 1, tzinfo=UTC)
 SHARED = b'[["GetSBlock",[],["main","main"],["b0"]]]'
-PAGES = ("/", "/view/coverage", "/view/failures", "/workloads", "/runs")
-ROUNDS = 5
+PAGES = ("/", "/dashboard/workloads", "/dashboard/runs", "/dashboard/coverage")
+ROUNDS = 3
+SETTLED_SECS = 5.0
 
 
 def make_store(folder: Path, trials: int, workloads: int) -> None:
@@ -85,3 +98,78 @@ def _trials(
         told = (secs, outcome.value, error, measured, "{}", "")
         rows.append([trial, workload, "", target, hardware, source, position, *schedule, *told])
     return rows
+
+
+def first_view(folder: Path, path: str) -> dict[str, float]:
+    """Seconds for a page with all its plots, from a service that has answered nothing yet, and again."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-c", "from cli.main import main; main()", "dashboard", "--no-browser"]
+    began = time.perf_counter()
+    service = subprocess.Popen([*command, "--port", str(port), "--store", str(folder)], stdout=subprocess.DEVNULL)
+    try:
+        pool = urllib3.PoolManager(retries=urllib3.Retry(connect=400, backoff_factor=0.05, backoff_max=0.05))
+        url = f"http://127.0.0.1:{port}"
+        pool.request("GET", url + "/healthz")
+        up = time.perf_counter() - began
+        time.sleep(SETTLED_SECS)  # it has started, as a service has that somebody looks at
+        used = _cpu_secs(service.pid)
+        html, plots = _page(pool, url, path)
+        cpu = _cpu_secs(service.pid) - used
+        again, plots_again = _page(pool, url, path)
+        found = {"start": up, "html": html, "plots": plots, "plots_cpu": cpu}
+        return {**found, "html_again": again, "plots_again": plots_again}
+    finally:
+        service.terminate()
+        service.wait()
+
+
+def _cpu_secs(pid: int) -> float:
+    """Processor time that a process has used, which a busy machine does not add to."""
+    used = psutil.Process(pid).cpu_times()
+    return used.user + used.system
+
+
+def _page(pool: urllib3.PoolManager, url: str, path: str) -> tuple[float, float]:
+    """Seconds until the HTML is there, and until the plots that a light page shows are there, too."""
+    began = time.perf_counter()
+    answer = pool.request("GET", url + path, headers={"Accept": "text/html"})
+    html = time.perf_counter() - began
+    assert answer.status == 200, answer.data
+    for address in re.findall(r'<img src="([^"]+)"', answer.data.decode()):
+        assert pool.request("GET", url + address.replace("&amp;", "&")).status == 200
+    return html, time.perf_counter() - began
+
+
+def main() -> None:
+    """Measures, prints and writes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=Path, help="folder of the store, which is kept")
+    parser.add_argument("--trials", type=int, default=1_000_000)
+    parser.add_argument("--workloads", type=int, default=10_000)
+    parser.add_argument("--out", type=Path, help="JSON file")
+    asked = parser.parse_args()
+    folder = asked.work / f"store-{asked.trials}-{asked.workloads}"
+    if not folder.exists():
+        make_store(folder, asked.trials, asked.workloads)
+    pages = {}
+    for path in PAGES:
+        rounds = [first_view(folder, path) for _ in range(ROUNDS)]
+        pages[path] = {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
+        told = ", ".join(f"{name} {secs:.2f} s" for name, secs in pages[path].items())
+        print(f"{path}: {told}", flush=True)
+    result = {
+        "machine": this_machine().name,
+        "python": platform.python_version(),
+        "trials": asked.trials,
+        "workloads": asked.workloads,
+        "rounds": ROUNDS,
+        "median_secs": pages,
+    }
+    if asked.out:
+        asked.out.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -136,7 +136,9 @@ def _map(table: pa.Table, rows: str, age: str, shown: str) -> alt.LayerChart:
         x=alt.X(
             "place:N",
             title=None,
-            axis=alt.Axis(labelAngle=0, orient="top", labelLimit=150, labelOverlap=False, labelExpr=_LINES),
+            axis=alt.Axis(
+                labelAngle=0, orient="top", labelLimit=150, labelPadding=20, labelOverlap=False, labelExpr=_LINES
+            ),
         ),
         y=alt.Y(f"{rows}:N", title=None, sort=None, axis=alt.Axis(labelLimit=280)),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import altair as alt
 import pyarrow as pa
 
-from service.dashboard.drawing import COLORS
+from service.dashboard.marks import COLORS
 from service.dashboard.panel import Panel
 from tunedb.query.best_so_far import Point
 from tunedb.units import duration

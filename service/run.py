@@ -9,6 +9,7 @@ import uvicorn
 
 from service.app import create_app
 from service.dashboard import drawing
+from service.dashboard.warming import warm_up
 from service.settings import Settings
 from service.state import Service
 from service.tokens import Tokens
@@ -51,7 +52,7 @@ def look_at(store: Store, settings: Settings, on_start: Callable[[str], None]) -
 def _run(store: Store, settings: Settings, on_start: Callable[[str], None], *, only_looking: bool) -> None:
     drawing.needed()
     server, listening, url = prepared(store, settings, only_looking=only_looking)
-    drawing.warm_up()
+    warm_up()
     on_start(url)
     try:
         server.run(sockets=[listening])

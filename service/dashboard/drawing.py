@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 from service.dashboard.panel import Panel
@@ -33,21 +32,12 @@ def needed() -> None:
     del altair, jinja2, vl_convert
 
 
-def warm_up() -> threading.Thread:
-    """Has the drawing library start in a thread, so that the first plot is not the one that waits for it."""
+def draw_something() -> None:
+    """Has the drawing library start, which takes a second."""
+    import altair as alt
 
-    def draw() -> None:
-        import altair as alt
-
-        from service.dashboard.registry import views
-
-        views()
-        alt.Chart().mark_bar().to_dict()
-        _svg({"data": {"values": [{"x": 1}]}, "mark": "bar", "encoding": {"x": {"field": "x"}}})
-
-    thread = threading.Thread(target=draw, name="tunedb-drawing", daemon=True)
-    thread.start()
-    return thread
+    alt.Chart().mark_bar().to_dict()
+    _svg({"data": {"values": [{"x": 1}]}, "mark": "bar", "encoding": {"x": {"field": "x"}}})
 
 
 def specification(panel: Panel, theme: str) -> dict[str, Any]:

@@ -21,7 +21,8 @@ _MOST_FAMILIES = 30
 _MOST_PLACES = 12
 _DAY_SECS = 86_400.0
 _STALE_DAYS = 90.0
-_LINES = "split(datum.label, ', ')"  # a place in two lines: target and machine
+_LINES = "[split(datum.label, ', ')[0], slice(datum.label, indexof(datum.label, ', ') + 2)]"  # target, machine
+_UNKNOWN = "#9aa4af"  # of cells whose logs have no times
 
 
 def _build(store: Store, filters: Filters) -> list[Panel]:
@@ -73,7 +74,7 @@ def _families(found: Digest, here: list[tuple[TrialGroup, str]], now: datetime, 
     summary = (
         f"{count(len(families), 'family', 'families')} of operators on {count(len(places), 'place')}: "
         f"{covered:,} cells have trials, {gaps:,} have none. A cell shows how many workloads were measured; the darker "
-        "it is, the fresher."
+        "blue it is, the fresher; where logs have no times it is grey."
     )
     title = "Operators by target and machine"
     if not rows:
@@ -152,8 +153,11 @@ def _map(table: pa.Table, rows: str, age: str, shown: str) -> alt.LayerChart:
     )
     cells = (
         base.transform_filter(f"datum.{shown} > 0")
-        .mark_rect(cornerRadius=2, stroke="#8888", strokeWidth=0.5)
-        .encode(color=colour, tooltip=[field.name for field in table.schema])
+        .mark_rect(invalid=None, cornerRadius=2, stroke="#8888", strokeWidth=0.5)
+        .encode(
+            color=alt.when(f"isValid(datum.{age})").then(colour).otherwise(alt.value(_UNKNOWN)),
+            tooltip=[field.name for field in table.schema],
+        )
     )
     fresh = f"isValid(datum.{age}) && datum.{age} < {_STALE_DAYS / 3:g}"
     numbers = base.mark_text(fontSize=11).encode(

@@ -18,6 +18,7 @@ from tunedb.units import count
 
 _NEWEST = 10
 _DAYS = 60
+_FEW_DAYS = 14  # up to so many, each has a bar of one width
 _MOST_PLACES = 6  # that have a colour of their own
 
 
@@ -92,12 +93,14 @@ def _days(found: Digest, groups: list[TrialGroup]) -> Panel:
         alt.Chart(table)
         .mark_bar()
         .encode(
-            x=alt.X("utcyearmonthdate(day):T", title="day (UTC)"),
+            x=alt.X("utcyearmonthdate(day):O", title="day (UTC)", axis=alt.Axis(format="%b %d", labelAngle=0))
+            if len(kept) <= _FEW_DAYS
+            else alt.X("utcyearmonthdate(day):T", title="day (UTC)"),
             y=alt.Y("sum(trials):Q", title="trials"),
             color=alt.Color("place:N", title=None, legend=alt.Legend(orient="bottom", columns=1)),
             tooltip=["utcyearmonthdate(day):T", "place:N", "trials:Q"],
         )
-        .properties(width=720, height=220)
+        .properties(width=alt.Step(48) if len(kept) <= _FEW_DAYS else 720, height=220)
     )
     return Panel("days", title, summary, table, chart, tuple(notes))
 

@@ -31,6 +31,7 @@ pytestmark = [
         reason="Playwright is not installed (pip install 'tunedb[browser]')",
     ),
 ]
+_PATIENCE_MS = 180_000
 RULES = {
     "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 }
@@ -70,6 +71,7 @@ def addresses(filled: Path) -> dict[str, str]:
 def opened(chromium: Any, url: str, scheme: str, **settings: Any) -> tuple[Any, list[str]]:
     """A page, and what went wrong in it: errors of scripts and of the policy, requests that failed."""
     context = chromium.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 860}, **settings)
+    context.set_default_timeout(_PATIENCE_MS)
     page, wrong = context.new_page(), []
     page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -105,7 +107,7 @@ def test_a_plot_can_be_explored_without_eval(chromium: Any, shown: RunningServic
     for path in ("/dashboard/history", "/dashboard/coverage"):
         page, wrong = opened(chromium, shown.url + path, "light")
         page.locator("button:has-text('Explore')").first.click()
-        page.wait_for_selector("figure canvas", timeout=60_000)
+        page.wait_for_selector("figure canvas")
         assert page.locator("figure").first.locator("canvas").get_attribute("role") == "img"
         assert not wrong
         page.context.close()
@@ -145,7 +147,7 @@ def test_a_live_view_shows_new_trials(chromium: Any, tmp_path: Path) -> None:
         page, wrong = opened(chromium, address, "light")
         assert "down to 1 ms" in page.locator("#summary-trials").inner_text()
         run(3)
-        page.wait_for_selector("#summary-trials:has-text('down to 250 us')", timeout=60_000)
+        page.wait_for_selector("#summary-trials:has-text('down to 250 us')")
         assert not wrong
         page.context.close()
 

@@ -116,7 +116,7 @@ def test_a_plot_can_be_explored_without_eval(chromium: Any, shown: RunningServic
 def test_it_does_without_scripts(chromium: Any, shown: RunningService) -> None:
     page, _ = opened(chromium, shown.url + "/dashboard/coverage", "light", java_script_enabled=False)
     assert page.locator("figure img").count() == 2
-    page.get_by_label("Workload").fill("conv2d")
+    page.get_by_role("textbox", name="Workload").fill("conv2d")
     page.get_by_role("button", name="Show").click()
     page.wait_for_load_state()
     assert "workload=conv2d" in page.url

@@ -14,7 +14,6 @@ import json
 import platform
 import random
 import re
-import socket
 import statistics
 import subprocess
 import sys
@@ -102,15 +101,13 @@ def _trials(
 
 def first_view(folder: Path, path: str) -> dict[str, float]:
     """Seconds for a page with all its plots, from a service that has answered nothing yet, and again."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-c", "from cli.main import main; main()", "dashboard", "--no-browser"]
+    command = [sys.executable, "-c", "from cli.main import main; main()", "dashboard", "--no-browser", "--json"]
     began = time.perf_counter()
-    service = subprocess.Popen([*command, "--port", str(port), "--store", str(folder)], stdout=subprocess.DEVNULL)
+    service = subprocess.Popen([*command, "--store", str(folder)], stdout=subprocess.PIPE, text=True)
     try:
-        pool = urllib3.PoolManager(retries=urllib3.Retry(connect=400, backoff_factor=0.05, backoff_max=0.05))
-        url = f"http://127.0.0.1:{port}"
+        assert service.stdout is not None
+        url = json.loads("".join(iter(service.stdout.readline, "}\n")) + "}")["url"]
+        pool = urllib3.PoolManager()
         pool.request("GET", url + "/healthz")
         up = time.perf_counter() - began
         time.sleep(SETTLED_SECS)  # it has started, as a service has that somebody looks at

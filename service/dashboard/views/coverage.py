@@ -151,24 +151,27 @@ def _map(table: pa.Table, rows: str, age: str, shown: str) -> alt.LayerChart:
         ),
         legend=alt.Legend(orient="bottom", direction="horizontal"),
     )
+    told = [field.name for field in table.schema]
     cells = (
-        base.transform_filter(f"datum.{shown} > 0")
-        .mark_rect(invalid=None, cornerRadius=2, stroke="#8888", strokeWidth=0.5)
-        .encode(
-            color=alt.when(f"isValid(datum.{age})").then(colour).otherwise(alt.value(_UNKNOWN)),
-            tooltip=[field.name for field in table.schema],
-        )
+        base.transform_filter(f"datum.{shown} > 0 && isValid(datum.{age})")
+        .mark_rect(cornerRadius=2, stroke="#8888", strokeWidth=0.5)
+        .encode(color=colour, tooltip=told)
+    )
+    undated = (
+        base.transform_filter(f"datum.{shown} > 0 && !isValid(datum.{age})")
+        .mark_rect(cornerRadius=2, stroke="#8888", strokeWidth=0.5, color=_UNKNOWN)
+        .encode(tooltip=told)
     )
     fresh = f"isValid(datum.{age}) && datum.{age} < {_STALE_DAYS / 3:g}"
     numbers = base.mark_text(fontSize=11).encode(
-        text=alt.Text(f"{shown}:Q", format="~s"),
+        text=alt.Text(f"{shown}:Q", format=","),
         color=alt.when(f"datum.{shown} == 0")
         .then(alt.value("#8a94a0"))
         .when(fresh)
         .then(alt.value("#ffffff"))
         .otherwise(alt.value("#1f2328")),
     )
-    made: alt.LayerChart = (cells + numbers).properties(width=alt.Step(160), height=alt.Step(24))
+    made: alt.LayerChart = (cells + undated + numbers).properties(width=alt.Step(160), height=alt.Step(24))
     return made
 
 

@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from service.audit import AuditLog
 from service.metrics import Metrics
+from service.sessions import Sessions
 from service.settings import Settings
 from service.tokens import Tokens
 from service.writer import Writer
@@ -28,19 +29,22 @@ class Service:
     metrics: Metrics
     audit: AuditLog
     streams: threading.Semaphore
+    sessions: Sessions
 
     @classmethod
     def of(cls, store: Store, settings: Settings) -> Service:
         """A service over a store, with its state in the folder that the settings name."""
         writer = Writer(store, settings.limits.queued_rows)
+        tokens = Tokens(settings.state)
         return cls(
             store,
             settings,
-            Tokens(settings.state),
+            tokens,
             writer,
             Metrics(writer),
             AuditLog(settings.state),
             threading.Semaphore(settings.limits.streams),
+            Sessions(tokens),
         )
 
     def take_stream(self) -> None:

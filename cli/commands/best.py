@@ -92,7 +92,7 @@ def _text(results: Sequence[Best], target: str, machines: Mapping[str, str]) -> 
     """The records of one target; what is printed of the first is valid Python when a script is asked for."""
     from cli.labels import short, verified_label
     from cli.output import Table
-    from cli.trace_text import trace_lines
+    from tunedb.query.trace_text import trace_lines
 
     first = results[0]
     rows = [

@@ -53,6 +53,7 @@ class Verification(msgspec.Struct, frozen=True):
     deviation: float | None = None
     agrees: bool | None = None
     note: str = ""
+    emulator: str = ""  # that ran it in the place of its hardware: "qemu-aarch64 7.2.22"
 
 
 class Manifest(msgspec.Struct, frozen=True):

@@ -118,6 +118,19 @@ def _not_for_llvm(fields: Mapping[str, Any]) -> str:
     return ""
 
 
+def cpu_is_of(cpu: str, triple: str | None) -> bool:
+    """Whether LLVM knows a CPU of an architecture.
+
+    Args:
+        cpu: its name, such as "cortex-a72".
+        triple: of the architecture; None is this machine's.
+    """
+    from tvm.target import codegen
+
+    with _stderr():
+        return bool(codegen.llvm_is_valid_cpu(cpu, triple or str(codegen.llvm_get_system_triple())))
+
+
 def _cpus(triple: str) -> list[str]:
     import tvm
     from tvm.target import codegen

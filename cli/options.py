@@ -77,6 +77,14 @@ CrossCompiler = Annotated[
         help="Links for another architecture.  [default: ARCH-linux-gnu-g++, where it is installed]",
     ),
 ]
+TvmRuntime = Annotated[
+    Path | None,
+    typer.Option(
+        "--tvm-runtime",
+        metavar="FOLDER",
+        help="TVM's wheels for another architecture, or their libraries: what is emulated here runs with them.",
+    ),
+]
 
 
 class LayoutName(StrEnum):

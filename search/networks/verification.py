@@ -114,7 +114,9 @@ def _unrun(choice: Choice, device: Device) -> Settled:
             problem = last_line(error)
         if not problem:
             note = "not verified: its code cannot be run here"
-            found = Settled(choice.task, choice.workload, schedule.origin, schedule.trace, schedule.record_id, note=note)
+            found = Settled(
+                choice.task, choice.workload, schedule.origin, schedule.trace, schedule.record_id, note=note
+            )
             return _told(found, refused)
         refused.append(f"{_name(schedule)}: {problem}")
     return _told(Settled(choice.task, choice.workload, Origin.UNTUNED, note="no schedule of it can be built"), refused)

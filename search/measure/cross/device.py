@@ -1,4 +1,4 @@
-"""A CPU of another architecture as a device: programs are built for it here, and an emulator runs them, if there is one.
+"""A CPU of another architecture as a device: programs are built for it here, and run by an emulator if there is one.
 
 It says whether numbers are right. It measures nothing: how long an emulator takes says nothing of the machine.
 """

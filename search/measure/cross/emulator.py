@@ -141,7 +141,13 @@ class Emulator:
         environment = {name: value for name, value in os.environ.items() if name not in told}
         try:
             return subprocess.run(
-                command, capture_output=True, text=True, errors="replace", env=environment, timeout=limit_secs
+                command,
+                check=False,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                env=environment,
+                timeout=limit_secs,
             )
         except subprocess.TimeoutExpired as error:
             raise TimeoutError(f"it takes longer than {limit_secs:g} s") from error
@@ -151,7 +157,7 @@ class Emulator:
         libraries = ["-L", str(self._path), "-Wl,--no-as-needed", "-ltvm_runtime", "-ltvm_ffi"]
         command = [compiler, "-std=c++17", "-O1", "-I", str(headers), str(_SOURCE), "-o", str(self._path / "guest")]
         command += [*libraries, "-Wl,--allow-shlib-undefined"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_SECS)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=_COMPILE_SECS)
         if done.returncode != 0:
             raise MeasurementError(f"{compiler} cannot build what runs libraries: {_cause(done)}")
 
@@ -186,7 +192,7 @@ def _qemu(architecture: str) -> str:
 
 def _version(qemu: str) -> str:
     try:
-        done = subprocess.run([qemu, "--version"], capture_output=True, text=True, timeout=_VERSION_SECS)
+        done = subprocess.run([qemu, "--version"], check=False, capture_output=True, text=True, timeout=_VERSION_SECS)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MeasurementError(f"{qemu}: {last_line(error)}") from error
     number = re.search(r"version (\d[\w.]*)", done.stdout)
@@ -201,7 +207,7 @@ def _root(compiler: str) -> Path:
     """
     try:
         done = subprocess.run(
-            [compiler, "-print-file-name=libc.so.6"], capture_output=True, text=True, timeout=_VERSION_SECS
+            [compiler, "-print-file-name=libc.so.6"], check=False, capture_output=True, text=True, timeout=_VERSION_SECS
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MeasurementError(f"{compiler}: {last_line(error)}") from error
@@ -223,4 +229,3 @@ def _cause(done: subprocess.CompletedProcess[str]) -> str:
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     told = next((line for line in lines if "rror" in line), lines[-1] if lines else "")
     return told or f"it ended with status {done.returncode}"
-

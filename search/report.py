@@ -55,6 +55,9 @@ class TuneReport:
     tasks: tuple[TaskReport, ...]
     left_out: tuple[LeftOut, ...] = ()  # tasks of which nothing was measured, or predicted, and why
     standing: Standing | None = None  # of a network whose trials were shared among its tasks
+    machine: Mapping[str, object] | None = (
+        None  # how busy it was (`search.measure.surroundings`); None: others measured
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,6 +83,7 @@ def command(
     with run.open_store(create=True) as store:
         from cli.labels import target_label
         from cli.output import Answer
+        from cli.threads import run_on
         from search.measure.cross.architecture import is_foreign
         from search.networks.arrays import read_arrays
         from search.networks.building import check_folder
@@ -98,7 +98,8 @@ def command(
         chosen = local_target() if target is None else parse_target(target)
         if benchmark and is_foreign(chosen):
             raise UsageError("--benchmark measures, and what is compiled for another architecture does not run here")
-        os.environ.setdefault("TVM_NUM_THREADS", str(chosen.num_cores or 1))  # the runtime reads it once
+        if not is_foreign(chosen):
+            run_on(run, chosen.num_cores or 1)
         example = None if example_input is None else read_arrays(example_input)
         shapes = parse_shapes(shape or [])
         networks = {label: import_network(model, its, example) for label, its in shapes.items()}

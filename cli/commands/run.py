@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 from contextlib import ExitStack
 from pathlib import Path
@@ -45,6 +44,7 @@ def command(
     emulated by QEMU.
     """
     from cli.output import Answer, Table
+    from cli.threads import run_on
     from search.measure.cross.architecture import architecture_of, is_foreign, linker_for
     from search.measure.cross.emulator import find_emulator
     from search.networks.arrays import random_arrays, read_arrays, write_arrays
@@ -59,7 +59,6 @@ def command(
         raise UsageError("say what it is to be run on: --input FILE, or --random")
     manifest = read_manifest(library)
     target, emulator = target_of(manifest), ""
-    os.environ.setdefault("TVM_NUM_THREADS", str(num_cores(manifest)))  # the runtime reads it once
     inputs = random_arrays(manifest.inputs) if given is None else read_arrays(given)
     if is_foreign(target):
         with ExitStack() as stack:
@@ -70,6 +69,7 @@ def command(
             outputs, secs = EmulatedLibrary(library, found).run_and_time(inputs, repeat)
             emulator = found.name
     else:
+        run_on(run, num_cores(manifest))
         loaded = Library(library)
         outputs = loaded.run(inputs)
         secs = loaded.time(inputs, repeat)

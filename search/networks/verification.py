@@ -104,7 +104,7 @@ def _settled(choice: Choice, device: Device, verdicts: Verdicts | None) -> Settl
 
 def _unrun(choice: Choice, device: Device) -> Settled:
     """The first schedule that can be built, where nothing can be run."""
-    refused = []
+    refused: list[str] = []
     for schedule in choice.schedules:
         try:
             (build,) = device.build([scheduled_program(choice.task.mod, schedule.trace)], keep=True)

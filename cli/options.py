@@ -77,6 +77,10 @@ CrossCompiler = Annotated[
         help="Links for another architecture.  [default: ARCH-linux-gnu-g++, where it is installed]",
     ),
 ]
+Near = Annotated[
+    bool,
+    typer.Option("--near", help="Where the target has no record, let the nearest target that has some stand in."),
+]
 TvmRuntime = Annotated[
     Path | None,
     typer.Option(

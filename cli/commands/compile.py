@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.completers import targets
-from cli.options import BuildTimeout, CrossCompiler, ExampleInput, Layout, RunTimeout, Seed, Shapes, TvmRuntime
+from cli.options import BuildTimeout, CrossCompiler, ExampleInput, Layout, Near, RunTimeout, Seed, Shapes, TvmRuntime
 from cli.verb import verb
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def command(
             "--predict/--no-predict", help="Give tasks that were never measured the schedule that is predicted."
         ),
     ] = True,
+    near: Near = False,
     benchmark: Annotated[
         bool,
         typer.Option(
@@ -115,7 +116,7 @@ def command(
             build_timeout_secs=build_timeout,
         ) as machine:
             wanted = None if layout is None else Chosen(layout.value)
-            options = CompileOptions(wanted, predict, seed, machine.linker)
+            options = CompileOptions(wanted, predict, seed, machine.linker, near)
             for label, network in networks.items():
                 path = _path(output, network.name, label)
                 done = compile_network(
@@ -186,6 +187,11 @@ def answer(done: Compiled, speed: Benchmark | None = None) -> Answer:
         f"{done.path}  {size(done.path.stat().st_size)}, of that {size(done.manifest.weight_bytes)} weights; "
         f"layout {done.manifest.layout}, {elapsed(sum(done.secs.values()))}",
         *(f"{one.workload.name}: {one.note}" for one in done.programs if one.note and not one.earlier),
+        *(
+            f"{one.workload.name}: the schedule is of {one.measured_for}, which stands in"
+            for one in done.programs
+            if one.measured_for
+        ),
         *(f"{one.workload.name}: refused {why}" for one in done.programs for why in one.refused),
         "",
         table,

@@ -46,6 +46,7 @@ class CompileOptions:
     predicts: bool = True  # False: what was never measured is TVM's own
     seed: int = 0
     compiler: str | None = None  # that links; None is the system's
+    takes_near: bool = False  # whether the nearest target's records stand in where the target has none
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +101,13 @@ def compile_network(
     with _timed(secs, "plan"):
         prior = prior_of(store, target, transfers=not (device.cannot_run or device.emulator))
         predictor = Predictor(prior, options.seed) if options.predicts else None
-        choices = plan(lowered, store, predictor, on_task=lambda n, of, task: tell("plan", n, of, task.name))
+        choices = plan(
+            lowered,
+            store,
+            predictor,
+            takes_near=options.takes_near,
+            on_task=lambda n, of, task: tell("plan", n, of, task.name),
+        )
     with _timed(secs, "verify"):
         device.check()
         verdicts = Verdicts(store, device, "compile")
@@ -169,6 +176,7 @@ def _program(settled: Settled, functions: tuple[str, ...]) -> Program:
         verified=settled.is_verified,
         deviation=None if settled.comparison is None else settled.comparison.deviation,
         note=settled.note,
+        measured_for=settled.measured_for,
     )
 
 

@@ -45,6 +45,7 @@ class Settled:
     note: str = ""  # why it is not another, or was not verified
     refused: tuple[str, ...] = ()  # what was wrong with those that were tried before
     earlier: str = ""  # the day on which it was compared, where that was not now
+    measured_for: str = ""  # the target whose record stands in, for people
 
     @property
     def is_verified(self) -> bool:
@@ -192,6 +193,7 @@ def _judged(
         comparison=found,
         note=note,
         earlier=earlier,
+        measured_for=schedule.measured_for,
     )
 
 

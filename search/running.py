@@ -127,7 +127,7 @@ def run_tasks(
     )
     run = Run(recorder, name, seed, prior.text, left_out=tuple(left_out))
     claims = None
-    if options.trials and name not in ("evolutionary", "random"):  # stock's strategies ask nobody
+    if options.trials:
         claims = Claims(store, target, device.hardware, options.conditions, began)
     try:
         if here is not None and options.trials:
@@ -307,7 +307,7 @@ def _strategy(
     if options.strategy in ("evolutionary", "random"):
         stock = ms.search_strategy
         inner = stock.EvolutionarySearch() if options.strategy == "evolutionary" else stock.ReplayTrace()
-        return RecordedStrategy(inner, recorder=recorder, stop=stop, searches=searches)
+        return RecordedStrategy(inner, recorder=recorder, stop=stop, searches=searches, claims=claims)
     factory = _factory(options, prior)
     assert factory is not None
     return TunerStrategy(

@@ -266,7 +266,7 @@ class RecordedStrategy(_Strategy):
         self.inner.pre_tuning(max_trials, num_trials_per_iter, design_spaces, database, cost_model)
 
     def generate_measure_candidates(self) -> list[Any] | None:
-        """The inner strategy's next batch, without what other runs measure; None also where they have all of several."""
+        """The inner strategy's next batch without what other runs measure; None also where they have all of several."""
         for _ in range(_ASKS):
             if self.is_stopped():
                 return None

@@ -53,22 +53,27 @@ def test_instructions_that_are_not_there_are_named() -> None:
     assert lacking(unknown, cpu("znver4")) == ("dot_of_the_future",)
 
 
+@pytest.fixture(scope="module")
+def small_matmul() -> Any:
+    from tvm import te
+    from tvm.ir import IRModule
+
+    a, b = (te.placeholder((8, 8), name=name) for name in "ab")
+    k = te.reduce_axis((0, 8), name="k")
+    c = te.compute((8, 8), lambda i, j: te.sum(a[i, k] * b[k, j], axis=k), name="c")
+    return IRModule({"main": te.create_prim_func([a, b, c]).with_attr("global_symbol", "main")})
+
+
 @pytest.fixture
-def store(context: Any, small_matmul: Any) -> Iterator[Store]:
-    """A trial for znver3, and a faster one for znver4 that needs VNNI."""
+def store(small_matmul: Any) -> Iterator[Store]:
+    """A trial for znver3, and a faster one for znver5 that needs VNNI."""
+    from tvm import s_tir
+
     workload, module = workload_from_module(small_matmul)
-    machine, run = hardware_named("a machine"), source("tune:0", "tune")
-    (space, *_) = context.generate_design_space()
-    plain = trial_from_measurement(
-        module,
-        cpu("znver3"),
-        machine,
-        run,
-        position=0,
-        trace=space.trace,
-        run_secs=[2.0],
-        measured_at=datetime.now(UTC),
-    )
+    machine, run, schedule = hardware_named("a machine"), source("tune:0", "tune"), s_tir.Schedule(small_matmul)
+    schedule.get_loops(schedule.get_sblock("c"))
+    measured = {"position": 0, "trace": schedule.trace, "run_secs": [2.0], "measured_at": datetime.now(UTC)}
+    plain = trial_from_measurement(module, cpu("znver3"), machine, run, **measured)
     integers = replace(plain, target_id=cpu("znver5").target_id, trace=VNNI, run_secs=(1.0,))
     integers = replace(integers, trial_id=trial_id_of(integers))
     with open_store("memory:") as made:

@@ -79,5 +79,5 @@ def test_a_library_for_aarch64_computes_under_qemu_what_the_network_does(
         assert len(secs) == 3
         broken = tmp_path / "broken.so"
         broken.write_bytes(bytes(64) + path.read_bytes()[64:])
-        with pytest.raises(BadInputError, match="broken.so"):
+        with pytest.raises(BadInputError, match=r"broken\.so"):
             EmulatedLibrary(broken, emulator).run(given)

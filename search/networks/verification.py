@@ -114,9 +114,14 @@ def _unrun(choice: Choice, device: Device) -> Settled:
         except BadInputError as error:  # a record may be of another release's module
             problem = last_line(error)
         if not problem:
-            note = "not verified: its code cannot be run here"
             found = Settled(
-                choice.task, choice.workload, schedule.origin, schedule.trace, schedule.record_id, note=note
+                choice.task,
+                choice.workload,
+                schedule.origin,
+                schedule.trace,
+                schedule.record_id,
+                note="not verified: its code cannot be run here",
+                measured_for=schedule.measured_for,
             )
             return _told(found, refused)
         refused.append(f"{_name(schedule)}: {problem}")

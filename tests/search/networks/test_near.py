@@ -45,17 +45,9 @@ def store(empty_store: Any, lowered: Lowered) -> Any:
     schedule = s_tir.Schedule(task.mod)
     machine, run = hardware_named("a board"), source("tune:0", "tune")
     others = [parse_target(RISCV64.replace('"num-cores":1', '"num-cores":4')), parse_target(AARCH64)]
+    measured: dict[str, Any] = {"position": 0, "trace": schedule.trace, "measured_at": datetime.now(UTC)}
     trials = [
-        trial_from_measurement(
-            module,
-            other,
-            machine,
-            run,
-            position=0,
-            trace=schedule.trace,
-            run_secs=[secs],
-            measured_at=datetime.now(UTC),
-        )
+        trial_from_measurement(module, other, machine, run, run_secs=[secs], **measured)
         for other, secs in zip(others, (1.0, 0.1), strict=True)
     ]
     empty_store.append(

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from search.corpus import operators
 from search.measure.here import this_cpu
@@ -29,7 +30,7 @@ from search.options import TuneOptions
 from search.recorder import TrialEvent
 from search.task import Task
 from search.tune import run_tuning
-from tunedb.errors import BadInputError, MeasurementError, NotFoundError
+from tunedb.errors import BadInputError, MeasurementError, NotFoundError, last_line
 from tunedb.machine.hardware import this_machine
 from tunedb.metaschedule.replay import workload_from_module
 from tunedb.records import Target
@@ -116,7 +117,7 @@ def read_spec(path: str | Path) -> Spec:
 
 
 def plan(spec: Spec, store: Store, target: Target) -> Planned:
-    """What is left to be measured on this machine, random samples first.
+    """What is left to be measured on this machine, random samples first, workloads in an order that the seed draws.
 
     Raises:
         BadInputError: the spec names what there is not, or a network that cannot be imported.
@@ -138,7 +139,9 @@ def plan(spec: Spec, store: Store, target: Target) -> Planned:
                 use_prior = spec.guided_by_prior and strategy == "bo"
                 step = Step(task, workload_id, strategy, wanted, has, seed, use_prior, spec.beta)
                 steps[strategy].append(step)
-    return Planned([step for strategy in _STRATEGIES for step in steps[strategy]], _calls(networks))
+    rng = np.random.default_rng(spec.seed)
+    drawn = {strategy: rng.permutation(len(its)).tolist() for strategy, its in steps.items()}
+    return Planned([steps[strategy][place] for strategy in _STRATEGIES for place in drawn[strategy]], _calls(networks))
 
 
 def _operators(spec: Spec) -> Iterator[Task]:
@@ -227,9 +230,9 @@ def collect(
                     on_trial=None if on_trial is None else _for_step(on_trial, step),
                     stop=stop,
                 )
-            except MeasurementError as error:
-                skipped[step.task.name] = str(error)
-                _LOG.warning("%s: %s", step.task.name, error)
+            except (MeasurementError, RuntimeError) as error:  # the latter are TVM's, of programs that it cannot sample
+                skipped[step.task.name] = last_line(error)
+                _LOG.warning("%s: %s", step.task.name, skipped[step.task.name])
                 continue
             measured += report.trials
             failed += report.failed

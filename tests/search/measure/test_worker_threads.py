@@ -23,7 +23,7 @@ def threads() -> int:
 def test_threads_are_those_of_the_target() -> None:
     target = local_target()
     assert target.num_cores == len(os.sched_getaffinity(0))
-    for number in (target.num_cores, 3):
+    for number in (target.num_cores, os.cpu_count() or 1):  # TVM has no more than the machine has processors
         pool = ForkedPool(
             max_workers=1, timeout=60, initializer=workers.start_worker, initargs=(target.kind, target.keys, number, ())
         )

@@ -16,6 +16,7 @@ from tunedb.machine.topology import Placed, brief, placed, processors
 
 _LOG = logging.getLogger(__name__)
 
+_SO = "; latencies may be too long, and are stored as measured"
 _SLOW = 1.15  # times what the reference kernel took at best: noise explains less
 
 
@@ -47,20 +48,27 @@ class Surroundings:
         self.before: Load = load(self._num_processors, root=root)
         """How busy the machine was before the run."""
         self._slowest = 1.0
-        self._told: set[str] = set()
+        self._told: set[str] = set()  # kinds of signs
+        self._has_told_during = False
 
     def begin(self) -> None:
         """Says what may surprise, before anything is measured."""
         if self._num_threads > 1:
             for sentence in self.placed.told():
                 _LOG.warning("%s", sentence)
-        self._say("before", self.before.told())
+        signs = self.before.signs()
+        self._told |= signs.keys()
+        if signs:
+            _LOG.warning("this machine is busy: %s%s", "; ".join(signs.values()), _SO)
 
     def measured(self, kernel_secs: float) -> None:
         """The arithmetic reference kernel took so long, with the batch that is to follow."""
         if self._best_secs is not None:
             self._slowest = max(self._slowest, kernel_secs / self._best_secs)
-        self._say("during", self._during())
+        new = [sign for kind, sign in self._during().items() if kind not in self._told]
+        if new and not self._has_told_during:
+            self._has_told_during = True
+            _LOG.warning("this machine has become busy: %s%s", "; ".join(new), _SO)
 
     def detail(self) -> Mapping[str, object]:
         """How it began, for the run's source."""
@@ -79,22 +87,18 @@ class Surroundings:
             **self.detail(),
             "stolen": self._now().stolen,
             "kernel_times_its_best": None if self._best_secs is None else self._slowest,
-            "busy_before": self.before.told(),
-            "busy_during": self._during(),
+            "busy_before": list(self.before.signs().values()),
+            "busy_during": list(self._during().values()),
         }
 
     def _now(self) -> Load:
         return load(self._num_processors, self._first, times(self._chosen, self._root), self._root)
 
-    def _during(self) -> list[str]:
+    def _during(self) -> dict[str, str]:
         own = self._num_threads + 1.0  # a candidate that runs, and what builds the next
-        found = self._now().told(own)
+        found = self._now().signs(own)
         if self._slowest > _SLOW:
-            found.append(f"the reference kernel takes {self._slowest:.2f} times what it took at best on this machine")
+            found["kernel"] = (
+                f"the reference kernel takes {self._slowest:.2f} times what it took at best on this machine"
+            )
         return found
-
-    def _say(self, when: str, sentences: list[str]) -> None:
-        if sentences and when not in self._told:
-            self._told.add(when)
-            began = "this machine is busy" if when == "before" else "this machine became busy, or was from the start"
-            _LOG.warning("%s: %s; latencies may be too long, and are stored as measured", began, "; ".join(sentences))

@@ -28,17 +28,17 @@ class Load:
     num_processors: int = 1  # of the machine
     stolen: float | None = None  # share of the processors' time that the host gave to others
 
-    def told(self, own: float = 0.0) -> list[str]:
-        """What disturbs measurements, as sentences; none where the machine is quiet.
+    def signs(self, own: float = 0.0) -> dict[str, str]:
+        """What disturbs measurements, by its kind ("load", "steal"); none where the machine is quiet.
 
         Args:
             own: how many of the programs are the caller's own.
         """
-        found = []
+        found = {}
         if self.load_average is not None and self.load_average - own > _BUSY_LOAD * self.num_processors:
-            found.append(f"load average {self.load_average:.1f} on {self.num_processors} processors")
+            found["load"] = f"load average {self.load_average:.1f} on {self.num_processors} processors"
         if self.stolen is not None and self.stolen > _BUSY_STEAL:
-            found.append(f"the host gave {self.stolen:.0%} of the processors' time to other machines")
+            found["steal"] = f"the host gave {self.stolen:.0%} of the processors' time to other machines"
         return found
 
 

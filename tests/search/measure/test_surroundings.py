@@ -51,6 +51,7 @@ def test_what_disturbs_is_said_once_before_and_once_during(root: Path, caplog: p
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
     before, during = caplog.messages
     assert "is busy: load average 2.5 on 2 processors" in before
+    assert "load" not in during, "it was said before"
     assert "9% of the processors' time" in during
     assert "takes 1.30 times what it took at best" in during
     assert found.document()["kernel_times_its_best"] == 1.4

@@ -35,7 +35,7 @@ def test_times_of_some_processors_are_added(tmp_path: Path) -> None:
     ],
 )
 def test_what_disturbs_is_told(average: float | None, stolen: float | None, own: float, told: int) -> None:
-    assert len(Load(average, 2, stolen).told(own)) == told
+    assert len(Load(average, 2, stolen).signs(own)) == told
 
 
 def test_stolen_time_is_of_the_time_between(tmp_path: Path) -> None:

@@ -18,10 +18,10 @@ from search.measure.verdicts import Verdicts
 from search.networks.building import amend, build, check_folder, write
 from search.networks.layout import lower_best
 from search.networks.lowering import Layout, Lowered, lower
-from search.networks.manifest import Manifest, Program, Tensor
+from search.networks.manifest import Manifest, Program, Tensor, Verification
 from search.networks.network import Network
 from search.networks.plan import plan
-from search.networks.reference import verify
+from search.networks.reference import TOLERANCE, Runnable, verify
 from search.networks.runtime import Library
 from search.networks.verification import Settled, settle
 from search.predict import Predictor
@@ -46,6 +46,7 @@ class CompileOptions:
     predicts: bool = True  # False: what was never measured is TVM's own
     seed: int = 0
     compiler: str | None = None  # that links; None is the system's
+    takes_near: bool = False  # whether the nearest target's records stand in where the target has none
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +57,7 @@ class Compiled:
     manifest: Manifest
     programs: tuple[Settled, ...]
     secs: dict[str, float]  # of each step
+    prior: str = ""  # what schedules were predicted by, for people; "" where none was to be
 
 
 def compile_network(
@@ -67,6 +69,7 @@ def compile_network(
     device: Device,
     options: CompileOptions | None = None,
     on_step: OnStep | None = None,
+    load: Callable[[Path], Runnable] = Library,
 ) -> Compiled:
     """Compiles a network to a shared library.
 
@@ -74,10 +77,11 @@ def compile_network(
         network: The network.
         path: Of the library.
         store: The store that is asked for schedules, and gives the cost model.
-        target: What code is generated for; the device runs it.
+        target: What code is generated for; the device runs it, or is one that cannot run anything.
         device: What verifies; the caller closes it.
         options: How.
         on_step: Told what is under way.
+        load: Loads a library, to run it; an emulator may do that. It is not asked where the device cannot run.
 
     Returns:
         What was made; it is written only if the whole library computes what the network does.
@@ -95,8 +99,15 @@ def compile_network(
         tell("lower", 0, 1, network.name)
         lowered = lower(network, target, options.layout) if options.layout else lower_best(network, target)
     with _timed(secs, "plan"):
-        predictor = Predictor(prior_of(store, target), options.seed) if options.predicts else None
-        choices = plan(lowered, store, predictor, on_task=lambda n, of, task: tell("plan", n, of, task.name))
+        prior = prior_of(store, target, transfers=not (device.cannot_run or device.emulator))
+        predictor = Predictor(prior, options.seed) if options.predicts else None
+        choices = plan(
+            lowered,
+            store,
+            predictor,
+            takes_near=options.takes_near,
+            on_task=lambda n, of, task: tell("plan", n, of, task.name),
+        )
     with _timed(secs, "verify"):
         device.check()
         verdicts = Verdicts(store, device, "compile")
@@ -110,7 +121,7 @@ def compile_network(
             tell("check", 0, 1, network.name)
             manifest = _manifest(lowered, settled)
             write(executable, manifest, draft, options.compiler)
-            found = verify(Library(draft), lowered, options.seed)
+            found = _verified(draft, lowered, device, load, options.seed)
             if found.agrees is False:
                 raise MeasurementError(
                     f"{network.path}: the library deviates from {found.reference} by {found.deviation:.1e} "
@@ -120,7 +131,15 @@ def compile_network(
             amend(draft, manifest, path)
     finally:
         draft.unlink(missing_ok=True)
-    return Compiled(path, manifest, tuple(settled), secs)
+    return Compiled(path, manifest, tuple(settled), secs, prior.text if options.predicts else "")
+
+
+def _verified(
+    draft: Path, lowered: Lowered, device: Device, load: Callable[[Path], Runnable], seed: int
+) -> Verification:
+    if device.cannot_run:
+        return Verification("", TOLERANCE, note=f"it cannot be run here: {device.cannot_run}")
+    return msgspec.structs.replace(verify(load(draft), lowered, seed), emulator=device.emulator)
 
 
 def _manifest(lowered: Lowered, settled: Sequence[Settled]) -> Manifest:
@@ -157,6 +176,7 @@ def _program(settled: Settled, functions: tuple[str, ...]) -> Program:
         verified=settled.is_verified,
         deviation=None if settled.comparison is None else settled.comparison.deviation,
         note=settled.note,
+        measured_for=settled.measured_for,
     )
 
 

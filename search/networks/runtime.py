@@ -70,11 +70,8 @@ class Library:
 
     def prepared(self, inputs: Arrays) -> list[Any]:
         """The inputs as tensors of the runtime, in the order in which the network takes them; see `run`."""
-        names = [spec.name for spec in self.manifest.inputs]
-        for name in inputs:
-            if name not in names:
-                raise UsageError(f"{self.path}: has no input {name!r}; its inputs are {', '.join(names)}")
-        return [_tensor(self.path, spec, inputs.get(spec.name)) for spec in self.manifest.inputs]
+        arrays = ordered(self.path, self.manifest, inputs)
+        return [_runtime().from_dlpack(_aligned(array)) for array in arrays]
 
     def call(self, tensors: list[Any]) -> Any:
         """Runs the network once on prepared inputs; what comes out stays with the runtime."""
@@ -136,14 +133,32 @@ class Library:
         return found
 
 
-def _tensor(path: Path, spec: Tensor, array: npt.NDArray[Any] | None) -> Any:
+def ordered(path: Path, manifest: Manifest, inputs: Arrays) -> list[npt.NDArray[Any]]:
+    """A network's inputs in the order in which it takes them.
+
+    Args:
+        path: The library, for messages.
+        manifest: What it says of itself.
+        inputs: An array for each of the network's inputs, by name.
+
+    Raises:
+        UsageError: An input is missing, unknown, or has another shape or type than the network's.
+    """
+    names = [spec.name for spec in manifest.inputs]
+    for name in inputs:
+        if name not in names:
+            raise UsageError(f"{path}: has no input {name!r}; its inputs are {', '.join(names)}")
+    return [_checked(path, spec, inputs.get(spec.name)) for spec in manifest.inputs]
+
+
+def _checked(path: Path, spec: Tensor, array: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
     told = f"{'x'.join(map(str, spec.shape)) or 'a scalar'} {spec.dtype}"
     if array is None:
         raise UsageError(f"{path}: the input {spec.name} ({told}) is missing")
     if array.shape != spec.shape or str(array.dtype) != spec.dtype:
         given = f"{'x'.join(map(str, array.shape)) or 'a scalar'} {array.dtype}"
         raise UsageError(f"{path}: the input {spec.name} is {told}, and {given} was given")
-    return _runtime().from_dlpack(_aligned(array))
+    return array
 
 
 def _aligned(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -19,9 +19,10 @@ from typing import Any
 from typing_extensions import override
 
 from search.measure import workers
+from search.measure.cross.architecture import architecture_of, linker_for
+from search.measure.cross.building import Builders, Building
 from search.measure.device import Build, Comparison, Device, Measurement, NoReferenceError, Program, Timing
 from search.measure.fleet import machine, sessions
-from search.measure.fleet.building import Builders, Building, architecture_of, linker_for
 from search.measure.fleet.servers import Servers
 from search.measure.fleet.sessions import Answer, Job, Place, Stage
 from search.measure.fleet.speeds import Speeds

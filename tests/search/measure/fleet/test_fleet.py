@@ -191,7 +191,7 @@ def test_several_keys_are_used_at_once(target: Target, monkeypatch: pytest.Monke
 
 
 def test_a_server_that_cannot_run_the_target_s_code_is_said_so(two: Loopback) -> None:
-    from search.measure.fleet.building import linker_for
+    from search.measure.cross.architecture import linker_for
     from search.targets import parse_target
 
     other = parse_target('{"kind": "llvm", "mtriple": "aarch64-linux-gnu", "mcpu": "cortex-a72", "num-cores": 1}')

@@ -7,8 +7,6 @@ them with a compiler of its own.
 from __future__ import annotations
 
 import functools
-import json
-import platform
 import shutil
 import statistics
 import tempfile
@@ -143,26 +141,3 @@ def build_library(mod_json: str, target_json: str, path: str, linker: str | None
     options: dict[str, Any] = {"fcompile": tar} if linker is None else {"cc": linker, "options": ["-Wl,-z,now"]}
     module.export_library(path, **options)
     return time.monotonic() - started
-
-
-def linker_for(target: Target, named: str | None = None) -> str | None:
-    """The compiler that links for a target.
-
-    Args:
-        target: The target.
-        named: The one that somebody asked for.
-
-    Returns:
-        A name or path that can be run; None where there is none here.
-    """
-    if named is not None:
-        return named
-    architecture = architecture_of(target)
-    candidates = ["g++"] if architecture == platform.machine() else [f"{architecture}-linux-gnu-g++"]
-    return next((name for name in candidates if shutil.which(name)), None)
-
-
-def architecture_of(target: Target) -> str:
-    """The kind of machine that a CPU target is for, such as "aarch64"."""
-    triple = str(json.loads(target.text).get("mtriple", ""))
-    return triple.partition("-")[0] or platform.machine()

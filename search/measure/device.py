@@ -105,6 +105,14 @@ class Device(ABC):
         """How many programs run at once; who hands over fewer leaves a part of the device idle."""
         return 1
 
+    def conditions(self, timing: Timing) -> str:
+        """The conditions of measurement, as trials have them: those of the timing, and what the device was set to.
+
+        Args:
+            timing: How programs are timed.
+        """
+        return timing.conditions
+
     @abstractmethod
     def check(self) -> None:
         """Finds out whether the device can work at all.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from search.measure import workers
@@ -32,6 +33,7 @@ class Runner:
             initargs=(target.kind, target.keys, target.num_cores or 1, ()),
             maximum_process_uses=_USES_BEFORE_RESTART,
         )
+        self._lock = threading.Lock()
         self._is_fresh = True  # whether the process has no context yet, and takes longer for its first task
         self._pool.submit(workers.ready)  # starts it now, so that others need not wait for it later
 
@@ -77,18 +79,17 @@ class Runner:
         self._pool.shutdown(wait=False)
 
     def _called(self, limit_secs: float, function: Any, *args: Any) -> tuple[Outcome, str, Any]:
-        limit = limit_secs + (START_SECS if self._is_fresh else 0.0)
-        self._is_fresh = False
-        try:
-            return Outcome.OK, "", self._pool.submit_before(limit, function, self._runtime, self.gpu.place, *args).result()
-        except TimeoutError:  # the watchdog has ended the process
-            self._is_fresh = True
-            return Outcome.RUN_TIMEOUT, f"run took longer than {limit_secs:g} s (--run-timeout gives it more)", None
-        except Exception as error:  # whatever the program did
-            self._is_fresh = True
-            self._pool.renew()  # its context may be spoilt, without a word until the next program
-            return Outcome.RUN_ERROR, last_line(error), None
-
-    @property
-    def _runtime(self) -> str:
-        return self.gpu.runtime
+        with self._lock:  # nothing comes between an error and the end of its process
+            limit = limit_secs + (START_SECS if self._is_fresh else 0.0)
+            self._is_fresh = False
+            where = self.gpu.runtime, self.gpu.place
+            try:
+                return Outcome.OK, "", self._pool.submit_before(limit, function, *where, *args).result()
+            except TimeoutError:  # the watchdog has ended the process
+                self._is_fresh = True
+                told = f"run took longer than {limit_secs:g} s (--run-timeout gives it more)"
+                return Outcome.RUN_TIMEOUT, told, None
+            except Exception as error:  # whatever the program did
+                self._is_fresh = True
+                self._pool.renew()  # its context may be spoilt, without a word until the next program
+                return Outcome.RUN_ERROR, last_line(error), None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cli.session import Session
     from search.networks.benchmark import Benchmark
     from search.networks.compiling import Compiled
+    from search.networks.verification import Settled
 
 SUMMARY = "Compile a network with the store's best schedules"
 EXAMPLES = (
@@ -81,7 +82,7 @@ def command(
     with run.open_store(create=True) as store:
         from cli.labels import target_label
         from cli.output import Answer
-        from search.measure.here import this_cpu
+        from search.measure.here import at_hand
         from search.networks.arrays import read_arrays
         from search.networks.building import check_folder
         from search.networks.compiling import CompileOptions, compile_network
@@ -89,6 +90,7 @@ def command(
         from search.networks.importing.shapes import parse_shapes
         from search.networks.lowering import Layout as Chosen
         from search.targets import local_target, parse_target
+        from tunedb.errors import UsageError
 
         chosen = local_target() if target is None else parse_target(target)
         os.environ.setdefault("TVM_NUM_THREADS", str(chosen.num_cores or 1))  # the runtime reads it once
@@ -100,7 +102,9 @@ def command(
             check_folder(_path(output, network.name, label))
         options = CompileOptions(None if layout is None else Chosen(layout.value), predict, seed)
         answers = []
-        with this_cpu(chosen, run_timeout_secs=run_timeout, build_timeout_secs=build_timeout) as device:
+        with at_hand(chosen, run_timeout_secs=run_timeout, build_timeout_secs=build_timeout) as device:
+            if device is None and benchmark:
+                raise UsageError("--benchmark runs the library, and this machine has no device for the target")
             for label, network in networks.items():
                 path = _path(output, network.name, label)
                 done = compile_network(
@@ -113,7 +117,7 @@ def command(
                     on_step=lambda step, number, of, what: run.progress.step(number, of, f"{step}  {what}"),
                 )
                 speed = None
-                if benchmark:
+                if benchmark and device is not None:
                     from search.networks.benchmark import benchmark as measured
 
                     run.progress.step(0, None, "benchmark")
@@ -138,6 +142,13 @@ def _path(output: Path | None, name: str, label: str) -> Path:
     if path.suffix != ".so":
         raise UsageError(f"{path}: the library's name must end in .so")
     return path.with_stem(f"{path.stem}-{label}") if label else path
+
+
+def _is_told(settled: Settled) -> bool:
+    """Whether a program's note says what is not said of the whole library anyway."""
+    from search.networks.unrun import UNRUN
+
+    return bool(settled.note) and not settled.earlier and settled.note != UNRUN
 
 
 def answer(done: Compiled, speed: Benchmark | None = None) -> Answer:
@@ -169,7 +180,7 @@ def answer(done: Compiled, speed: Benchmark | None = None) -> Answer:
     text: list[str | Table] = [
         f"{done.path}  {size(done.path.stat().st_size)}, of that {size(done.manifest.weight_bytes)} weights; "
         f"layout {done.manifest.layout}, {elapsed(sum(done.secs.values()))}",
-        *(f"{one.workload.name}: {one.note}" for one in done.programs if one.note and not one.earlier),
+        *(f"{one.workload.name}: {one.note}" for one in done.programs if _is_told(one)),
         *(f"{one.workload.name}: refused {why}" for one in done.programs for why in one.refused),
         "",
         table,
@@ -177,7 +188,7 @@ def answer(done: Compiled, speed: Benchmark | None = None) -> Answer:
     ]
     if whole is not None:
         verdict = (
-            f"not verified: {whole.note}"
+            f"not verified: {whole.note.removeprefix('not verified: ')}"
             if whole.agrees is None
             else f"computes what {whole.reference} does: deviation {whole.deviation:.0e} of {whole.tolerance:g} allowed"
         )

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from search.measure.device import Device
 from search.measure.local import RUN_TIMEOUT_SECS, LocalCpu, LocalOptions
 from search.measure.placement import place
 from search.measure.workers import device_type
-from tunedb.errors import UsageError
+from tunedb.errors import MeasurementError, UsageError
 from tunedb.records import Target
+
+_LOG = logging.getLogger(__name__)
 
 
 def this_device(
@@ -35,6 +41,23 @@ def this_device(
         f"tunedb measures on CPUs (llvm, c) and CUDA devices and has no runner for {target.kind} yet: with such a "
         "device, give search.bayesian_optimization to MetaSchedule's own tuning calls as their strategy"
     )
+
+
+@contextmanager
+def at_hand(
+    target: Target, *, run_timeout_secs: float | None = None, build_timeout_secs: float | None = None
+) -> Iterator[Device | None]:
+    """As `this_device`, closed in the end; None where this machine has no GPU for the target."""
+    try:
+        found = this_device(target, run_timeout_secs=run_timeout_secs, build_timeout_secs=build_timeout_secs)
+    except MeasurementError as error:
+        if target.kind != "cuda":
+            raise
+        _LOG.warning("%s", error)
+        yield None
+        return
+    with found as device:
+        yield device
 
 
 def this_cpu(

@@ -144,6 +144,38 @@ def built_module(mod_json: str, target_json: str) -> Any:
         return build(mod, target=target)
 
 
+def compiles(mod_json: str, target_json: str) -> str:
+    """Why a module cannot be compiled; "" where it can, for a GPU to machine code where NVRTC is installed.
+
+    Args:
+        mod_json: The module as JSON.
+        target_json: The target as JSON.
+    """
+    import json
+
+    from search.measure import nvrtc
+    from tunedb.errors import MeasurementError, last_line
+
+    try:
+        module = built_module(mod_json, target_json)
+    except Exception as error:  # TVM raises its own type for each
+        return last_line(error)
+    fields = json.loads(target_json)
+    if fields["kind"] != "cuda":
+        return ""
+    try:
+        nvrtc.toolkit()
+    except MeasurementError:
+        return ""
+    import tvm
+
+    try:
+        nvrtc.cubins_of(module, tvm.target.Target(fields))
+    except MeasurementError as error:
+        return str(error)
+    return ""
+
+
 def run(
     artifact: int | str,
     device_type: str,

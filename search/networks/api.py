@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from search.measure.device import Device
-from search.measure.here import this_cpu
+from search.measure.here import at_hand
 from search.networks.compiling import Compiled, CompileOptions, OnStep, compile_network
 from search.networks.importing import Shapes, import_network
 from search.networks.network import Network
@@ -85,7 +85,8 @@ def compile(
         target: What code is generated for; None is this CPU.
         shapes: Of inputs by name.
         options: How.
-        device: What verifies; the caller closes it. None is this machine's CPU.
+        device: What verifies; the caller closes it. None is this machine's device for the target; where it has no GPU,
+            nothing is run.
         on_step: Told what is under way.
 
     Returns:
@@ -100,7 +101,7 @@ def compile(
         return compile_network(
             imported, Path(path), store=store, target=chosen, device=device, options=options, on_step=on_step
         )
-    with this_cpu(chosen) as own:
+    with at_hand(chosen) as own:
         return compile_network(
             imported, Path(path), store=store, target=chosen, device=own, options=options, on_step=on_step
         )

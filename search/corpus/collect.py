@@ -19,13 +19,14 @@ from typing import Any
 import msgspec
 
 from search.corpus import operators
+from search.measure.device import Device
 from search.recorder import TrialEvent
 from search.task import Task
 from search.tune import tune
 from tunedb.errors import BadInputError, MeasurementError, NotFoundError
 from tunedb.machine.hardware import this_machine
 from tunedb.metaschedule.replay import workload_from_module
-from tunedb.records import Target
+from tunedb.records import Hardware, Target
 from tunedb.store.contract import Store
 
 _LOG = logging.getLogger(__name__)
@@ -103,30 +104,42 @@ def plan(spec: Spec, store: Store, target: Target) -> list[Step]:
     """
     import tvm
 
-    machine = this_machine()
+    tasks = []
+    for row in spec.workloads:
+        for sizes in row.sizes:
+            module = tvm.IRModule({"main": operators.prim_func(row.operator, sizes, row.dtype)})
+            tasks.append(Task(f"{row.operator} {'x'.join(map(str, sizes))} {row.dtype}".strip(), module))
+    return plan_tasks(tasks, spec, store, target, this_machine())
+
+
+def plan_tasks(tasks: Sequence[Task], spec: Spec, store: Store, target: Target, hardware: Hardware) -> list[Step]:
+    """What is left to be measured of tasks, random samples first.
+
+    Args:
+        tasks: What is to be measured, wherever it comes from.
+        spec: How much of each; its own workloads are not looked at.
+        store: The store, whose trials count.
+        target: The target that they were measured for.
+        hardware: What they were measured on.
+    """
     strategies = {row.source_id: _strategy_of(row.detail) for row in store.sources()}
     shares = {"random": round(spec.trials * spec.random_share)}
     shares["bo"] = spec.trials - shares["random"]
     steps: dict[str, list[Step]] = {strategy: [] for strategy in _STRATEGIES}
-    number = 0
-    for row in spec.workloads:
-        for sizes in row.sizes:
-            number += 1
-            module = tvm.IRModule({"main": operators.prim_func(row.operator, sizes, row.dtype)})
-            workload, _ = workload_from_module(module)
-            done = dict.fromkeys(_STRATEGIES, 0)
-            for trial in store.trials(workload.workload_id, target.target_id):
-                strategy = strategies.get(trial.source_id, "")
-                if trial.hardware_id == machine.hardware_id and strategy in done:
-                    done[strategy] += 1
-            task = Task(f"{row.operator} {'x'.join(map(str, sizes))} {row.dtype}".strip(), module)
-            for strategy in _STRATEGIES:
-                wanted = shares[strategy] - done[strategy]
-                if wanted > 0:
-                    seed = spec.seed * 1_000_003 + number * 1009 + done[strategy]
-                    use_prior = spec.guided_by_prior and strategy == "bo"
-                    step = Step(task, workload.workload_id, strategy, wanted, done[strategy], seed, use_prior)
-                    steps[strategy].append(step)
+    for number, task in enumerate(tasks, start=1):
+        workload, _ = workload_from_module(task.mod)
+        done = dict.fromkeys(_STRATEGIES, 0)
+        for trial in store.trials(workload.workload_id, target.target_id):
+            strategy = strategies.get(trial.source_id, "")
+            if trial.hardware_id == hardware.hardware_id and strategy in done:
+                done[strategy] += 1
+        for strategy in _STRATEGIES:
+            wanted = shares[strategy] - done[strategy]
+            if wanted > 0:
+                seed = spec.seed * 1_000_003 + number * 1009 + done[strategy]
+                use_prior = spec.guided_by_prior and strategy == "bo"
+                step = Step(task, workload.workload_id, strategy, wanted, done[strategy], seed, use_prior)
+                steps[strategy].append(step)
     return [step for strategy in _STRATEGIES for step in steps[strategy]]
 
 
@@ -137,6 +150,7 @@ def collect(
     *,
     run_timeout_secs: float | None = None,
     build_timeout_secs: float | None = None,
+    device: Device | None = None,
     on_trial: Callable[[Step, TrialEvent], None] | None = None,
     stop: threading.Event | None = None,
 ) -> CollectReport:
@@ -148,6 +162,7 @@ def collect(
         target: The target to compile for.
         run_timeout_secs: The longest measurement of one candidate; None is the device's own limit.
         build_timeout_secs: The longest build of one; None likewise.
+        device: What builds and runs; the caller closes it. None is this machine's, anew for each step.
         on_trial: Called with each trial once it is stored.
         stop: When set, the trial that is being measured is the last.
 
@@ -178,6 +193,7 @@ def collect(
                 check=False,
                 run_timeout_secs=run_timeout_secs,
                 build_timeout_secs=build_timeout_secs,
+                device=device,
                 on_trial=None if on_trial is None else _for_step(on_trial, step),
                 stop=stop,
             )

@@ -19,6 +19,7 @@ from tunedb.records import DEFAULT_CONDITIONS, Trace, Workload
 from tunedb.store.contract import StoreReader
 
 _SPARE = 3  # records that stand behind the best
+_GPU_SHARE = 0.005  # candidates are looked at as for so small a task: what a GPU's roofline tells of them is coarse
 
 
 class Origin(StrEnum):
@@ -74,7 +75,8 @@ def plan(
         workload, _ = workload_from_module(task.mod)
         found = _recorded(store, workload, lowered)
         if not found and predictor is not None:
-            predicted = predictor.predict(task, context, share=share)
+            looked = min(share, _GPU_SHARE) if lowered.target.kind == "cuda" else share
+            predicted = predictor.predict(task, context, share=looked)
             found = [Schedule(Origin.PREDICTED, trace) for trace in predicted.traces]
         choices.append(Choice(task, workload, tuple(found)))
     return choices

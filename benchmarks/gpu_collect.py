@@ -102,7 +102,7 @@ def main() -> int:
 
     target = parse_target(given.target)
     tasks = workloads(given.networks, target)
-    with open_store(given.store, create=True) as store:
+    with open_store(given.store) as store:
         if given.dry_run:
             steps = left(tasks, store, target, UNKNOWN, given.trials)
             print(f"{len(tasks)} workloads, {sum(one.wanted for one in steps)} trials in all")

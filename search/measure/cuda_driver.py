@@ -53,7 +53,7 @@ def hardware_of(
         num_sms: Of its multiprocessors.
         l2_bytes: Of its L2 cache.
         memory_bytes: Of its memory.
-        driver: The CUDA version of the driver as it says it: 12040 is 12.4.
+        driver: The CUDA version of the driver as it says it: 12040 is 12.4; 0 where it is not known.
     """
     made = Hardware(
         hardware_id="",
@@ -63,7 +63,7 @@ def hardware_of(
         num_sms=num_sms,
         l2_bytes=l2_bytes or None,
         memory_bytes=round(memory_bytes / _GIB) * _GIB,
-        driver=f"{driver // 1000}.{driver % 1000 // 10}",
+        driver=f"{driver // 1000}.{driver % 1000 // 10}" if driver else None,
     )
     return identified(made)
 

@@ -44,7 +44,7 @@ def scheduled(rows: int, columns: int, threads: tuple[int, int], step: int) -> t
     mod = IRModule({"main": prim_func("matmul", (rows, columns, 64)).with_attr("global_symbol", "main")})
     schedule = Schedule(mod)
     block = schedule.get_sblock("C")
-    _, i, j, k = schedule.get_loops(block)
+    i, j, k = schedule.get_loops(block)
     outer_i, inner_i = schedule.split(i, [None, threads[0]])
     outer_j, inner_j = schedule.split(j, [None, threads[1]])
     outer_k, inner_k = schedule.split(k, [None, step])

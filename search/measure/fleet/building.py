@@ -58,12 +58,13 @@ class Builders:
             maximum_process_uses=_USES_BEFORE_RESTART,
         )
 
-    def begin(self, program: Program, *, is_candidate: bool) -> Building:
+    def begin(self, program: Program, *, is_candidate: bool, for_host: bool = False) -> Building:
         """Begins to build a program.
 
         Args:
             program: The program.
             is_candidate: Whether it is one of many alike, and may not take much longer than they.
+            for_host: Whether it runs on the machine that the target's device is in, and not on the device.
         """
         limit = self._limit_secs
         if is_candidate and len(self._secs) >= _TYPICAL_BUILDS:
@@ -72,7 +73,8 @@ class Builders:
         folder.mkdir()  # of its own: what it is linked to lands beside it
         self._number += 1
         path = folder / f"program{'.so' if self._linker else '.tar'}"
-        job = save_json(program.mod), self._target_json, str(path), self._linker
+        target_json = json.dumps(host_of(self._target)) if for_host else self._target_json
+        job = save_json(program.mod), target_json, str(path), self._linker
         learns = self._learn if is_candidate and not self._is_told else None
         return Building(path, self._pool.submit_before(limit, build_library, *job), limit, learns)
 
@@ -162,7 +164,16 @@ def linker_for(target: Target, named: str | None = None) -> str | None:
     return next((name for name in candidates if shutil.which(name)), None)
 
 
+def host_of(target: Target) -> dict[str, Any]:
+    """The CPU target of the machine that a device is in; a CPU target is its own."""
+    fields: dict[str, Any] = json.loads(target.text)
+    if workers.device_type(target.kind) == "cpu":
+        return fields
+    host = fields.get("host")
+    return dict(host) if isinstance(host, dict) else {"kind": "llvm"}
+
+
 def architecture_of(target: Target) -> str:
-    """The kind of machine that a CPU target is for, such as "aarch64"."""
-    triple = str(json.loads(target.text).get("mtriple", ""))
+    """The kind of machine that a target's code runs on, or its device is in, such as "aarch64"."""
+    triple = str(host_of(target).get("mtriple", ""))
     return triple.partition("-")[0] or platform.machine()

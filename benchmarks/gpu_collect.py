@@ -71,7 +71,9 @@ def step(tasks: Sequence[Task], store: Store, device: Device, trials: int, minut
     timer.daemon = True
     timer.start()
     try:
-        report = collect(left(tasks, store, device.target, device.hardware, trials), store, device.target, device=device, stop=stop)
+        report = collect(
+            left(tasks, store, device.target, device.hardware, trials), store, device.target, device=device, stop=stop
+        )
     finally:
         timer.cancel()
     for name, why in report.skipped.items():

@@ -96,9 +96,7 @@ def _begun(choice: Choice, schedule: Schedule | None, target: Target, pool: Fork
         failed: Future[str] = Future()
         failed.set_result(last_line(error))
         return failed
-    return pool.submit_before(
-        _TIMEOUT_SECS, workers.compiles, save_json(program.mod), str(target_to_tvm(target))
-    )
+    return pool.submit_before(_TIMEOUT_SECS, workers.compiles, save_json(program.mod), str(target_to_tvm(target)))
 
 
 def _settled(choice: Choice, first: Future[str], target: Target, pool: ForkedPool) -> Settled:

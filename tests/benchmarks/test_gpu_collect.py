@@ -30,7 +30,15 @@ def test_a_collection_goes_on_where_it_ended(target: Target) -> None:
 
 
 def test_without_a_gpu_it_tells_what_it_would_measure(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks.gpu_collect", "--store", str(tmp_path / "store"), "--networks", "small"]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.gpu_collect",
+        "--store",
+        str(tmp_path / "store"),
+        "--networks",
+        "small",
+    ]
     done = subprocess.run(
         [*command, "--target", "nvidia/nvidia-h100", "--dry-run"], capture_output=True, text=True, check=True
     )

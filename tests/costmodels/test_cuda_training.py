@@ -49,7 +49,12 @@ def scheduled(rows: int, columns: int, threads: tuple[int, int], step: int) -> t
     outer_j, inner_j = schedule.split(j, [None, threads[1]])
     outer_k, inner_k = schedule.split(k, [None, step])
     schedule.reorder(outer_i, outer_j, inner_i, inner_j, outer_k, inner_k)
-    for loop, axis in ((outer_i, "blockIdx.x"), (outer_j, "blockIdx.y"), (inner_i, "threadIdx.y"), (inner_j, "threadIdx.x")):
+    for loop, axis in (
+        (outer_i, "blockIdx.x"),
+        (outer_j, "blockIdx.y"),
+        (inner_i, "threadIdx.y"),
+        (inner_j, "threadIdx.x"),
+    ):
         schedule.bind(loop, axis)
     return mod, schedule
 
@@ -82,7 +87,9 @@ def filled(store: Store, target: Target) -> list[Trial]:
                     measured_at=None,
                 )
             )
-        store.append(found, workloads=[workload], modules=[module], targets=[target], hardware=[HARDWARE], sources=[SOURCE])
+        store.append(
+            found, workloads=[workload], modules=[module], targets=[target], hardware=[HARDWARE], sources=[SOURCE]
+        )
         trials += found
     return trials
 

@@ -67,9 +67,7 @@ class CudaDevices(Device):
         MeasurementError: This machine has no device for the target.
     """
 
-    def __init__(
-        self, target: Target, options: CudaOptions | None = None, gpus: Sequence[Gpu] | None = None
-    ) -> None:
+    def __init__(self, target: Target, options: CudaOptions | None = None, gpus: Sequence[Gpu] | None = None) -> None:
         self._target, self._options = target, options or CudaOptions()
         found = tuple(gpus) if gpus is not None else gpus_for(target)
         self._hardware = found[0].hardware
@@ -132,7 +130,9 @@ class CudaDevices(Device):
         self._expect_runners()
         batch = _Batch(deque(self._find(number) for number in numbers), timing or self._options.timing, enough_secs)
         slots = [
-            threading.Thread(target=self._work, args=(runner, batch), name=f"tunedb-gpu-{runner.gpu.place}", daemon=True)
+            threading.Thread(
+                target=self._work, args=(runner, batch), name=f"tunedb-gpu-{runner.gpu.place}", daemon=True
+            )
             for runner in self._working()[: len(numbers)]
         ]
         for slot in slots:
@@ -265,7 +265,9 @@ class CudaDevices(Device):
             batch.found.put(Measurement(built.number, (), Outcome.RUN_ERROR, told))
             self._work(others[0], batch)
         else:
-            batch.found.put(MeasurementError(f"the last GPU ({self._hardware.name}) does not work any longer: {problem}"))
+            batch.found.put(
+                MeasurementError(f"the last GPU ({self._hardware.name}) does not work any longer: {problem}")
+            )
         return False
 
     def _job(self, built: _Built, batch: _Batch) -> Job:
@@ -284,9 +286,7 @@ class CudaDevices(Device):
 class _Batch:
     """Programs that wait for a GPU, and what came of those that ran."""
 
-    def __init__(
-        self, waiting: deque[_Built], timing: Timing, enough_secs: Callable[[], float] | None
-    ) -> None:
+    def __init__(self, waiting: deque[_Built], timing: Timing, enough_secs: Callable[[], float] | None) -> None:
         self.timing = timing
         self.enough_secs = enough_secs or (lambda: float("inf"))
         self.found: queue.SimpleQueue[Measurement | BaseException] = queue.SimpleQueue()

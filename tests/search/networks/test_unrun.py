@@ -40,6 +40,7 @@ def has_nvrtc() -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_a_network_always_builds_and_says_that_nothing_ran(images: Network, h100: Any, tmp_path: Path) -> None:
     """Without a prediction each program has DLight's schedule, or a thread for each element."""
     path = tmp_path / "images.so"
@@ -59,9 +60,7 @@ def test_a_schedule_that_cannot_be_used_gives_way(images: Network, h100: Any) ->
     workload, _ = workload_from_module(task.mod)
     broken = Schedule(Origin.RECORD, Trace(b"[]", b"[]"), "f" * 32)  # binds nothing; DLight does
     foreign = Schedule(Origin.RECORD, Trace(b'[["GetSBlock",[],["nothing","main"],["b0"]]]', b"[]"), "e" * 32)
-    first, second = settle_unrun(
-        [Choice(task, workload, (foreign, broken)), Choice(task, workload, (foreign,))], h100
-    )
+    first, second = settle_unrun([Choice(task, workload, (foreign, broken)), Choice(task, workload, (foreign,))], h100)
     assert (first.origin, first.record_id) == (Origin.RECORD, "f" * 32)
     assert [text[:12] for text in first.refused] == ["e" * 12]
     assert (second.origin, second.trace) == (Origin.UNTUNED, None)

@@ -117,9 +117,7 @@ def test_when_the_last_gpu_is_lost_the_run_ends(target: Target) -> None:
         measured(device, modules.matmul(64))
 
 
-def test_what_is_flushed_and_what_its_owner_set_are_conditions(
-    target: Target, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_flushed_and_what_its_owner_set_are_conditions(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     from search.measure.cuda import clocks
 
     monkeypatch.setattr(clocks, "settings", lambda uuid: {"power_limit_watts": 300})
@@ -138,7 +136,15 @@ def test_tuning_runs_on_gpus_as_on_any_device(small_matmul: Any, target: Target)
 
     store = MemoryStore()
     with devices(target, number=2) as device:
-        report = tune([Task("small", small_matmul)], store=store, target=target, trials=4, batch_size=4, check=False, device=device)
+        report = tune(
+            [Task("small", small_matmul)],
+            store=store,
+            target=target,
+            trials=4,
+            batch_size=4,
+            check=False,
+            device=device,
+        )
     assert report.trials == 4
     kept = [trial for row in store.workloads() for trial in store.trials(row.workload_id, target.target_id)]
     assert {trial.hardware_id for trial in kept} == {H100.hardware_id}

@@ -119,10 +119,7 @@ def compile_network(
             tell("check", 0, 1, network.name)
             manifest = _manifest(lowered, settled)
             write(executable, manifest, draft, options.compiler)
-            if device is None:
-                found = not_run(executable, target)
-            else:
-                found = verify(Library(draft), lowered, options.seed)
+            found = not_run(executable, target) if device is None else verify(Library(draft), lowered, options.seed)
             if found.agrees is False:
                 raise MeasurementError(
                     f"{network.path}: the library deviates from {found.reference} by {found.deviation:.1e} "

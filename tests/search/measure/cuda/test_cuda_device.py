@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,7 +51,7 @@ def test_after_an_error_the_next_program_has_a_fresh_process(target: Target) -> 
         (runner,) = device._working()
         before = process_of(runner)
         (build,) = device.build([program_of(modules.matmul(64))], keep=True)
-        os.remove(device._known[build.number].building.library)
+        Path(device._known[build.number].building.library).unlink()
         (failed,) = device.run([build.number])
         assert failed.outcome is Outcome.RUN_ERROR
         assert process_of(runner) != before

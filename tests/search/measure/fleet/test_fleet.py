@@ -222,6 +222,6 @@ def test_whoever_is_not_on_loopback_is_warned(target: Target, caplog: pytest.Log
 def test_servers_without_a_gpu_say_so_to_who_asks_for_one(two: Loopback) -> None:
     from search.targets import parse_target
 
-    with fleet(two, parse_target("nvidia/nvidia-h100")) as device:
-        with pytest.raises(MeasurementError, match="cannot run code for .*sm_90a.*: .*it has no CUDA device"):
-            device.check()
+    asked = r"cannot run code for .*sm_90a.*: .*it has no CUDA device"
+    with fleet(two, parse_target("nvidia/nvidia-h100")) as device, pytest.raises(MeasurementError, match=asked):
+        device.check()

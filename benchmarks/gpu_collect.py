@@ -50,7 +50,7 @@ def workloads(networks: Sequence[str], target: Target) -> list[Task]:
 
 def left(tasks: Sequence[Task], store: Store, target: Target, hardware: Hardware, trials: int) -> list[Step]:
     """What is left to be measured."""
-    return plan_tasks(tasks, Spec([], trials), store, target, hardware)
+    return plan_tasks(tasks, Spec(trials=trials), store, target, hardware)
 
 
 def step(tasks: Sequence[Task], store: Store, device: Device, trials: int, minutes: float) -> int:

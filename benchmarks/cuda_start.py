@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import subprocess
 import sys
 from pathlib import Path
+
+from tunedb.machine.hardware import this_machine
 
 TARGET = "nvidia/nvidia-h100"
 _PROGRAM = """
@@ -58,7 +59,7 @@ def main() -> None:
         for step, (secs, cpu_secs) in laps.items():
             print(f"{which:7} until {step:10} {secs:6.2f} s, of the CPU {cpu_secs:6.2f} s")
     if given.out is not None:
-        told = {"machine": platform.processor() or platform.machine(), "target": TARGET, "runs": given.runs, **found}
+        told = {"machine": this_machine().name, "target": TARGET, "runs": given.runs, **found}
         given.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 

@@ -31,7 +31,7 @@ TARGET = identity.canonical_target(
 OTHER = identity.canonical_target(TARGET.text.replace("sm_90a", "sm_86"))
 SOURCE = identity.source("synthetic", "test")
 HARDWARE = hardware_named("no GPU at all")
-THREADS = (4, 8, 16, 32)
+THREADS = (4, 8, 32)
 
 
 def scheduled(rows: int, columns: int, threads: tuple[int, int], step: int) -> tuple[Any, Any]:
@@ -98,7 +98,7 @@ def test_a_model_of_an_architecture_is_trained_saved_and_found_again(tmp_path: P
     store = open_store(str(tmp_path / "store"))
     filled(store, TARGET)
     (made,) = train(store, options=TrainOptions(bundled=False, seed=1)).trained
-    assert made.manifest.trained_on.num_trials >= 90
+    assert made.manifest.trained_on.num_trials >= 40
     assert made.manifest.metrics["spearman"] > 0.5, "there is something to learn in what was made up"
     assert load_model(store, TARGET.target_id, kind="cuda") is not None
     near = load_model(store, OTHER.target_id, kind="cuda")

@@ -70,7 +70,7 @@ def filled(store: Store, target: Target) -> list[Trial]:
     trials: list[Trial] = []
     for rows, columns in ((64, 64), (64, 128), (128, 64), (128, 128)):
         found = []
-        for threads, step in itertools.product(itertools.product(THREADS, THREADS[1:]), (2, 8)):
+        for threads, step in itertools.product(itertools.product(THREADS, THREADS[1:]), (2, 4, 8)):
             mod, schedule = scheduled(rows, columns, threads, step)
             workload, module = workload_from_module(mod)
             secs = synthetic_secs(threads, step, rows * columns)
@@ -98,7 +98,7 @@ def test_a_model_of_an_architecture_is_trained_saved_and_found_again(tmp_path: P
     store = open_store(str(tmp_path / "store"))
     filled(store, TARGET)
     (made,) = train(store, options=TrainOptions(bundled=False, seed=1)).trained
-    assert made.manifest.trained_on.num_trials >= 40
+    assert made.manifest.trained_on.num_trials >= 64
     assert made.manifest.metrics["spearman"] > 0.5, "there is something to learn in what was made up"
     assert load_model(store, TARGET.target_id, kind="cuda") is not None
     near = load_model(store, OTHER.target_id, kind="cuda")

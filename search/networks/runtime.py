@@ -42,7 +42,7 @@ class Library:
         self.manifest: Manifest = read_manifest(path)
         module = _runtime()
         self._gpu: GpuMemory | None = None
-        devices = (_CPU, 0, _POOLED)
+        devices: tuple[int, ...] = (_CPU, 0, _POOLED)
         try:
             if '"kind":"cuda"' in "".join(self.manifest.target.split()):
                 load_cuda(_tvm_folder())

@@ -100,7 +100,7 @@ def main() -> int:
     from search.measure.here import this_device
     from search.targets import parse_target
     from tunedb.machine.hardware import UNKNOWN
-    from tunedb.store import open_store
+    from tunedb.store.opening import open_store
 
     target = parse_target(given.target)
     tasks = workloads(given.networks, target)

@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 
 from benchmarks import gpu_collect
-from tunedb.records import Target
 from tunedb.store.memory import MemoryStore
 
 pytestmark = pytest.mark.tvm
 
 
-def test_a_collection_goes_on_where_it_ended(target: Target) -> None:
+def test_a_collection_goes_on_where_it_ended() -> None:
     """The CPU stands in for two GPUs."""
+    from search.targets import local_target
     from tests.search.measure.cuda.stand_in import devices
 
+    target = local_target(num_cores=1)
     tasks = gpu_collect.workloads(["small"], target)[-2:]
     store = MemoryStore()
     with devices(target) as device:

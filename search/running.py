@@ -100,8 +100,9 @@ def run_tasks(
     from search.measure.reference_kernels import ReferenceKernels
 
     name, seed, began = options.strategy_name, options.seed, datetime.now(UTC)
+    conditions = device.conditions(Timing(flush_cache=options.flush_cache))
     if name == "bo":  # the device starts meanwhile
-        prior = prior_of(store, target, use_prior=options.use_prior, model=model, conditions=options.conditions)
+        prior = prior_of(store, target, use_prior=options.use_prior, model=model, conditions=conditions)
     else:
         prior = Prior(model, "none" if model is None else "given", None)
     workloads = [(workload_from_module(task.mod)[0].workload_id, task.weight) for task in tasks]
@@ -122,14 +123,14 @@ def run_tasks(
         total=options.trials,
         on_trial=listeners.on_trial,
         on_repeat=listeners.on_repeat,
-        conditions=options.conditions,
+        conditions=conditions,
         started=started,
         limit_secs=options.limit_secs,
     )
     run = Run(recorder, name, seed, prior.text, left_out=tuple(left_out))
     claims = None
     if options.trials:
-        claims = Claims(store, target, device.hardware, options.conditions, began)
+        claims = Claims(store, target, device.hardware, conditions, began)
     try:
         if here is not None and options.trials:
             here.begin()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cli.session import Session
     from search.networks.benchmark import Benchmark
     from search.networks.compiling import Compiled
+    from search.networks.verification import Settled
 
 SUMMARY = "Compile a network with the store's best schedules"
 EXAMPLES = (
@@ -115,6 +116,8 @@ def command(
             run_timeout_secs=run_timeout,
             build_timeout_secs=build_timeout,
         ) as machine:
+            if machine.device is None and benchmark:
+                raise UsageError("--benchmark runs the library, and this machine has no device for the target")
             wanted = None if layout is None else Chosen(layout.value)
             options = CompileOptions(wanted, predict, seed, machine.linker, near)
             for label, network in networks.items():
@@ -130,7 +133,7 @@ def command(
                     on_step=lambda step, number, of, what: run.progress.step(number, of, f"{step}  {what}"),
                 )
                 speed = None
-                if benchmark:
+                if benchmark and machine.device is not None:
                     from search.networks.benchmark import benchmark as measured
 
                     run.progress.step(0, None, "benchmark")
@@ -155,6 +158,13 @@ def _path(output: Path | None, name: str, label: str) -> Path:
     if path.suffix != ".so":
         raise UsageError(f"{path}: the library's name must end in .so")
     return path.with_stem(f"{path.stem}-{label}") if label else path
+
+
+def _is_told(settled: Settled) -> bool:
+    """Whether a program's note says what is not said of the whole library anyway."""
+    from search.networks.unrun import UNRUN
+
+    return bool(settled.note) and not settled.earlier and settled.note != UNRUN
 
 
 def answer(done: Compiled, speed: Benchmark | None = None) -> Answer:
@@ -186,7 +196,7 @@ def answer(done: Compiled, speed: Benchmark | None = None) -> Answer:
     text: list[str | Table] = [
         f"{done.path}  {size(done.path.stat().st_size)}, of that {size(done.manifest.weight_bytes)} weights; "
         f"layout {done.manifest.layout}, {elapsed(sum(done.secs.values()))}",
-        *(f"{one.workload.name}: {one.note}" for one in done.programs if one.note and not one.earlier),
+        *(f"{one.workload.name}: {one.note}" for one in done.programs if _is_told(one)),
         *(
             f"{one.workload.name}: the schedule is of {one.measured_for}, which stands in"
             for one in done.programs
@@ -201,7 +211,7 @@ def answer(done: Compiled, speed: Benchmark | None = None) -> Answer:
         text.append(f"schedules are predicted; cost model: {done.prior}")
     if whole is not None:
         verdict = (
-            f"not verified: {whole.note}"
+            f"not verified: {whole.note.removeprefix('not verified: ')}"
             if whole.agrees is None
             else f"computes what {whole.reference} does{_emulated(whole.emulator)}: deviation {whole.deviation:.0e} of "
             f"{whole.tolerance:g} allowed"

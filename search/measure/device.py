@@ -115,6 +115,14 @@ class Device(ABC):
         """What runs programs in the place of the hardware, which then tells no times; "" for the hardware itself."""
         return ""
 
+    def conditions(self, timing: Timing) -> str:
+        """The conditions of measurement, as trials have them: those of the timing, and what the device was set to.
+
+        Args:
+            timing: How programs are timed.
+        """
+        return timing.conditions
+
     @abstractmethod
     def check(self) -> None:
         """Finds out whether the device can work at all.

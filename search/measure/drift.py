@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from search.measure.reference_kernels import ReferenceKernels
-from tunedb.machine.kernels import ARITHMETIC
 from tunedb.query.estimates import estimate
 from tunedb.records import Module, Source, Trial, Workload
 
@@ -39,7 +38,7 @@ class Drift:
     @property
     def flop_per_sec(self) -> float:
         """What a core does at best; 0 before it was measured."""
-        return ARITHMETIC.work / self.best_secs
+        return self._kernels.flop / self.best_secs
 
     @property
     def modules(self) -> list[tuple[Workload, Module]]:

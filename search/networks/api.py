@@ -88,8 +88,8 @@ def compile(
         target: What code is generated for; None is this CPU.
         shapes: Of inputs by name.
         options: How.
-        device: What verifies; the caller closes it. None is this machine's CPU, or an emulated one for a target of
-            another architecture.
+        device: What verifies; the caller closes it. None is this machine's device for the target, or an emulated one
+            for a CPU of another architecture; where there is none, nothing is run.
         on_step: Told what is under way.
         cross_compiler: Links for another architecture; None is ARCH-linux-gnu-g++.
         tvm_runtime: The folder of TVM's runtime for another architecture, or of its wheels; without it, nothing of the

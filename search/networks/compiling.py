@@ -23,9 +23,11 @@ from search.networks.network import Network
 from search.networks.plan import plan
 from search.networks.reference import TOLERANCE, Runnable, verify
 from search.networks.runtime import Library
+from search.networks.unrun import not_run, settle_unrun
 from search.networks.verification import Settled, settle
 from search.predict import Predictor
 from search.prior import prior_of
+from search.task import Task
 from search.work import work_of
 from tunedb.errors import BadInputError, MeasurementError
 from tunedb.identity import trace_id
@@ -66,7 +68,7 @@ def compile_network(
     *,
     store: Store,
     target: Target,
-    device: Device,
+    device: Device | None,
     options: CompileOptions | None = None,
     on_step: OnStep | None = None,
     load: Callable[[Path], Runnable] = Library,
@@ -78,13 +80,14 @@ def compile_network(
         path: Of the library.
         store: The store that is asked for schedules, and gives the cost model.
         target: What code is generated for; the device runs it, or is one that cannot run anything.
-        device: What verifies; the caller closes it.
+        device: What verifies; the caller closes it. None where the target's device is not at hand: then schedules are
+            compiled, and nothing is run.
         options: How.
         on_step: Told what is under way.
         load: Loads a library, to run it; an emulator may do that. It is not asked where the device cannot run.
 
     Returns:
-        What was made; it is written only if the whole library computes what the network does.
+        What was made; it is written only if the whole library computes what the network does, or nothing is run.
 
     Raises:
         BadInputError: TVM cannot lower, build or link the network.
@@ -99,7 +102,7 @@ def compile_network(
         tell("lower", 0, 1, network.name)
         lowered = lower(network, target, options.layout) if options.layout else lower_best(network, target)
     with _timed(secs, "plan"):
-        prior = prior_of(store, target, transfers=not (device.cannot_run or device.emulator))
+        prior = prior_of(store, target, transfers=device is None or not (device.cannot_run or device.emulator))
         predictor = Predictor(prior, options.seed) if options.predicts else None
         choices = plan(
             lowered,
@@ -109,9 +112,15 @@ def compile_network(
             on_task=lambda n, of, task: tell("plan", n, of, task.name),
         )
     with _timed(secs, "verify"):
-        device.check()
-        verdicts = Verdicts(store, device, "compile")
-        settled = settle(choices, device, verdicts, on_task=lambda n, of, task: tell("verify", n, of, task.name))
+
+        def on_task(number: int, of: int, task: Task) -> None:
+            tell("verify", number, of, task.name)
+
+        if device is None:
+            settled = settle_unrun(choices, target, on_task=on_task)
+        else:
+            device.check()
+            settled = settle(choices, device, Verdicts(store, device, "compile"), on_task=on_task)
     with _timed(secs, "build"):
         tell("build", 0, 1, network.name)
         executable = build(lowered, settled)
@@ -121,7 +130,9 @@ def compile_network(
             tell("check", 0, 1, network.name)
             manifest = _manifest(lowered, settled)
             write(executable, manifest, draft, options.compiler)
-            found = _verified(draft, lowered, device, load, options.seed)
+            found = (
+                not_run(executable, target) if device is None else _verified(draft, lowered, device, load, options.seed)
+            )
             if found.agrees is False:
                 raise MeasurementError(
                     f"{network.path}: the library deviates from {found.reference} by {found.deviation:.1e} "

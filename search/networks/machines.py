@@ -11,7 +11,7 @@ from search.measure.cross.architecture import architecture_of, is_foreign, linke
 from search.measure.cross.device import CrossCpu
 from search.measure.cross.emulator import Emulator, find_emulator
 from search.measure.device import Device
-from search.measure.here import this_cpu
+from search.measure.here import at_hand
 from search.networks.emulated import EmulatedLibrary
 from search.networks.manifest import Manifest
 from search.networks.reference import Runnable
@@ -25,7 +25,7 @@ from tunedb.records import Target
 class Machine:
     """What compiles for a machine, and runs what was compiled."""
 
-    device: Device
+    device: Device | None  # None where the target's device is not at hand
     linker: str | None  # None is the system's
     load: Callable[[Path], Runnable]
 
@@ -54,7 +54,7 @@ def machine_of(
         BadInputError: A wheel cannot be read.
     """
     if not is_foreign(target):
-        with this_cpu(target, run_timeout_secs=run_timeout_secs, build_timeout_secs=build_timeout_secs) as device:
+        with at_hand(target, run_timeout_secs=run_timeout_secs, build_timeout_secs=build_timeout_secs) as device:
             yield Machine(device, None, Library)
         return
     architecture = architecture_of(target)

@@ -21,6 +21,7 @@ from tunedb.records import DEFAULT_CONDITIONS, Target, Trace, Workload
 from tunedb.store.contract import StoreReader
 
 _SPARE = 3  # records that stand behind the best
+_GPU_SHARE = 0.005  # candidates are looked at as for so small a task: what a GPU's roofline tells of them is coarse
 
 
 class Origin(StrEnum):
@@ -83,7 +84,8 @@ def plan(
         if not found and others:
             found = _nearby(store, workload, lowered, others)
         if not found and predictor is not None:
-            predicted = predictor.predict(task, context, share=share)
+            looked = min(share, _GPU_SHARE) if lowered.target.kind == "cuda" else share
+            predicted = predictor.predict(task, context, share=looked)
             found = [Schedule(Origin.PREDICTED, trace) for trace in predicted.traces]
         choices.append(Choice(task, workload, tuple(found)))
     return choices

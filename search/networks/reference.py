@@ -110,7 +110,8 @@ def _unscheduled(lowered: Lowered, inputs: Arrays) -> Outputs:
     """What the network computes when nothing of it is scheduled."""
     import tvm
 
-    target = local_target() if is_foreign(lowered.target) else lowered.target
+    on_gpu = lowered.target.kind == "cuda"  # which runs nothing that is not scheduled; the host does
+    target = local_target() if on_gpu or is_foreign(lowered.target) else lowered.target
     executable = tvm.compile(lowered.mod, target=target_to_tvm(target))
     machine = tvm.relax.VirtualMachine(executable, tvm.cpu())
     found = machine["main"](*(tvm.runtime.tensor(inputs[spec.name]) for spec in lowered.network.inputs))

@@ -7,6 +7,7 @@ them with a compiler of its own.
 from __future__ import annotations
 
 import functools
+import json
 import shutil
 import statistics
 import tempfile
@@ -19,6 +20,7 @@ from typing import Any
 from tvm.ir import save_json
 
 from search.measure import workers
+from search.measure.cross.architecture import host_of
 from search.measure.device import Program
 from search.measure.zygote import ForkedPool
 from tunedb.errors import last_line
@@ -56,12 +58,13 @@ class Builders:
             maximum_process_uses=_USES_BEFORE_RESTART,
         )
 
-    def begin(self, program: Program, *, is_candidate: bool) -> Building:
+    def begin(self, program: Program, *, is_candidate: bool, for_host: bool = False) -> Building:
         """Begins to build a program.
 
         Args:
             program: The program.
             is_candidate: Whether it is one of many alike, and may not take much longer than they.
+            for_host: Whether it runs on the machine that the target's device is in, and not on the device.
         """
         limit = self._limit_secs
         if is_candidate and len(self._secs) >= _TYPICAL_BUILDS:
@@ -70,7 +73,8 @@ class Builders:
         folder.mkdir()  # of its own: what it is linked to lands beside it
         self._number += 1
         path = folder / f"program{'.so' if self._linker else '.tar'}"
-        job = save_json(program.mod), self._target_json, str(path), self._linker
+        target_json = json.dumps(host_of(self._target)) if for_host else self._target_json
+        job = save_json(program.mod), target_json, str(path), self._linker
         learns = self._learn if is_candidate and not self._is_told else None
         return Building(path, self._pool.submit_before(limit, build_library, *job), limit, learns)
 

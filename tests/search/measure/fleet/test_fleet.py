@@ -217,3 +217,11 @@ def test_whoever_is_not_on_loopback_is_warned(target: Target, caplog: pytest.Log
     with caplog.at_level(logging.WARNING):
         Fleet(target, FleetOptions(Address("192.0.2.1", 9190), ("box",))).close()
     assert "ask nobody who they are" in caplog.text
+
+
+def test_servers_without_a_gpu_say_so_to_who_asks_for_one(two: Loopback) -> None:
+    from search.targets import parse_target
+
+    asked = r"cannot run code for .*sm_90a.*: .*it has no CUDA device"
+    with fleet(two, parse_target("nvidia/nvidia-h100")) as device, pytest.raises(MeasurementError, match=asked):
+        device.check()

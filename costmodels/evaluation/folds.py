@@ -53,8 +53,8 @@ def folds(
         if calls is None:
             raise UsageError(f"{split} needs to know which workloads are a network's: --networks FILE")
         for train, of_networks in left_out(pools, target_id, calls, pooled=pooled, seed=seed):
-            test = {id(pool): pool for its in of_networks.values() for pool in its}
-            yield Fold(train, list(test.values()), networks=of_networks)
+            once = {id(pool): pool for its in of_networks.values() for pool in its}  # some are of several networks
+            yield Fold(train, list(once.values()), networks=of_networks)
         return
     own = [pool for pool in pools if pool.target_id == target_id]
     others = [pool for pool in pools if pool.target_id != target_id]

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from search.corpus import operators
 from search.measure.here import this_cpu
@@ -116,7 +117,7 @@ def read_spec(path: str | Path) -> Spec:
 
 
 def plan(spec: Spec, store: Store, target: Target) -> Planned:
-    """What is left to be measured on this machine, random samples first.
+    """What is left to be measured on this machine, random samples first, workloads in an order that the seed draws.
 
     Raises:
         BadInputError: the spec names what there is not, or a network that cannot be imported.
@@ -138,7 +139,9 @@ def plan(spec: Spec, store: Store, target: Target) -> Planned:
                 use_prior = spec.guided_by_prior and strategy == "bo"
                 step = Step(task, workload_id, strategy, wanted, has, seed, use_prior, spec.beta)
                 steps[strategy].append(step)
-    return Planned([step for strategy in _STRATEGIES for step in steps[strategy]], _calls(networks))
+    rng = np.random.default_rng(spec.seed)
+    drawn = {strategy: rng.permutation(len(its)).tolist() for strategy, its in steps.items()}
+    return Planned([steps[strategy][place] for strategy in _STRATEGIES for place in drawn[strategy]], _calls(networks))
 
 
 def _operators(spec: Spec) -> Iterator[Task]:

@@ -17,7 +17,7 @@ import msgspec
 from tunedb.errors import BadInputError
 from tunedb.identity import canonical_target, identified, source, trial_id_of
 from tunedb.ingest.formats.detect import Format
-from tunedb.ingest.formats.json_elements import Document, Element, read_document
+from tunedb.ingest.formats.json_elements import Document, Element, read_document, swallowed
 from tunedb.ingest.formats.kernel_tuner import (
     OWN,
     SCHEMA_VERSION,
@@ -80,8 +80,11 @@ class ResultFile:
             BadInputError: nothing of the file can be read.
         """
         document, known = self._document()
-        read = self._reading(document, known)
-        for element in document.elements:
+        read = self._reading(known)
+        left, place = list(reversed(document.elements)), -1
+        while left:
+            place += 1
+            element = replace(left.pop(), place=place)
             try:
                 if element.fault:
                     raise BadInputError(f"{element.fault}; reading goes on at the next that can be told")
@@ -93,6 +96,8 @@ class ResultFile:
                     self._foreign.append((element, read(entry)))
             except BadInputError as error:
                 self._bad.append((element.line, self._of(element, error)))
+                if self.form is Format.KERNEL_TUNER:
+                    left += reversed(swallowed(element, _BEGINNINGS[self.form]))
         for name, (column, kind) in RECORDS.items():  # modules after all workloads, wherever they stand
             for element, row in self._own:
                 if row.get(name) is not None:
@@ -148,9 +153,8 @@ class ResultFile:
             self._bad.append((0, Rejected(self.uri, 0, reason)))
         return document, known
 
-    def _reading(self, document: Document, known: Mapping[str, Any]) -> Callable[[dict[str, Any]], Result]:
+    def _reading(self, known: Mapping[str, Any]) -> Callable[[dict[str, Any]], Result]:
         """How this file's results are read."""
-        del document
         if self.form is Format.T4:
             version = known.get("schema_version", SCHEMA_VERSION)
             if not isinstance(version, str) or not version.startswith("1."):

@@ -57,11 +57,26 @@ def read_document(text: bytes, wanted: str, beginning: re.Pattern[bytes]) -> Doc
     return _Reader(text, beginning).document(wanted)
 
 
+def swallowed(element: Element, beginning: re.Pattern[bytes]) -> list[Element]:
+    """The entries within a bad one that has no end of its own, and so holds those that follow it.
+
+    Args:
+        element: an entry of an object.
+        beginning: as in `read_document`.
+    """
+    found = beginning.search(element.content, 1)
+    if found is None:
+        return []
+    reader = _Reader(b"{" + element.content[found.start() :], beginning)
+    reader.body(element.line + element.content.count(b"\n", 0, found.start()))
+    return reader.found.elements
+
+
 class _Reader:
     def __init__(self, text: bytes, beginning: re.Pattern[bytes]) -> None:
         self._text = text
         self._beginning = beginning
-        self._found = Document()
+        self.found = Document()
         self._budget = _READINGS * len(text)
         self._line, self._counted = 1, 0
 
@@ -81,14 +96,19 @@ class _Reader:
                 end, fault = self._end(at)
                 if fault:
                     raise BadInputError(f"line {self._line_of(at)}: {key!r} is damaged: {fault}")
-                self._found.members[key] = text[at:end]
+                self.found.members[key] = text[at:end]
                 at = end
             at = self._next(at)
-        self._found.is_closed = text[at : at + 1] == b"}"
+        self.found.is_closed = text[at : at + 1] == b"}"
         rest = self._next(at + 1)
         if rest < len(text):
             self._add(rest, len(text), "", "it follows the end of the document")
-        return self._found
+        return self.found
+
+    def body(self, line: int) -> None:
+        """Reads entries of an object whose end may be missing; the first one stands in this line."""
+        self._line = line
+        self._elements(0)
 
     def _elements(self, at: int) -> int:
         """Reads a container's elements; gives what comes after it."""
@@ -118,7 +138,7 @@ class _Reader:
         return at
 
     def _add(self, begin: int, end: int, key: str, fault: str = "") -> None:
-        found = self._found.elements
+        found = self.found.elements
         found.append(Element(len(found), self._line_of(begin), key, self._text[begin:end], fault))
 
     def _end(self, at: int) -> tuple[int, str]:

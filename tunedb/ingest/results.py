@@ -36,6 +36,7 @@ from tunedb.records import Hardware, Outcome, Rejected, Source, Target, Trace, T
 MOST_BYTES = 1 << 30
 """What a file may have: it is held in memory."""
 
+_READINGS = 4
 _ROWS = 4096  # that are given together
 _BEGINNINGS = {
     Format.T4: re.compile(
@@ -82,6 +83,7 @@ class ResultFile:
         document, known = self._document()
         read = self._reading(known)
         left, place = list(reversed(document.elements)), -1
+        budget = _READINGS * self.path.stat().st_size  # nested without end, entries would be read again and again
         while left:
             place += 1
             element = replace(left.pop(), place=place)
@@ -96,7 +98,8 @@ class ResultFile:
                     self._foreign.append((element, read(entry)))
             except BadInputError as error:
                 self._bad.append((element.line, self._of(element, error)))
-                if self.form is Format.KERNEL_TUNER:
+                if self.form is Format.KERNEL_TUNER and not element.fault and budget > 0:
+                    budget -= len(element.content)
                     left += reversed(swallowed(element, _BEGINNINGS[self.form]))
         for name, (column, kind) in RECORDS.items():  # modules after all workloads, wherever they stand
             for element, row in self._own:

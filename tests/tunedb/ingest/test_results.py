@@ -120,6 +120,14 @@ def test_a_cachefile_that_was_cut_everywhere(tmp_path: Path) -> None:
         assert len(found) + len(bad) >= CACHE[begin:end].count(b"\n"), "each that began is stored or named"
 
 
+@pytest.mark.parametrize("end", [b"", b"}" * 20_000 + b"}\n}"])
+def test_entries_within_entries_end_the_search_some_time(tmp_path: Path, end: bytes) -> None:
+    content = CACHE.rstrip().removesuffix(b"}\n}") + b",\n" + b'"1": {\n' * 20_000 + end
+    store, bad = read(tmp_path, content)
+    assert same(told(store))
+    assert bad
+
+
 def test_each_cause_of_failure(tmp_path: Path) -> None:
     states = ["timeout", "compile", "runtime", "correctness", "constraints"]
     results = [{**GOOD, "configuration": {"a": place}, "invalidity": state} for place, state in enumerate(states)]

@@ -29,6 +29,7 @@ from tunedb.identity import source
 from tunedb.store.http.store import HttpStore
 
 _WORKLOADS = 32
+_SETTLING_SECS = 5.0
 
 
 def main() -> None:
@@ -60,7 +61,7 @@ def measured(folder: Path, clients: int, readers: int, secs: float, rows: int) -
             spawn = multiprocessing.get_context("spawn")
             with spawn.Pool(clients + readers) as pool:
                 pushed = [pool.apply_async(push, (url, number, secs, rows)) for number in range(clients)]
-                asked = [pool.apply_async(ask, (url, secs)) for _ in range(readers)]
+                asked = [pool.apply_async(ask, (url, clients, secs)) for _ in range(readers)]
                 sent = [job.get() for job in pushed]
                 latencies = sorted(one for job in asked for one in job.get())
         finally:
@@ -108,15 +109,18 @@ def push(url: str, client: int, secs: float, rows: int) -> int:
     return added
 
 
-def ask(url: str, secs: float) -> list[float]:
-    """Asks for the best of a workload again and again; gives the seconds that each answer took."""
+def ask(url: str, clients: int, secs: float) -> list[float]:
+    """Asks for the best of what is being pushed again and again; gives the seconds that each answer took."""
     pool = urllib3.PoolManager(retries=False)
-    path = f"{url}/v1/best/{samples.WORKLOAD.workload_id}?target={samples.TARGET.target_id}"
-    took, ends = [], time.monotonic() + secs
+    workloads = [samples.WORKLOAD, *(samples.workload(f"w{client % _WORKLOADS}") for client in range(clients))]
+    took, number, ends = [], 0, time.monotonic() + secs
+    time.sleep(_SETTLING_SECS)  # until each client has pushed
     while time.monotonic() < ends:
+        asked = workloads[number % len(workloads)].workload_id
         began = time.perf_counter()
-        answer = pool.request("GET", path)
+        answer = pool.request("GET", f"{url}/v1/best/{asked}?target={samples.TARGET.target_id}")
         took.append(time.perf_counter() - began)
+        number += 1
         assert answer.status == 200, answer.data
         time.sleep(0.02)
     return took

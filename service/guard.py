@@ -19,6 +19,7 @@ from service.access import wanted_scope
 from service.settings import Limits
 from service.state import Service
 from service.tokens import Scope as TokenScope
+from service.tokens import Token
 
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::\d{1,5})?")
 _CHANGING = {"POST", "PUT", "DELETE", "PATCH"}
@@ -88,10 +89,10 @@ class Guard:
         if wanted is not None:
             token, given = None, headers.get("authorization", "")
             if given.lower().startswith("bearer "):
-                token = await run_in_threadpool(self._service.tokens.verify, given[7:].strip())
+                token = await self._verified(given[7:].strip())
             if token is not None:
                 scope["tunedb.sender"], who, has = token.name, token.token_id, token.scope
-            elif not given and await run_in_threadpool(self._is_open):
+            elif not given and await self._is_open():
                 has = TokenScope.WRITE
             else:
                 text = "this token opens nothing" if given else "the service wants a token (TUNEDB_TOKEN)"
@@ -103,9 +104,16 @@ class Guard:
             return problems.answer(429, "store-away", "too many requests at once", {"Retry-After": f"{wait:.2f}"})
         return None
 
-    def _is_open(self) -> bool:
+    async def _verified(self, text: str) -> Token | None:
+        tokens = self._service.tokens
+        return tokens.remembered(text) or await run_in_threadpool(tokens.verify, text)
+
+    async def _is_open(self) -> bool:
         """Whether this machine's user may do without a token: nobody else can ask, and none was ever made."""
-        return self._service.settings.is_local and not self._service.tokens.exist()
+        if not self._service.settings.is_local:
+            return False
+        tokens = self._service.tokens
+        return tokens.are_unchanged_without() or not await run_in_threadpool(tokens.exist)
 
     def _is_own(self, origin: str, host: str) -> bool:
         scheme, _, rest = origin.partition("://")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable
 
 import uvicorn
@@ -15,6 +16,7 @@ from tunedb.errors import UsageError
 from tunedb.store.contract import Store
 
 _GRACE_SECS = 10
+_SWITCH_SECS = 0.0005  # who answers waits no longer than that for who commits
 _HEADER_BYTES = 32 << 10
 _BACKLOG = 512
 
@@ -31,6 +33,7 @@ def serve(store: Store, settings: Settings, on_start: Callable[[str], None]) -> 
         UsageError: the settings make no sense, or something else listens there.
     """
     server, listening, url = prepared(store, settings)
+    sys.setswitchinterval(_SWITCH_SECS)
     on_start(url)
     try:
         server.run(sockets=[listening])

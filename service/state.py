@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import cast
 
 from starlette.requests import Request
 
 from service.audit import AuditLog
+from service.index import BestIndex
 from service.metrics import Metrics
 from service.settings import Settings
 from service.tokens import Tokens
 from service.writer import Writer
 from tunedb.errors import StoreAwayError
 from tunedb.store.contract import Store
+from tunedb.store.delta.store import DeltaStore
+from tunedb.store.locations import is_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +32,15 @@ class Service:
     metrics: Metrics
     audit: AuditLog
     streams: threading.Semaphore
+    index: BestIndex | None  # None: the store is not in a folder, and asked each time
 
     @classmethod
     def of(cls, store: Store, settings: Settings) -> Service:
         """A service over a store, with its state in the folder that the settings name."""
-        writer = Writer(store, settings.limits.queued_rows)
+        index = None
+        if isinstance(store, DeltaStore) and not is_url(store.url):
+            index = BestIndex(DeltaStore(store.url, create=False))
+        writer = Writer(store, settings.limits.queued_rows, index.committing if index else nullcontext)
         return cls(
             store,
             settings,
@@ -41,6 +49,7 @@ class Service:
             Metrics(writer),
             AuditLog(settings.state),
             threading.Semaphore(settings.limits.streams),
+            index,
         )
 
     def take_stream(self) -> None:
@@ -55,6 +64,8 @@ class Service:
     def close(self) -> None:
         """Commits what waits. The store stays open."""
         self.writer.close()
+        if self.index is not None:
+            self.index.close()
         self.audit.close()
 
 

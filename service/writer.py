@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 
 from tunedb.errors import StoreAwayError, UsageError
 from tunedb.records import AppendReport
@@ -21,10 +23,13 @@ class Writer:
     Args:
         store: the store.
         most_rows: how many trials may wait; beyond, nothing is taken.
+        around: entered before a commit and left after it, before anybody is told.
     """
 
-    def __init__(self, store: Store, most_rows: int) -> None:
-        self._store, self._most_rows = store, most_rows
+    def __init__(
+        self, store: Store, most_rows: int, around: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
+        self._store, self._most_rows, self._around = store, most_rows, around
         self._changed = threading.Condition()
         self._waiting: deque[tuple[Batch, Future[AppendReport]]] = deque()
         self._rows = 0  # that wait or are being committed
@@ -88,7 +93,8 @@ class Writer:
 
     def _append(self, batches: list[Batch], futures: list[Future[AppendReport]]) -> None:
         try:
-            reports = self._store.append_batches(batches)
+            with self._around():
+                reports = self._store.append_batches(batches)
         except UsageError as error:
             if len(batches) == 1:
                 futures[0].set_exception(error)

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from service import openapi, problems
 from service.guard import Guard
-from service.routes import admin, answers, contract, export, files, health, models, trials
+from service.routes import admin, answers, contract, evidence, export, files, health, leases, models, trials
 from service.state import Service
 from tunedb.program.releases import installed
 
@@ -39,7 +39,7 @@ def create_routes(service: Service, lifespan: object = None) -> FastAPI:
         lifespan=lifespan,  # type: ignore[arg-type]
     )
     app.state.service = service
-    for part in (trials, answers, export, models, health, contract, files, admin):
+    for part in (trials, leases, answers, evidence, export, models, health, contract, files, admin):
         app.include_router(part.router)
     problems.install(app)
     openapi.install(app)

@@ -95,6 +95,7 @@ def nearest(store: StoreReader, asked: Asked, target: Target, limit: int = 8) ->
     bests = _bests(store, [row.workload_id for row in rows])
     targets = {one.target_id: one for one in store.targets() if one.kind == target.kind}
     found: list[Near] = []
+    so_far = 0.0  # what is farther away is not believed to be better
     for away, row in like[:_COMPARED]:
         for target_id, secs in bests.get(row.workload_id, {}).items():
             if target_id not in targets or (row.workload_id, target_id) == (asked.workload_id, target.target_id):
@@ -104,6 +105,9 @@ def nearest(store: StoreReader, asked: Asked, target: Target, limit: int = 8) ->
             if target_id == target.target_id:
                 gaps = [abs(gap) for gap in _between_workloads(rows, bests, target_id, away)]
                 expected = secs * _work(asked) / _work(row)
+                if len(gaps) >= _FEWEST:
+                    so_far = max(so_far, statistics.median(gaps))
+                    gaps = [so_far] * len(gaps)
             else:
                 ratios = _between_targets(bests, target.target_id, target_id)
                 middle = statistics.median(ratios) if ratios else 0.0

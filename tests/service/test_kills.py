@@ -22,6 +22,7 @@ from tunedb.store.http.store import HttpStore
 
 ROUNDS = 50
 START_SECS = 120.0
+_HEAD = b"POST /v1/trials HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 
 # Pushes trials from a number on, two at a time, and says what was taken: by the service, or by the spool.
 CLIENT = """
@@ -96,7 +97,7 @@ def test_a_service_that_is_killed_loses_nothing(tmp_path: Path) -> None:
             if not threads:
                 for client in range(len(acknowledged)):
                     opened = HttpStore(f"http://127.0.0.1:{port}", {"spool": str(tmp_path / f"spool-{client}")})
-                    threads.append(threading.Thread(target=push, args=[client, opened]))
+                    threads.append(threading.Thread(target=push, args=[client, opened], daemon=True))
                     threads[-1].start()
             if round_ < ROUNDS:
                 time.sleep(chance.uniform(0.1, 1.5))
@@ -153,8 +154,8 @@ def crowd(port: int, number: int, sent: bytes) -> Iterator[list[socket.socket]]:
     [
         b"",
         b"GET /v1/workloads HT",
-        b"POST /v1/trials HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n{",
-        b"POST /v1/trials HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99999999999\r\n\r\n",
+        _HEAD + b"Content-Length: 900\r\n\r\n{",
+        _HEAD + b"Content-Length: 99999999999\r\n\r\n",
     ],
     ids=["silent", "half a head", "half a body", "oversized"],
 )

@@ -39,6 +39,7 @@ def serve(store: Store, settings: Settings, on_start: Callable[[str], None]) -> 
     """
     server, listening, url = prepared(store, settings)
     sys.setswitchinterval(_SWITCH_SECS)
+    signal.signal(signal.SIGTERM, server.handle_exit)  # from now on, and not only once uvicorn listens to signals
     on_start(url)
     try:
         server.run(sockets=[listening])

@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from benchmarks import more_models
+from benchmarks import corpus_models, more_models
 from benchmarks.graph import Graph
 
 
@@ -102,6 +102,7 @@ MODELS: dict[str, Callable[[], onnx.ModelProto]] = {
     "bert-tiny": bert_tiny,
     "small": small,
     **more_models.MODELS,
+    **corpus_models.MODELS,
 }
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from costmodels.compute import Compute
 from costmodels.dataset import not_among
-from costmodels.evaluation.splits import SHOTS, Few, evaluate
+from costmodels.evaluation.folds import SHOTS
+from costmodels.evaluation.splits import Few, evaluate
 from costmodels.kinds import of_kind
 from costmodels.models.lightgbm import LightGBMModel
 from costmodels.pools import read_pools

@@ -1,6 +1,7 @@
 """Makes the bundled prior of logs: `python -m costmodels.build_prior data/ costmodels/shipped`.
 
-The same logs and versions of libraries give the same bytes.
+The same logs and versions of libraries give the same bytes, whether or not the features of trials that the folder has
+already are computed again.
 """
 
 from __future__ import annotations
@@ -23,16 +24,18 @@ import numpy as np
 from costmodels import metrics
 from costmodels.compute import Compute
 from costmodels.dataset import Pool, dataset_of, stacked
+from costmodels.extraction.cache import FeatureCache
 from costmodels.features import FAMILIES
 from costmodels.kinds import of_kind
 from costmodels.models import make
 from costmodels.pools import features_of, read_pools
 from costmodels.registry.manifest import TrainedOn, packed
 from costmodels.registry.saved import write_folder
-from costmodels.shipped import CODE_VERSION_KEY, MODEL, POOL_COLUMNS, SCHEDULES, TRIALS, VERSION_KEY
+from costmodels.shipped import CODE_VERSION_KEY, MODEL, POOL_COLUMNS, SCHEDULES, TRIALS, VERSION_KEY, Prior
 from costmodels.training import SPLIT
 from tunedb.ingest.pipeline import ingest
 from tunedb.machine.hardware import hardware_named
+from tunedb.metaschedule.replay import release
 from tunedb.records import Target, Trace, WorkloadSummary
 from tunedb.store.contract import Store
 from tunedb.store.opening import open_store
@@ -50,20 +53,54 @@ _FEATURES, _CODE = of_kind(_KIND).features, FAMILIES["machine_code"]
 _MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)  # of every build: the time of day is no part of what was learned
 
 
-def build(logs: Sequence[Path], out: Path, *, workers: int) -> None:
-    """Ingests logs into a store of their own, and writes the prior that is made of it into a folder."""
+def build(logs: Sequence[Path], out: Path, *, workers: int, anew: bool = False) -> None:
+    """Ingests logs into a store of their own, and writes the prior that is made of it into a folder.
+
+    Args:
+        logs: Files and folders.
+        out: The folder; the features of trials that it has, of the same version, are taken as they are.
+        workers: Processes that compute features.
+        anew: Whether those are computed again.
+    """
     with tempfile.TemporaryDirectory() as folder, open_store(folder, create=True) as store:
         report = ingest(store, logs, hardware=hardware_named("where the logs were measured"))
         _log.info("%s trials", report.added)
+        if not anew:
+            _give_known(store, out)
         targets = {target.target_id: target for target in store.targets() if target.kind == _KIND}
         compute = Compute(workers)
         pools = [pool for t in targets.values() for pool in read_pools(store, t, compute=compute).pools]
-        pools = _with_code(store, targets, pools, compute)
+        pools = [_as_written(pool) for pool in _with_code(store, targets, pools, compute)]
         pools.sort(key=lambda pool: (pool.target_id, pool.workload_id, pool.trial_ids))
         workloads = {row.workload_id: row for row in store.workloads()}
         write_trials(pools, workloads, out / TRIALS)
         _write_schedules(store, pools, workloads, targets, out / SCHEDULES)
         _write_model(store, pools, out / MODEL, compute)
+
+
+def _give_known(store: Store, folder: Path) -> None:
+    """Gives a store the features that a prior's folder has of its trials."""
+    pools = Prior(_FEATURES, _CODE, folder).pools
+    version = release()
+    rows = {trial_id: row for pool in pools for trial_id, row in zip(pool.trial_ids, pool.features, strict=True)}
+    FeatureCache(store.artifacts, version, _FEATURES).write(rows, {})
+    of_code = [(pool, pool.code) for pool in pools if pool.code is not None]
+    compiled = {
+        trial_id: row
+        for pool, code in of_code
+        for trial_id, row in zip(pool.trial_ids, code, strict=True)
+        if not np.isnan(row[0])
+    }
+    FeatureCache(store.artifacts, version, _CODE).write(compiled, {})
+    _log.info("%s trials have features already, %s of them of machine code", len(rows), len(compiled))
+
+
+def _as_written(pool: Pool) -> Pool:
+    """A pool as it is when it was written and read again: what is learned from is what ships."""
+    features = pool.features.astype(np.float32).astype(np.float64)
+    code = None if pool.code is None else pool.code.astype(np.float32).astype(np.float64)
+    scores = pool.scores.astype(np.float32).astype(np.float64)
+    return dataclasses.replace(pool, features=features, code=code, scores=scores)
 
 
 def _with_code(store: Store, targets: Mapping[str, Target], pools: Sequence[Pool], compute: Compute) -> list[Pool]:
@@ -166,9 +203,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("logs", nargs="+", type=Path, help="log files and folders, the last one excepted")
     parser.add_argument("out", type=Path, help="the folder to write into")
+    parser.add_argument("--anew", action="store_true", help="compute all features again")
     chosen = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    build(chosen.logs, chosen.out, workers=len(os.sched_getaffinity(0)))
+    build(chosen.logs, chosen.out, workers=len(os.sched_getaffinity(0)), anew=chosen.anew)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 
-from search.corpus.collect import CollectReport, Step
+from search.corpus.collect import CollectReport, Planned
 from search.funnels import TaskFunnel, funnels_of
 from search.report import TaskReport, TuneReport
 from search.standing import Standing
@@ -94,11 +93,12 @@ def _task(task: TaskReport, target: Target) -> Document:
     }
 
 
-def planned(steps: Sequence[Step], target: Target) -> Document:
+def planned(what: Planned, target: Target) -> Document:
     """What is left to be measured of a corpus."""
     return {
         "target": target.text,
-        "left": sum(step.wanted for step in steps),
+        "left": sum(step.wanted for step in what.steps),
+        "networks": what.networks,
         "steps": [
             {
                 "name": step.task.name,
@@ -107,7 +107,7 @@ def planned(steps: Sequence[Step], target: Target) -> Document:
                 "wanted": step.wanted,
                 "done": step.done,
             }
-            for step in steps
+            for step in what.steps
         ],
     }
 

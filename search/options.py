@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from search.contract import TunerFactory
@@ -35,6 +36,8 @@ class TuneOptions:
         build_timeout_secs: The longest build of one; None is the device's own limit, which it lowers where builds
             usually take much less.
         limit_secs: After so many seconds the caller stops the run, whose last quarter refines what was found.
+        beta: The weight of uncertainty in what "bo" measures next: where it is large, trials go where the model knows
+            the least, as suits a collection that a model will learn from.
         least_gain: With several tasks, end once the next batches are expected to save less than this share of the
             time of all tasks together.
 
@@ -54,6 +57,7 @@ class TuneOptions:
     build_timeout_secs: float | None = None
     least_gain: float = 0.0
     limit_secs: float | None = None
+    beta: float = 1.0
 
     def __post_init__(self) -> None:
         if isinstance(self.strategy, str) and self.strategy not in STRATEGIES:
@@ -67,6 +71,8 @@ class TuneOptions:
             )
         if self.batch_size is not None and self.batch_size < 1:
             raise UsageError(f"a batch has at least one candidate, not {self.batch_size}")
+        if not 0 <= self.beta < math.inf:
+            raise UsageError(f"beta is a weight, 0 or more, not {self.beta:g}")
         for name in ("run_timeout", "build_timeout", "limit"):
             secs = getattr(self, f"{name}_secs")
             if secs is not None and not 0 < secs <= _LONGEST_SECS:

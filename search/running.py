@@ -308,7 +308,9 @@ def _factory(options: TuneOptions, prior: Prior) -> TunerFactory | None:
     """What makes a tuner for each task; None for MetaSchedule's own strategies."""
     if not isinstance(options.strategy, str):
         return options.strategy
-    return BayesianOptimization(prior.model, prior.recall) if options.strategy == "bo" else None
+    if options.strategy == "bo":
+        return BayesianOptimization(prior.model, prior.recall, options.beta)
+    return None
 
 
 def _stock_cost_model(options: TuneOptions, prior: Prior) -> Any:

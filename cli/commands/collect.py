@@ -15,7 +15,7 @@ from cli.verb import store_verb
 if TYPE_CHECKING:
     from cli.output import Answer
     from cli.session import Session
-    from search.corpus.collect import CollectReport, Step
+    from search.corpus.collect import CollectReport, Planned, Step
     from search.recorder import TrialEvent
     from tunedb.records import Target
     from tunedb.store.contract import Store
@@ -63,11 +63,12 @@ def command(
         except OSError as error:
             raise UsageError(f"this process may not run on core {core}: {error.strerror}") from error
     chosen = local_target(1) if target is None else parse_target(target)
-    steps = plan(wanted, store, chosen)
+    planned = plan(wanted, store, chosen)
+    steps = planned.steps
     left = sum(step.wanted for step in steps)
     run.progress.note(f"{count(left, 'trial')} left in {count(len(steps), 'step')}")
     if dry_run:
-        run.show(plan_answer(steps, chosen))
+        run.show(plan_answer(planned, chosen))
         return
     run.finishes_on_signal = True
     done = 0
@@ -89,15 +90,18 @@ def command(
     run.show(answer(measured, chosen))
 
 
-def plan_answer(steps: list[Step], target: Target) -> Answer:
+def plan_answer(planned: Planned, target: Target) -> Answer:
     """What is left."""
     from cli.output import Answer, Table
     from search import documents
 
-    rows = [[step.workload_id[:12], step.task.name, step.strategy, str(step.wanted), str(step.done)] for step in steps]
+    rows = [
+        [step.workload_id[:12], step.task.name, step.strategy, str(step.wanted), str(step.done)]
+        for step in planned.steps
+    ]
     headers = ["workload", "name", "strategy", "wanted", "done"]
     table = Table(headers, rows, right=frozenset({"wanted", "done"}))
-    return Answer(documents.planned(steps, target), [table])
+    return Answer(documents.planned(planned, target), [table])
 
 
 def answer(report: CollectReport, target: Target) -> Answer:

@@ -49,7 +49,16 @@ def command(
             "--split",
             metavar="S",
             help="leave-one-workload-out, leave-operator-family-out, leave-target-out; 8-shot, 32-shot, 128-shot: "
-            "leave-target-out, but for so many trials. May be repeated.  [default: leave-operator-family-out]",
+            "leave-target-out, but for so many trials; leave-network-out. May be repeated.  "
+            "[default: leave-operator-family-out]",
+        ),
+    ] = None,
+    networks: Annotated[
+        Path | None,
+        typer.Option(
+            "--networks",
+            metavar="FILE",
+            help="Which workloads are a network's, for leave-network-out: what 'tunedb collect --dry-run --json' says.",
         ),
     ] = None,
     model: Annotated[
@@ -112,6 +121,7 @@ def command(
         usual,
         target=None if target is None else store.resolve_target(target),
         splits=usual.splits if split is None else tuple(split),
+        networks=networks,
         models=usual.models if model is None else tuple(model),
         pooled=pooled,
         bundled=shipped,

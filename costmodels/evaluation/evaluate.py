@@ -10,10 +10,12 @@ from pathlib import Path
 
 from costmodels.compute import ALONE, Compute
 from costmodels.dataset import Pool, not_among
+from costmodels.evaluation.folds import SPLITS, work_of
 from costmodels.evaluation.gate import Fall, falls, read_baseline, write_baseline
+from costmodels.evaluation.networks import read_networks
 from costmodels.evaluation.plan import Plan, plan_of
 from costmodels.evaluation.report import write_report
-from costmodels.evaluation.splits import SPLITS, Evaluation, Figure, Point, evaluate, learning_curve, work_of
+from costmodels.evaluation.splits import Evaluation, Figure, Point, evaluate, learning_curve
 from costmodels.features import FAMILIES, Family
 from costmodels.kinds import of_kind
 from costmodels.model import CostModel
@@ -47,6 +49,7 @@ class EvaluateOptions:
     pooled: bool = True  # whether other targets' trials are learned from
     bundled: bool = True  # whether the trials that come with tunedb are learned from
     compiling: bool = False  # whether trials to be ranked are compiled, for models that read machine code
+    networks: Path | None = None  # a document that says how often networks call workloads, for leave-network-out
     limit: int | None = 64  # at most so many trials of a workload, spread over the ranks of their latencies
     seed: int = 0  # of folds, models and bootstrap
     gate: Path | None = None  # a baseline file that the default model is compared with
@@ -128,6 +131,7 @@ class _OfStore:
         self._on_progress = on_progress
         self._on_plan = on_plan
         self._num_beyond = 0
+        self._calls = None if options.networks is None else read_networks(options.networks)
         self.plans: list[Plan] = []
         only = options.target
         self.targets = [row for row in store.targets() if only is None or row.kind == only.kind]
@@ -184,6 +188,7 @@ class _OfStore:
             target_ids=sorted(tested),
             pooled=options.pooled,
             seed=options.seed,
+            calls=self._calls,
         )
         names = [*self._models, *self._stock]
         plan = plan_of(work, names, num_beyond=self._num_beyond, workers=self._compute.workers)
@@ -216,6 +221,7 @@ class _OfStore:
             target_ids=sorted(tested),
             pooled=self._options.pooled,
             seed=self._options.seed,
+            calls=self._calls,
             on_progress=self._fits,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from costmodels.evaluation.splits import Fold
+from costmodels.evaluation.folds import Fold
 
 # Seconds of a core, as a fit of a model takes them: whatever it learns from, and for a thousand trials more. Measured
 # on the bundled trials; a machine may well be twice as fast or slow.
@@ -38,7 +38,7 @@ def plan_of(
     """What lies before an evaluation.
 
     Args:
-        work: from `costmodels.evaluation.splits.work_of`.
+        work: from `costmodels.evaluation.folds.work_of`.
         models: names of what is fitted.
         num_beyond: trials that are left out.
         workers: threads that fit at a time.

@@ -70,7 +70,7 @@ def check(
         logs: a file or folder of tuning logs, read relative to the current folder.
         baseline: the file to compare with.
         store_folder: where a store may be made of the logs.
-        splits: of `costmodels.evaluation.splits.SPLITS`.
+        splits: of `costmodels.evaluation.folds.SPLITS`.
         limit: at most so many trials of a workload, spread over the ranks of their latencies.
         workers: processes and threads at a time.
         update: write the file instead.

@@ -8,7 +8,7 @@ workloads.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,13 +16,11 @@ import numpy as np
 
 from costmodels import metrics
 from costmodels.dataset import Pool, dataset_of, fold_numbers
+from costmodels.evaluation.folds import SPLITS, some_trials, work_of
+from costmodels.evaluation.networks import Calls, of_network
 from costmodels.model import CostModel, Prediction
-from tunedb.errors import UsageError
 
-SPLITS = ("leave-one-workload-out", "leave-operator-family-out", "leave-target-out")
-SHOTS = {"8-shot": 8, "32-shot": 32, "128-shot": 128}  # leave-target-out with so many trials of the target after all
 METRICS = ("top1", "top5", "top16", "peak1", "peak5", "pairwise", "spearman", "rmse", "coverage90")
-_TARGET_FOLDS = 5
 _CURVE_FOLDS = 3  # each of its points takes so many fits
 _RESAMPLES = 2000
 _INTERVAL = 0.9
@@ -36,7 +34,7 @@ class Figure:
     model: str
     target_id: str
     metric: str
-    workload_id: str | None  # None for the mean over workloads
+    workload_id: str | None  # a network's name, where networks are left out; None for the mean over all
     name: str
     value: float
     low: float | None = None  # 90% bootstrap interval over workloads, for means
@@ -78,98 +76,6 @@ class Evaluation:
     rankings: list[Ranking]
 
 
-@dataclass(frozen=True, slots=True)
-class Fold:
-    """Pools to learn from, and pools to be judged by."""
-
-    train: list[Pool]
-    test: list[Pool]
-    few: tuple[Pool, ...] = ()  # what is known of a new target
-
-
-def folds(split: str, pools: Sequence[Pool], target_id: str, *, pooled: bool = True, seed: int = 0) -> Iterator[Fold]:
-    """The folds of a split, for one target to be tested on. A workload never stands on both sides.
-
-    Args:
-        split: one of `SPLITS`.
-        pools: of all targets; none is tested on that is background.
-        target_id: the one to be tested on.
-        pooled: whether other targets' pools are learned from too; leave-target-out has nothing else.
-        seed: of the folds that leave-target-out is tested in, so that its workloads are unseen as well.
-
-    Raises:
-        UsageError: there is no such split.
-    """
-    own = [pool for pool in pools if pool.target_id == target_id]
-    others = [pool for pool in pools if pool.target_id != target_id]
-    known = others + own if pooled else own
-    own = [pool for pool in own if not pool.is_background]
-    if split == "leave-one-workload-out":
-        for workload_id in sorted({pool.workload_id for pool in own}):
-            test = [pool for pool in own if pool.workload_id == workload_id]
-            yield Fold([pool for pool in known if pool.workload_id != workload_id], test)
-    elif split == "leave-operator-family-out":
-        for family in sorted({pool.family for pool in own}):
-            test = [pool for pool in own if pool.family == family]
-            yield Fold([pool for pool in known if pool.family != family], test)
-    elif split == "leave-target-out":
-        workload_ids = sorted({pool.workload_id for pool in own})
-        fold = fold_numbers(np.arange(len(workload_ids)), _TARGET_FOLDS, seed=seed)
-        for number in sorted(set(fold.tolist())):
-            unseen = {workload_id for workload_id, its in zip(workload_ids, fold, strict=True) if its == number}
-            test = [pool for pool in own if pool.workload_id in unseen]
-            yield Fold([pool for pool in others if pool.workload_id not in unseen], test)
-    elif split in SHOTS:
-        rng = np.random.default_rng(seed)
-        for fold_ in folds("leave-target-out", pools, target_id, seed=seed):
-            unseen = {pool.workload_id for pool in fold_.test}
-            rest = [pool for pool in own if pool.workload_id not in unseen]
-            yield Fold(fold_.train, fold_.test, tuple(_some(rest, SHOTS[split], rng)))
-    else:
-        raise UsageError(f"no split {split!r}: there are {', '.join((*SPLITS, *SHOTS))}")
-
-
-def _some(pools: Sequence[Pool], number: int, rng: np.random.Generator) -> Iterator[Pool]:
-    """So many trials of some pools, drawn from all of them."""
-    every = [(place, trial_id) for place, pool in enumerate(pools) for trial_id in pool.trial_ids]
-    drawn = {every[index] for index in rng.permutation(len(every))[:number]}
-    for place, pool in enumerate(pools):
-        others = {trial_id for trial_id in pool.trial_ids if (place, trial_id) not in drawn}
-        part = pool.without(others)
-        if len(part):
-            yield part
-
-
-def work_of(
-    pools: Sequence[Pool],
-    splits: Sequence[str],
-    *,
-    target_ids: Sequence[str] | None = None,
-    pooled: bool = True,
-    seed: int = 0,
-) -> list[tuple[str, str, Fold]]:
-    """What `evaluate` goes through for each model: split, target to be tested on, and fold.
-
-    Args:
-        pools: as `evaluate` takes them, as are the others.
-        splits: some of `SPLITS` and `SHOTS`.
-        target_ids: targets to be tested on; all of the pools' by default.
-        pooled: whether other targets' pools are learned from too.
-        seed: of folds.
-
-    Raises:
-        UsageError: there is no such split.
-    """
-    tested = sorted({pool.target_id for pool in pools} if target_ids is None else set(target_ids))
-    return [
-        (split, target_id, fold)
-        for split in splits
-        for target_id in tested
-        for fold in folds(split, pools, target_id, pooled=pooled, seed=seed)
-        if fold.train and fold.test
-    ]
-
-
 def evaluate(
     pools: Sequence[Pool],
     models: Mapping[str, Callable[[], CostModel]],
@@ -179,6 +85,7 @@ def evaluate(
     pooled: bool = True,
     few: Few = Few.REFIT,
     seed: int = 0,
+    calls: Calls | None = None,
     on_progress: Callable[[int, int, str], None] | None = None,
 ) -> Evaluation:
     """Judges each model on each split, a workload at a time and in the mean.
@@ -192,9 +99,10 @@ def evaluate(
         pooled: whether other targets' pools are learned from too.
         few: what becomes of the few trials that the splits of `SHOTS` give.
         seed: of models, folds and bootstrap.
+        calls: how often networks call workloads, for leave-network-out, whose figures are of networks.
         on_progress: called with fits done, fits in all and what is being fitted.
     """
-    work = work_of(pools, splits, target_ids=target_ids, pooled=pooled, seed=seed)
+    work = work_of(pools, splits, target_ids=target_ids, pooled=pooled, seed=seed, calls=calls)
     found: list[Figure] = []
     rankings: list[Ranking] = []
     done = 0
@@ -212,13 +120,21 @@ def evaluate(
                 if few is Few.UPDATE and fold.few:
                     model = model.updated(dataset_of(fold.few), seed=seed)
                 fitted.update(model.parts)
+            values: dict[int, dict[str, float]] = {}
             for pool in fold.test:
                 rankings.append(Ranking(split, name, pool, model.predict_compiled(pool.features, pool.code)))
-                figures = judged(pool, rankings[-1].predicted)
-                found += [
-                    Figure(split, name, target_id, metric, pool.workload_id, pool.name, value)
-                    for metric, value in figures.items()
+                values[id(pool)] = judged(pool, rankings[-1].predicted)
+            rows = [(pool.workload_id, pool.name, values[id(pool)]) for pool in fold.test]
+            if fold.networks is not None and calls is not None:
+                rows = [
+                    (network, network, of_network([(pool, values[id(pool)]) for pool in its], calls[network]))
+                    for network, its in fold.networks.items()
                 ]
+            found += [
+                Figure(split, name, target_id, metric, key, text, value)
+                for key, text, figures in rows
+                for metric, value in figures.items()
+            ]
             done += 1
     return Evaluation([*means(found, seed=seed), *found], rankings)
 
@@ -250,7 +166,7 @@ def learning_curve(
     done, total = 0, len(shares) * len(set(fold_of.values()))
     for share in shares:
         rng = np.random.default_rng(seed)
-        parts = [next(_some([pool], max(2, round(share * len(pool))), rng)) for pool in pools]
+        parts = [next(some_trials([pool], max(2, round(share * len(pool))), rng)) for pool in pools]
         values: list[dict[str, float]] = []
         sizes: list[int] = []
         for number in sorted(set(fold_of.values())):

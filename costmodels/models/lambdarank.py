@@ -14,6 +14,7 @@ from costmodels.model import Range
 from costmodels.models.booster import Booster
 from costmodels.models.ensemble import Ensemble
 from costmodels.models.files import check_bounded, reading
+from costmodels.models.lightgbm_text import thinned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -128,7 +129,8 @@ class LambdaRankModel(Ensemble):
     @override
     def write_member(self, member: Any, number: int) -> dict[str, bytes]:
         line = msgspec.json.encode(_Line(member.slope, member.offset))
-        return {f"member-{number}.txt": member.booster.model_to_string().encode(), f"line-{number}.json": line}
+        text = thinned(member.booster.model_to_string().encode())
+        return {f"member-{number}.txt": text, f"line-{number}.json": line}
 
     @override
     def read_member(self, files: Mapping[str, bytes], number: int) -> tuple[Any, int]:

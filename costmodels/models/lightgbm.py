@@ -14,6 +14,7 @@ from costmodels.model import Range
 from costmodels.models.booster import Booster
 from costmodels.models.ensemble import Ensemble, one_at_a_time
 from costmodels.models.files import reading
+from costmodels.models.lightgbm_text import thinned
 from costmodels.models.roofline import RooflineModel
 
 if TYPE_CHECKING:
@@ -153,7 +154,8 @@ class LightGBMModel(Ensemble):
 
     @override
     def write_member(self, member: Any, number: int) -> dict[str, bytes]:
-        return {name: booster.model_to_string().encode() for name, booster in zip(_files(number), member, strict=True)}
+        texts = [thinned(booster.model_to_string().encode()) for booster in member]
+        return dict(zip(_files(number), texts, strict=True))
 
     @override
     def read_member(self, files: Mapping[str, bytes], number: int) -> tuple[Any, int]:

@@ -1,8 +1,9 @@
 """The structure of LightGBM's text form, checked before its library reads it: the library believes what it is told.
 
 A number too few there reads another array's memory, and a node that is its own ancestor is walked for ever. So the
-text must be what LightGBM writes for a regressor, key by key: as many numbers as a tree has nodes, references that
-lead to later nodes and reach each node once, features that there are, and figures that are finite.
+text must be what LightGBM writes for a regressor, key by key, though how trees grew may be left out: as many numbers
+as a tree has nodes, references that lead to later nodes and reach each node once, features that there are, and figures
+that are finite.
 """
 
 from __future__ import annotations
@@ -49,6 +50,9 @@ _KEYS = (
     b"is_linear",
     b"shrinkage",
 )
+_SPARE = {b"split_gain", b"leaf_weight", b"leaf_count", b"internal_value", b"internal_weight", b"internal_count"}
+"""What LightGBM writes of how a tree grew: nearly half of the text, and nothing that predictions need."""
+_NEEDED = tuple(key for key in _KEYS if key not in _SPARE)
 _OF_LEAVES = {b"leaf_value", b"leaf_weight", b"leaf_count"}
 _SINGLE = {b"num_leaves": rb"[1-9]\d{0,5}", b"num_cat": rb"0", b"is_linear": rb"0", b"shrinkage": rb"[0-9.e+-]{1,30}"}
 _NUMERIC = b"0123456789.e+- "
@@ -82,6 +86,27 @@ def checked(content: bytes) -> str:
     return (head + separator + rest[: start + len(_END)]).decode("ascii")
 
 
+def thinned(content: bytes) -> bytes:
+    """A text as small as it can be without predicting anything else: what `checked` keeps of it, less how trees grew.
+
+    Args:
+        content: what LightGBM wrote.
+
+    Raises:
+        ValueError: as `checked`.
+    """
+    head, _, rest = checked(content).encode().partition(b"\n\n")
+    _, sizes = _header(head)
+    trees = []
+    start = 0
+    for size in sizes:
+        lines = rest[start : start + size].split(b"\n")
+        trees.append(b"\n".join(line for line in lines if line.partition(b"=")[0] not in _SPARE))
+        start += size
+    begin, _, _ = head.rpartition(b"=")
+    return b"%s=%s\n\n%s%s" % (begin, b" ".join(b"%d" % len(tree) for tree in trees), b"".join(trees), _END)
+
+
 def _header(head: bytes) -> tuple[int, list[int]]:
     """How many features there are, and the length in bytes of each tree."""
     lines = head.decode("ascii", errors="replace").split("\n")
@@ -101,10 +126,11 @@ def _header(head: bytes) -> tuple[int, list[int]]:
 def _append(trees: dict[bytes, list[bytes]], text: bytes, number: int) -> None:
     """Takes a tree apart into its lines' values, each of as many numbers as its leaves say."""
     lines = text.split(b"\n")
-    if lines[0] != b"Tree=%d" % number or len(lines) != len(_KEYS) + 4 or any(lines[-3:]):
+    keys = _KEYS if len(lines) == len(_KEYS) + 4 else _NEEDED
+    if lines[0] != b"Tree=%d" % number or len(lines) != len(keys) + 4 or any(lines[-3:]):
         raise ValueError(f"tree {number} does not lie where tree_sizes says")
     leaves = 0
-    for key, line in zip(_KEYS, lines[1:], strict=False):
+    for key, line in zip(keys, lines[1:], strict=False):
         name, _, value = line.partition(b"=")
         if name != key or value.translate(None, _NUMERIC):
             raise ValueError(f"tree {number}: {line[:60]!r} where LightGBM writes {key.decode()}")

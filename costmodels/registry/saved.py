@@ -5,6 +5,7 @@ A model is there when its manifest is, which is written last and removed first.
 
 from __future__ import annotations
 
+import lzma
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from tunedb.store.contract import Store
 
 MODELS = "models"
 """The folder of all models among a store's files."""
+_XZ = ".xz"
+_MOST_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,21 +145,40 @@ def load_folder(folder: Path) -> tuple[CostModel, Manifest]:
 def read_folder(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
     """A model's manifest, and all else that lies in its folder, by name; nothing is checked yet.
 
+    What ends in .xz is unpacked, and named without that.
+
     Raises:
-        ModelError: the manifest is missing or cannot be read, or a file cannot.
+        ModelError: the manifest is missing or cannot be read, or a file cannot, or is too large.
     """
     try:
         manifest = read_manifest((folder / MANIFEST).read_bytes(), str(folder / MANIFEST))
         paths = sorted(path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink())
         named = {path.relative_to(folder).as_posix(): path for path in paths}
-        return manifest, {name: path.read_bytes() for name, path in named.items() if name != MANIFEST}
+        contents = {name: path.read_bytes() for name, path in named.items() if name != MANIFEST}
     except OSError as error:
         raise ModelError(f"{folder}: {error}") from error
+    return manifest, {
+        name.removesuffix(_XZ): _unpacked(content, folder / name) if name.endswith(_XZ) else content
+        for name, content in contents.items()
+    }
+
+
+def _unpacked(content: bytes, path: Path) -> bytes:
+    """What was compressed, unless it is larger than any model."""
+    reader = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_MOST_BYTES)
+    try:
+        found = reader.decompress(content, max_length=_MOST_BYTES)
+    except lzma.LZMAError as error:
+        raise ModelError(f"{path}: {error}; is the file whole?") from error
+    if not reader.eof:
+        raise ModelError(f"{path}: it is cut off, or larger than {_MOST_BYTES >> 20} MiB")
+    return found
 
 
 def write_folder(folder: Path, manifest: Manifest, files: Mapping[str, bytes]) -> None:
-    """Writes a model into an empty folder, its manifest last."""
-    for name, content in {**files, MANIFEST: manifest.encoded()}.items():
+    """Writes a model into an empty folder, compressed, its manifest last."""
+    compressed = {f"{name}{_XZ}": lzma.compress(content, preset=9) for name, content in files.items()}
+    for name, content in {**compressed, MANIFEST: manifest.encoded()}.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)

@@ -51,6 +51,10 @@ class Budget:
     refined: int = 1  # of the best measured, whose neighbours are all looked at in the end
 
 
+WIDE = Budget(first_samples=96, late_samples=0, first_generations=2, late_generations=0, generations=1)
+"""For who wants to know the space, and not only its best: more of it, and less of what lies around the best."""
+
+
 class Proposer:
     """Keeps the pool of one task's candidates.
 

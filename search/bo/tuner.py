@@ -16,7 +16,7 @@ from typing_extensions import override
 from costmodels.model import CostModel
 from search.bo.acquisition import expected_improvement, select_batch
 from search.bo.pool import EMPTY, Pool, joined
-from search.bo.proposals import Budget, Proposer
+from search.bo.proposals import WIDE, Budget, Proposer
 from search.bo.relatives import Near
 from search.bo.surrogate import surrogate_of
 from search.bo.warm_start import History
@@ -174,7 +174,8 @@ class BayesianOptimization:
     Args:
         model: The cost model to start from; None starts without any.
         recall: Gives what a store knows of a workload; None starts without.
-        beta: The weight of the posterior's standard deviation in the acquisition.
+        beta: The weight of the posterior's standard deviation in the acquisition; above 1, fewer candidates around the
+            best are looked at.
     """
 
     model: CostModel | None = None
@@ -189,6 +190,7 @@ class BayesianOptimization:
     def __call__(self, task: TunerTask) -> BayesianTuner:
         """The tuner of a task, which draws from `task.seed`."""
         history = None if self.recall is None else self.recall(task.workload)
+        budget = None if task.share is None else Near(task.carried, task.nearest).budget(task.share)
         if task.carried:
             known = history or History()
             history = dataclasses.replace(known, similar=(*task.carried, *known.similar))
@@ -200,5 +202,5 @@ class BayesianOptimization:
             beta=self.beta,
             history=history,
             share_left=task.share_left,
-            budget=None if task.share is None else Near(task.carried, task.nearest).budget(task.share),
+            budget=WIDE if self.beta > 1.0 else budget,
         )

@@ -1,5 +1,7 @@
 """Collects measurements of many workloads for cost models to learn from: what a spec says and the store has not yet.
 
+Workloads are operators in sizes that the spec lists, or what networks bring: their tasks, as `tune` would measure them.
+
 Half of a workload's trials or so are random samples, which say what is bad; the rest are guided, which say what tells
 the good from the best. All random samples come first, so that a collection that is stopped early is broad. What is in
 the store counts: a collection goes on where it was stopped, killed or not.
@@ -11,18 +13,24 @@ import json
 import logging
 import threading
 import tomllib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from search.corpus import operators
+from search.measure.here import this_cpu
+from search.networks.importing import import_network
+from search.networks.tasks import tasks_of
+from search.options import TuneOptions
 from search.recorder import TrialEvent
 from search.task import Task
-from search.tune import tune
-from tunedb.errors import BadInputError, MeasurementError, NotFoundError
+from search.tune import run_tuning
+from tunedb.errors import BadInputError, MeasurementError, NotFoundError, last_line
 from tunedb.machine.hardware import this_machine
 from tunedb.metaschedule.replay import workload_from_module
 from tunedb.records import Target
@@ -43,11 +51,13 @@ class Workloads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What to collect."""
 
-    workloads: list[Workloads]
+    workloads: list[Workloads] = []
+    networks: list[str] = []  # files, named from the spec's folder
     trials: int = 160  # of each workload
     random_share: float = 0.5
     seed: int = 0
     guided_by_prior: bool = False  # whether guided trials start from the store's cost model, or the bundled one
+    beta: float = 1.0  # of guided trials: the larger, the more of them go where the model knows the least
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,15 @@ class Step:
     done: int  # before this collection
     seed: int
     use_prior: bool = False
+    beta: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What is to be measured."""
+
+    steps: list[Step]  # what is left
+    networks: dict[str, dict[str, float]]  # how often each network calls each workload, by its id
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,44 +109,71 @@ def read_spec(path: str | Path) -> Spec:
         raise BadInputError(f"{file}: {error}") from error
     if not 0 <= spec.random_share <= 1 or spec.trials < 1:
         raise BadInputError(f"{file}: trials must be positive and random_share between 0 and 1")
+    if not spec.workloads and not spec.networks:
+        raise BadInputError(f"{file}: it lists neither workloads nor networks")
     for row in spec.workloads:
         operators.family(row.operator)
-    return spec
+    return msgspec.structs.replace(spec, networks=[str(file.parent / name) for name in spec.networks])
 
 
-def plan(spec: Spec, store: Store, target: Target) -> list[Step]:
-    """What is left to be measured on this machine, random samples first.
+def plan(spec: Spec, store: Store, target: Target) -> Planned:
+    """What is left to be measured on this machine, random samples first, workloads in an order that the seed draws.
 
     Raises:
-        BadInputError: the spec names what there is not.
+        BadInputError: the spec names what there is not, or a network that cannot be imported.
+        NotFoundError: a network's file is not there.
     """
-    import tvm
-
-    machine = this_machine()
-    strategies = {row.source_id: _strategy_of(row.detail) for row in store.sources()}
+    networks = {Path(path).stem: tasks_of(import_network(path), target) for path in spec.networks}
+    every = [*_operators(spec), *(task for tasks in networks.values() for task in tasks)]
+    tasks = {workload_from_module(task.mod)[0].workload_id: task for task in reversed(every)}  # the first of the same
+    done = _done(store, target)
     shares = {"random": round(spec.trials * spec.random_share)}
     shares["bo"] = spec.trials - shares["random"]
     steps: dict[str, list[Step]] = {strategy: [] for strategy in _STRATEGIES}
-    number = 0
+    for number, (workload_id, task) in enumerate(reversed(tasks.items()), start=1):
+        for strategy in _STRATEGIES:
+            has = done[workload_id, strategy]
+            wanted = shares[strategy] - has
+            if wanted > 0:
+                seed = spec.seed * 1_000_003 + number * 1009 + has
+                use_prior = spec.guided_by_prior and strategy == "bo"
+                step = Step(task, workload_id, strategy, wanted, has, seed, use_prior, spec.beta)
+                steps[strategy].append(step)
+    rng = np.random.default_rng(spec.seed)
+    drawn = {strategy: rng.permutation(len(its)).tolist() for strategy, its in steps.items()}
+    return Planned([steps[strategy][place] for strategy in _STRATEGIES for place in drawn[strategy]], _calls(networks))
+
+
+def _operators(spec: Spec) -> Iterator[Task]:
+    """The spec's operators in all their sizes."""
+    import tvm
+
     for row in spec.workloads:
         for sizes in row.sizes:
-            number += 1
             module = tvm.IRModule({"main": operators.prim_func(row.operator, sizes, row.dtype)})
-            workload, _ = workload_from_module(module)
-            done = dict.fromkeys(_STRATEGIES, 0)
-            for trial in store.trials(workload.workload_id, target.target_id):
-                strategy = strategies.get(trial.source_id, "")
-                if trial.hardware_id == machine.hardware_id and strategy in done:
-                    done[strategy] += 1
-            task = Task(f"{row.operator} {'x'.join(map(str, sizes))} {row.dtype}".strip(), module)
-            for strategy in _STRATEGIES:
-                wanted = shares[strategy] - done[strategy]
-                if wanted > 0:
-                    seed = spec.seed * 1_000_003 + number * 1009 + done[strategy]
-                    use_prior = spec.guided_by_prior and strategy == "bo"
-                    step = Step(task, workload.workload_id, strategy, wanted, done[strategy], seed, use_prior)
-                    steps[strategy].append(step)
-    return [step for strategy in _STRATEGIES for step in steps[strategy]]
+            yield Task(f"{row.operator} {'x'.join(map(str, sizes))} {row.dtype}".strip(), module)
+
+
+def _calls(networks: Mapping[str, Sequence[Task]]) -> dict[str, dict[str, float]]:
+    """How often each network calls each workload."""
+    calls: dict[str, dict[str, float]] = {}
+    for name, tasks in networks.items():
+        of_network = calls.setdefault(name, {})
+        for task in tasks:
+            workload_id = workload_from_module(task.mod)[0].workload_id
+            of_network[workload_id] = of_network.get(workload_id, 0.0) + task.weight
+    return calls
+
+
+def _done(store: Store, target: Target) -> Counter[tuple[str, str]]:
+    """How many trials of a workload this machine has measured with a strategy."""
+    machine = this_machine()
+    strategies = {row.source_id: _strategy_of(row.detail) for row in store.sources()}
+    return Counter(
+        (trial.workload_id, strategies.get(trial.source_id, ""))
+        for trial in store.trials(target_id=target.target_id)
+        if trial.hardware_id == machine.hardware_id
+    )
 
 
 def collect(
@@ -160,33 +206,36 @@ def collect(
     stop = stop or threading.Event()
     begun = measured = failed = 0
     skipped: dict[str, str] = {}
-    for step in steps:
-        if stop.is_set():
-            break
-        if step.task.name in skipped:
-            continue
-        begun += 1
-        try:
-            report = tune(
-                [step.task],
-                store=store,
-                target=target,
-                trials=step.wanted,
-                strategy=step.strategy,
-                seed=step.seed,
-                use_prior=step.use_prior,
-                check=False,
-                run_timeout_secs=run_timeout_secs,
-                build_timeout_secs=build_timeout_secs,
-                on_trial=None if on_trial is None else _for_step(on_trial, step),
-                stop=stop,
-            )
-        except MeasurementError as error:
-            skipped[step.task.name] = str(error)
-            _LOG.warning("%s: %s", step.task.name, error)
-            continue
-        measured += report.trials
-        failed += report.failed
+    with this_cpu(target, run_timeout_secs=run_timeout_secs, build_timeout_secs=build_timeout_secs) as device:
+        for step in steps:
+            if stop.is_set():
+                break
+            if step.task.name in skipped:
+                continue
+            begun += 1
+            try:
+                report = run_tuning(
+                    [replace(step.task, weight=1.0)],
+                    TuneOptions(
+                        step.wanted,
+                        step.strategy,
+                        seed=step.seed,
+                        use_prior=step.use_prior,
+                        check=False,
+                        beta=step.beta,
+                    ),
+                    store=store,
+                    target=target,
+                    device=device,
+                    on_trial=None if on_trial is None else _for_step(on_trial, step),
+                    stop=stop,
+                )
+            except (MeasurementError, RuntimeError) as error:  # the latter are TVM's, of programs that it cannot sample
+                skipped[step.task.name] = last_line(error)
+                _LOG.warning("%s: %s", step.task.name, skipped[step.task.name])
+                continue
+            measured += report.trials
+            failed += report.failed
     return CollectReport(begun, measured, failed, skipped, stop.is_set())
 
 

@@ -13,8 +13,8 @@ import pytest
 from costmodels.dataset import Pool
 from costmodels.evaluation import evaluate as module
 from costmodels.evaluation.evaluate import WHOLE, EvaluateOptions, Progress, evaluate_store
+from costmodels.evaluation.folds import SPLITS
 from costmodels.evaluation.plan import Plan
-from costmodels.evaluation.splits import SPLITS
 from costmodels.features import Family
 from costmodels.models import DEFAULT
 from costmodels.pools import Reading, Selection

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from costmodels.dataset import Pool
+from costmodels.evaluation.folds import work_of
 from costmodels.evaluation.plan import plan_of
-from costmodels.evaluation.splits import work_of
 
 
 def pool(name: str, family: str, target: str, number: int = 20) -> Pool:

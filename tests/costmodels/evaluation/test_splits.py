@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from costmodels.dataset import Pool
+from costmodels.evaluation.folds import SPLITS, folds
 from costmodels.evaluation.gate import falls, read_baseline, write_baseline
 from costmodels.evaluation.report import write_report
-from costmodels.evaluation.splits import SPLITS, Few, Figure, evaluate, folds, judged, learning_curve, means
+from costmodels.evaluation.splits import Few, Figure, evaluate, judged, learning_curve, means
 from costmodels.features import loop_nest
 from costmodels.model import Prediction
 from costmodels.models import FlopModel, LightGBMModel, RandomModel, RidgeModel, TwoStageModel

@@ -89,7 +89,7 @@ def test_a_service_that_is_killed_loses_nothing(tmp_path: Path) -> None:
                 store.append(rows, **AROUND)
                 acknowledged[client] |= {row.trial_id for row in rows}
                 number += 4
-                time.sleep(0.01)
+                time.sleep(0.2)
 
     threads: list[threading.Thread] = []
     for round_ in range(ROUNDS + 1):

@@ -7,6 +7,7 @@ import logging
 import secrets
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from search.predict import Predictor, first_that_compiles
 from search.prior import Prior, prior_of
 from search.recorder import Recorder, TaskRecorder, TrialEvent
 from search.report import Found, Run, TuneReport, report
-from search.resuming import errand_of, trials_done, with_errand
+from search.resuming import errand_of, less_done, trials_done, with_errand
 from search.scheduler import Shared, share_trials
 from search.standing import Standing
 from search.task import Task
@@ -103,10 +104,10 @@ def run_tasks(
     errand = errand_of(workloads, options, target)
     # A run that something else ends is not unfinished for having fewer trials.
     is_counted = options.trials < WITHOUT_END and not options.least_gain
-    done = trials_done(store, errand, dict(workloads), target, options.trials) if is_counted else 0
-    if done:
+    made = trials_done(store, errand, dict(workloads), target, options.trials) if is_counted else Counter[str]()
+    if done := made.total():
         _LOG.warning("the store has %d of the %d trials of such a run: the rest is measured", done, options.trials)
-        options = dataclasses.replace(options, trials=options.trials - done)
+        options, tasks = dataclasses.replace(options, trials=options.trials - done), less_done(tasks, made)
     source = source_of(name, seed, prior.text, options.flush_cache, errand, workloads)
     recorder = Recorder(
         store,
@@ -140,10 +141,10 @@ def run_tasks(
         finally:
             if claims is not None:
                 claims.close()
-    made = report(run, {task.name: task.weight for task in tasks})
+    answer = report(run, {task.name: task.weight for task in tasks})
     if options.trials:
-        keep(store, made)
-    return made
+        keep(store, answer)
+    return answer
 
 
 def _predicted(run: Run, tasks: Sequence[Task], prior: Prior, device: Device) -> Run:

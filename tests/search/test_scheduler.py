@@ -168,6 +168,25 @@ def test_a_run_that_was_interrupted_goes_on(
     assert run().trials == 10, "a run that was finished begins again"
 
 
+def test_what_was_asked_for_a_task_counts_from_where_the_run_was_interrupted(
+    device: Device, store: Store, target: Target
+) -> None:
+    tasks = [Task("light", product(16), trials=5), Task("heavy", product(96))]
+    stop = threading.Event()
+    seen: list[TrialEvent] = []
+
+    def note(event: TrialEvent) -> None:
+        seen.append(event)
+        if len(seen) == 2:
+            stop.set()
+
+    run = partial(run_tuning, tasks, TuneOptions(8, Samplers(), check=False), store=store, target=target, device=device)
+    first = {task.name: task.trials for task in run(on_trial=note, stop=stop).tasks}
+    assert 2 <= first["light"] < 5
+    rest = {task.name: task.trials for task in run().tasks}
+    assert (first["light"] + rest["light"], first["heavy"] + rest["heavy"]) == (5, 3)
+
+
 def test_a_run_with_another_errand_begins_anew(device: Device, store: Store, target: Target) -> None:
     tasks = [Task("one", product(16)), Task("other", product(24))]
     stop = threading.Event()

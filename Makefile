@@ -12,7 +12,7 @@ GATE := --target znver5 --split leave-operator-family-out --model two-stage --ow
 AT_ONCE := -n logical --maxprocesses 4 --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test gate prior slow fuzz lint types layers architecture docs check format lock pre-commit clean
+.PHONY: help setup demo test gate prior slow fuzz lint types layers audit architecture docs check format lock pre-commit clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ types: $(READY) ## Check types (mypy --strict)
 
 layers: $(READY) ## Check that imports run one way (import-linter)
 	$(BIN)/lint-imports --no-cache
+
+audit: $(READY) ## Look for known weaknesses in what requirements.lock names (pip-audit; asks a service on the internet)
+	$(BIN)/python -m pip install --quiet --target .audit 'pip-audit>=2.10,<3'
+	PYTHONPATH=.audit $(BIN)/python -m pip_audit --requirement requirements.lock --no-deps --disable-pip
 
 architecture: $(READY) ## Fill ARCHITECTURE.md's tables from the modules' docstrings
 	$(BIN)/python docs/architecture_tables.py

@@ -1,6 +1,7 @@
 """What a service takes: clients that push while others ask, in processes of their own against `tunedb serve`.
 
     python benchmarks/service.py --clients 16 --secs 60
+    python benchmarks/service.py --soak --secs 600      # at a steady pace: whether memory stays as it is
 
 Prints how many trials a second were acknowledged, the latency of `best` meanwhile, errors, and whether what was
 acknowledged is what the store has.
@@ -12,7 +13,7 @@ import argparse
 import json
 import multiprocessing
 import os
-import statistics
+import random
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,9 @@ from tunedb.identity import source
 from tunedb.store.http.store import HttpStore
 
 _WORKLOADS = 32
+_NICE = 19
+_SOAK_PAUSE_SECS = 0.5
+_LOOK_SECS = 1.0
 
 
 def main() -> None:
@@ -38,13 +42,21 @@ def main() -> None:
     parser.add_argument("--readers", type=int, default=2)
     parser.add_argument("--secs", type=float, default=60.0)
     parser.add_argument("--rows", type=int, default=64, help="trials of a push: a batch of a search")
+    parser.add_argument("--soak", action="store_true", help="push twice a second each, and look at the memory")
+    parser.add_argument("--output", type=Path, help="also write the figures to this file")
     given = parser.parse_args()
+    pause = _SOAK_PAUSE_SECS if given.soak else 0.0
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(measured(Path(folder), given.clients, given.readers, given.secs, given.rows), indent=2))
+        told = measured(Path(folder), given.clients, given.readers, given.secs, given.rows, pause)
+    text = json.dumps(told, indent=2)
+    print(text)
+    if given.output:
+        given.output.write_text(text + "\n")
 
 
-def measured(folder: Path, clients: int, readers: int, secs: float, rows: int) -> dict[str, Any]:
+def measured(folder: Path, clients: int, readers: int, secs: float, rows: int, pause: float = 0.0) -> dict[str, Any]:
     """Starts a service, lets clients push and readers ask, and counts."""
+    memory: list[float] = []
     command = [sys.executable, "-m", "cli.main", "serve", "--port", "0", "--json", "--quiet"]
     command += ["--store", str(folder / "store"), "--state", str(folder / "state")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service:
@@ -59,37 +71,64 @@ def measured(folder: Path, clients: int, readers: int, secs: float, rows: int) -
                 store.append([samples.trial(0)], **samples.AROUND)
             spawn = multiprocessing.get_context("spawn")
             with spawn.Pool(clients + readers) as pool:
-                pushed = [pool.apply_async(push, (url, number, secs, rows)) for number in range(clients)]
-                asked = [pool.apply_async(ask, (url, secs)) for _ in range(readers)]
-                sent = [job.get() for job in pushed]
+                pushed = [pool.apply_async(push, (url, number, secs, rows, pause)) for number in range(clients)]
+                asked = [pool.apply_async(ask, (url, number, clients, secs)) for number in range(readers)]
+                while not all(job.ready() for job in pushed):
+                    memory.append(_resident_mib(service.pid))
+                    time.sleep(_LOOK_SECS)
+                pushes = [job.get() for job in pushed]
                 latencies = sorted(one for job in asked for one in job.get())
         finally:
             service.terminate()
             service.wait()
     with open_store(folder / "store", create=False) as store:
         stored = store.stats().num_trials
-    acknowledged = sum(sent) + 1
+    acknowledged = sum(added for added, _ in pushes) + 1
+    receipts = sorted(one for _, took in pushes for one in took)
+    settled = memory[len(memory) // 3 :]
     return {
         "clients": clients,
+        "clients_nice": _NICE,
         "readers": readers,
         "secs": secs,
         "cores": len(os.sched_getaffinity(0)),
-        "trials_per_sec": round(sum(sent) / secs, 1),
-        "best_p50_ms": round(1e3 * statistics.median(latencies), 2),
-        "best_p99_ms": round(1e3 * latencies[int(0.99 * len(latencies))], 2),
+        "trials_per_sec": round(acknowledged / secs, 1),
+        "best_p50_ms": _percentile(latencies, 0.5),
+        "best_p90_ms": _percentile(latencies, 0.9),
+        "best_p99_ms": _percentile(latencies, 0.99),
+        "push_p50_ms": _percentile(receipts, 0.5),
+        "push_p99_ms": _percentile(receipts, 0.99),
         "asked": len(latencies),
         "acknowledged": acknowledged,
         "stored": stored,
+        "errors": 0,  # one ends the run
+        "memory_mib_at_a_third": settled[0],
+        "memory_mib_at_the_end": settled[-1],
+        "memory_mib_at_most": max(memory),
         "waiting": len(list((folder / "spool").glob("*/*.push"))),
     }
 
 
-def push(url: str, client: int, secs: float, rows: int) -> int:
-    """Pushes batches of new trials; gives how many were acknowledged as new."""
+def _percentile(ordered: Sequence[float], share: float) -> float:
+    """In milliseconds, of seconds."""
+    return round(1e3 * ordered[int(share * len(ordered))], 2)
+
+
+def _resident_mib(pid: int) -> float:
+    return round(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 2**20, 1)
+
+
+def push(url: str, client: int, secs: float, rows: int, pause: float) -> tuple[int, list[float]]:
+    """Pushes batches of new trials; gives how many were acknowledged as new, and the seconds that each push took.
+
+    It stands for another machine: the service's own comes first where both share a core.
+    """
+    os.nice(_NICE)
     run = source(f"tune:{client}", "tune")
     workload = samples.workload(f"w{client % _WORKLOADS}")
     module = samples.module(workload)
     known = {"workloads": [workload], "modules": [module], "targets": [samples.TARGET], "hardware": [samples.MACHINE]}
+    took: list[float] = []
     added, number, ends = 0, 0, time.monotonic() + secs
     with HttpStore(url) as store:
         while time.monotonic() < ends:
@@ -104,18 +143,25 @@ def push(url: str, client: int, secs: float, rows: int) -> int:
                 for place in range(rows)
             ]
             number += rows
+            began = time.perf_counter()
             added += store.append(given, sources=[run], **known).added
-    return added
+            took.append(time.perf_counter() - began)
+            time.sleep(pause)
+    return added, took
 
 
-def ask(url: str, secs: float) -> list[float]:
-    """Asks for the best of a workload again and again; gives the seconds that each answer took."""
+def ask(url: str, reader: int, clients: int, secs: float) -> list[float]:
+    """Asks for the best of what is being pushed again and again; gives the seconds that each answer took."""
     pool = urllib3.PoolManager(retries=False)
-    path = f"{url}/v1/best/{samples.WORKLOAD.workload_id}?target={samples.TARGET.target_id}"
-    took, ends = [], time.monotonic() + secs
+    workloads = [samples.WORKLOAD, *(samples.workload(f"w{client % _WORKLOADS}") for client in range(clients))]
+    took, ends, chance = [], time.monotonic() + secs, random.Random(reader)
     while time.monotonic() < ends:
+        asked = chance.choice(workloads).workload_id
         began = time.perf_counter()
-        answer = pool.request("GET", path)
+        answer = pool.request("GET", f"{url}/v1/best/{asked}?target={samples.TARGET.target_id}")
+        if answer.status == 404:  # its client has not pushed yet
+            time.sleep(0.5)
+            continue
         took.append(time.perf_counter() - began)
         assert answer.status == 200, answer.data
         time.sleep(0.02)

@@ -37,9 +37,10 @@ RULES = (  # the first that fits
     _rule(_READING, r"/dashboard(/.*)?", Scope.READ),
     _rule(("POST",), r"/(logout|dashboard/theme)", Scope.READ),
     _rule(("POST",), r"/v1/store/[a-z_]+", Scope.READ),
-    _rule(("POST",), r"/v1/trials", Scope.WRITE),
-    # What a tuning run keeps beside its trials: who measures what now, and what became of its candidates.
-    _rule(("PUT", "DELETE"), r"/v1/files/(leases|runs)/[A-Za-z0-9][A-Za-z0-9_-]{0,99}\.json", Scope.WRITE),
+    _rule(("POST",), r"/v1/predict", Scope.READ),
+    _rule(("POST",), r"/v1/(trials|leases)", Scope.WRITE),
+    # What a tuning run keeps beside its trials: what became of its candidates.
+    _rule(("PUT", "DELETE"), r"/v1/files/runs/[A-Za-z0-9][A-Za-z0-9_-]{0,99}\.json", Scope.WRITE),
 )
 
 

@@ -11,7 +11,19 @@ from starlette.types import ASGIApp
 from service import openapi, problems
 from service.dashboard.built import Panels
 from service.guard import Guard
-from service.routes import admin, answers, contract, dashboard, export, files, health, models, trials
+from service.routes import (
+    admin,
+    answers,
+    contract,
+    dashboard,
+    evidence,
+    export,
+    files,
+    health,
+    leases,
+    models,
+    trials,
+)
 from service.state import Service
 from tunedb.program.releases import installed
 
@@ -20,6 +32,8 @@ _DESCRIPTION = "One memory of ML-compiler tuning for a team. docs/service.md say
 
 _LOOKING = (health, dashboard)
 _ALL = (trials, answers, export, models, health, contract, files, admin, dashboard)
+
+_ALL = (trials, leases, answers, evidence, export, models, health, contract, files, admin, dashboard)
 
 
 def create_app(service: Service, *, only_looking: bool = False) -> ASGIApp:

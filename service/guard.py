@@ -22,6 +22,7 @@ from service.sessions import COOKIE
 from service.settings import Limits
 from service.state import Service
 from service.tokens import Scope as TokenScope
+from service.tokens import Token
 
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::\d{1,5})?")
 _CHANGING = {"POST", "PUT", "DELETE", "PATCH"}
@@ -91,14 +92,14 @@ class Guard:
         if wanted is not None:
             token, given = None, headers.get("authorization", "")
             if given.lower().startswith("bearer "):
-                token = await run_in_threadpool(self._service.tokens.verify, given[7:].strip())
+                token = await self._verified(given[7:].strip())
             elif not given:
                 cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
                 token = await run_in_threadpool(self._service.sessions.token, cookie) if cookie else None
             if token is not None:
                 has = token.scope if given else TokenScope.READ  # a browser only looks
                 scope["tunedb.sender"], who = token.name, token.token_id
-            elif not given and await run_in_threadpool(self._is_open):
+            elif not given and await self._is_open():
                 has = TokenScope.WRITE
             else:
                 if not given and method == "GET" and is_page(path, headers.get("accept", "")):
@@ -112,9 +113,16 @@ class Guard:
             return problems.answer(429, "store-away", "too many requests at once", {"Retry-After": f"{wait:.2f}"})
         return None
 
-    def _is_open(self) -> bool:
+    async def _verified(self, text: str) -> Token | None:
+        tokens = self._service.tokens
+        return tokens.remembered(text) or await run_in_threadpool(tokens.verify, text)
+
+    async def _is_open(self) -> bool:
         """Whether this machine's user may do without a token: nobody else can ask, and none was ever made."""
-        return self._service.settings.is_local and not self._service.tokens.exist()
+        if not self._service.settings.is_local:
+            return False
+        tokens = self._service.tokens
+        return tokens.are_unchanged_without() or not await run_in_threadpool(tokens.exist)
 
     def _is_own(self, origin: str, host: str) -> bool:
         scheme, _, rest = origin.partition("://")

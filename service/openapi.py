@@ -8,7 +8,9 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from service.predicting import PredictRequest
 from tunedb.store.http import wire
+from tunedb.store.http.leases import LeaseRequest
 
 _REFERENCE = "#/components/schemas/{name}"
 _DOCUMENT: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
@@ -19,6 +21,11 @@ PUSH: dict[str, Any] = {
     "required": True,
     "content": {wire.JSON: {"schema": {"$ref": "#/components/schemas/JsonPush"}}},
 }
+
+
+def json_body(name: str) -> dict[str, Any]:
+    """A body that is JSON of one of the types below."""
+    return {"required": True, "content": {wire.JSON: {"schema": {"$ref": _REFERENCE.format(name=name)}}}}
 
 
 class Problem(msgspec.Struct):
@@ -35,13 +42,16 @@ class Problem(msgspec.Struct):
     wanted: str = ""
 
 
+_TYPES = (wire.JsonPush, LeaseRequest, PredictRequest, Problem)
+
+
 def install(app: FastAPI) -> None:
     """Makes an app's schema name these types."""
 
     def schema() -> dict[str, Any]:
         if app.openapi_schema is None:
             made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-            _, components = msgspec.json.schema_components([wire.JsonPush, Problem], ref_template=_REFERENCE)
+            _, components = msgspec.json.schema_components(_TYPES, ref_template=_REFERENCE)
             parts = made.setdefault("components", {})
             parts.setdefault("schemas", {}).update(components)
             parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}

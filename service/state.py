@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import cast
 
 from starlette.requests import Request
 
 from service.audit import AuditLog
+from service.index import BestIndex
 from service.metrics import Metrics
 from service.sessions import Sessions
 from service.settings import Settings
@@ -16,6 +18,8 @@ from service.tokens import Tokens
 from service.writer import Writer
 from tunedb.errors import StoreAwayError
 from tunedb.store.contract import Store
+from tunedb.store.delta.store import DeltaStore
+from tunedb.store.locations import is_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +34,15 @@ class Service:
     audit: AuditLog
     streams: threading.Semaphore
     sessions: Sessions
+    index: BestIndex | None  # None: the store is not in a folder, and asked each time
 
     @classmethod
     def of(cls, store: Store, settings: Settings) -> Service:
         """A service over a store, with its state in the folder that the settings name."""
-        writer = Writer(store, settings.limits.queued_rows)
+        index = None
+        if isinstance(store, DeltaStore) and not is_url(store.url):
+            index = BestIndex(DeltaStore(store.url, create=False))
+        writer = Writer(store, settings.limits.queued_rows, index.committing if index else nullcontext)
         tokens = Tokens(settings.state)
         return cls(
             store,
@@ -45,6 +53,7 @@ class Service:
             AuditLog(settings.state),
             threading.Semaphore(settings.limits.streams),
             Sessions(tokens),
+            index,
         )
 
     def take_stream(self) -> None:
@@ -59,6 +68,8 @@ class Service:
     def close(self) -> None:
         """Commits what waits. The store stays open."""
         self.writer.close()
+        if self.index is not None:
+            self.index.close()
         self.audit.close()
 
 

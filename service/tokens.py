@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from tunedb.errors import NotFoundError, StoreError, UsageError
 _FORM = re.compile(r"tdb_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NOTED = timedelta(minutes=1)  # how exactly the last use is known
+_SETTLED_NS = 100_000_000  # longer than file systems take one time for another
+_REMEMBERED = 1_000  # tokens that were verified
 _TABLE = """
 CREATE TABLE IF NOT EXISTS tokens (
     token_id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, scope TEXT NOT NULL, sha256 TEXT NOT NULL,
@@ -70,6 +73,8 @@ class Tokens:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "tokens.sqlite"
+        self._verified: dict[str, tuple[tuple[int, int], Token]] = {}  # by digest, with the state of the database
+        self._empty: tuple[int, int] | None = None  # in which no token was ever made
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -147,16 +152,49 @@ class Tokens:
 
     def exist(self) -> bool:
         """Whether a token was ever made: from then on nothing is answered without one."""
+        state = self._state()
         with self._database() as database:
-            return database.execute("SELECT 1 FROM tokens LIMIT 1").fetchone() is not None
+            found = database.execute("SELECT 1 FROM tokens LIMIT 1").fetchone() is not None
+        self._empty = state if not found else None
+        return found
 
     def num_valid(self) -> int:
         """How many are valid now."""
         now = datetime.now(UTC)
         return sum(token.is_valid(now) for token in self.all())
 
+    def remembered(self, text: str) -> Token | None:
+        """What `verify` said of a text, where nothing has changed since; None: ask it. Opens no database."""
+        known = self._verified.get(_digest(text))
+        if known is None or self._state() != known[0] or not known[1].is_valid(now := datetime.now(UTC)):
+            return None
+        used = known[1].last_used_at
+        return known[1] if used is not None and now - used <= _NOTED else None
+
+    def are_unchanged_without(self) -> bool:
+        """Whether it is known, without a look at the database, that no token was ever made."""
+        return self._empty is not None and self._empty == self._state()
+
+    def _state(self) -> tuple[int, int] | None:
+        """By what a change of the database is noticed; None while it is so new that another could look the same."""
+        try:
+            told = self._path.stat()
+        except OSError:
+            return None
+        is_settled = time.time_ns() - told.st_mtime_ns > _SETTLED_NS
+        return (told.st_mtime_ns, told.st_size) if is_settled else None
+
     def verify(self, text: str) -> Token | None:
         """The token that a text is, if it is valid; its use is noted."""
+        state = self._state()
+        found = self._looked_up(text)
+        if len(self._verified) >= _REMEMBERED:
+            self._verified.clear()
+        if found is not None and state is not None:
+            self._verified[_digest(text)] = (state, found)
+        return found
+
+    def _looked_up(self, text: str) -> Token | None:
         form = _FORM.fullmatch(text)
         if form is None:
             return None

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 
 from tunedb.errors import StoreAwayError, UsageError
 from tunedb.records import AppendReport
@@ -12,6 +15,7 @@ from tunedb.store.batch import Batch
 from tunedb.store.contract import Store
 
 _TOGETHER = 20_000  # trials of one commit
+_APART_SECS = 0.1  # commits begin so far apart while several push at once: fewer and larger ones cost less
 _RETRY_SECS = 1.0
 
 
@@ -21,14 +25,18 @@ class Writer:
     Args:
         store: the store.
         most_rows: how many trials may wait; beyond, nothing is taken.
+        around: entered before a commit and left after it, before anybody is told.
     """
 
-    def __init__(self, store: Store, most_rows: int) -> None:
-        self._store, self._most_rows = store, most_rows
+    def __init__(
+        self, store: Store, most_rows: int, around: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
+        self._store, self._most_rows, self._around = store, most_rows, around
         self._changed = threading.Condition()
         self._waiting: deque[tuple[Batch, Future[AppendReport]]] = deque()
         self._rows = 0  # that wait or are being committed
         self._is_closed = False
+        self._are_several, self._began = False, 0.0  # whether the last commit was of several batches, and when it began
         self._thread = threading.Thread(target=self._run, name="tunedb-writer", daemon=True)
         self._thread.start()
 
@@ -79,16 +87,24 @@ class Writer:
         with self._changed:
             while not self._waiting and not self._is_closed:
                 self._changed.wait()
+            while self._are_several and not self._is_closed and self._rows < _TOGETHER:
+                left = self._began + _APART_SECS - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+            self._began = time.monotonic()
             taken: list[tuple[Batch, Future[AppendReport]]] = []
             rows = 0
             while self._waiting and (not taken or rows + len(self._waiting[0][0].trials) <= _TOGETHER):
                 taken.append(self._waiting.popleft())
                 rows += len(taken[-1][0].trials)
+            self._are_several = len(taken) > 1
             return taken
 
     def _append(self, batches: list[Batch], futures: list[Future[AppendReport]]) -> None:
         try:
-            reports = self._store.append_batches(batches)
+            with self._around():
+                reports = self._store.append_batches(batches)
         except UsageError as error:
             if len(batches) == 1:
                 futures[0].set_exception(error)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.bo.proposals import Budget
-from search.bo.warm_start import distance
+from tunedb.query.nearest import distance
 from tunedb.records import Trace, Workload
 
 _OF_EACH = 6

@@ -12,7 +12,8 @@ from costmodels.shipped import BestSchedules
 from tunedb.errors import NotFoundError
 from tunedb.metaschedule.stand_ins import lacking
 from tunedb.program.targets import family
-from tunedb.records import DEFAULT_CONDITIONS, Outcome, Target, Trace, Trial, Workload, WorkloadSummary
+from tunedb.query.nearest import distance
+from tunedb.records import DEFAULT_CONDITIONS, Outcome, Target, Trace, Trial, Workload
 from tunedb.store.contract import StoreReader
 
 _MOST_TRIALS = 512  # each is replayed, at some milliseconds
@@ -104,11 +105,3 @@ def _best_of(shipped: Sequence[BestSchedules], target: Target) -> list[Trace]:
         return row.target.target_id != target.target_id, family(row.target) != family(target)
 
     return list(min(shipped, key=unlike).traces)
-
-
-def distance(one: Workload, other: Workload | WorkloadSummary | BestSchedules) -> float:
-    """How far apart the extents of two workloads are, in nats a dimension; infinite for other operators."""
-    if one.family != other.family or len(one.extents) != len(other.extents) or not one.extents:
-        return math.inf
-    pairs = zip(one.extents, other.extents, strict=True)
-    return sum(abs(math.log(max(1, a) / max(1, b))) for a, b in pairs) / len(one.extents)

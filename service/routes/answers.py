@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import base64
 import binascii
+from contextlib import suppress
 from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
 
+from service.index import NotKeptError
 from service.openapi import DOCUMENT
 from service.replies import PROBLEMS, document
 from service.state import sender_of, service_of
 from tunedb.documents import answers
 from tunedb.errors import UsageError
 from tunedb.identity import canonical_conditions
-from tunedb.query.best import best
+from tunedb.query.best import Best, best
 from tunedb.query.comparison import compare
 from tunedb.query.convergence import convergence
 from tunedb.query.description import WorkloadDescription, describe
 from tunedb.query.target_groups import target_groups
+from tunedb.records import DEFAULT_CONDITIONS
 
 router = APIRouter(responses={**PROBLEMS, 200: DOCUMENT})
 
@@ -31,7 +35,7 @@ Cursor = Annotated[str, Query(max_length=512, description="The `next` of the pag
 
 
 @router.get("/v1/best/{workload}")
-def fastest(
+async def fastest(
     request: Request,
     workload: str,
     target: TargetText = None,
@@ -41,8 +45,21 @@ def fastest(
 ) -> Response:
     """The fastest records of a workload, each target by itself, as `tunedb best` has them."""
     under, reader = canonical_conditions(conditions), sender_of(request)
-    found = best(service_of(request).store, workload, target, top, under, trusted=trusted, reader=reader)
-    return document(request, answers.best(found))
+    service = service_of(request)
+    index = service.index if under == DEFAULT_CONDITIONS and not trusted else None
+
+    def ask() -> list[Best]:
+        if index is not None:
+            index.learn(workload, target)
+            with suppress(NotKeptError):
+                return index.best(workload, target, top, reader)
+        return best(service.store, workload, target, top, under, trusted=trusted, reader=reader)
+
+    found: list[Best] = []
+    if index is not None and index.is_current:
+        with suppress(NotKeptError):  # here and now: a thread of its own would wait for others
+            found = index.best(workload, target, top, reader)
+    return document(request, answers.best(found or await run_in_threadpool(ask)))
 
 
 @router.get("/v1/workloads")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,3 +107,14 @@ def test_what_waits_is_shown_and_sent(
         assert run_json("sync")["services"] == []
         with service.opened(Scope.READ) as again:
             assert [one.position for one in again.trials()] == [0, 1, 2]
+
+
+def test_serve_ends_with_0_when_it_is_told_to(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cli.main", "serve", "--port", "0", "--json"]
+    command += ["--store", str(tmp_path / "store"), "--state", str(tmp_path / "state")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as service:
+        assert service.stdout is not None and service.stderr is not None
+        assert service.stdout.readline()  # it listens
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(60) == 0
+        assert "interrupted" not in service.stderr.read()

@@ -13,17 +13,17 @@ from search.claims import Claims, Elsewhere
 from search.contract import Proposal, Result, Tuner
 from search.space.spaces import Candidate, DesignSpaces
 from tunedb.errors import StoreAwayError
-from tunedb.identity import trace_id
+from tunedb.identity import source, trace_id
 from tunedb.machine.hardware import this_machine
 from tunedb.metaschedule.replay import recorded_trace, trial_from_measurement, workload_from_module
-from tunedb.records import DEFAULT_CONDITIONS, Outcome, Source, Target
+from tunedb.records import DEFAULT_CONDITIONS, Outcome, Target
 from tunedb.store.contract import Store
 from tunedb.store.opening import open_store
 
 pytestmark = pytest.mark.tvm
 
 HARDWARE = this_machine()
-SOURCE = Source("a" * 32, "tune:other", "tune")
+SOURCE = source("tune:other", "tune")
 
 
 class InOrder(Tuner):
@@ -46,10 +46,14 @@ class InOrder(Tuner):
         return None
 
 
-@pytest.fixture
-def store() -> Iterator[Store]:
-    with open_store("memory:") as made:
-        yield made
+@pytest.fixture(params=["memory", "service"])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    if request.param == "service":
+        with request.getfixturevalue("running_service").opened() as made:
+            yield made
+    else:
+        with open_store("memory:") as made:
+            yield made
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from tunedb.query.best import Best
 from tunedb.query.comparison import Compared
 from tunedb.query.convergence import Convergence
 from tunedb.query.description import RecordDescription, WorkloadDescription
+from tunedb.query.nearest import Near
 from tunedb.query.target_groups import MeasuredTarget
 from tunedb.records import Rejected, SqlResult, StoreStats, Target, Trial, Verdict, WorkloadSummary
 
@@ -62,6 +63,27 @@ def _best(row: Best) -> Document:
         "stands_in_for": row.stands_in_for.text if row.stands_in_for else None,
     }
     return document if row.script is None else {**document, "script": row.script}
+
+
+def nearest(found: Sequence[Near]) -> Document:
+    """The best evidence for what was never measured."""
+    return {
+        "results": [
+            {
+                **(record(row.trial, row.target) if row.trial else {}),
+                "name": row.workload.name,
+                "workload_hash": row.workload.workload_id,
+                "target": row.target.text,
+                "target_id": row.target.target_id,
+                "best_secs": row.best_secs,
+                "distance": row.distance,
+                "expected_secs": row.expected_secs,
+                "expected_loss": row.expected_loss,
+                "compared": row.num_compared,
+            }
+            for row in found
+        ]
+    }
 
 
 def workload_description(found: WorkloadDescription) -> Document:

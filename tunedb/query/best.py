@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tunedb.errors import NotFoundError
@@ -37,6 +37,29 @@ class Best:
         return self.ranked.trial
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What stands around the trials of a store: it changes less often than they do."""
+
+    hardware: Mapping[str, Hardware]
+    sources: Mapping[str, Source]
+    trust: Trust
+
+    @classmethod
+    def of(cls, store: StoreReader, reader: str | None = None) -> Around:
+        """As it is now.
+
+        Args:
+            store: the store.
+            reader: who asks; None is who the store says.
+        """
+        return cls(
+            {machine.hardware_id: machine for machine in store.hardware()},
+            {source.source_id: source for source in store.sources()},
+            Trust.of(store, reader),
+        )
+
+
 def best(
     store: StoreReader,
     prefix: str,
@@ -46,6 +69,7 @@ def best(
     *,
     trusted: bool = False,
     reader: str | None = None,
+    around: Around | None = None,
 ) -> list[Best]:
     """The fastest schedules of a workload on each target, the target with the fastest one first.
 
@@ -59,6 +83,7 @@ def best(
         conditions: the conditions that they were measured under, as trials have them.
         trusted: whether to leave out what is foreign (`tunedb.query.trust`).
         reader: to whom; None is who the store says.
+        around: what stands around the trials, where the caller knows it already; then `reader` is not asked for.
 
     Returns:
         At least one schedule; those of one target follow each other, the fastest first. Targets that have none but
@@ -71,9 +96,8 @@ def best(
     """
     workload = store.resolve_workload(prefix)
     targets = store.targets() if target is None else [store.resolve_target(target)]
-    hardware = {machine.hardware_id: machine for machine in store.hardware()}
-    sources = {source.source_id: source for source in store.sources()}
-    trust = Trust.of(store, reader)
+    known = around or Around.of(store, reader)
+    hardware, sources, trust = known.hardware, known.sources, known.trust
     groups = [
         [
             Best(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from search.bo.warm_start import distance
 from service.dashboard.marks import (
     BLUE,
     LABEL,
@@ -20,6 +19,7 @@ from service.dashboard.marks import (
 )
 from service.dashboard.panel import Filters, Panel, View
 from service.dashboard.scope import telling, workload_of
+from tunedb.query.nearest import distance
 from tunedb.store.contract import Store
 from tunedb.units import count
 

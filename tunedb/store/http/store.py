@@ -49,7 +49,9 @@ from tunedb.store.http import wire
 from tunedb.store.http.artifacts import HttpArtifacts
 from tunedb.store.http.connection import Connection
 from tunedb.store.http.credentials import spool_root
+from tunedb.store.http.leases import HttpLeases
 from tunedb.store.http.spool import Sent, Spool
+from tunedb.store.leases import Leases
 from tunedb.store.tables import TableReader
 
 if TYPE_CHECKING:
@@ -118,6 +120,11 @@ class HttpStore(TableReader, Store):
     @override
     def artifacts(self) -> Artifacts:
         return self._artifacts
+
+    @property
+    @override
+    def leases(self) -> Leases:
+        return HttpLeases(self._connection)
 
     # -- questions -------------------------------------------------------------------------------------------------
 

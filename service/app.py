@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import ModuleType
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -30,10 +31,22 @@ from tunedb.program.releases import installed
 _DESCRIPTION = "One memory of ML-compiler tuning for a team. docs/service.md says how to use it."
 
 
-_LOOKING = (health, dashboard)
-_ALL = (trials, answers, export, models, health, contract, files, admin, dashboard)
+_LOOKING: tuple[ModuleType, ...] = (health, dashboard)
+_ALL: tuple[ModuleType, ...] = (trials, answers, export, models, health, contract, files, admin, dashboard)
 
-_ALL = (trials, leases, answers, evidence, export, models, health, contract, files, admin, dashboard)
+_ALL: tuple[ModuleType, ...] = (
+    trials,
+    leases,
+    answers,
+    evidence,
+    export,
+    models,
+    health,
+    contract,
+    files,
+    admin,
+    dashboard,
+)
 
 
 def create_app(service: Service, *, only_looking: bool = False) -> ASGIApp:

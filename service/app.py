@@ -32,20 +32,9 @@ _DESCRIPTION = "One memory of ML-compiler tuning for a team. docs/service.md say
 
 
 _LOOKING: tuple[ModuleType, ...] = (health, dashboard)
-_ALL: tuple[ModuleType, ...] = (trials, answers, export, models, health, contract, files, admin, dashboard)
-
 _ALL: tuple[ModuleType, ...] = (
-    trials,
-    leases,
-    answers,
-    evidence,
-    export,
-    models,
-    health,
-    contract,
-    files,
-    admin,
-    dashboard,
+    *(trials, leases, answers, evidence, export, models),
+    *(health, contract, files, admin, dashboard),
 )
 
 

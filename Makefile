@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # What the gate evaluates: some trials of each workload, learned from these logs alone; some minutes.
 GATE := --target znver5 --split leave-operator-family-out --model two-stage --own --no-shipped --limit 64 --compile
+# A process for each core, up to four: many tests wait for processes of their own. A file's tests stay together, so that
+# what they share is made once.
+AT_ONCE := -n logical --maxprocesses 4 --dist loadscope
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test gate prior slow fuzz lint types layers audit architecture docs check format lock pre-commit clean
@@ -20,7 +23,7 @@ demo: $(READY) ## Ingest data/, train, tune a new workload on this CPU and compa
 	$(BIN)/python examples/demo.py
 
 test: $(READY) ## Run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(AT_ONCE)
 
 gate: $(READY) ## Check that cost models rank unseen workloads no worse than tests/accuracy-baseline.json allows
 	rm -rf .gate-store && $(BIN)/tunedb ingest data/metaschedule --hardware data --store .gate-store >/dev/null

@@ -22,6 +22,7 @@ from cli.commands import (
     compile,
     completion,
     config,
+    dashboard,
     doctor,
     evaluate,
     export,
@@ -66,7 +67,7 @@ app = typer.Typer(
 )
 
 _ASKING = (best, show, history, report, compare, workloads, targets, stats, sql)
-_SERVING = (serve, token, sync)
+_SERVING = (serve, dashboard, token, sync)
 _KEEPING = (merge, remove, relabel, restore, compact, verify, repair, migrate)
 
 for _verb in (

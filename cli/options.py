@@ -77,6 +77,18 @@ CrossCompiler = Annotated[
         help="Links for another architecture.  [default: ARCH-linux-gnu-g++, where it is installed]",
     ),
 ]
+Near = Annotated[
+    bool,
+    typer.Option("--near", help="Where the target has no record, let the nearest target that has some stand in."),
+]
+TvmRuntime = Annotated[
+    Path | None,
+    typer.Option(
+        "--tvm-runtime",
+        metavar="FOLDER",
+        help="TVM's wheels for another architecture, or their libraries: what is emulated here runs with them.",
+    ),
+]
 
 
 class LayoutName(StrEnum):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tunedb.errors import UsageError
 
-_PACKAGES = ("fastapi", "uvicorn", "prometheus_client")
+_PACKAGES = ("fastapi", "uvicorn", "prometheus_client", "jinja2", "altair", "vl_convert")
 
 
 def needed() -> None:

@@ -113,7 +113,7 @@ def _numbers_line(task: TaskReport) -> str:
 def _text(report: TuneReport) -> list[str | Table]:
     from cli.labels import short
     from cli.output import Table
-    from cli.trace_text import trace_lines
+    from tunedb.query.trace_text import trace_lines
     from tunedb.units import duration
 
     rows = [

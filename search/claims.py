@@ -64,6 +64,7 @@ class Claims:
         self._since = since
         self._lock = threading.Lock()  # one call at a time for the holder
         self._held: set[str] = set()
+        self._measured: set[str] = set()  # what `free` has granted so far
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="tunedb-leases", daemon=True)
         self._thread.start()
@@ -100,6 +101,28 @@ class Claims:
             if mine:
                 return mine
         return []
+
+    def free(self, workload_id: str, traces: Sequence[str]) -> list[bool]:
+        """Leases candidates of a strategy that is told of nothing that others found.
+
+        Args:
+            workload_id: The task's workload.
+            traces: The ids of the candidates' traces.
+
+        Returns:
+            Of each whether it is this run's to measure: nobody else has it in hand, or measured it since the run began.
+            What the run itself has measured, it may measure again.
+
+        Raises:
+            StoreError: The store cannot be read, or leases not written. While a service is away, all is granted.
+        """
+        granted = self._claimed(workload_id, dict(enumerate(traces)))
+        known = self._measured_elsewhere(workload_id, [traces[place] for place in sorted(granted)])
+        keys = {place: self._key(workload_id, traces[place]) for place in granted}
+        done = {place for place in granted if traces[place] in known and keys[place] not in self._measured}
+        self._measured |= {keys[place] for place in granted - done}
+        self._release([keys[place] for place in done])
+        return [place in granted and place not in done for place in range(len(traces))]
 
     def stored(self) -> None:
         """All that was leased so far is in the store, or was given up."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from search.task import Task
+from tunedb.errors import UsageError
 from tunedb.metaschedule.replay import target_to_tvm
 from tunedb.records import Target
 
@@ -18,9 +19,17 @@ def contexts(tasks: Sequence[Task], target: Target, strategy: Any = "replay-trac
         target: What code is generated for.
         strategy: MetaSchedule's search strategy, or its name.
         seed: The seed of all randomness; each context has one of its own.
+
+    Raises:
+        UsageError: A CPU target does not say how many cores it has.
     """
     from tvm.s_tir import meta_schedule as ms
 
+    if target.num_cores is None and target.kind in ("llvm", "c"):
+        raise UsageError(
+            f'the target {target.text} does not say how many cores programs run on: add "num-cores", such as '
+            '"num-cores": 4'
+        )
     return [
         ms.TuneContext(
             mod=task.mod,

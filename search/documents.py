@@ -34,6 +34,7 @@ def tuned(report: TuneReport) -> Document:
         "seed": report.seed,
         "prior": report.prior,
         "drift": report.drift,
+        "machine": None if report.machine is None else dict(report.machine),
         "interrupted": report.interrupted,
         "tasks": tasks,
         "network": None if report.standing is None else _network(report.standing),

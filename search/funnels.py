@@ -1,9 +1,10 @@
-"""What became of a run's candidates, stored with the run: sampled, refused and by what, built, ran."""
+"""What became of a run's candidates, and how busy its machine was, stored with the run."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -45,7 +46,7 @@ def funnels_of(report: TuneReport) -> list[TaskFunnel]:
 
 
 def keep(store: Store, report: TuneReport) -> None:
-    """Stores what became of a run's candidates.
+    """Stores what became of a run's candidates, and how busy its machine was.
 
     While a service that keeps the store is away, they are not stored; the run's trials are.
 
@@ -54,6 +55,8 @@ def keep(store: Store, report: TuneReport) -> None:
     """
     try:
         store.artifacts.write(_name(report.source_id), msgspec.json.encode(funnels_of(report)))
+        if report.machine is not None:
+            store.artifacts.write(_machine_name(report.source_id), msgspec.json.encode(report.machine))
     except StoreAwayError as error:
         _LOG.warning("what became of the run's candidates is not stored: %s", error)
 
@@ -71,6 +74,25 @@ def kept(store: Store, source_id: str) -> list[TaskFunnel]:
         return []
     except msgspec.MsgspecError as error:
         raise BadInputError(f"{store.artifacts.location(_name(source_id))}: {error}") from error
+
+
+def kept_machine(store: Store, source_id: str) -> dict[str, Any] | None:
+    """How busy the machine of a run was, by its source (`search.measure.surroundings`); None where nobody told.
+
+    Raises:
+        BadInputError: What is stored is not what was written.
+        StoreError: The store cannot be read.
+    """
+    try:
+        return msgspec.json.decode(store.artifacts.read(_machine_name(source_id)), type=dict[str, Any])
+    except NotFoundError:
+        return None
+    except msgspec.MsgspecError as error:
+        raise BadInputError(f"{store.artifacts.location(_machine_name(source_id))}: {error}") from error
+
+
+def _machine_name(source_id: str) -> str:
+    return f"{_FOLDER}/{source_id}-machine.json"
 
 
 def _name(source_id: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +11,8 @@ from costmodels.kinds import of_kind
 from costmodels.model import CostModel
 from search.bo.surrogate import unlearned
 from search.bo.warm_start import History, recall
+from search.measure.cross.architecture import architecture_of
+from tunedb.metaschedule.target_check import cpu_is_of
 from tunedb.records import DEFAULT_CONDITIONS, Target, Workload
 from tunedb.store.contract import Store
 
@@ -30,6 +33,7 @@ def prior_of(
     use_prior: bool = True,
     model: CostModel | None = None,
     conditions: str = DEFAULT_CONDITIONS,
+    transfers: bool = True,
 ) -> Prior:
     """What a search of a store starts from.
 
@@ -39,6 +43,8 @@ def prior_of(
         use_prior: False starts cold: without a cost model that has learned anything, and without what the store knows.
         model: The cost model to take instead of the store's; then the bundled schedules are left out too.
         conditions: The conditions that will be measured under.
+        transfers: Whether a model that has learned from another architecture will do. Where nothing is measured that
+            would correct it, an untrained one takes its place.
 
     Returns:
         The prior.
@@ -57,4 +63,17 @@ def prior_of(
     if loaded is None:
         text = f"{in_its_place}; the store has no cost model for this kind of target (see 'tunedb train')"
         return Prior(untrained, text, remembered)
+    if not transfers and untrained is not None and not _is_of_its_architecture(loaded.trained_on.target_arch, target):
+        text = f"{in_its_place}; no model has learned from {architecture_of(target)}"
+        return Prior(untrained, text, remembered)
     return Prior(loaded.model, loaded.describe(), remembered)
+
+
+def _is_of_its_architecture(arch: str, target: Target) -> bool:
+    """Whether a CPU is of a target's architecture, as far as LLVM knows it.
+
+    Args:
+        arch: What a target calls its CPU: its mcpu, or its triple.
+        target: The other target.
+    """
+    return arch == target.arch or cpu_is_of(arch, json.loads(target.text).get("mtriple"))

@@ -55,6 +55,7 @@ class TuneReport:
     tasks: tuple[TaskReport, ...]
     left_out: tuple[LeftOut, ...] = ()  # tasks of which nothing was measured, or predicted, and why
     standing: Standing | None = None  # of a network whose trials were shared among its tasks
+    machine: Mapping[str, object] | None = None  # how busy it was, by `search.measure.surroundings`
 
 
 @dataclass(frozen=True, slots=True)

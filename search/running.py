@@ -37,12 +37,16 @@ from search.task import Task
 from search.work import guessed_shares
 from tunedb import identity
 from tunedb.errors import MeasurementError
+from tunedb.machine.hardware import this_machine
+from tunedb.machine.kernels import ARITHMETIC
 from tunedb.metaschedule.replay import workload_from_module
+from tunedb.query.calibration import calibration
 from tunedb.records import Source, Target
 from tunedb.store.contract import Store
 
 if TYPE_CHECKING:
     from search.measure.drift import Drift
+    from search.measure.surroundings import Surroundings
     from search.metaschedule import DeviceRunner, TaskSearch
 
 _LOG = logging.getLogger(__name__)
@@ -96,8 +100,9 @@ def run_tasks(
     from search.measure.reference_kernels import ReferenceKernels
 
     name, seed, began = options.strategy_name, options.seed, datetime.now(UTC)
+    conditions = device.conditions(Timing(flush_cache=options.flush_cache))
     if name == "bo":  # the device starts meanwhile
-        prior = prior_of(store, target, use_prior=options.use_prior, model=model, conditions=options.conditions)
+        prior = prior_of(store, target, use_prior=options.use_prior, model=model, conditions=conditions)
     else:
         prior = Prior(model, "none" if model is None else "given", None)
     workloads = [(workload_from_module(task.mod)[0].workload_id, task.weight) for task in tasks]
@@ -108,7 +113,8 @@ def run_tasks(
     if done := made.total():
         _LOG.warning("the store has %d of the %d trials of such a run: the rest is measured", done, options.trials)
         options, tasks = dataclasses.replace(options, trials=options.trials - done), less_done(tasks, made)
-    source = source_of(name, seed, prior.text, options.flush_cache, errand, workloads)
+    here = _surroundings(store, target, device)
+    source = source_of(name, seed, prior.text, options.flush_cache, errand, workloads, here)
     recorder = Recorder(
         store,
         target,
@@ -117,17 +123,19 @@ def run_tasks(
         total=options.trials,
         on_trial=listeners.on_trial,
         on_repeat=listeners.on_repeat,
-        conditions=options.conditions,
+        conditions=conditions,
         started=started,
         limit_secs=options.limit_secs,
     )
     run = Run(recorder, name, seed, prior.text, left_out=tuple(left_out))
     claims = None
-    if options.use_prior and options.trials and name not in ("evolutionary", "random"):  # a cold run owes nobody
-        claims = Claims(store, target, device.hardware, options.conditions, began)
+    if options.trials:
+        claims = Claims(store, target, device.hardware, conditions, began)
     try:
+        if here is not None and options.trials:
+            here.begin()
         kernels = ReferenceKernels(device)
-        drift = Drift(kernels, source)
+        drift = Drift(kernels, source, None if here is None or not options.trials else here.measured)
         recorder.attach(drift.measure(), drift.modules)
         device.calibrate(kernels.arithmetic)
         if options.trials == 0:
@@ -143,8 +151,19 @@ def run_tasks(
                 claims.close()
     answer = report(run, {task.name: task.weight for task in tasks})
     if options.trials:
+        answer = dataclasses.replace(answer, machine=None if here is None else here.document())
         keep(store, answer)
     return answer
+
+
+def _surroundings(store: Store, target: Target, device: Device) -> Surroundings | None:
+    """What surrounds measurements on this machine's CPU; None where others measure, or a GPU does."""
+    from search.measure.surroundings import Surroundings
+
+    if target.kind != "llvm" or device.hardware.hardware_id != this_machine().hardware_id:
+        return None
+    roof = calibration(store, target.target_id, device.hardware.hardware_id).flop_per_sec
+    return Surroundings(target.num_cores or 1, ARITHMETIC.work / roof if roof else None)
 
 
 def _predicted(run: Run, tasks: Sequence[Task], prior: Prior, device: Device) -> Run:
@@ -290,7 +309,7 @@ def _strategy(
     if options.strategy in ("evolutionary", "random"):
         stock = ms.search_strategy
         inner = stock.EvolutionarySearch() if options.strategy == "evolutionary" else stock.ReplayTrace()
-        return RecordedStrategy(inner, recorder=recorder, stop=stop, searches=searches)
+        return RecordedStrategy(inner, recorder=recorder, stop=stop, searches=searches, claims=claims)
     factory = _factory(options, prior)
     assert factory is not None
     return TunerStrategy(
@@ -332,8 +351,11 @@ def source_of(
     flush_cache: bool = False,
     errand: str = "",
     workloads: Sequence[tuple[str, float]] = (),
+    here: Surroundings | None = None,
 ) -> Source:
-    """A new source for the trials of a run; of a network it says how often each of its workloads is called."""
+    """A new source for the trials of a run; of a network it says how often each of its workloads is called, and of this
+    machine how it was when the run began.
+    """
     import tvm
 
     detail: dict[str, object] = {
@@ -349,6 +371,8 @@ def source_of(
         for workload_id, weight in workloads:
             weights[workload_id] = weights.get(workload_id, 0.0) + weight
         detail["weights"] = weights
+    if here is not None:
+        detail["machine"] = here.detail()
     if errand:
         detail = with_errand(detail, errand)
     made = identity.source(f"tune:{secrets.token_hex(8)}", "tune", detail)

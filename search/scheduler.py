@@ -28,7 +28,7 @@ from search.metaschedule import TaskSearch
 from search.options import WITHOUT_END
 from search.recorder import Recorder, Scheduled, TaskRecorder
 from search.space.spaces import DesignSpaces
-from search.standing import Clock, Standing, TaskStanding, heaviest_first
+from search.standing import FADING_GAIN, Clock, Standing, TaskStanding, heaviest_first
 from search.task import Task
 from search.work import Work, guessed_shares, work_of
 from tunedb.errors import MeasurementError, UnreachableError, last_line
@@ -40,7 +40,6 @@ _log = logging.getLogger(__name__)
 _FIRST, _LATER = 2, 4  # candidates of a batch
 _EACH = 2  # candidates of a batch for each machine, where several measure at once
 _BLIND_GAIN = 0.5  # nats: what the first measurements of a task may save
-_FADING_GAIN = 0.3  # nats, over the number of batches: where the tuner cannot tell
 _LEAST_SHARE = 0.005  # of the network's time, below which a task may never be looked at
 _HOPELESS_BATCHES = 3  # of which every candidate failed
 
@@ -88,7 +87,7 @@ class _Open:
             return -math.expm1(-_BLIND_GAIN) / (1 + self.batches)
         gain = None if self.tuner is None else self.tuner.expected_gain(best)
         if gain is None:
-            gain = _FADING_GAIN / max(self.batches + self.recorder.num_known / _LATER, 1.0)
+            gain = FADING_GAIN / max(self.batches + self.recorder.num_known / _LATER, 1.0)
         if flop_per_sec and self.work.flop:
             gain = min(gain, max(math.log(best * flop_per_sec / self.work.flop), 0.0))
         return -math.expm1(-gain) / (1 + self.fruitless)

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+FADING_GAIN = 0.3  # nats, over the number of batches: what the next one of a task may save, where no tuner can tell
 _LATER_ASK = 0.3  # of a task's first question: what each later one may take, before there was one
 _PASSES = 2  # that confirming a task takes in the end, and what checking its numbers takes with them
 

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from costmodels.model import CostModel
 from search.bo.tuner import BayesianOptimization
@@ -86,7 +86,7 @@ def tune(
         What was found.
 
     Raises:
-        UsageError: The options make no sense, there is no task, or a target that is no CPU and no device for it.
+        UsageError: The options make no sense, there is no task, or tunedb has no runner for the kind of target.
         MeasurementError: The device cannot build or run code for the target, nothing of the tasks can be measured, or
             every single trial failed; or this machine has no device for the target.
         StoreError: The store cannot be written.
@@ -134,9 +134,7 @@ def run_tuning(
     """As `tune`, with the options as one value."""
     if not tasks:
         raise UsageError("there is nothing to tune")
-    if device is None and device_type(target.kind) != "cpu":
-        _refuse(target)
-    if device is None and target.num_cores is None:
+    if device is None and device_type(target.kind) == "cpu" and target.num_cores is None:
         raise UsageError(f'the target {target.text} does not say how many cores: add "num-cores", such as -num-cores=1')
     if device is not None and device.target.target_id != target.target_id:
         raise UsageError(f"the device runs {device.target.text}, not {target.text}")
@@ -169,35 +167,12 @@ def run_tuning(
 
     if device is not None:
         return run_on(device)
-    from search.measure.here import this_cpu
+    from search.measure.here import this_device
 
-    with this_cpu(
+    with this_device(
         target, run_timeout_secs=options.run_timeout_secs, build_timeout_secs=options.build_timeout_secs
     ) as own:
         return run_on(own)
-
-
-def _refuse(target: Target) -> NoReturn:
-    """Says why nothing can be measured for a target that is no CPU.
-
-    Raises:
-        MeasurementError: This machine has no device for it.
-        UsageError: tunedb does not measure on such devices.
-    """
-    missing = f"tunedb measures on CPUs (llvm, c) and has no runner for {target.kind} yet"
-    instead = (
-        "with such a device, give search.bayesian_optimization to MetaSchedule's own tuning calls as their strategy"
-    )
-    if target.kind == "cuda":
-        from search.measure.cuda_driver import devices
-
-        try:
-            found = devices()
-        except MeasurementError as error:
-            raise MeasurementError(f"{error}; besides, {missing}: {instead}") from error
-        if not found:
-            raise MeasurementError(f"CUDA_VISIBLE_DEVICES hides all CUDA devices; besides, {missing}: {instead}")
-    raise UsageError(f"{missing}: {instead}")
 
 
 def bayesian_optimization(

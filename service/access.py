@@ -29,10 +29,13 @@ def _rule(methods: tuple[str, ...], path: str, scope: Scope | None) -> Rule:
 
 RULES = (  # the first that fits
     _rule(_READING, r"/(healthz|readyz)", None),
+    _rule((*_READING, "POST"), r"/login", None),  # takes a token itself
+    _rule(_READING, r"/login\.css", None),
     _rule((*_READING, "POST", "DELETE", "PUT"), r"/v1/admin(/.*)?", Scope.ADMIN),
     _rule(_READING, r"/(openapi\.json|metrics)?", Scope.READ),
     _rule(_READING, r"/v1/.*", Scope.READ),
     _rule(_READING, r"/dashboard(/.*)?", Scope.READ),
+    _rule(("POST",), r"/(logout|dashboard/theme)", Scope.READ),
     _rule(("POST",), r"/v1/store/[a-z_]+", Scope.READ),
     _rule(("POST",), r"/v1/predict", Scope.READ),
     _rule(("POST",), r"/v1/(trials|leases)", Scope.WRITE),
@@ -47,3 +50,8 @@ def wanted_scope(method: str, path: str) -> Scope | None:
         if method in rule.methods and rule.path.fullmatch(path):
             return rule.scope
     return Scope.ADMIN
+
+
+def is_page(path: str, accept: str) -> bool:
+    """Whether a request is a browser's for a page of the dashboard: its errors are pages too."""
+    return "text/html" in accept and (path in ("/", "/login") or path.startswith("/dashboard/"))

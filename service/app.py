@@ -1,4 +1,4 @@
-"""The app: routes behind the guard. A dashboard would be one more router here, its files below `/dashboard/`."""
+"""The app: routes behind the guard, and the dashboard as one more router."""
 
 from __future__ import annotations
 
@@ -9,26 +9,48 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from service import openapi, problems
+from service.dashboard.built import Panels
 from service.guard import Guard
-from service.routes import admin, answers, contract, evidence, export, files, health, leases, models, trials
+from service.routes import (
+    admin,
+    answers,
+    contract,
+    dashboard,
+    evidence,
+    export,
+    files,
+    health,
+    leases,
+    models,
+    trials,
+)
 from service.state import Service
 from tunedb.program.releases import installed
 
 _DESCRIPTION = "One memory of ML-compiler tuning for a team. docs/service.md says how to use it."
 
 
-def create_app(service: Service) -> ASGIApp:
-    """The app of a service, which closes it at its end."""
+_LOOKING = (health, dashboard)
+_ALL = (trials, leases, answers, evidence, export, models, health, contract, files, admin, dashboard)
+
+
+def create_app(service: Service, *, only_looking: bool = False) -> ASGIApp:
+    """The app of a service, which closes it at its end.
+
+    Args:
+        service: the service.
+        only_looking: whether it has the dashboard alone, through which nothing can be changed.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         service.close()
 
-    return Guard(create_routes(service, lifespan), service)
+    return Guard(create_routes(service, lifespan, only_looking=only_looking), service)
 
 
-def create_routes(service: Service, lifespan: object = None) -> FastAPI:
+def create_routes(service: Service, lifespan: object = None, *, only_looking: bool = False) -> FastAPI:
     """The routes alone, without what guards them: for the app, and for tests that walk them."""
     app = FastAPI(
         title="tunedb",
@@ -39,7 +61,8 @@ def create_routes(service: Service, lifespan: object = None) -> FastAPI:
         lifespan=lifespan,  # type: ignore[arg-type]
     )
     app.state.service = service
-    for part in (trials, leases, answers, evidence, export, models, health, contract, files, admin):
+    app.state.panels = Panels(service.store)
+    for part in _LOOKING if only_looking else _ALL:
         app.include_router(part.router)
     problems.install(app)
     openapi.install(app)

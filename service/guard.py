@@ -11,11 +11,14 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import problems
-from service.access import wanted_scope
+from service.access import is_page, wanted_scope
+from service.dashboard.login import login_page
+from service.sessions import COOKIE
 from service.settings import Limits
 from service.state import Service
 from service.tokens import Scope as TokenScope
@@ -90,11 +93,17 @@ class Guard:
             token, given = None, headers.get("authorization", "")
             if given.lower().startswith("bearer "):
                 token = await self._verified(given[7:].strip())
+            elif not given:
+                cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
+                token = await run_in_threadpool(self._service.sessions.token, cookie) if cookie else None
             if token is not None:
-                scope["tunedb.sender"], who, has = token.name, token.token_id, token.scope
+                has = token.scope if given else TokenScope.READ  # a browser only looks
+                scope["tunedb.sender"], who = token.name, token.token_id
             elif not given and await self._is_open():
                 has = TokenScope.WRITE
             else:
+                if not given and method == "GET" and is_page(path, headers.get("accept", "")):
+                    return login_page(path, scope["query_string"].decode("latin-1"), 401)
                 text = "this token opens nothing" if given else "the service wants a token (TUNEDB_TOKEN)"
                 return problems.answer(401, "access", text, {"WWW-Authenticate": "Bearer"})
             if not has.allows(wanted):

@@ -12,6 +12,8 @@ import uvicorn
 from typing_extensions import override
 
 from service.app import create_app
+from service.dashboard import drawing
+from service.dashboard.warming import warm_up
 from service.patience import PatientProtocol
 from service.settings import Settings
 from service.state import Service
@@ -37,7 +39,27 @@ def serve(store: Store, settings: Settings, on_start: Callable[[str], None]) -> 
     Raises:
         UsageError: the settings make no sense, or something else listens there.
     """
-    server, listening, url = prepared(store, settings)
+    _run(store, settings, on_start, only_looking=False)
+
+
+def look_at(store: Store, settings: Settings, on_start: Callable[[str], None]) -> None:
+    """Serves a store's dashboard alone until SIGINT or SIGTERM; nothing can be changed through it.
+
+    Args:
+        store: the store; it stays open.
+        settings: where to listen, and to whom.
+        on_start: told the URL once it listens.
+
+    Raises:
+        UsageError: the settings make no sense, or something else listens there.
+    """
+    _run(store, settings, on_start, only_looking=True)
+
+
+def _run(store: Store, settings: Settings, on_start: Callable[[str], None], *, only_looking: bool) -> None:
+    drawing.needed()
+    server, listening, url = prepared(store, settings, only_looking=only_looking)
+    warm_up()
     sys.setswitchinterval(_SWITCH_SECS)
     signal.signal(signal.SIGTERM, server.handle_exit)  # from now on, and not only once uvicorn listens to signals
     on_start(url)
@@ -47,7 +69,9 @@ def serve(store: Store, settings: Settings, on_start: Callable[[str], None]) -> 
         listening.close()
 
 
-def prepared(store: Store, settings: Settings) -> tuple[uvicorn.Server, socket.socket, str]:
+def prepared(
+    store: Store, settings: Settings, *, only_looking: bool = False
+) -> tuple[uvicorn.Server, socket.socket, str]:
     """A server that is to be run, the socket that it listens at, and its URL.
 
     Raises:
@@ -59,7 +83,7 @@ def prepared(store: Store, settings: Settings) -> tuple[uvicorn.Server, socket.s
     scheme = "https" if settings.certificate else "http"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     config = uvicorn.Config(
-        create_app(service),
+        create_app(service, only_looking=only_looking),
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from service.audit import AuditLog
 from service.index import BestIndex
 from service.metrics import Metrics
+from service.sessions import Sessions
 from service.settings import Settings
 from service.tokens import Tokens
 from service.writer import Writer
@@ -33,6 +34,7 @@ class Service:
     audit: AuditLog
     streams: threading.Semaphore
     index: BestIndex | None  # None: the store is not in a folder, and asked each time
+    sessions: Sessions
 
     @classmethod
     def of(cls, store: Store, settings: Settings) -> Service:
@@ -41,15 +43,17 @@ class Service:
         if isinstance(store, DeltaStore) and not is_url(store.url):
             index = BestIndex(DeltaStore(store.url, create=False))
         writer = Writer(store, settings.limits.queued_rows, index.committing if index else nullcontext)
+        tokens = Tokens(settings.state)
         return cls(
             store,
             settings,
-            Tokens(settings.state),
+            tokens,
             writer,
             Metrics(writer),
             AuditLog(settings.state),
             threading.Semaphore(settings.limits.streams),
             index,
+            Sessions(tokens),
         )
 
     def take_stream(self) -> None:

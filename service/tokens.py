@@ -132,6 +132,10 @@ class Tokens:
             rows = database.execute(f"SELECT {columns} FROM tokens ORDER BY created_at, name").fetchall()
         return [Token(row[0], row[1], Scope(row[2]), *map(_moment, row[3:])) for row in rows]  # type: ignore[arg-type]
 
+    def by_id(self, token_id: str) -> Token | None:
+        """The token of an id, valid or not."""
+        return next((token for token in self.all() if token.token_id == token_id), None)
+
     def revoke(self, name: str) -> Token:
         """Makes a token invalid from now on.
 

@@ -270,6 +270,21 @@ class PoolSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class TrialGroup:
+    """A row of `Store.trial_groups()`: how many trials of one kind a source brought, and when the last was measured."""
+
+    workload_id: str
+    target_id: str
+    hardware_id: str
+    source_id: str
+    conditions: str
+    outcome: Outcome
+    num_trials: int
+    newest_at: datetime | None  # None where the log has no times
+    best_secs: float | None  # the least median of a trial; None for failed ones
+
+
+@dataclass(frozen=True, slots=True)
 class SqlResult:
     """The answer to a query."""
 

@@ -15,7 +15,12 @@ NO_POSTPROC = b"[]"
 # The first element of the instructions of other tuners' schedules.
 AUTOTVM = "autotvm"
 ANSOR = "auto_scheduler"
-_OTHERS = {AUTOTVM: "an AutoTVM configuration", ANSOR: "an Ansor schedule"}
+KERNEL_TUNER = "kernel_tuner"
+_OTHERS = {
+    AUTOTVM: "an AutoTVM configuration",
+    ANSOR: "an Ansor schedule",
+    KERNEL_TUNER: "a Kernel Tuner configuration",
+}
 
 _INSTRUCTIONS = msgspec.json.Decoder(list[tuple[str, list[Any], list[Any], list[str]]])
 _DECISIONS = msgspec.json.Decoder(list[tuple[int, Any]])
@@ -50,7 +55,7 @@ def compact_instructions(instructions: bytes) -> bytes:
 
 
 def tuner_of(instructions: bytes) -> str:
-    """The tuner whose schedule has these instructions: `AUTOTVM`, `ANSOR`, or "" for MetaSchedule."""
+    """The tuner whose schedule has these instructions: `AUTOTVM`, `ANSOR`, `KERNEL_TUNER`, or "" for MetaSchedule."""
     return next((tuner for tuner in _OTHERS if instructions.startswith(f'["{tuner}"'.encode())), "")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.completers import targets, workloads
+from cli.options import Near
 from cli.verb import store_verb
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ SUMMARY = "Print the fastest records of a workload"
 EXAMPLES = (
     "tunedb best 5f3a",
     "tunedb best 5f3a --target znver5 --top 3",
+    "tunedb best 5f3a --target znver4 --near",
     "tunedb best 5f3a --show script > matmul.py",
 )
 
@@ -58,12 +60,21 @@ def command(
     trusted: Annotated[
         bool, typer.Option("--trusted", help="Leave out what came over a service and only its sender has measured.")
     ] = False,
+    near: Near = False,
 ) -> None:
     """Print the fastest records of a workload: latency, spread, hardware and trace."""
     from tunedb.identity import canonical_conditions
     from tunedb.query.best import best
 
-    found = best(store, workload, target, top, canonical_conditions(conditions), trusted=trusted)
+    if near:
+        from tunedb.errors import UsageError
+        from tunedb.metaschedule.stand_ins import best_nearby
+
+        if target is None:
+            raise UsageError("--near is of a target that may have no record: give --target, too")
+        found = best_nearby(store, workload, target, top, canonical_conditions(conditions), trusted=trusted)
+    else:
+        found = best(store, workload, target, top, canonical_conditions(conditions), trusted=trusted)
     if show is Show.SCRIPT:
         from tunedb.metaschedule.replay import with_scripts
 
@@ -90,9 +101,9 @@ def answer(results: Sequence[Best]) -> Answer:
 
 def _text(results: Sequence[Best], target: str, machines: Mapping[str, str]) -> list[str | Table]:
     """The records of one target; what is printed of the first is valid Python when a script is asked for."""
-    from cli.labels import short, verified_label
+    from cli.labels import short, target_label, verified_label
     from cli.output import Table
-    from cli.trace_text import trace_lines
+    from tunedb.query.trace_text import trace_lines
 
     first = results[0]
     rows = [
@@ -124,6 +135,8 @@ def _text(results: Sequence[Best], target: str, machines: Mapping[str, str]) -> 
         f"workload {short(first.workload.workload_id)}  {first.workload.name}",
         f"target   {short(first.target.target_id)}  {target}",
     ]
+    if first.stands_in_for is not None:
+        heading.append(f"NEAR     stands in for {target_label(first.stands_in_for)}, of which nothing is known")
     if first.verdict is not None and not first.verdict.agrees:
         heading.append(f"WRONG    nothing else is known of it: {verified_label(first.verdict, told=True)}")
     if first.script is not None:

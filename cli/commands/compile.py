@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.completers import targets
-from cli.options import BuildTimeout, ExampleInput, Layout, RunTimeout, Seed, Shapes
+from cli.options import BuildTimeout, CrossCompiler, ExampleInput, Layout, Near, RunTimeout, Seed, Shapes, TvmRuntime
 from cli.verb import verb
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from cli.session import Session
     from search.networks.benchmark import Benchmark
     from search.networks.compiling import Compiled
+    from search.networks.verification import Settled
 
 SUMMARY = "Compile a network with the store's best schedules"
 EXAMPLES = (
@@ -24,6 +24,7 @@ EXAMPLES = (
     "tunedb compile resnet18.onnx -o resnet18.so --no-predict",
     "tunedb compile detector.onnx -o detector.so --shape images=1x3x640x640",
     "tunedb compile detector.onnx --shape images=1x3x640x640 --shape images=8x3x640x640",
+    "tunedb compile resnet18.onnx --target raspberry-pi/4b-aarch64 --tvm-runtime wheels/",
 )
 
 
@@ -60,6 +61,7 @@ def command(
             "--predict/--no-predict", help="Give tasks that were never measured the schedule that is predicted."
         ),
     ] = True,
+    near: Near = False,
     benchmark: Annotated[
         bool,
         typer.Option(
@@ -70,6 +72,8 @@ def command(
     seed: Seed = 0,
     run_timeout: RunTimeout = None,
     build_timeout: BuildTimeout = None,
+    cross_compiler: CrossCompiler = None,
+    tvm_runtime: TvmRuntime = None,
 ) -> None:
     """Compile a network to a shared library: the store's best schedule for each of its tasks, and the predicted one for
     those never measured. Every schedule is run against the untuned program before it is used, and the whole library
@@ -81,26 +85,41 @@ def command(
     with run.open_store(create=True) as store:
         from cli.labels import target_label
         from cli.output import Answer
-        from search.measure.here import this_cpu
+        from cli.threads import run_on
+        from search.measure.cross.architecture import is_foreign
         from search.networks.arrays import read_arrays
         from search.networks.building import check_folder
         from search.networks.compiling import CompileOptions, compile_network
         from search.networks.importing import import_network
         from search.networks.importing.shapes import parse_shapes
         from search.networks.lowering import Layout as Chosen
+        from search.networks.machines import machine_of
         from search.targets import local_target, parse_target
+        from tunedb.errors import UsageError
 
         chosen = local_target() if target is None else parse_target(target)
-        os.environ.setdefault("TVM_NUM_THREADS", str(chosen.num_cores or 1))  # the runtime reads it once
+        if benchmark and is_foreign(chosen):
+            raise UsageError("--benchmark measures, and what is compiled for another architecture does not run here")
+        if not is_foreign(chosen):
+            run_on(run, chosen.num_cores or 1)
         example = None if example_input is None else read_arrays(example_input)
         shapes = parse_shapes(shape or [])
         networks = {label: import_network(model, its, example) for label, its in shapes.items()}
         run.progress.note(f"compiling {model} for {target_label(chosen)}")
         for label, network in networks.items():  # before a device is started
             check_folder(_path(output, network.name, label))
-        options = CompileOptions(None if layout is None else Chosen(layout.value), predict, seed)
         answers = []
-        with this_cpu(chosen, run_timeout_secs=run_timeout, build_timeout_secs=build_timeout) as device:
+        with machine_of(
+            chosen,
+            cross_compiler=cross_compiler,
+            tvm_runtime=tvm_runtime,
+            run_timeout_secs=run_timeout,
+            build_timeout_secs=build_timeout,
+        ) as machine:
+            if machine.device is None and benchmark:
+                raise UsageError("--benchmark runs the library, and this machine has no device for the target")
+            wanted = None if layout is None else Chosen(layout.value)
+            options = CompileOptions(wanted, predict, seed, machine.linker, near)
             for label, network in networks.items():
                 path = _path(output, network.name, label)
                 done = compile_network(
@@ -108,16 +127,17 @@ def command(
                     path,
                     store=store,
                     target=chosen,
-                    device=device,
+                    device=machine.device,
+                    load=machine.load,
                     options=options,
                     on_step=lambda step, number, of, what: run.progress.step(number, of, f"{step}  {what}"),
                 )
                 speed = None
-                if benchmark:
+                if benchmark and machine.device is not None:
                     from search.networks.benchmark import benchmark as measured
 
                     run.progress.step(0, None, "benchmark")
-                    speed = measured(path, network, device)
+                    speed = measured(path, network, machine.device)
                 answers.append(answer(done, speed))
         if "" in networks:
             run.show(answers[0])
@@ -138,6 +158,13 @@ def _path(output: Path | None, name: str, label: str) -> Path:
     if path.suffix != ".so":
         raise UsageError(f"{path}: the library's name must end in .so")
     return path.with_stem(f"{path.stem}-{label}") if label else path
+
+
+def _is_told(settled: Settled) -> bool:
+    """Whether a program's note says what is not said of the whole library anyway."""
+    from search.networks.unrun import UNRUN
+
+    return bool(settled.note) and not settled.earlier and settled.note != UNRUN
 
 
 def answer(done: Compiled, speed: Benchmark | None = None) -> Answer:
@@ -169,20 +196,33 @@ def answer(done: Compiled, speed: Benchmark | None = None) -> Answer:
     text: list[str | Table] = [
         f"{done.path}  {size(done.path.stat().st_size)}, of that {size(done.manifest.weight_bytes)} weights; "
         f"layout {done.manifest.layout}, {elapsed(sum(done.secs.values()))}",
-        *(f"{one.workload.name}: {one.note}" for one in done.programs if one.note and not one.earlier),
+        *(f"{one.workload.name}: {one.note}" for one in done.programs if _is_told(one)),
+        *(
+            f"{one.workload.name}: the schedule is of {one.measured_for}, which stands in"
+            for one in done.programs
+            if one.measured_for
+        ),
         *(f"{one.workload.name}: refused {why}" for one in done.programs for why in one.refused),
         "",
         table,
         "",
     ]
+    if any(one.origin.value == "predicted" for one in done.programs):
+        text.append(f"schedules are predicted; cost model: {done.prior}")
     if whole is not None:
         verdict = (
-            f"not verified: {whole.note}"
+            f"not verified: {whole.note.removeprefix('not verified: ')}"
             if whole.agrees is None
-            else f"computes what {whole.reference} does: deviation {whole.deviation:.0e} of {whole.tolerance:g} allowed"
+            else f"computes what {whole.reference} does{_emulated(whole.emulator)}: deviation {whole.deviation:.0e} of "
+            f"{whole.tolerance:g} allowed"
         )
         text.append(verdict)
-    text.append(f"run it with: tunedb run {done.path} --input x.npz --output y.npz")
+    if whole is None or whole.agrees is not None or not whole.note.startswith("it cannot be run here"):
+        text.append(f"run it with: tunedb run {done.path} --input x.npz --output y.npz")
     if speed is not None:
         text += tables(speed)
     return Answer(compiled(done, speed), text)
+
+
+def _emulated(emulator: str) -> str:
+    return f" under {emulator}" if emulator else ""

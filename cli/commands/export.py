@@ -28,6 +28,7 @@ EXAMPLES = (
     "tunedb export trials.parquet",
     "tunedb export trials.csv --workload 5f3a",
     "tunedb export best.log --format autotvm --top 1",
+    "tunedb export results.json --format t4 --workload 5f3a --target znver5",
 )
 
 
@@ -40,6 +41,7 @@ class Form(StrEnum):
     CSV = "csv"
     AUTOTVM = "autotvm"
     ANSOR = "ansor"
+    T4 = "t4"
 
 
 _BY_SUFFIX = {".parquet": Form.PARQUET, ".arrow": Form.ARROW, ".feather": Form.ARROW, ".csv": Form.CSV}
@@ -84,7 +86,8 @@ def command(
     ] = None,
 ) -> None:
     """Write records as a MetaSchedule JSON database, which stock TVM opens with `ms.database.JSONDatabase`, or as one
-    flat table of trials, failed ones too, or what came from AutoTVM or Ansor as a log of theirs.
+    flat table of trials, failed ones too, or what came from AutoTVM or Ansor as a log of theirs. T4 is what Kernel
+    Tuner writes.
     """
     from tunedb.errors import NotFoundError
     from tunedb.metaschedule.export import export_metaschedule
@@ -103,6 +106,17 @@ def command(
         if log.trials == 0:
             raise NotFoundError(f"no trial that was chosen has the form of a log of {wanted.value}", kind="record")
         run.show(log_answer(log))
+        return
+    if wanted is Form.T4:
+        from tunedb.t4 import export_t4
+
+        results = export_t4(store, path, workload_id=workload_id, target_id=target_id, top_k=top, on_progress=tell)
+        if results.pools > 1:
+            run.progress.complain(
+                "the file holds several workloads, targets or machines, which T4 cannot tell apart: "
+                "--workload and --target choose"
+            )
+        run.show(table_answer(path, wanted, results.trials))
         return
     if wanted is not Form.METASCHEDULE:
         from tunedb.query.tabular import write_file

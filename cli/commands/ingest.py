@@ -47,7 +47,9 @@ def command(
         ),
     ] = False,
 ) -> None:
-    """Read logs of MetaSchedule, AutoTVM and Ansor into the store; what is there already is not added again."""
+    """Read logs of MetaSchedule, AutoTVM, Ansor and Kernel Tuner into the store; what is there already is not added
+    again.
+    """
     from tunedb.errors import NotFoundError
     from tunedb.ingest.names import written
 

@@ -74,8 +74,8 @@ def record_answer(found: RecordDescription, hindrance: str | None) -> Answer:
     """
     from cli.labels import hardware_label, target_label, verified_label
     from cli.output import Answer
-    from cli.trace_text import trace_lines
     from tunedb.documents import answers
+    from tunedb.query.trace_text import trace_lines
     from tunedb.units import duration
 
     trial, source = found.trial, found.source

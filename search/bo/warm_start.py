@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from costmodels.shipped import BestSchedules
 from tunedb.errors import NotFoundError
+from tunedb.metaschedule.stand_ins import lacking
 from tunedb.program.targets import family
 from tunedb.query.nearest import distance
 from tunedb.records import DEFAULT_CONDITIONS, Outcome, Target, Trace, Trial, Workload
@@ -62,7 +63,8 @@ def recall(
         trials = sorted(every, key=lambda trial: (trial.run_secs_median, trial.trial_id))[:_MOST_TRIALS]
         for other in others:
             share = _MOST_OF_OTHER_TARGETS // len(others) or 1
-            other_targets += store.best(workload.workload_id, other.target_id, share, conditions=conditions)
+            found = store.best(workload.workload_id, other.target_id, share, conditions=conditions)
+            other_targets += [trial for trial in found if not lacking(trial.trace, target)]
     bundled: dict[str, list[BestSchedules]] = defaultdict(list)
     for row in shipped:
         bundled[row.workload_id].append(row)
@@ -73,7 +75,7 @@ def recall(
     for _, workload_id in near[:_SIMILAR]:
         mine = [] if workload_id == workload.workload_id else _best(store, workload_id, (target, *others), conditions)
         best = [trial.trace for trial in mine] + _best_of(bundled[workload_id], target)
-        similar += best[:_BEST_OF_EACH]
+        similar += [trace for trace in best if not lacking(trace, target)][:_BEST_OF_EACH]
     return History(tuple(trials), tuple(other_targets), tuple(similar))
 
 

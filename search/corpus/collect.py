@@ -15,6 +15,7 @@ import threading
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ import msgspec
 import numpy as np
 
 from search.corpus import operators
-from search.measure.here import this_cpu
+from search.measure.device import Device
+from search.measure.here import this_device
 from search.networks.importing import import_network
 from search.networks.tasks import tasks_of
 from search.options import TuneOptions
@@ -33,7 +35,7 @@ from search.tune import run_tuning
 from tunedb.errors import BadInputError, MeasurementError, NotFoundError, last_line
 from tunedb.machine.hardware import this_machine
 from tunedb.metaschedule.replay import workload_from_module
-from tunedb.records import Target
+from tunedb.records import Hardware, Target
 from tunedb.store.contract import Store
 
 _LOG = logging.getLogger(__name__)
@@ -125,8 +127,21 @@ def plan(spec: Spec, store: Store, target: Target) -> Planned:
     """
     networks = {Path(path).stem: tasks_of(import_network(path), target) for path in spec.networks}
     every = [*_operators(spec), *(task for tasks in networks.values() for task in tasks)]
-    tasks = {workload_from_module(task.mod)[0].workload_id: task for task in reversed(every)}  # the first of the same
-    done = _done(store, target)
+    return Planned(plan_tasks(every, spec, store, target, this_machine()), _calls(networks))
+
+
+def plan_tasks(every: Sequence[Task], spec: Spec, store: Store, target: Target, hardware: Hardware) -> list[Step]:
+    """What is left to be measured of tasks, random samples first.
+
+    Args:
+        every: What is to be measured, wherever it comes from; of the same workload the first.
+        spec: How much of each; its own workloads and networks are not looked at.
+        store: The store, whose trials count.
+        target: The target that they are measured for.
+        hardware: What they are measured on.
+    """
+    tasks = {workload_from_module(task.mod)[0].workload_id: task for task in reversed(every)}
+    done = _done(store, target, hardware)
     shares = {"random": round(spec.trials * spec.random_share)}
     shares["bo"] = spec.trials - shares["random"]
     steps: dict[str, list[Step]] = {strategy: [] for strategy in _STRATEGIES}
@@ -141,7 +156,7 @@ def plan(spec: Spec, store: Store, target: Target) -> Planned:
                 steps[strategy].append(step)
     rng = np.random.default_rng(spec.seed)
     drawn = {strategy: rng.permutation(len(its)).tolist() for strategy, its in steps.items()}
-    return Planned([steps[strategy][place] for strategy in _STRATEGIES for place in drawn[strategy]], _calls(networks))
+    return [steps[strategy][place] for strategy in _STRATEGIES for place in drawn[strategy]]
 
 
 def _operators(spec: Spec) -> Iterator[Task]:
@@ -165,14 +180,13 @@ def _calls(networks: Mapping[str, Sequence[Task]]) -> dict[str, dict[str, float]
     return calls
 
 
-def _done(store: Store, target: Target) -> Counter[tuple[str, str]]:
-    """How many trials of a workload this machine has measured with a strategy."""
-    machine = this_machine()
+def _done(store: Store, target: Target, hardware: Hardware) -> Counter[tuple[str, str]]:
+    """How many trials of a workload some hardware has measured with a strategy."""
     strategies = {row.source_id: _strategy_of(row.detail) for row in store.sources()}
     return Counter(
         (trial.workload_id, strategies.get(trial.source_id, ""))
         for trial in store.trials(target_id=target.target_id)
-        if trial.hardware_id == machine.hardware_id
+        if trial.hardware_id == hardware.hardware_id
     )
 
 
@@ -183,6 +197,7 @@ def collect(
     *,
     run_timeout_secs: float | None = None,
     build_timeout_secs: float | None = None,
+    device: Device | None = None,
     on_trial: Callable[[Step, TrialEvent], None] | None = None,
     stop: threading.Event | None = None,
 ) -> CollectReport:
@@ -194,6 +209,7 @@ def collect(
         target: The target to compile for.
         run_timeout_secs: The longest measurement of one candidate; None is the device's own limit.
         build_timeout_secs: The longest build of one; None likewise.
+        device: What builds and runs; the caller closes it. None is this machine's.
         on_trial: Called with each trial once it is stored.
         stop: When set, the trial that is being measured is the last.
 
@@ -206,7 +222,12 @@ def collect(
     stop = stop or threading.Event()
     begun = measured = failed = 0
     skipped: dict[str, str] = {}
-    with this_cpu(target, run_timeout_secs=run_timeout_secs, build_timeout_secs=build_timeout_secs) as device:
+    given: AbstractContextManager[Device] = (
+        this_device(target, run_timeout_secs=run_timeout_secs, build_timeout_secs=build_timeout_secs)
+        if device is None
+        else nullcontext(device)
+    )
+    with given as its:
         for step in steps:
             if stop.is_set():
                 break
@@ -226,7 +247,7 @@ def collect(
                     ),
                     store=store,
                     target=target,
-                    device=device,
+                    device=its,
                     on_trial=None if on_trial is None else _for_step(on_trial, step),
                     stop=stop,
                 )

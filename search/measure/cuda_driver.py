@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import uuid
 from typing import Any
 
 from tunedb.errors import MeasurementError
@@ -10,13 +11,22 @@ from tunedb.identity import identified
 from tunedb.records import Hardware
 
 _LIBRARY = "libcuda.so.1"
-_NAME_BYTES = 256
+_NAME_BYTES, _UUID_BYTES = 256, 16
 _MULTIPROCESSORS, _L2_BYTES, _MAJOR, _MINOR = 16, 38, 75, 76  # CUdevice_attribute
 _GIB = 1 << 30
 
 
 def devices() -> list[Hardware]:
     """The devices that this process may use, in the driver's order; CUDA_VISIBLE_DEVICES narrows them down.
+
+    Raises:
+        MeasurementError: There is no driver, or it does not work; the message says which.
+    """
+    return [device for device, _ in devices_with_uuids()]
+
+
+def devices_with_uuids() -> list[tuple[Hardware, str]]:
+    """As `devices`, each with the name by which NVIDIA's tools know it: "GPU-8f8a...".
 
     Raises:
         MeasurementError: There is no driver, or it does not work; the message says which.
@@ -43,7 +53,7 @@ def hardware_of(
         num_sms: Of its multiprocessors.
         l2_bytes: Of its L2 cache.
         memory_bytes: Of its memory.
-        driver: The CUDA version of the driver as it says it: 12040 is 12.4.
+        driver: The CUDA version of the driver as it says it: 12040 is 12.4; 0 where it is not known.
     """
     made = Hardware(
         hardware_id="",
@@ -53,12 +63,12 @@ def hardware_of(
         num_sms=num_sms,
         l2_bytes=l2_bytes or None,
         memory_bytes=round(memory_bytes / _GIB) * _GIB,
-        driver=f"{driver // 1000}.{driver % 1000 // 10}",
+        driver=f"{driver // 1000}.{driver % 1000 // 10}" if driver else None,
     )
     return identified(made)
 
 
-def _device(driver: Any, place: int, version: int) -> Hardware:
+def _device(driver: Any, place: int, version: int) -> tuple[Hardware, str]:
     device = ctypes.c_int()
     _check(driver.cuDeviceGet(ctypes.byref(device), place))
     name = ctypes.create_string_buffer(_NAME_BYTES)
@@ -71,7 +81,9 @@ def _device(driver: Any, place: int, version: int) -> Hardware:
         _check(driver.cuDeviceGetAttribute(ctypes.byref(value), number, device))
         return value.value
 
-    return hardware_of(
+    identity = (ctypes.c_ubyte * _UUID_BYTES)()
+    _check(driver.cuDeviceGetUuid(identity, device))
+    found = hardware_of(
         name.value.decode(errors="replace"),
         (attribute(_MAJOR), attribute(_MINOR)),
         attribute(_MULTIPROCESSORS),
@@ -79,6 +91,7 @@ def _device(driver: Any, place: int, version: int) -> Hardware:
         memory.value,
         version,
     )
+    return found, f"GPU-{uuid.UUID(bytes=bytes(identity))}"
 
 
 def _number(driver: Any, function: str) -> int:

@@ -105,6 +105,24 @@ class Device(ABC):
         """How many programs run at once; who hands over fewer leaves a part of the device idle."""
         return 1
 
+    @property
+    def cannot_run(self) -> str:
+        """Why programs can be built and not run, as of another architecture without an emulator; "" where they run."""
+        return ""
+
+    @property
+    def emulator(self) -> str:
+        """What runs programs in the place of the hardware, which then tells no times; "" for the hardware itself."""
+        return ""
+
+    def conditions(self, timing: Timing) -> str:
+        """The conditions of measurement, as trials have them: those of the timing, and what the device was set to.
+
+        Args:
+            timing: How programs are timed.
+        """
+        return timing.conditions
+
     @abstractmethod
     def check(self) -> None:
         """Finds out whether the device can work at all.

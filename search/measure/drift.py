@@ -6,8 +6,9 @@ the core), and its latencies are too long by as much.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from search.measure.reference_kernels import ReferenceKernels
-from tunedb.machine.kernels import ARITHMETIC
 from tunedb.query.estimates import estimate
 from tunedb.records import Module, Source, Trial, Workload
 
@@ -20,10 +21,13 @@ class Drift:
     Args:
         kernels: The reference kernels on the run's device.
         source: The run.
+        on_kernel: Told the seconds that the arithmetic kernel takes, each time; None tells nobody.
     """
 
-    def __init__(self, kernels: ReferenceKernels, source: Source) -> None:
-        self._kernels, self._source = kernels, source
+    def __init__(
+        self, kernels: ReferenceKernels, source: Source, on_kernel: Callable[[float], None] | None = None
+    ) -> None:
+        self._kernels, self._source, self._on_kernel = kernels, source, on_kernel
         self.best_secs = float("inf")
         """The shortest run of the arithmetic kernel so far."""
         self.now = 1.0
@@ -34,7 +38,7 @@ class Drift:
     @property
     def flop_per_sec(self) -> float:
         """What a core does at best; 0 before it was measured."""
-        return ARITHMETIC.work / self.best_secs
+        return self._kernels.flop / self.best_secs
 
     @property
     def modules(self) -> list[tuple[Workload, Module]]:
@@ -53,6 +57,8 @@ class Drift:
         trials = self._kernels.measure(self._source)
         secs = estimate([trials[0].run_secs]).secs
         self.best_secs = min(secs, self.best_secs)
+        if self._on_kernel is not None:
+            self._on_kernel(secs)
         drift = secs / self.best_secs
         self.now = drift if drift > _SMALLEST else 1.0
         self.worst = max(self.worst, self.now)

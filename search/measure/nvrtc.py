@@ -64,12 +64,30 @@ def cubin(source: str, target: Any) -> bytes:
                 source,
                 target_format="cubin",
                 arch=str(target.attrs["arch"]),
-                options=[f"-I{folder / 'include'}", f"-I{folder / 'include' / 'cccl'}"],
+                options=_includes(folder),
                 compiler="nvrtc",
             )
     except Exception as error:  # TVM raises what NVRTC says, in many lines
         raise MeasurementError(f"NVRTC refuses a kernel: {_first_error(error)}") from error
     return bytes(made)
+
+
+def prepare() -> None:
+    """Lets TVM itself compile with pip's NVRTC in this process; does nothing where that is not installed.
+
+    Where a driver is, TVM compiles each kernel that it generates or loads; a toolkit of the machine does as well.
+    """
+    try:
+        folder = toolkit()
+    except MeasurementError:
+        return
+    _load_builtins()
+    os.environ.setdefault("CUDA_PATH", str(folder))
+    os.environ.setdefault("TVM_CUDA_NVRTC_EXTRA_OPTS", " ".join(_includes(folder)))
+
+
+def _includes(folder: Path) -> list[str]:
+    return [f"-I{folder / 'include'}", f"-I{folder / 'include' / 'cccl'}"]
 
 
 @lru_cache(maxsize=1)

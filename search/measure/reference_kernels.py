@@ -5,7 +5,7 @@ batch's trials, as trials of two workloads of their own (`tunedb.machine.kernels
 
 - *a check*: a machine without a linker, or one that cannot run the target's instructions, fails every candidate; found
   out before the first trial, it is an error and not a store full of failures that say nothing about the candidates;
-- *a calibration*: a core's FLOP/s and bytes/s, the best of all their runs on a machine;
+- *a calibration*: a core's or a GPU's FLOP/s and bytes/s, the best of all their runs on a machine;
 - *a measure of drift*.
 """
 
@@ -19,11 +19,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from costmodels.features.loop_nest import target_columns
+from search.measure.cuda import kernels
 from search.measure.device import Device, Timing
 from search.measure.programs import program_of
 from tunedb import identity
 from tunedb.errors import BadInputError, MeasurementError, UnreachableError, last_line
-from tunedb.machine.kernels import ARITHMETIC, MEMORY
+from tunedb.machine.kernels import ALL_ARITHMETIC, ARITHMETIC, MEMORY
 from tunedb.metaschedule import intrinsics
 from tunedb.metaschedule.replay import target_to_tvm, trial_from_measurement, workload_from_module
 from tunedb.query.estimates import estimate
@@ -68,15 +69,19 @@ class ReferenceKernels:
         device.check()
         started = time.monotonic()
         with _explained(device.target, "build"):
-            tvm_target = target_to_tvm(device.target)
-            lanes = max(1, round(2.0 ** target_columns(tvm_target)[0]) // 32)
-            self._kernels = [self._built(*made) for made in (_arithmetic(lanes), _memory(lanes))]
+            self._kernels = [self._built(*made) for made in _programs(device.target)]
         self.compile_secs = time.monotonic() - started
 
     @property
     def arithmetic(self) -> int:
         """The number of the arithmetic kernel's build."""
         return self._kernels[0].number
+
+    @property
+    def flop(self) -> float:
+        """Of one run of the arithmetic kernel."""
+        work = {kernel.workload_id: kernel.work for kernel in ALL_ARITHMETIC}
+        return work[self._kernels[0].workload.workload_id]
 
     @property
     def modules(self) -> list[tuple[Workload, Module]]:
@@ -95,8 +100,8 @@ class ReferenceKernels:
         Raises:
             MeasurementError: The device cannot run code for its target.
         """
-        kernels = self._kernels if self._num_measured == 0 else self._kernels[:1]
-        return [self._measured(kernel, source) for kernel in kernels]
+        due = self._kernels if self._num_measured == 0 else self._kernels[:1]
+        return [self._measured(kernel, source) for kernel in due]
 
     def _measured(self, kernel: _Kernel, source: Source) -> Trial:
         with _explained(self._device.target, "run"):
@@ -135,9 +140,9 @@ def check_measuring(device: Device) -> MeasuringReport:
     """
     intrinsics.register_for(device.target.kind, device.target.keys)
     try:
-        kernels = ReferenceKernels(device)
-        arithmetic, *_ = kernels.measure(identity.source("check", "tune", {}))
-        return MeasuringReport(True, kernels.compile_secs, estimate([arithmetic.run_secs]).secs)
+        reference = ReferenceKernels(device)
+        arithmetic, *_ = reference.measure(identity.source("check", "tune", {}))
+        return MeasuringReport(True, reference.compile_secs, estimate([arithmetic.run_secs]).secs)
     except MeasurementError as error:
         return MeasuringReport(False, error=str(error))
 
@@ -153,6 +158,14 @@ def _explained(target: Target, step: str) -> Iterator[None]:
         raise MeasurementError(str(error)) from error
     except Exception as error:
         raise MeasurementError(f"this machine cannot {step} code for {target.text}: {last_line(error)}") from error
+
+
+def _programs(target: Target) -> list[tuple[Any, Any]]:
+    """Module and schedule of each kernel, the arithmetic one first."""
+    if target.kind == "cuda":
+        return [kernels.arithmetic(), kernels.memory()]
+    lanes = max(1, round(2.0 ** target_columns(target_to_tvm(target))[0]) // 32)
+    return [_arithmetic(lanes), _memory(lanes)]
 
 
 def _arithmetic(lanes: int) -> tuple[Any, Any]:

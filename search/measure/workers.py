@@ -29,6 +29,10 @@ def start_worker(target_kind: str, target_keys: tuple[str, ...], num_threads: in
     keep_threads_in_place()
     os.environ["TVM_NUM_THREADS"] = str(num_threads)  # read by TVM's thread pool when it starts
     intrinsics.register_for(target_kind, target_keys)
+    if target_kind == "cuda":
+        from search.measure import nvrtc
+
+        nvrtc.prepare()
 
 
 def device_type(target_kind: str) -> str:
@@ -126,6 +130,7 @@ def built_module(mod_json: str, target_json: str) -> Any:
     from tvm.driver import build
     from tvm.s_tir.transform import RemoveWeightLayoutRewriteBlock
 
+    from tunedb.metaschedule.gpu_schedule import bound
     from tunedb.metaschedule.shared_memory import laid_out_apart
     from tunedb.metaschedule.stack import align_stack
 
@@ -133,8 +138,42 @@ def built_module(mod_json: str, target_json: str) -> Any:
     mod = RemoveWeightLayoutRewriteBlock(skip_tensor_rewrite=True)(tvm.ir.load_json(mod_json))  # as MetaSchedule builds
     if target.kind.name == "llvm":
         return build(align_stack(mod), target=target)
+    if target.kind.name == "cuda":
+        mod = bound(mod, target)  # what has no schedule cannot be launched
     with laid_out_apart(mod):
         return build(mod, target=target)
+
+
+def compiles(mod_json: str, target_json: str) -> str:
+    """Why a module cannot be compiled; "" where it can, for a GPU to machine code where NVRTC is installed.
+
+    Args:
+        mod_json: The module as JSON.
+        target_json: The target as JSON.
+    """
+    import json
+
+    from search.measure import nvrtc
+    from tunedb.errors import MeasurementError, last_line
+
+    try:
+        module = built_module(mod_json, target_json)
+    except Exception as error:  # TVM raises its own type for each
+        return last_line(error)
+    fields = json.loads(target_json)
+    if fields["kind"] != "cuda":
+        return ""
+    try:
+        nvrtc.toolkit()
+    except MeasurementError:
+        return ""
+    import tvm
+
+    try:
+        nvrtc.cubins_of(module, tvm.target.Target(fields))
+    except MeasurementError as error:
+        return str(error)
+    return ""
 
 
 def run(

@@ -244,6 +244,16 @@ class ForkedPool(PopenPoolExecutor):
         """Submits one to the very process of the one before, of a pool of one, which may have left something."""
         return self._threadpool.submit(self._worker_run, fn, args, {}, timeout_secs, stays=True)
 
+    def renew(self) -> None:
+        """Ends the process of a pool of one, so that the next task has a fresh one."""
+        self._threadpool.submit(self._end_worker)
+
+    def _end_worker(self) -> None:
+        with self._lock:
+            worker = self._worker_map.get(threading.get_ident())
+        if worker is not None:
+            worker.kill()
+
     def _worker_run(
         self, fn: Any, args: Any, kwargs: Any, timeout_secs: float | None = None, *, stays: bool = False
     ) -> Any:

@@ -25,10 +25,13 @@ from search.metaschedule.measuring import INTERRUPTED
 from search.recorder import Recorder, Scheduled, TaskRecorder
 from search.space.funnel import Funnel
 from search.space.spaces import DesignSpaces
-from tunedb.metaschedule.replay import workload_from_module
+from tunedb.identity import trace_id
+from tunedb.metaschedule.replay import recorded_trace, workload_from_module
 from tunedb.records import Outcome
 
 _log = logging.getLogger(__name__)
+
+_ASKS = 8  # for a batch that others have not all in hand
 
 
 @dataclass(slots=True, eq=False)
@@ -229,6 +232,7 @@ class RecordedStrategy(_Strategy):
         recorder: Records trials; None records nothing.
         stop: When set, no further batch is asked for.
         searches: Where the tasks that are begun are listed; None is a list of its own.
+        claims: Where other runs on the store may measure the same; None is where none does.
     """
 
     def __init__(
@@ -238,9 +242,10 @@ class RecordedStrategy(_Strategy):
         recorder: Recorder | None = None,
         stop: threading.Event | None = None,
         searches: list[TaskSearch] | None = None,
+        claims: Claims | None = None,
     ) -> None:
         super().__init__(recorder, stop)
-        self.inner = inner
+        self.inner, self.claims, self.workload_id = inner, claims, ""
         self.searches = self.searches if searches is None else searches
 
     def _initialize_with_tune_context(self, context: Any) -> None:
@@ -257,20 +262,35 @@ class RecordedStrategy(_Strategy):
     ) -> None:
         """Starts the inner strategy."""
         self.begin_task()
+        self.workload_id = workload_from_module(self.context.mod)[0].workload_id
         self.inner.pre_tuning(max_trials, num_trials_per_iter, design_spaces, database, cost_model)
 
     def generate_measure_candidates(self) -> list[Any] | None:
-        """The inner strategy's next batch."""
-        if self.is_stopped():
-            return None
-        candidates: list[Any] | None = self.inner.generate_measure_candidates()
-        self.begin_batch(candidates)
-        return candidates
+        """The inner strategy's next batch without what other runs measure; None also where they have all of several."""
+        for _ in range(_ASKS):
+            if self.is_stopped():
+                return None
+            candidates: list[Any] | None = self.inner.generate_measure_candidates()
+            mine = self._own(candidates or [])
+            if mine or not candidates:
+                break
+        self.begin_batch(mine if candidates else candidates)
+        return mine or None
+
+    def _own(self, candidates: Sequence[Any]) -> list[Any]:
+        """Those of a batch that this run is to measure."""
+        if self.claims is None:
+            return list(candidates)
+        traces = [trace_id(recorded_trace(one.sch.trace)) for one in candidates]
+        free = self.claims.free(self.workload_id, traces)
+        return [one for one, is_free in zip(candidates, free, strict=True) if is_free]
 
     def notify_runner_results(self, measure_candidates: Sequence[Any], results: Sequence[Any]) -> None:
         """Passes the results on, and records them."""
         self.inner.notify_runner_results(measure_candidates, results)
         self.end_batch(results)
+        if self.claims is not None:
+            self.claims.stored()
 
     def post_tuning(self) -> None:
         """Ends the inner strategy."""
@@ -279,7 +299,9 @@ class RecordedStrategy(_Strategy):
 
     def clone(self) -> SearchStrategy:
         """A fresh one around a clone of the inner strategy."""
-        return RecordedStrategy(self.inner.clone(), recorder=self.recorder, stop=self.stop, searches=self.searches)
+        return RecordedStrategy(
+            self.inner.clone(), recorder=self.recorder, stop=self.stop, searches=self.searches, claims=self.claims
+        )
 
 
 def measurement(place: int, result: Any) -> Measurement | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from search.measure.device import Device
-from search.measure.here import this_cpu
 from search.networks.compiling import Compiled, CompileOptions, OnStep, compile_network
 from search.networks.importing import Shapes, import_network
+from search.networks.machines import machine_of
 from search.networks.network import Network
 from search.networks.tasks import tasks_of
 from search.options import TuneOptions
@@ -75,6 +76,8 @@ def compile(
     options: CompileOptions | None = None,
     device: Device | None = None,
     on_step: OnStep | None = None,
+    cross_compiler: str | None = None,
+    tvm_runtime: str | Path | None = None,
 ) -> Compiled:
     """Compiles a network to a shared library; see `search.networks.compiling.compile_network`.
 
@@ -85,8 +88,12 @@ def compile(
         target: What code is generated for; None is this CPU.
         shapes: Of inputs by name.
         options: How.
-        device: What verifies; the caller closes it. None is this machine's CPU.
+        device: What verifies; the caller closes it. None is this machine's device for the target, or an emulated one
+            for a CPU of another architecture; where there is none, nothing is run.
         on_step: Told what is under way.
+        cross_compiler: Links for another architecture; None is ARCH-linux-gnu-g++.
+        tvm_runtime: The folder of TVM's runtime for another architecture, or of its wheels; without it, nothing of the
+            library is run.
 
     Returns:
         What was made.
@@ -100,9 +107,17 @@ def compile(
         return compile_network(
             imported, Path(path), store=store, target=chosen, device=device, options=options, on_step=on_step
         )
-    with this_cpu(chosen) as own:
+    folder = None if tvm_runtime is None else Path(tvm_runtime)
+    with machine_of(chosen, cross_compiler=cross_compiler, tvm_runtime=folder) as machine:
         return compile_network(
-            imported, Path(path), store=store, target=chosen, device=own, options=options, on_step=on_step
+            imported,
+            Path(path),
+            store=store,
+            target=chosen,
+            device=machine.device,
+            options=replace(options or CompileOptions(), compiler=machine.linker),
+            on_step=on_step,
+            load=machine.load,
         )
 
 

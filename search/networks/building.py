@@ -12,7 +12,9 @@ from search.networks.lowering import Lowered
 from search.networks.manifest import Manifest, amend_manifest, constant
 from search.networks.verification import Settled
 from tunedb.errors import BadInputError, StoreError, last_line
+from tunedb.metaschedule.gpu_schedule import bound
 from tunedb.metaschedule.replay import replay, target_to_tvm
+from tunedb.metaschedule.shared_memory import laid_out_apart
 from tunedb.metaschedule.stack import align_stack
 from tunedb.traces import validated_trace
 
@@ -42,8 +44,12 @@ def build(lowered: Lowered, settled: Sequence[Settled]) -> Any:
                 transform.DeadCodeElimination(),
             ]
             scheduled = tvm.ir.transform.Sequential(passes)(lowered.mod)
-            scheduled = align_stack(scheduled) if lowered.target.kind == "llvm" else scheduled
-        return tvm.compile(scheduled, target=target)
+            if lowered.target.kind == "llvm":
+                scheduled = align_stack(scheduled)
+            elif lowered.target.kind == "cuda":
+                scheduled = bound(scheduled, target)
+        with laid_out_apart(scheduled):
+            return tvm.compile(scheduled, target=target)
     except Exception as error:
         raise BadInputError(f"{lowered.network.path}: TVM cannot build it: {last_line(error)}") from error
 

@@ -18,14 +18,16 @@ from search.measure.verdicts import Verdicts
 from search.networks.building import amend, build, check_folder, write
 from search.networks.layout import lower_best
 from search.networks.lowering import Layout, Lowered, lower
-from search.networks.manifest import Manifest, Program, Tensor
+from search.networks.manifest import Manifest, Program, Tensor, Verification
 from search.networks.network import Network
 from search.networks.plan import plan
-from search.networks.reference import verify
+from search.networks.reference import TOLERANCE, Runnable, verify
 from search.networks.runtime import Library
+from search.networks.unrun import not_run, settle_unrun
 from search.networks.verification import Settled, settle
 from search.predict import Predictor
 from search.prior import prior_of
+from search.task import Task
 from search.work import work_of
 from tunedb.errors import BadInputError, MeasurementError
 from tunedb.identity import trace_id
@@ -46,6 +48,7 @@ class CompileOptions:
     predicts: bool = True  # False: what was never measured is TVM's own
     seed: int = 0
     compiler: str | None = None  # that links; None is the system's
+    takes_near: bool = False  # whether the nearest target's records stand in where the target has none
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +59,7 @@ class Compiled:
     manifest: Manifest
     programs: tuple[Settled, ...]
     secs: dict[str, float]  # of each step
+    prior: str = ""  # what schedules were predicted by, for people; "" where none was to be
 
 
 def compile_network(
@@ -64,9 +68,10 @@ def compile_network(
     *,
     store: Store,
     target: Target,
-    device: Device,
+    device: Device | None,
     options: CompileOptions | None = None,
     on_step: OnStep | None = None,
+    load: Callable[[Path], Runnable] = Library,
 ) -> Compiled:
     """Compiles a network to a shared library.
 
@@ -74,13 +79,15 @@ def compile_network(
         network: The network.
         path: Of the library.
         store: The store that is asked for schedules, and gives the cost model.
-        target: What code is generated for; the device runs it.
-        device: What verifies; the caller closes it.
+        target: What code is generated for; the device runs it, or is one that cannot run anything.
+        device: What verifies; the caller closes it. None where the target's device is not at hand: then schedules are
+            compiled, and nothing is run.
         options: How.
         on_step: Told what is under way.
+        load: Loads a library, to run it; an emulator may do that. It is not asked where the device cannot run.
 
     Returns:
-        What was made; it is written only if the whole library computes what the network does.
+        What was made; it is written only if the whole library computes what the network does, or nothing is run.
 
     Raises:
         BadInputError: TVM cannot lower, build or link the network.
@@ -95,12 +102,25 @@ def compile_network(
         tell("lower", 0, 1, network.name)
         lowered = lower(network, target, options.layout) if options.layout else lower_best(network, target)
     with _timed(secs, "plan"):
-        predictor = Predictor(prior_of(store, target), options.seed) if options.predicts else None
-        choices = plan(lowered, store, predictor, on_task=lambda n, of, task: tell("plan", n, of, task.name))
+        prior = prior_of(store, target, transfers=device is None or not (device.cannot_run or device.emulator))
+        predictor = Predictor(prior, options.seed) if options.predicts else None
+        choices = plan(
+            lowered,
+            store,
+            predictor,
+            takes_near=options.takes_near,
+            on_task=lambda n, of, task: tell("plan", n, of, task.name),
+        )
     with _timed(secs, "verify"):
-        device.check()
-        verdicts = Verdicts(store, device, "compile")
-        settled = settle(choices, device, verdicts, on_task=lambda n, of, task: tell("verify", n, of, task.name))
+
+        def on_task(number: int, of: int, task: Task) -> None:
+            tell("verify", number, of, task.name)
+
+        if device is None:
+            settled = settle_unrun(choices, target, on_task=on_task)
+        else:
+            device.check()
+            settled = settle(choices, device, Verdicts(store, device, "compile"), on_task=on_task)
     with _timed(secs, "build"):
         tell("build", 0, 1, network.name)
         executable = build(lowered, settled)
@@ -110,7 +130,9 @@ def compile_network(
             tell("check", 0, 1, network.name)
             manifest = _manifest(lowered, settled)
             write(executable, manifest, draft, options.compiler)
-            found = verify(Library(draft), lowered, options.seed)
+            found = (
+                not_run(executable, target) if device is None else _verified(draft, lowered, device, load, options.seed)
+            )
             if found.agrees is False:
                 raise MeasurementError(
                     f"{network.path}: the library deviates from {found.reference} by {found.deviation:.1e} "
@@ -120,7 +142,15 @@ def compile_network(
             amend(draft, manifest, path)
     finally:
         draft.unlink(missing_ok=True)
-    return Compiled(path, manifest, tuple(settled), secs)
+    return Compiled(path, manifest, tuple(settled), secs, prior.text if options.predicts else "")
+
+
+def _verified(
+    draft: Path, lowered: Lowered, device: Device, load: Callable[[Path], Runnable], seed: int
+) -> Verification:
+    if device.cannot_run:
+        return Verification("", TOLERANCE, note=f"it cannot be run here: {device.cannot_run}")
+    return msgspec.structs.replace(verify(load(draft), lowered, seed), emulator=device.emulator)
 
 
 def _manifest(lowered: Lowered, settled: Sequence[Settled]) -> Manifest:
@@ -157,6 +187,7 @@ def _program(settled: Settled, functions: tuple[str, ...]) -> Program:
         verified=settled.is_verified,
         deviation=None if settled.comparison is None else settled.comparison.deviation,
         note=settled.note,
+        measured_for=settled.measured_for,
     )
 
 

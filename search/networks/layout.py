@@ -28,7 +28,7 @@ def lower_best(network: Network, target: Target) -> Lowered:
         BadInputError: TVM cannot lower it.
     """
     first = lower(network, target, Layout.CHANNELS_FIRST)
-    if len(layouts_of(network)) == 1:
+    if len(layouts_of(network)) == 1 or target.kind == "cuda":  # nothing was measured that a guess could rest on
         return first
     try:
         last = lower(network, target, Layout.CHANNELS_LAST)

@@ -79,15 +79,17 @@ def lower(network: Network, target: Target, layout: Layout) -> Lowered:
         passes += [transform.ConvertLayout(_CHANNELS_LAST)]
     passes += [FoldConstants(), transform.CanonicalizeBindings()]
     lanes = round(2.0 ** target_columns(target_to_tvm(target))[0]) // 32
+    has_vectors = target.kind != "cuda"  # what is written for vectors of a CPU's core
     fusing = [tvm.relax.get_pipeline("zero"), transform.AttachAttrLayoutFreeBuffers()]
     try:
         with target_to_tvm(target):
-            mod = vectorize_math(tvm.ir.transform.Sequential(passes)(network.mod))
+            mod = tvm.ir.transform.Sequential(passes)(network.mod)
+            mod = vectorize_math(mod) if has_vectors else mod
             if is_quantized(mod):
                 if has_instruction(target_to_tvm(target)):
                     mod = with_integers(mod, quantized_weights(network.mod))
                 mod = round_apart(mod)
-            elif layout is Layout.CHANNELS_LAST:
+            elif has_vectors and layout is Layout.CHANNELS_LAST:
                 mod = with_winograd(mod, lanes, target.num_cores or 1)
             mod = tvm.ir.transform.Sequential(fusing)(mod)
             extracted = ms.relax_integration.extract_tasks(mod, target_to_tvm(target))

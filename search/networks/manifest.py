@@ -37,12 +37,13 @@ class Program(msgspec.Struct, frozen=True):
     functions: tuple[str, ...]  # as the library calls it
     flop: float  # of one call
     num_bytes: float  # of its arguments
-    origin: str  # "record", "predicted" or "untuned"
+    origin: str  # "record", "near" (a record of another target), "predicted" or "untuned"
     record: str = ""  # the trial's id
     trace: str = ""  # hash of the schedule's trace
     verified: bool = False
     deviation: float | None = None  # of an element from the untuned program's, relative to the largest of its tensor
     note: str = ""
+    measured_for: str = ""  # the other target, where the record is of one that stands in
 
 
 class Verification(msgspec.Struct, frozen=True):
@@ -53,6 +54,7 @@ class Verification(msgspec.Struct, frozen=True):
     deviation: float | None = None
     agrees: bool | None = None
     note: str = ""
+    emulator: str = ""  # that ran it in the place of its hardware: "qemu-aarch64 7.2.22"
 
 
 class Manifest(msgspec.Struct, frozen=True):

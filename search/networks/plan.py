@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,18 +13,22 @@ from search.task import Task
 from search.work import guessed_shares
 from tunedb.errors import NotFoundError
 from tunedb.metaschedule.replay import workload_from_module
+from tunedb.metaschedule.stand_ins import lacking, stand_ins
+from tunedb.program.targets import target_label
 from tunedb.query.ranking import ranked_best
 from tunedb.query.verdicts import standing_verdicts
-from tunedb.records import DEFAULT_CONDITIONS, Trace, Workload
+from tunedb.records import DEFAULT_CONDITIONS, Target, Trace, Workload
 from tunedb.store.contract import StoreReader
 
 _SPARE = 3  # records that stand behind the best
+_GPU_SHARE = 0.005  # candidates are looked at as for so small a task: what a GPU's roofline tells of them is coarse
 
 
 class Origin(StrEnum):
     """Where a schedule comes from."""
 
     RECORD = "record"  # a trial of the store
+    NEAR = "near"  # a trial of the store for another target, which stands in
     PREDICTED = "predicted"  # what the cost model believes to be the fastest; no trial of it is stored
     UNTUNED = "untuned"  # TVM's own
 
@@ -36,6 +40,7 @@ class Schedule:
     origin: Origin
     trace: Trace
     record_id: str = ""
+    measured_for: str = ""  # the target that stands in, for people; "" for the network's own
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +57,7 @@ def plan(
     store: StoreReader,
     predictor: Predictor | None,
     *,
+    takes_near: bool = False,
     on_task: Callable[[int, int, Task], None] | None = None,
 ) -> list[Choice]:
     """The schedules of each program of a network.
@@ -60,11 +66,13 @@ def plan(
         lowered: The network.
         store: The store that is asked for the best of each.
         predictor: Predicts what the store does not have; None leaves that to TVM.
+        takes_near: Whether the nearest target that has records stands in where the network's own has none.
         on_task: Called with the number of tasks that are done, of all, and the next.
 
     Returns:
         A choice for each task, in their order.
     """
+    others = stand_ins(store.targets(), lowered.target) if takes_near else []
     made = contexts(lowered.tasks, lowered.target, seed=0)
     choices = []
     shares = guessed_shares(lowered.tasks)
@@ -73,8 +81,11 @@ def plan(
             on_task(place, len(lowered.tasks), task)
         workload, _ = workload_from_module(task.mod)
         found = _recorded(store, workload, lowered)
+        if not found and others:
+            found = _nearby(store, workload, lowered, others)
         if not found and predictor is not None:
-            predicted = predictor.predict(task, context, share=share)
+            looked = min(share, _GPU_SHARE) if lowered.target.kind == "cuda" else share
+            predicted = predictor.predict(task, context, share=looked)
             found = [Schedule(Origin.PREDICTED, trace) for trace in predicted.traces]
         choices.append(Choice(task, workload, tuple(found)))
     return choices
@@ -89,3 +100,13 @@ def _recorded(store: StoreReader, workload: Workload, lowered: Lowered) -> list[
     except NotFoundError:
         return []
     return [Schedule(Origin.RECORD, one.trial.trace, one.trial.trial_id) for one in ranked]
+
+
+def _nearby(store: StoreReader, workload: Workload, lowered: Lowered, others: Sequence[Target]) -> list[Schedule]:
+    """The best of the nearest target that has any, without those that need instructions which this one has not."""
+    for other in others:
+        ranked = ranked_best(store, workload.workload_id, other.target_id, _SPARE, conditions=DEFAULT_CONDITIONS)
+        found = [one.trial for one in ranked if not lacking(one.trial.trace, lowered.target)]
+        if found:
+            return [Schedule(Origin.NEAR, one.trace, one.trial_id, target_label(other)) for one in found]
+    return []

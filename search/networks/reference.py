@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from search.measure.cross.architecture import is_foreign
 from search.networks.arrays import Arrays, random_arrays
 from search.networks.lowering import Lowered
 from search.networks.manifest import Verification
 from search.networks.network import Network
-from search.networks.runtime import Library
+from search.targets import local_target
 from tunedb.errors import last_line
 from tunedb.metaschedule.replay import target_to_tvm
 
@@ -25,7 +26,14 @@ _LONGEST = 1000  # text: a library has little room for it
 Outputs = list[npt.NDArray[Any]]
 
 
-def verify(library: Library, lowered: Lowered, seed: int = 0) -> Verification:
+class Runnable(Protocol):
+    """A library that can be run, here or by an emulator."""
+
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Mapping[str, npt.NDArray[Any]]:
+        """Runs the network once; see `search.networks.runtime.Library.run`."""
+
+
+def verify(library: Runnable, lowered: Lowered, seed: int = 0) -> Verification:
     """Compares a library with the network.
 
     Args:
@@ -102,7 +110,9 @@ def _unscheduled(lowered: Lowered, inputs: Arrays) -> Outputs:
     """What the network computes when nothing of it is scheduled."""
     import tvm
 
-    executable = tvm.compile(lowered.mod, target=target_to_tvm(lowered.target))
+    on_gpu = lowered.target.kind == "cuda"  # which runs nothing that is not scheduled; the host does
+    target = local_target() if on_gpu or is_foreign(lowered.target) else lowered.target
+    executable = tvm.compile(lowered.mod, target=target_to_tvm(target))
     machine = tvm.relax.VirtualMachine(executable, tvm.cpu())
     found = machine["main"](*(tvm.runtime.tensor(inputs[spec.name]) for spec in lowered.network.inputs))
     return [part.numpy() for part in ([found] if hasattr(found, "numpy") else found)]

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from search.networks.gpu_memory import GpuMemory, load_cuda
 from search.networks.manifest import Manifest, Tensor, read_manifest
 from tunedb.errors import BadInputError, TunedbError, UsageError, last_line
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
-_CPU = 1  # kDLCPU
+_CPU, _CUDA = 1, 2  # kDLCPU, kDLCUDA
 _POOLED = 2
 _PACKED = "_prepacked"  # ends the name of a function whose constants were packed
 _ALIGNMENT = 64  # of what generated code takes for granted
@@ -40,9 +41,15 @@ class Library:
         self.path = path = Path(path)
         self.manifest: Manifest = read_manifest(path)
         module = _runtime()
+        self._gpu: GpuMemory | None = None
+        devices: tuple[int, ...] = (_CPU, 0, _POOLED)
         try:
+            if '"kind":"cuda"' in "".join(self.manifest.target.split()):
+                load_cuda(_tvm_folder())
+                self._gpu = GpuMemory(module)
+                devices = (_CUDA, 0, _POOLED, *devices)
             self._machine = module.load_module(str(path.absolute())).vm_load_executable()
-            self._machine["vm_initialization"](_CPU, 0, _POOLED)
+            self._machine["vm_initialization"](*devices)
             self._main = self._machine["main"]
         except Exception as error:  # of the dynamic linker, or of TVM's runtime
             raise BadInputError(
@@ -64,21 +71,27 @@ class Library:
         """
         found = self._main(*self.prepared(inputs))
         arrays = [found] if hasattr(found, "shape") else list(found)
+        if self._gpu is not None:
+            arrays = [self._gpu.get(array) for array in arrays]
         return {
             spec.name: np.from_dlpack(array).copy() for spec, array in zip(self.manifest.outputs, arrays, strict=True)
         }
 
     def prepared(self, inputs: Arrays) -> list[Any]:
         """The inputs as tensors of the runtime, in the order in which the network takes them; see `run`."""
-        names = [spec.name for spec in self.manifest.inputs]
-        for name in inputs:
-            if name not in names:
-                raise UsageError(f"{self.path}: has no input {name!r}; its inputs are {', '.join(names)}")
-        return [_tensor(self.path, spec, inputs.get(spec.name)) for spec in self.manifest.inputs]
+        arrays = ordered(self.path, self.manifest, inputs)
+        tensors = [_runtime().from_dlpack(_aligned(array)) for array in arrays]
+        return tensors if self._gpu is None else [self._gpu.put(tensor) for tensor in tensors]
 
     def call(self, tensors: list[Any]) -> Any:
         """Runs the network once on prepared inputs; what comes out stays with the runtime."""
-        return self._main(*tensors)
+        found = self._main(*tensors)
+        self._wait()
+        return found
+
+    def _wait(self) -> None:
+        if self._gpu is not None:
+            self._gpu.wait()
 
     def profile(self, tensors: list[Any], repeat: int) -> dict[str, tuple[int, float]]:
         """Runs the network so often, with a clock at each program.
@@ -96,6 +109,7 @@ class Library:
         def clock(_: object, name: str, is_before: bool, *rest: object) -> None:
             nonlocal started
             del rest
+            self._wait()  # a kernel is only begun by its call
             if is_before:
                 started = time.perf_counter()
             else:
@@ -131,19 +145,37 @@ class Library:
         found = []
         for _ in range(repeat):
             started = time.perf_counter()
-            self._main(*tensors)
+            self.call(tensors)
             found.append(time.perf_counter() - started)
         return found
 
 
-def _tensor(path: Path, spec: Tensor, array: npt.NDArray[Any] | None) -> Any:
+def ordered(path: Path, manifest: Manifest, inputs: Arrays) -> list[npt.NDArray[Any]]:
+    """A network's inputs in the order in which it takes them.
+
+    Args:
+        path: The library, for messages.
+        manifest: What it says of itself.
+        inputs: An array for each of the network's inputs, by name.
+
+    Raises:
+        UsageError: An input is missing, unknown, or has another shape or type than the network's.
+    """
+    names = [spec.name for spec in manifest.inputs]
+    for name in inputs:
+        if name not in names:
+            raise UsageError(f"{path}: has no input {name!r}; its inputs are {', '.join(names)}")
+    return [_checked(path, spec, inputs.get(spec.name)) for spec in manifest.inputs]
+
+
+def _checked(path: Path, spec: Tensor, array: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
     told = f"{'x'.join(map(str, spec.shape)) or 'a scalar'} {spec.dtype}"
     if array is None:
         raise UsageError(f"{path}: the input {spec.name} ({told}) is missing")
     if array.shape != spec.shape or str(array.dtype) != spec.dtype:
         given = f"{'x'.join(map(str, array.shape)) or 'a scalar'} {array.dtype}"
         raise UsageError(f"{path}: the input {spec.name} is {told}, and {given} was given")
-    return _runtime().from_dlpack(_aligned(array))
+    return array
 
 
 def _aligned(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -158,11 +190,16 @@ def _aligned(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 @functools.cache
 def _runtime() -> Any:
     """TVM's runtime, loaded; what loads modules and makes tensors."""
+    folder = _tvm_folder()
+    import tvm_ffi
+
+    runtime = next(folder.rglob("libtvm_runtime.so"))
+    ctypes.CDLL(str(runtime), ctypes.RTLD_GLOBAL)
+    return tvm_ffi
+
+
+def _tvm_folder() -> Path:
     found = importlib.util.find_spec("tvm")
     if found is None or not found.submodule_search_locations:
         raise TunedbError("TVM's runtime is not installed: pip install apache-tvm")
-    import tvm_ffi
-
-    runtime = next(Path(found.submodule_search_locations[0]).rglob("libtvm_runtime.so"))
-    ctypes.CDLL(str(runtime), ctypes.RTLD_GLOBAL)
-    return tvm_ffi
+    return Path(found.submodule_search_locations[0])

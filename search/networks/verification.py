@@ -16,7 +16,7 @@ from search.measure.programs import comparable_program, program_of, scheduled_pr
 from search.measure.verdicts import Verdicts, comparison_of
 from search.networks.plan import Choice, Origin, Schedule
 from search.task import Task
-from tunedb.errors import last_line
+from tunedb.errors import BadInputError, last_line
 from tunedb.records import Trace, Workload
 
 _SEED = 0
@@ -45,6 +45,7 @@ class Settled:
     note: str = ""  # why it is not another, or was not verified
     refused: tuple[str, ...] = ()  # what was wrong with those that were tried before
     earlier: str = ""  # the day on which it was compared, where that was not now
+    measured_for: str = ""  # the target whose record stands in, for people
 
     @property
     def is_verified(self) -> bool:
@@ -81,6 +82,8 @@ def settle(
 def _settled(choice: Choice, device: Device, verdicts: Verdicts | None) -> Settled:
     if not choice.schedules:
         return Settled(choice.task, choice.workload, Origin.UNTUNED, note="nothing is known of it")
+    if device.cannot_run:
+        return _unrun(choice, device)
     untuned = program_of(choice.task.mod)
     refused: list[str] = []
     num_slow = 0
@@ -98,6 +101,31 @@ def _settled(choice: Choice, device: Device, verdicts: Verdicts | None) -> Settl
     is_slow = num_slow == len(refused)
     note = "the untuned program is faster than what was tried" if is_slow else "no schedule of it can be trusted"
     return _told(Settled(choice.task, choice.workload, Origin.UNTUNED, note=note), refused)
+
+
+def _unrun(choice: Choice, device: Device) -> Settled:
+    """The first schedule that can be built, where nothing can be run."""
+    refused: list[str] = []
+    for schedule in choice.schedules:
+        try:
+            (build,) = device.build([scheduled_program(choice.task.mod, schedule.trace)], keep=True)
+            device.release([build.number])
+            problem = build.error
+        except BadInputError as error:  # a record may be of another release's module
+            problem = last_line(error)
+        if not problem:
+            found = Settled(
+                choice.task,
+                choice.workload,
+                schedule.origin,
+                schedule.trace,
+                schedule.record_id,
+                note="not verified: its code cannot be run here",
+                measured_for=schedule.measured_for,
+            )
+            return _told(found, refused)
+        refused.append(f"{_name(schedule)}: {problem}")
+    return _told(Settled(choice.task, choice.workload, Origin.UNTUNED, note="no schedule of it can be built"), refused)
 
 
 def _told(settled: Settled, refused: Sequence[str]) -> Settled:
@@ -170,6 +198,7 @@ def _judged(
         comparison=found,
         note=note,
         earlier=earlier,
+        measured_for=schedule.measured_for,
     )
 
 

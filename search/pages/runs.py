@@ -42,7 +42,7 @@ def subject_of(store: Store, run: TuningRun) -> Subject:
         _curves(run, label),
         tuple(_figure(task) for task in run.tasks),
         _guesses(store, run),
-        _roof(store, run),
+        roof_of(store, run),
     )
 
 
@@ -146,15 +146,20 @@ def _guesses(store: Store, run: TuningRun) -> Guesses:
     return Guesses(prior.text, tuple(guesses), float(np.mean(defined)) if defined else None)
 
 
-def _roof(store: Store, run: TuningRun) -> Roof:
-    """The reference kernels' figures, times the target's cores, and the best of each task below them."""
+def roof_of(store: Store, run: TuningRun) -> Roof:
+    """The reference kernels' figures, times the target's cores, and the best of each task below them.
+
+    Args:
+        store: The store that has the run; what is counted of its workloads is kept there.
+        run: The run.
+    """
     top = calibration(store, run.target.target_id, run.hardware.hardware_id)
     if top.flop_per_sec is None or top.bytes_per_sec is None:
         return Roof(problem="the store has no reference kernels of this machine and target")
     best = {task.workload_id: task for task in run.tasks if task.best_secs is not None}
     work = _work(store, run, list(best.values()))
     dots = [
-        Dot(best[workload_id].name, flop / moved, flop / secs)
+        Dot(best[workload_id].name, flop / moved, flop / secs, workload_id)
         for workload_id, (flop, moved) in work.items()
         if (secs := best[workload_id].best_secs) is not None and flop > 1 and moved > 0
     ]

@@ -57,6 +57,7 @@ class Dot:
     task: str
     flop_per_byte: float
     flop_per_sec: float
+    workload_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,3 +60,25 @@ def test_a_best_of_log_in_the_tuners_own_form(run: Run, run_json: Callable[..., 
     assert (written["format"], written["trials"], written["failed"], written["left_out"]) == ("autotvm", 1, 0, {})
     again = run_json("ingest", tmp_path / "best.log", "--store", store)
     assert (again["added"], again["duplicates"]) == (0, 1)
+
+
+def test_results_of_kernel_tuner_come_in_and_go_out(run: Run, run_json: Callable[..., Any], tmp_path: Path) -> None:
+    cache = Path(__file__).parents[1] / "tunedb" / "assets" / "kernel_tuner" / "vector_add_cache.json"
+    store, again = tmp_path / "one", tmp_path / "two"
+    assert run_json("ingest", cache, "--store", store)["added"] == 4
+    best = run_json("best", run_json("workloads", "--store", store)["workloads"][0]["workload_hash"], "--store", store)
+    assert (best["hardware"], best["run_secs_median"]) == ("NVIDIA A100-PCIE-40GB", pytest.approx(5.05e-5))
+    script = run("best", best["workload_hash"], "--show", "script", "--store", store)
+    assert script.exit_code != 0
+    assert "a Kernel Tuner configuration, which MetaSchedule cannot replay" in script.stderr
+    assert "Traceback" not in script.stderr
+    written = run_json("export", tmp_path / "r.json", "--format", "t4", "--store", store)
+    assert written == {"file": str(tmp_path / "r.json"), "format": "t4", "trials": 4}
+    run_json("ingest", tmp_path / "r.json", "--store", again)
+    assert run_json("best", best["workload_hash"], "--store", again)["record_id"] == best["record_id"]
+
+
+def test_t4_says_what_it_mixes(run: Run, store: Path, tmp_path: Path) -> None:
+    result = run("export", tmp_path / "r.json", "--format", "t4", "--top", 1, "--store", store)
+    assert result.exit_code == 0
+    assert "several workloads, targets or machines, which T4 cannot tell apart" in result.stderr

@@ -8,8 +8,8 @@ import pytest
 
 from cli.output import Answer, JsonOutput, Table, TextOutput
 from cli.progress import Progress, trial_line
-from cli.trace_text import trace_lines
 from search.recorder import TrialEvent
+from tunedb.query.trace_text import trace_lines
 from tunedb.records import Outcome, Trace
 
 ANSWER = Answer(

@@ -90,10 +90,11 @@ def test_export_says_what_it_mixes_and_what_is_there_already(run, store, tmp_pat
     assert run("export", tmp_path / "out", "--store", store).exit_code == 2
 
 
-def test_train_makes_a_model_and_tune_starts_from_it(run_json, logs, tmp_path):
+@pytest.mark.parametrize("shipped", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_train_makes_a_model_and_tune_starts_from_it(run_json, logs, tmp_path, shipped):
     store = tmp_path / "store"
     run_json("ingest", logs / "znver5-1core" / "GMM-0", logs / "znver5-1core" / "NRM-1", "--store", store)
-    report = run_json("train", "--workers", 1, "--store", store)
+    report = run_json("train", "--workers", 1, "--shipped" if shipped else "--no-shipped", "--store", store)
     (model,) = report["models"]
     assert (model["trials"], model["workloads"]) == (188, 2)
     assert Path(model["directory"]).is_dir()

@@ -149,6 +149,40 @@ def test_what_was_measured_before_the_run_began_is_the_tuner_s_to_know(
     assert numbers(claim().ask(InOrder(candidates), workload_id, 4, Elsewhere())) == [0, 1, 2, 3]
 
 
+def test_a_strategy_that_learns_of_nobody_leaves_to_others_what_they_have(
+    candidates: list[Candidate], claim: Any, store: Store, target: Target, small_matmul: Any, workload_id: str
+) -> None:
+    traces = [trace_id(recorded_trace(one.schedule.trace)) for one in candidates]
+    first, second = claim(), claim()
+    assert first.free(workload_id, traces[:3]) == [True] * 3
+    assert second.free(workload_id, traces[:5]) == [False] * 3 + [True] * 2
+    keep(store, target, small_matmul, candidates[:3])
+    first.stored()
+    assert second.free(workload_id, traces[:6]) == [False] * 3 + [True] * 3
+    assert first.free(workload_id, traces[:3]) == [True] * 3, "its own may be measured again"
+
+
+def test_two_cold_runs_of_one_seed_measure_no_candidate_twice(
+    small_matmul: Any, target: Target, store: Store, claim: Any
+) -> None:
+    from tvm.s_tir import meta_schedule as ms
+
+    from search.contexts import contexts
+    from search.metaschedule import RecordedStrategy
+    from search.task import Task
+
+    batches = []
+    for claims in (claim(), claim()):
+        strategy = RecordedStrategy(ms.search_strategy.ReplayTrace(), claims=claims)
+        (context,) = contexts([Task("small", small_matmul)], target, strategy, seed=0)
+        context.pre_tuning(max_trials=64, num_trials_per_iter=4, design_spaces=context.generate_design_space())
+        batches.append(context.generate_measure_candidates())
+    (one, other) = ({trace_id(recorded_trace(row.sch.trace)) for row in batch} for batch in batches)
+    assert one
+    assert other
+    assert not one & other
+
+
 def test_leases_are_renewed_while_a_run_lives_and_given_back_at_its_end(
     candidates: list[Candidate], claim: Any, workload_id: str
 ) -> None:

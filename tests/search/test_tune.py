@@ -292,28 +292,18 @@ def test_the_best_is_checked_against_the_untuned_program(small_matmul: Any, targ
     assert store.verdicts() == []
 
 
-def test_a_gpu_is_refused_before_anything_runs_on_it(small_matmul: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_that_is_not_here_is_said_before_anything_runs(
+    small_matmul: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from search.measure import cuda_driver
     from search.targets import parse_target
     from search.task import Task
     from search.tune import tune
     from tunedb.store.memory import MemoryStore
 
-    def asked() -> None:
-        tune([Task("small", small_matmul)], store=MemoryStore(), target=parse_target("nvidia/nvidia-h100"), trials=8)
-
     monkeypatch.setattr(cuda_driver, "_LIBRARY", "libcuda-of-no-machine.so.1")
-    with pytest.raises(
-        MeasurementError, match=r"no CUDA device: .* is not here; besides, .* has no runner for cuda yet"
-    ):
-        asked()
-    monkeypatch.setattr(cuda_driver, "devices", list)
-    with pytest.raises(MeasurementError, match="CUDA_VISIBLE_DEVICES hides all"):
-        asked()
-    device = cuda_driver.hardware_of("T4", (7, 5), 40, 4 << 20, 16 << 30, 12040)
-    monkeypatch.setattr(cuda_driver, "devices", lambda: [device])
-    with pytest.raises(UsageError, match=r"no runner for cuda yet: .* search\.bayesian_optimization"):
-        asked()
+    with pytest.raises(MeasurementError, match=r"no CUDA device: .* is not here; install .* fleet"):
+        tune([Task("small", small_matmul)], store=MemoryStore(), target=parse_target("nvidia/nvidia-h100"), trials=8)
 
 
 def test_a_machine_that_cannot_run_the_target_says_so(small_matmul: Any, tmp_path: Path) -> None:

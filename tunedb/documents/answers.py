@@ -60,6 +60,7 @@ def _best(row: Best) -> Document:
         "verified": verified(row.verdict),
         "senders": list(row.senders),
         "foreign": row.is_foreign,
+        "stands_in_for": row.stands_in_for.text if row.stands_in_for else None,
     }
     return document if row.script is None else {**document, "script": row.script}
 

@@ -169,11 +169,11 @@ def exported(report: ExportReport) -> Document:
 
 
 def table_written(file: Path, form: str, num_trials: int) -> Document:
-    """What an export as one table wrote.
+    """What an export as one table, or as T4 results, wrote.
 
     Args:
         file: the table's file.
-        form: "parquet", "arrow" or "csv".
+        form: "parquet", "arrow", "csv" or "t4".
         num_trials: how many trials it has.
     """
     return {"file": str(file), "format": form, "trials": num_trials}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import dropwhile
 from pathlib import Path
 from typing import BinaryIO
@@ -18,7 +19,7 @@ from tunedb import identity
 from tunedb.errors import BadInputError
 from tunedb.ingest.chunks import Chunk, Parsed, RecordFile
 from tunedb.ingest.containers import LogFile, spooled
-from tunedb.ingest.formats.detect import ARCHIVES, HEAD_BYTES, TABLES, Format
+from tunedb.ingest.formats.detect import ARCHIVES, HEAD_BYTES, RESULTS, TABLES, Format
 from tunedb.ingest.formats.metaschedule import KEPT_BYTES, listed, read_workload
 from tunedb.ingest.formats.origins import Origins
 from tunedb.ingest.lines import line_blocks, numbered_lines
@@ -27,6 +28,7 @@ from tunedb.ingest.partners import highest_index, origins_beside, workload_file
 from tunedb.ingest.paths import Found, find
 from tunedb.ingest.programs import Programs
 from tunedb.ingest.report import LISTED, FileReport, IngestProgress, IngestReport, Skipped
+from tunedb.ingest.results import ResultFile
 from tunedb.ingest.survey import Seen, Survey, survey
 from tunedb.ingest.tables import Record, TrialTable
 from tunedb.machine.hardware import UNKNOWN, unknown_machine
@@ -151,8 +153,8 @@ class _Ingest:
             for file in look.container.files(only=records) if records else ():
                 if file.uri not in good:
                     continue
-                if good[file.uri].form in TABLES:
-                    self._table_file(file, good[file.uri].form)
+                if good[file.uri].form in (*TABLES, *RESULTS):
+                    self._table_file(look, file, good[file.uri])
                 else:
                     with origins_beside(look.container, file.name, origins) as told:
                         self._record_file(look, file, good[file.uri], programs, broken, told)
@@ -245,14 +247,14 @@ class _Ingest:
             self.reject(Rejected(file.uri, 0, f"its workload file is {state}: its trials are of unknown workloads"))
         self._tell(file.uri)
 
-    def _table_file(self, file: LogFile, form: Format) -> None:
-        """Reads what an export wrote as a table; its trials keep their machines and sources."""
-        report = FileReport(file.uri, form.value)
+    def _table_file(self, look: Survey, file: LogFile, seen: Seen) -> None:
+        """Reads a file whose rows stand for themselves: what an export wrote as a table, or a tuner's results."""
+        report = FileReport(file.uri, seen.form.value)
         self.report.files.append(report)
         self.flush()  # from here on sources' trials are this file's
         try:
-            with file.open() as stream, spooled(file, stream) as path:
-                table = TrialTable(path, form)
+            with file.open(seen.good_bytes) as stream, spooled(file, stream) as path:
+                table = self._rows_of(path, file, seen, is_salvaged=look.is_salvaged)
                 for number, record in table.records():
                     self._add_record(report, number, record)
                 for number, verdict in table.verdicts():
@@ -266,16 +268,25 @@ class _Ingest:
                     for number, row in rows:
                         if not isinstance(row, Trial):
                             report.rejected += 1
-                            self.reject(Rejected(file.uri, number, str(row)))
+                            self.reject(row if isinstance(row, Rejected) else Rejected(file.uri, number, str(row)))
                     if self._flush_if_full():
                         self._tell(file.uri)
+                if isinstance(table, ResultFile) and report.records:
+                    report.unknown_machine = table.unknown_machine
         except BadInputError as error:
             report.rejected += 1
             self.reject(Rejected(file.uri, 0, str(error)))
         self.flush()
         self._tell(file.uri)
 
-    def _add_record(self, report: FileReport, number: int, record: Record | Verdict | BadInputError) -> None:
+    def _rows_of(self, path: Path, file: LogFile, seen: Seen, *, is_salvaged: bool) -> TrialTable | ResultFile:
+        if seen.form in TABLES:
+            return TrialTable(path, seen.form)
+        detail = seen.detail(is_salvaged=is_salvaged)
+        machine_of = partial(self._machine, file.uri)
+        return ResultFile(path, seen.form, file.uri, file.name, detail, machine_of, self._hardware)
+
+    def _add_record(self, report: FileReport, number: int, record: Record | Verdict | BadInputError | Rejected) -> None:
         match record:
             case Workload():
                 self._batch.workloads.append(record)
@@ -292,6 +303,9 @@ class _Ingest:
             case BadInputError():
                 report.rejected += 1
                 self.reject(Rejected(report.uri, number, str(record)))
+            case Rejected():
+                report.rejected += 1
+                self.reject(record)
         self._flush_if_full()
 
     def _batch_target(self, target: Target) -> None:

@@ -18,6 +18,7 @@ from tunedb.ingest.formats.detect import (
     COMPRESSED_SUFFIXES,
     HEAD_BYTES,
     RECORD_FORMATS,
+    RESULTS,
     TABLES,
     Format,
     detect,
@@ -29,7 +30,7 @@ from tunedb.ingest.tables import TrialTable, holds_trials
 from tunedb.ingest.unpack import READ_ERRORS, Unpacked, reason_of
 
 _KEPT_BYTES = 1 << 10  # of the head of each file
-_LOGS = (*RECORD_FORMATS, Format.WORKLOADS, Format.ORIGINS, *TABLES)
+_LOGS = (*RECORD_FORMATS, Format.WORKLOADS, Format.ORIGINS, *TABLES, *RESULTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def _seen(file: LogFile, *, salvage: bool) -> Seen:
                 if seen.form in TABLES:
                     return _table(file, seen, text)
                 if seen.is_log and (content is not None or file.is_summed):
-                    _read_through(text, content, salvage=salvage)
+                    _read_through(text, content, salvage=salvage or seen.form in RESULTS)
             except READ_ERRORS as error:
                 return _damaged(seen, error, salvage=salvage)
             seen = replace(seen, is_unchecked=content is not None and content.is_unchecked)

@@ -23,7 +23,7 @@ from tunedb.records import Hardware, Module, Outcome, Source, Target, Trace, Tri
 
 _BATCH_ROWS = 16_384
 _CSV_BLOCK_BYTES = 64 << 20  # longer than any row
-_RECORDS: dict[str, tuple[str, type]] = {
+RECORDS: dict[str, tuple[str, type]] = {
     "workload_record": ("workload_id", Workload),
     "module_record": ("module_id", Module),
     "hardware_record": ("hardware_id", Hardware),
@@ -33,7 +33,7 @@ _TRIAL = (
     "trial_id", "workload_id", "module_id", "target_id", "target", "hardware_id", "source_id", "position", "trace",
     "args_info", "run_secs", "outcome", "error", "measured_at", "conditions",
 )  # fmt: skip
-NEEDED = (*_TRIAL, *_RECORDS)
+NEEDED = (*_TRIAL, *RECORDS)
 """The columns that a file must have. An older one may lack `first_hardware_id` and `VERDICTS_COLUMN`."""
 VERDICTS_COLUMN = "verdict_records"  # as `tunedb.query.tabular` writes it
 
@@ -60,13 +60,73 @@ def _errors() -> Iterator[None]:
 
 
 @dataclass(slots=True)
+class TrialChecks:
+    """What of a file's rows its ids confirm; records come before the trials that refer to them."""
+
+    _known: dict[str, set[str]] = field(default_factory=dict)  # by the column of an id: those whose record was good
+    _targets: dict[str, Target] = field(default_factory=dict)  # by text
+
+    def record(self, column: str, kind: type, text: str) -> Record | BadInputError:
+        """A record that rows refer to, or why it is not believed.
+
+        Args:
+            column: of its id.
+            kind: its class.
+            text: its JSON.
+        """
+        try:
+            record: Record = msgspec.json.decode(text, type=kind)
+        except (ValueError, TypeError, RecursionError) as error:
+            return BadInputError(f"its {kind.__name__.lower()} cannot be read: {error}")
+        identity = getattr(record, column)
+        if identity != _identity(record):
+            return BadInputError(f"its {kind.__name__.lower()} is not what its id says")
+        if isinstance(record, Module) and record.workload_id not in self._known.get("workload_id", ()):
+            return BadInputError("its module is of a workload that is not in the file")
+        self._known.setdefault(column, set()).add(identity)
+        return record
+
+    def trial(self, row: dict[str, Any], add_target: Callable[[Target], None]) -> Trial | BadInputError:
+        """The trial of a row, or why it is not believed.
+
+        Args:
+            row: by column.
+            add_target: called with each target once.
+        """
+        try:
+            trial = _trial_of(row)
+            target = self._targets.get(row["target"])
+            if target is None:
+                target = self._targets[row["target"]] = canonical_target(row["target"])
+                add_target(target)
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            return BadInputError(f"the row cannot be read: {error}")
+        for column, _ in RECORDS.values():
+            identity = getattr(trial, column)
+            if identity not in self._known.get(column, ()) and not (column == "module_id" and not identity):
+                return BadInputError(f"what its {column} stands for is not in the file")
+        if target.target_id != trial.target_id:
+            return BadInputError("its target is not what its id says")
+        if trial.trial_id != trial_id_of(trial):
+            return BadInputError("the trial is not what its id says")
+        return trial
+
+    def verdicts(self, text: str) -> Iterator[Verdict | BadInputError]:
+        """The verdicts of a row, or why they are not believed.
+
+        Args:
+            text: the JSON of their list.
+        """
+        yield from _verdicts(text)
+
+
+@dataclass(slots=True)
 class TrialTable:
     """A file of trials."""
 
     path: Path
     form: Format
-    _known: dict[str, set[str]] = field(default_factory=dict)  # by the column of an id: those whose record was good
-    _targets: dict[str, Target] = field(default_factory=dict)  # by text
+    _checks: TrialChecks = field(default_factory=TrialChecks)
 
     def check(self) -> None:
         """Reads all of it.
@@ -85,26 +145,13 @@ class TrialTable:
             The number of a row, from 1, and a record that stands there, or why it is not believed.
         """
         with _errors():
-            for name, (column, kind) in _RECORDS.items():  # modules after all workloads, wherever they stand
+            for name, (column, kind) in RECORDS.items():  # modules after all workloads, wherever they stand
                 number = 0
                 for batch in _batches(self.path, self.form, [name]):
                     for row, text in enumerate(batch.column(name).to_pylist(), number + 1):
                         if text is not None:
-                            yield row, self._record(column, kind, text)
+                            yield row, self._checks.record(column, kind, text)
                     number += batch.num_rows
-
-    def _record(self, column: str, kind: type, text: str) -> Record | BadInputError:
-        try:
-            record: Record = msgspec.json.decode(text, type=kind)
-        except (ValueError, RecursionError) as error:
-            return BadInputError(f"its {kind.__name__.lower()} cannot be read: {error}")
-        identity = getattr(record, column)
-        if identity != _identity(record):
-            return BadInputError(f"its {kind.__name__.lower()} is not what its id says")
-        if isinstance(record, Module) and record.workload_id not in self._known.get("workload_id", ()):
-            return BadInputError("its module is of a workload that is not in the file")
-        self._known.setdefault(column, set()).add(identity)
-        return record
 
     def verdicts(self) -> Iterator[tuple[int, Verdict | BadInputError]]:
         """What was found of the numbers of its schedules.
@@ -118,7 +165,7 @@ class TrialTable:
             number = 0
             for batch in _batches(self.path, self.form, [VERDICTS_COLUMN]):
                 for row, text in enumerate(batch.column(VERDICTS_COLUMN).to_pylist(), number + 1):
-                    yield from ((row, verdict) for verdict in (_verdicts(text) if text is not None else ()))
+                    yield from ((row, verdict) for verdict in (self._checks.verdicts(text) if text is not None else ()))
                 number += batch.num_rows
 
     def trials(self, add_target: Callable[[Target], None]) -> Iterator[list[tuple[int, Trial | BadInputError]]]:
@@ -135,27 +182,8 @@ class TrialTable:
             names = [*_TRIAL, *({"first_hardware_id"} & set(_schema(self.path, self.form)))]
             for batch in _batches(self.path, self.form, names):
                 rows = batch.to_pylist()
-                yield [(place, self._trial(row, add_target)) for place, row in enumerate(rows, number + 1)]
+                yield [(place, self._checks.trial(row, add_target)) for place, row in enumerate(rows, number + 1)]
                 number += len(rows)
-
-    def _trial(self, row: dict[str, Any], add_target: Callable[[Target], None]) -> Trial | BadInputError:
-        try:
-            trial = _trial_of(row)
-            target = self._targets.get(row["target"])
-            if target is None:
-                target = self._targets[row["target"]] = canonical_target(row["target"])
-                add_target(target)
-        except (ValueError, TypeError, RecursionError) as error:
-            return BadInputError(f"the row cannot be read: {error}")
-        for column, _ in _RECORDS.values():
-            identity = getattr(trial, column)
-            if identity not in self._known.get(column, ()) and not (column == "module_id" and not identity):
-                return BadInputError(f"what its {column} stands for is not in the file")
-        if target.target_id != trial.target_id:
-            return BadInputError("its target is not what its id says")
-        if trial.trial_id != trial_id_of(trial):
-            return BadInputError("the trial is not what its id says")
-        return trial
 
 
 def _verdicts(text: str) -> Iterator[Verdict | BadInputError]:

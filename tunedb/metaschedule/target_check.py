@@ -118,6 +118,36 @@ def _not_for_llvm(fields: Mapping[str, Any]) -> str:
     return ""
 
 
+def cpu_is_of(cpu: str, triple: str | None) -> bool:
+    """Whether LLVM knows a CPU of an architecture.
+
+    Args:
+        cpu: its name, such as "cortex-a72".
+        triple: of the architecture; None is this machine's.
+    """
+    from tvm.target import codegen
+
+    with _stderr():
+        return bool(codegen.llvm_is_valid_cpu(cpu, triple or str(codegen.llvm_get_system_triple())))
+
+
+def features_of(target: Target) -> frozenset[str]:
+    """The instruction sets of a CPU target, as LLVM calls them; none where LLVM does not know its CPU."""
+    return _features_of(target.text)
+
+
+@lru_cache(maxsize=256)
+def _features_of(text: str) -> frozenset[str]:
+    from tvm.target import codegen
+
+    fields = json.loads(text)
+    triple, cpu = fields.get("mtriple") or str(codegen.llvm_get_system_triple()), fields.get("mcpu")
+    if not isinstance(triple, str) or _not_for_llvm(fields):
+        return frozenset()
+    attributes = fields.get("mattr", [])
+    return frozenset(_features(triple, cpu, *(attributes if isinstance(attributes, list) else [attributes])))
+
+
 def _cpus(triple: str) -> list[str]:
     import tvm
     from tvm.target import codegen

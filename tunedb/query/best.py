@@ -28,6 +28,7 @@ class Best:
     verdict: Verdict | None = None  # that holds (`tunedb.query.verdicts`); None where nothing is known of its numbers
     senders: tuple[str, ...] = ()  # who sent its fastest trial over a service, if anybody did
     is_foreign: bool = False  # nobody but one sender, who is not the reader, has measured it (`tunedb.query.trust`)
+    stands_in_for: Target | None = None  # of which nothing is known: `tunedb.metaschedule.stand_ins`
     script: str | None = None  # its TVMScript, where it was asked for: `tunedb.metaschedule.replay.with_scripts`
 
     @property

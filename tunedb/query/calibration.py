@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tunedb.machine.kernels import KERNELS, WORKLOAD_IDS
+from tunedb.machine.kernels import ALL_ARITHMETIC, ALL_MEMORY, WORKLOAD_IDS
 from tunedb.records import DEFAULT_CONDITIONS
 from tunedb.store.contract import StoreReader
 
@@ -24,7 +24,7 @@ def all_workload_ids(store: StoreReader) -> list[str]:
 
 
 def calibration(store: StoreReader, target_id: str, hardware_id: str) -> Calibration:
-    """What a core of a machine can do with a target's code, by the trials of the two kernels.
+    """What a core of a machine, or a GPU, can do with a target's code, by the trials of the reference kernels.
 
     Args:
         store: the store that has these trials.
@@ -32,11 +32,12 @@ def calibration(store: StoreReader, target_id: str, hardware_id: str) -> Calibra
         hardware_id: the machine that they ran on.
     """
     found = []
-    for kernel in KERNELS:
-        secs = [
-            min(trial.run_secs)
+    for kernels in (ALL_ARITHMETIC, ALL_MEMORY):
+        per_sec = [
+            kernel.work / min(trial.run_secs)
+            for kernel in kernels
             for trial in store.trials(kernel.workload_id, target_id, conditions=DEFAULT_CONDITIONS)
             if trial.hardware_id == hardware_id and trial.run_secs
         ]
-        found.append(kernel.work / min(secs) if secs else None)
+        found.append(max(per_sec, default=None))
     return Calibration(*found)

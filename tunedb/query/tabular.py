@@ -7,8 +7,8 @@ A row is a trial with what it refers to, joined in. `COLUMNS` says what is in it
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,19 +161,40 @@ def write_file(
     file = Path(path)
     rows = 0
     try:
-        with new_files(file) as new, record_batches(store, workload_id, target_id, top_k) as reader:
-            records = _Records(store)
-            schema = records.schema(reader.schema)
-            with _writer(new.parts[0], form, schema) as out:
-                for batch in reader:
-                    whole = records.added(batch, schema)
-                    out.write_batch(_for_csv(whole) if form == "csv" else whole)
-                    rows += batch.num_rows
-                    if on_progress is not None:
-                        on_progress(rows)
+        with (
+            new_files(file) as new,
+            whole_batches(store, workload_id, target_id, top_k) as (schema, batches),
+            _writer(new.parts[0], form, schema) as out,
+        ):
+            for batch in batches:
+                out.write_batch(_for_csv(batch) if form == "csv" else batch)
+                rows += batch.num_rows
+                if on_progress is not None:
+                    on_progress(rows)
     except pa.ArrowException as error:
         raise StoreError(f"cannot write {file}: {first_line(error)}") from error
     return rows
+
+
+@contextmanager
+def whole_batches(
+    store: StoreReader, workload_id: str | None = None, target_id: str | None = None, top_k: int | None = None
+) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
+    """What `record_batches` streams, with `RECORD_COLUMNS` and `VERDICTS_COLUMN`: all that an ingest elsewhere needs.
+
+    Args:
+        store: the store whose trials they are.
+        workload_id: only this workload, as in `record_batches`.
+        target_id: only this target.
+        top_k: only so many of the fastest of each workload and target.
+
+    Yields:
+        The schema, and the rows.
+    """
+    with record_batches(store, workload_id, target_id, top_k) as reader:
+        records = _Records(store)
+        schema = records.schema(reader.schema)
+        yield schema, (records.added(batch, schema) for batch in reader)
 
 
 _SCHEDULE = ("workload_id", "target_id", "trace_id")

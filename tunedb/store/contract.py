@@ -45,6 +45,7 @@ from tunedb.records import (
     Target,
     TargetSummary,
     Trial,
+    TrialGroup,
     Verdict,
     Workload,
     WorkloadSummary,
@@ -226,6 +227,13 @@ class StoreReader(ABC):
 
         Args:
             workload_ids: the workloads; None takes those that `workloads` lists.
+        """
+
+    @abstractmethod
+    def trial_groups(self) -> list[TrialGroup]:
+        """All trials of `workloads`, counted by workload, target, machine, source, conditions and outcome.
+
+        The quickest look at a whole store: what a page shows of a million trials. In no particular order.
         """
 
     # -- verdicts --------------------------------------------------------------------------------------------------

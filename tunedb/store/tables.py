@@ -10,14 +10,20 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import override
 
 from tunedb.errors import StoreError, first_line
-from tunedb.records import SqlResult, Target
+from tunedb.records import Outcome, SqlResult, Target, TrialGroup
 from tunedb.store.contract import SQL_LIMIT_SECS, StoreReader
-from tunedb.store.flat import flat_trials
+from tunedb.store.flat import USER_WORKLOADS, flat_trials
 from tunedb.store.resolve import pick_target
 from tunedb.store.sql import run_sql
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_GROUP = "workload_id, target_id, hardware_id, source_id, conditions, outcome"
+_GROUPS = f"""
+SELECT {_GROUP}, count(*), max(measured_at), min(secs_median) FROM trials WHERE {USER_WORKLOADS} GROUP BY ALL
+"""
 
 
 class TableReader(StoreReader):
@@ -66,6 +72,10 @@ class TableReader(StoreReader):
     @override
     def sql(self, query: str, *, limit_secs: float = SQL_LIMIT_SECS) -> SqlResult:
         return run_sql(self._dataset, query, limit_secs)
+
+    @override
+    def trial_groups(self) -> list[TrialGroup]:
+        return [TrialGroup(*[*row[:5], Outcome(row[5]), *row[6:]]) for row in self.sql(_GROUPS).rows]
 
     @override
     def resolve_target(self, text: str) -> Target:

@@ -18,10 +18,11 @@ from typing import Any
 
 from typing_extensions import override
 
-from search.measure import workers
+from search.measure import cuda_driver, workers
+from search.measure.cross.architecture import architecture_of, linker_for
+from search.measure.cross.building import Builders, Building
 from search.measure.device import Build, Comparison, Device, Measurement, NoReferenceError, Program, Timing
 from search.measure.fleet import machine, sessions
-from search.measure.fleet.building import Builders, Building, architecture_of, linker_for
 from search.measure.fleet.servers import Servers
 from search.measure.fleet.sessions import Answer, Job, Place, Stage
 from search.measure.fleet.speeds import Speeds
@@ -389,7 +390,9 @@ class Fleet(Device):
         """
         with self._lock:
             if self._machine is None:
-                building = self._builders.begin(Program(machine.machine_program(), ()), is_candidate=False)
+                building = self._builders.begin(
+                    Program(machine.machine_program(), ()), is_candidate=False, for_host=self._is_gpu
+                )
                 outcome, error = building.result()
                 if outcome is not Outcome.OK:
                     raise MeasurementError(f"nothing can be built for {self._target.text}: {error}")
@@ -415,17 +418,24 @@ class Fleet(Device):
             raise MeasurementError(f"a run measures on machines of one kind, and these are of several: {told}")
         return next(iter(found.values()))
 
+    @property
+    def _is_gpu(self) -> bool:
+        return self._target.kind == "cuda"
+
     def _hardware_of(self, key: str) -> Hardware:
+        described: tuple[Any, ...] = (sessions.read_files, machine.PATHS, machine.MOST_BYTES)
+        if self._is_gpu:
+            described = (sessions.describe_gpu,)
         for _ in range(_ATTEMPTS[Stage.SEND]):
-            session = self._in_session(
-                lambda _: (sessions.read_files, machine.PATHS, machine.MOST_BYTES), self._closed, key
-            )
+            session = self._in_session(lambda _: described, self._closed, key)
             if session is None:
                 raise MeasurementError("the device is closed")
             server, (answer, *_) = session
             if answer.stage is Stage.DONE:
-                described = machine.hardware_of(answer.value, architecture_of(self._target))
-                return described if described.name != "unknown" else hardware_named(key)
+                if self._is_gpu:
+                    return cuda_driver.hardware_of(*answer.value)
+                found = machine.hardware_of(answer.value, architecture_of(self._target))
+                return found if found.name != "unknown" else hardware_named(key)
             if not answer.is_lost:
                 break
         raise MeasurementError(f"the server at {server} cannot run code for {self._target.text}: {answer.error}")

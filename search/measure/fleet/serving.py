@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from search.measure import nvrtc
 from search.measure.cores import bind_to, keep_threads_in_place
 from search.measure.fleet.tracker import Address
 from tunedb.errors import MeasurementError
@@ -122,7 +123,9 @@ def serve(options_json: str) -> None:
     os.environ.setdefault("TVM_NUM_THREADS", str(len(os.sched_getaffinity(0))))
     keep_threads_in_place()
     from tvm.rpc import server
+    from tvm.support import nvcc  # noqa: F401  # compiles kernels that come as source, where a GPU is
 
+    nvrtc.prepare()
     server._serving = _careful(server._serving)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:

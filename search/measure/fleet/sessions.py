@@ -19,6 +19,7 @@ from search.measure.workers import INDEX_TYPES
 
 TEXT_BYTES = 256  # of a path, or of a variable of the environment
 _MACHINE = "machine.so"
+_FLUSH_BYTES = 1 << 28  # more than the L2 cache of any GPU
 _ENOUGH_OF_SESSION = 0.5  # share of the time for sending, after which no further program is begun
 
 
@@ -158,6 +159,39 @@ def read_files(place: Place, paths: Sequence[str], size: int) -> list[Answer]:
     return [_guarded(session, read)]
 
 
+def describe_gpu(place: Place) -> list[Answer]:
+    """Asks a server's CUDA device what it is, through TVM's runtime.
+
+    Args:
+        place: The session.
+
+    Returns:
+        One answer, whose value is what `search.measure.cuda_driver.hardware_of` takes; the driver's version is not
+        told, and 0.
+    """
+    session, problem = _opened(place)
+    if session is None:
+        return [problem]
+
+    def described(enter: Callable[[Stage], None]) -> Answer:
+        del enter
+        device = session.device(place.device_type, 0)
+        if not device.exist:
+            raise RuntimeError("it has no CUDA device")
+        major, _, minor = str(device.compute_version).partition(".")
+        value = (
+            str(device.device_name),
+            (int(major), int(minor or 0)),
+            int(device.multi_processor_count),
+            int(device.l2_cache_size_bytes or 0),
+            int(device.total_global_memory or 0),
+            0,
+        )
+        return Answer(Stage.DONE, value=value)
+
+    return [_guarded(session, described)]
+
+
 def _opened(place: Place) -> tuple[Any, Answer]:
     """A session that is ready for programs; where there is none, why not."""
     from tvm import rpc
@@ -240,6 +274,12 @@ def _measured(session: Any, place: Place, job: Job, name: str, enter: Callable[[
 
     def timed(times: int) -> list[float]:
         least_ms = 0 if job.flush_cache else job.min_repeat_ms
+        if place.device_type == "cuda":
+            flushed = _FLUSH_BYTES if job.flush_cache else 0
+            evaluator = module.time_evaluator(
+                "main", device, number=1, repeat=times, min_repeat_ms=least_ms, cache_flush_bytes=flushed
+            )
+            return [float(secs) for secs in evaluator(*arguments[0]).results]
         config = EvaluatorConfig(number=1, repeat=times, min_repeat_ms=least_ms, enable_cpu_cache_flush=job.flush_cache)
         return [float(secs) for secs in default_run_evaluator(session, module, device, config, arguments)]
 

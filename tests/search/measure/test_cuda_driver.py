@@ -59,5 +59,6 @@ def test_cuda_alone_on_a_machine_without_a_gpu_is_refused(monkeypatch: pytest.Mo
 def test_the_driver_names_the_devices_of_this_machine() -> None:
     ctypes.CDLL("libcuda.so.1")
     found = cuda_driver.devices()
+    assert all(uuid.startswith("GPU-") for _, uuid in cuda_driver.devices_with_uuids())
     assert found
     assert all(one.kind == "gpu" and one.num_sms and one.memory_bytes for one in found)

@@ -44,9 +44,17 @@ def _servers() -> Any:
     return made
 
 
+def in_place_of_gpus(target: Target) -> Device:
+    from tests.search.measure.cuda.stand_in import devices
+
+    made: Device = devices(target)
+    return made
+
+
 DEVICES: dict[str, Maker] = {
     **{f"this CPU, {plan}": local(plan) for plan in ("TOGETHER", "PIPELINED", "IN_TURN", "JUST_IN_TIME")},
     "a fleet": behind_a_tracker,
+    "two GPUs that this CPU stands in for": in_place_of_gpus,
 }
 
 

@@ -333,6 +333,24 @@ def test_pool_summaries_are_of_the_workloads_asked_for(store: Store, fill: Calla
     assert store.pool_summaries(["another"]) == store.pool_summaries([]) == []
 
 
+def test_trial_groups_count_and_tell_the_newest(store: Store, fill: Callable[..., object]) -> None:
+    assert store.trial_groups() == []
+    early, late = datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 3, 4, 5, 6, 7, 8, tzinfo=UTC)
+    fill(trial(0, measured_at=early), trial(1, measured_at=late), dataclasses.replace(failed(2), measured_at=None))
+    by_outcome = {row.outcome: row for row in store.trial_groups()}
+    good, bad = by_outcome[Outcome.OK], by_outcome[Outcome.COMPILE_ERROR]
+    assert len(store.trial_groups()) == 2
+    assert (good.workload_id, good.target_id, good.hardware_id, good.source_id, good.conditions) == (
+        WORKLOAD.workload_id,
+        TARGET.target_id,
+        MACHINE.hardware_id,
+        SOURCE.source_id,
+        "{}",
+    )
+    assert (good.num_trials, good.newest_at, good.best_secs) == (2, late, 0.001)
+    assert (bad.num_trials, bad.newest_at, bad.best_secs) == (1, None, None)
+
+
 def test_a_trial_is_found_by_the_beginning_of_its_id(store: Store, fill: Callable[..., object]) -> None:
     trials = [trial(number) for number in range(40)]
     fill(*trials)

@@ -38,12 +38,15 @@ class Format(StrEnum):
     PARQUET = "parquet"
     ARROW = "arrow"
     CSV = "csv"
+    T4 = "t4"  # the autotuning community's results, as Kernel Tuner writes them
+    KERNEL_TUNER = "kernel-tuner"  # its cachefiles
     FOREIGN = "foreign"  # an archive or compression that is not read
     UNKNOWN = "unknown"
 
 
 RECORD_FORMATS = (Format.RECORDS, Format.AUTOTVM, Format.ANSOR)
 TABLES = (Format.PARQUET, Format.ARROW, Format.CSV)  # as `tunedb export` writes them
+RESULTS = (Format.T4, Format.KERNEL_TUNER)
 ARCHIVES = (Format.TAR, Format.ZIP)
 
 _LINE_FORMS = (
@@ -54,6 +57,14 @@ _LINE_FORMS = (
     (Format.ANSOR, re.compile(rb'\s*\{\s*"[ir]"\s*:\s*\[\s*\[')),
 )
 
+
+_CACHE_MEMBERS = (b"device_name", b"kernel_name", b"problem_size", b"tune_params_keys", b"tune_params", b"objective")
+_FIRST_MEMBER = re.compile(rb'\s*\{\s*"(results|metadata|schema_version|%s)"\s*:' % b"|".join(_CACHE_MEMBERS))
+_CACHE = re.compile(rb'"cache"\s*:\s*\{')
+_RESULTS = re.compile(
+    rb'"results"\s*:\s*\[\s*(?:\]|\{\s*"'
+    rb'(?:timestamp|configuration|times|invalidity|correctness|objectives|measurements|tunedb)"\s*:)'
+)
 
 SQLITE = b"SQLite format 3\0"
 _MAGIC = {
@@ -87,6 +98,8 @@ def detect(name: str, head: bytes) -> Format:
         return Format.FOREIGN
     if b"\0" in head[:_TEXT_BYTES]:  # lines may be in it, as in an archive whose beginning is damaged
         return Format.UNKNOWN
+    if (document := _document(head)) is not None:
+        return document
     for line in head.splitlines()[:_HEAD_LINES]:
         for form, pattern in _LINE_FORMS:
             if pattern.match(line):
@@ -98,6 +111,15 @@ def detect(name: str, head: bytes) -> Format:
         if base.endswith("workload.json") or base.endswith("workloads.json"):
             return Format.WORKLOADS
     return Format.UNKNOWN
+
+
+def _document(head: bytes) -> Format | None:
+    """What a JSON object over many lines is, by the members that it begins with."""
+    if (first := _FIRST_MEMBER.match(head)) is None:
+        return None
+    if first[1] in _CACHE_MEMBERS:
+        return Format.KERNEL_TUNER if _CACHE.search(head) and b'"tune_params_keys"' in head else None
+    return Format.T4 if _RESULTS.search(head) else None
 
 
 def foreign_name(head: bytes) -> str:

@@ -26,6 +26,7 @@ from tunedb.records import (
     Target,
     TargetSummary,
     Trial,
+    TrialGroup,
     Verdict,
     Workload,
     WorkloadSummary,
@@ -337,6 +338,14 @@ class DeltaReader(TableReader):
                 bytes_stored=sum(table.bytes_stored() for table in self._tables.all()),
                 num_verdicts=counts["verdicts"],
             )
+
+    @override
+    def trial_groups(self) -> list[TrialGroup]:
+        with self._tables.lock:
+            self._tables.refresh("trials")
+            ((any_twice,),) = self._tables.ask(queries.ANY_TWICE)
+            rows = self._tables.ask(queries.GROUPS_OF_SOME_TWICE if any_twice else queries.GROUPS)
+        return [TrialGroup(*[*row[:5], Outcome(row[5]), row[6], schema.moment(row[7]), row[8]]) for row in rows]
 
     # -- verdicts --------------------------------------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ from tunedb.records import (
     Target,
     TargetSummary,
     Trial,
+    TrialGroup,
     Verdict,
     Workload,
     WorkloadSummary,
@@ -242,6 +243,10 @@ class HttpStore(TableReader, Store):
     def pool_summaries(self, workload_ids: Collection[str] | None = None) -> list[PoolSummary]:
         given = None if workload_ids is None else list(workload_ids)
         return cast(list[PoolSummary], self._ask("pool_summaries", workload_ids=given))
+
+    @override
+    def trial_groups(self) -> list[TrialGroup]:
+        return cast(list[TrialGroup], self._ask("trial_groups"))
 
     @override
     def verdicts(self, workload_id: str | None = None, target_id: str | None = None) -> list[Verdict]:

@@ -59,6 +59,7 @@ ASKED = (
     "trial",
     "trials_of_traces",
     "pool_summaries",
+    "trial_groups",
     "verdicts",
 )
 """The questions of the contract that have one answer. Those of tables are answered from the tables' streams."""

@@ -191,7 +191,7 @@ def test_several_keys_are_used_at_once(target: Target, monkeypatch: pytest.Monke
 
 
 def test_a_server_that_cannot_run_the_target_s_code_is_said_so(two: Loopback) -> None:
-    from search.measure.fleet.building import linker_for
+    from search.measure.cross.architecture import linker_for
     from search.targets import parse_target
 
     other = parse_target('{"kind": "llvm", "mtriple": "aarch64-linux-gnu", "mcpu": "cortex-a72", "num-cores": 1}')
@@ -217,3 +217,11 @@ def test_whoever_is_not_on_loopback_is_warned(target: Target, caplog: pytest.Log
     with caplog.at_level(logging.WARNING):
         Fleet(target, FleetOptions(Address("192.0.2.1", 9190), ("box",))).close()
     assert "ask nobody who they are" in caplog.text
+
+
+def test_servers_without_a_gpu_say_so_to_who_asks_for_one(two: Loopback) -> None:
+    from search.targets import parse_target
+
+    asked = r"cannot run code for .*sm_90a.*: .*it has no CUDA device"
+    with fleet(two, parse_target("nvidia/nvidia-h100")) as device, pytest.raises(MeasurementError, match=asked):
+        device.check()

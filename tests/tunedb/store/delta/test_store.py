@@ -94,6 +94,7 @@ def test_rows_that_stand_twice_count_once(tmp_path: Path) -> None:
     assert store.best(WORKLOAD.workload_id, TARGET.target_id, 9) == [trial(0)]
     assert store.workloads()[0].num_trials == 2
     assert store.target_summaries()[0].num_trials == 2
+    assert sum(row.num_trials for row in store.trial_groups()) == 2
 
 
 def test_problems_are_found(tmp_path: Path) -> None:

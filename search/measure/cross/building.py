@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import json
-import platform
 import shutil
 import statistics
 import tempfile
@@ -21,6 +20,7 @@ from typing import Any
 from tvm.ir import save_json
 
 from search.measure import workers
+from search.measure.cross.architecture import host_of
 from search.measure.device import Program
 from search.measure.zygote import ForkedPool
 from tunedb.errors import last_line
@@ -58,12 +58,13 @@ class Builders:
             maximum_process_uses=_USES_BEFORE_RESTART,
         )
 
-    def begin(self, program: Program, *, is_candidate: bool) -> Building:
+    def begin(self, program: Program, *, is_candidate: bool, for_host: bool = False) -> Building:
         """Begins to build a program.
 
         Args:
             program: The program.
             is_candidate: Whether it is one of many alike, and may not take much longer than they.
+            for_host: Whether it runs on the machine that the target's device is in, and not on the device.
         """
         limit = self._limit_secs
         if is_candidate and len(self._secs) >= _TYPICAL_BUILDS:
@@ -72,7 +73,8 @@ class Builders:
         folder.mkdir()  # of its own: what it is linked to lands beside it
         self._number += 1
         path = folder / f"program{'.so' if self._linker else '.tar'}"
-        job = save_json(program.mod), self._target_json, str(path), self._linker
+        target_json = json.dumps(host_of(self._target)) if for_host else self._target_json
+        job = save_json(program.mod), target_json, str(path), self._linker
         learns = self._learn if is_candidate and not self._is_told else None
         return Building(path, self._pool.submit_before(limit, build_library, *job), limit, learns)
 
@@ -143,26 +145,3 @@ def build_library(mod_json: str, target_json: str, path: str, linker: str | None
     options: dict[str, Any] = {"fcompile": tar} if linker is None else {"cc": linker, "options": ["-Wl,-z,now"]}
     module.export_library(path, **options)
     return time.monotonic() - started
-
-
-def linker_for(target: Target, named: str | None = None) -> str | None:
-    """The compiler that links for a target.
-
-    Args:
-        target: The target.
-        named: The one that somebody asked for.
-
-    Returns:
-        A name or path that can be run; None where there is none here.
-    """
-    if named is not None:
-        return named
-    architecture = architecture_of(target)
-    candidates = ["g++"] if architecture == platform.machine() else [f"{architecture}-linux-gnu-g++"]
-    return next((name for name in candidates if shutil.which(name)), None)
-
-
-def architecture_of(target: Target) -> str:
-    """The kind of machine that a CPU target is for, such as "aarch64"."""
-    triple = str(json.loads(target.text).get("mtriple", ""))
-    return triple.partition("-")[0] or platform.machine()

@@ -1,0 +1,57 @@
+"""What a store holds, counted once for all views: kept until the store has another version."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from tunedb.records import Hardware, Source, Target, TrialGroup
+from tunedb.store.contract import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A workload as lists show it."""
+
+    name: str
+    family: str
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """A store's trials by group, and what these refer to, by id."""
+
+    groups: tuple[TrialGroup, ...]
+    workloads: Mapping[str, Named]
+    targets: Mapping[str, Target]
+    hardware: Mapping[str, Hardware]
+    sources: Mapping[str, Source]  # the oldest first
+
+
+_LOCK = threading.Lock()
+_KEPT: WeakKeyDictionary[Store, tuple[str, Digest]] = WeakKeyDictionary()
+
+
+def digest(store: Store) -> Digest:
+    """The digest of a store as it stands.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    with _LOCK:  # who comes meanwhile waits, and finds it made
+        version = store.version()
+        known, made = _KEPT.get(store, ("", None))
+        if made is not None and known == version:
+            return made
+        named = store.sql("SELECT workload_id, min(name), min(family) FROM workloads GROUP BY workload_id").rows
+        made = Digest(
+            tuple(store.trial_groups()),
+            {row[0]: Named(row[1], row[2]) for row in named},
+            {row.target_id: row for row in store.targets()},
+            {row.hardware_id: row for row in store.hardware()},
+            {row.source_id: row for row in store.sources()},
+        )
+        _KEPT[store] = (version, made)
+        return made

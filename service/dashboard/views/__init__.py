@@ -1,0 +1,1 @@
+"""The views, a module each: pure functions from a store and filters to panels (`service.dashboard.registry`)."""

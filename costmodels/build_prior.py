@@ -34,7 +34,7 @@ from costmodels.registry.saved import write_folder
 from costmodels.shipped import CODE_VERSION_KEY, MODEL, POOL_COLUMNS, SCHEDULES, TRIALS, VERSION_KEY, Prior
 from costmodels.training import SPLIT
 from tunedb.ingest.pipeline import ingest
-from tunedb.machine.hardware import hardware_named
+from tunedb.machine.hardware import anonymous_trial_id, hardware_named
 from tunedb.metaschedule.replay import release
 from tunedb.records import Target, Trace, WorkloadSummary
 from tunedb.store.contract import Store
@@ -65,12 +65,13 @@ def build(logs: Sequence[Path], out: Path, *, workers: int, anew: bool = False) 
     with tempfile.TemporaryDirectory() as folder, open_store(folder, create=True) as store:
         report = ingest(store, logs, hardware=hardware_named("where the logs were measured"))
         _log.info("%s trials", report.added)
+        names = {anonymous_trial_id(trial): trial.trial_id for trial in store.trials()}
         if not anew:
-            _give_known(store, out)
+            _give_known(store, out, names)
         targets = {target.target_id: target for target in store.targets() if target.kind == _KIND}
         compute = Compute(workers)
         pools = [pool for t in targets.values() for pool in read_pools(store, t, compute=compute).pools]
-        pools = [_as_written(pool) for pool in _with_code(store, targets, pools, compute)]
+        pools = _with_code(store, targets, [_as_written(pool) for pool in pools], names, compute)
         pools.sort(key=lambda pool: (pool.target_id, pool.workload_id, pool.trial_ids))
         workloads = {row.workload_id: row for row in store.workloads()}
         write_trials(pools, workloads, out / TRIALS)
@@ -78,12 +79,10 @@ def build(logs: Sequence[Path], out: Path, *, workers: int, anew: bool = False) 
         _write_model(store, pools, out / MODEL, compute)
 
 
-def _give_known(store: Store, folder: Path) -> None:
-    """Gives a store the features that a prior's folder has of its trials."""
+def _give_known(store: Store, folder: Path, names: Mapping[str, str]) -> None:
+    """Gives a store the features that a prior's folder has of its trials, whose ids are named by those there."""
     pools = Prior(_FEATURES, _CODE, folder).pools
-    version = release()
     rows = {trial_id: row for pool in pools for trial_id, row in zip(pool.trial_ids, pool.features, strict=True)}
-    FeatureCache(store.artifacts, version, _FEATURES).write(rows, {})
     of_code = [(pool, pool.code) for pool in pools if pool.code is not None]
     compiled = {
         trial_id: row
@@ -91,32 +90,48 @@ def _give_known(store: Store, folder: Path) -> None:
         for trial_id, row in zip(pool.trial_ids, code, strict=True)
         if not np.isnan(row[0])
     }
-    FeatureCache(store.artifacts, version, _CODE).write(compiled, {})
-    _log.info("%s trials have features already, %s of them of machine code", len(rows), len(compiled))
+    for family, known in ((_FEATURES, rows), (_CODE, compiled)):
+        of_store = {names[trial_id]: row for trial_id, row in known.items() if trial_id in names}
+        FeatureCache(store.artifacts, release(), family).write(of_store, {})
+        _log.info("%s trials have features already (%s)", len(of_store), family.FEATURE_VERSION)
 
 
 def _as_written(pool: Pool) -> Pool:
-    """A pool as it is when it was written and read again: what is learned from is what ships."""
-    features = pool.features.astype(np.float32).astype(np.float64)
-    code = None if pool.code is None else pool.code.astype(np.float32).astype(np.float64)
-    scores = pool.scores.astype(np.float32).astype(np.float64)
-    return dataclasses.replace(pool, features=features, code=code, scores=scores)
+    """A pool as it is when it was written and read again: what is learned from is what ships.
+
+    Its trials have the ids that they have in a log which does not tell the machine, as in everybody else's store.
+    """
+    order = sorted(range(len(pool)), key=lambda place: pool.anonymous_ids[place])
+    return dataclasses.replace(
+        pool,
+        trial_ids=tuple(pool.anonymous_ids[place] for place in order),
+        anonymous_ids=(),
+        features=_narrow(pool.features[order]),
+        scores=_narrow(pool.scores[order]),
+        code=None,
+    )
 
 
-def _with_code(store: Store, targets: Mapping[str, Target], pools: Sequence[Pool], compute: Compute) -> list[Pool]:
+def _narrow(figures: NDArray[np.float64]) -> NDArray[np.float64]:
+    return figures.astype(np.float32).astype(np.float64)
+
+
+def _with_code(
+    store: Store, targets: Mapping[str, Target], pools: Sequence[Pool], names: Mapping[str, str], compute: Compute
+) -> list[Pool]:
     """The pools with the machine code of some trials of each, drawn at random."""
     of_target: dict[str, set[str]] = {}
     for pool in pools:
         if targets[pool.target_id].arch in _COMPILED:
             drawn = np.random.default_rng(0).permutation(len(pool))[:_COMPILED_OF_EACH]
-            of_target.setdefault(pool.target_id, set()).update(pool.trial_ids[place] for place in drawn)
+            of_target.setdefault(pool.target_id, set()).update(names[pool.trial_ids[place]] for place in drawn)
     rows: dict[str, NDArray[np.float64]] = {}
     for target_id, wanted in of_target.items():
         trials = [trial for trial in store.trials(target_id=target_id) if trial.trial_id in wanted]
         found = features_of(store, targets[target_id], trials, _CODE, compute=compute)
         _log.info("%s: %s trials compiled, %s not", targets[target_id].arch, len(found.rows), len(found.causes))
-        rows.update(found.rows)
-    return [dataclasses.replace(pool, code=stacked([rows.get(i) for i in pool.trial_ids])) for pool in pools]
+        rows.update((trial_id, _narrow(row)) for trial_id, row in found.rows.items())
+    return [dataclasses.replace(pool, code=stacked([rows.get(names[i]) for i in pool.trial_ids])) for pool in pools]
 
 
 def write_trials(pools: Sequence[Pool], workloads: Mapping[str, WorkloadSummary], path: Path) -> None:

@@ -29,7 +29,7 @@ gate: $(READY) ## Check that cost models rank unseen workloads no worse than tes
 	rm -rf .gate-store && $(BIN)/tunedb ingest data/metaschedule --hardware data --store .gate-store >/dev/null
 	$(BIN)/tunedb evaluate $(GATE) --store .gate-store --gate tests/accuracy-baseline.json
 
-prior: $(READY) ## Make the bundled prior in costmodels/shipped again, of the logs in data/ (bit for bit; 40 minutes on two cores)
+prior: $(READY) ## Make the bundled prior in costmodels/shipped again, of the logs in data/ (bit for bit; minutes, or 40 with --anew)
 	$(BIN)/python -m costmodels.build_prior data costmodels/shipped
 
 slow: $(READY) ## Run the tests that take minutes

@@ -117,5 +117,5 @@ def test_the_same_logs_give_the_same_bytes(tmp_path):
         for folder in (tmp_path / "first", tmp_path / "second")
     )
     assert first == second
-    assert {path.name for path in first} >= {TRIALS, "manifest.json", "member-0.txt.xz"}
+    assert {path.name for path in first} >= {TRIALS, "manifest.json", "member-0.txt.gz"}
     assert (FOLDER / MODEL).is_dir()

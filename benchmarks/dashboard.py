@@ -3,8 +3,8 @@
     python benchmarks/dashboard.py WORK --out benchmarks/results/dashboard.json
 
 The store is synthetic and is made in WORK if it is not there. Each page is asked of a process that was started for it
-and has answered nothing yet, so that nothing is cached: how long until its HTML is there, and until all plots that
-stand in it are there, too, and the processor time until then; and the same again. Figures are medians.
+some seconds before and has answered nothing yet: how long until its HTML is there, and until all plots that stand in it
+are there, too, and the processor time until then; and the same again. Figures are medians.
 """
 
 from __future__ import annotations

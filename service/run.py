@@ -59,7 +59,7 @@ def look_at(store: Store, settings: Settings, on_start: Callable[[str], None]) -
 def _run(store: Store, settings: Settings, on_start: Callable[[str], None], *, only_looking: bool) -> None:
     drawing.needed()
     server, listening, url = prepared(store, settings, only_looking=only_looking)
-    warm_up()
+    warm_up(store)
     sys.setswitchinterval(_SWITCH_SECS)
     signal.signal(signal.SIGTERM, server.handle_exit)  # from now on, and not only once uvicorn listens to signals
     on_start(url)

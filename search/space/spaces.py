@@ -25,6 +25,7 @@ from search.space.decisions import CATEGORICAL, TILE, Decisions, carried_over, e
 from search.space.fast_replay import FastReplay
 from search.space.funnel import NOT_APPLICABLE, NOT_TENSORIZED, Funnel, FunnelCount
 from search.space.mutation import crossed, neighbours, varied
+from search.space.small import is_too_small, without_threads
 from search.space.tiling import limits_of, tilings_of
 from tunedb import records
 from tunedb.metaschedule.replay import recorded_trace
@@ -72,6 +73,8 @@ class DesignSpaces:
         self._rng = rng
         self._threads = ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0)))
         self.traces: list[Any] = [schedule.trace.simplified(True) for schedule in schedules]
+        if is_too_small(context.mod, int(context.target.attrs.get("num-cores", 1))):
+            self.traces = [without_threads(trace) for trace in self.traces]
         self._fast = [FastReplay(trace) for trace in self.traces]
         self._forms = [_form(trace) for trace in self.traces]
         self._limits = [_innermost_limits(trace) for trace in self.traces]

@@ -64,7 +64,7 @@ class Root(TyperGroup):
             status = self._show(error, told(error), as_json=as_json)
         code = status if isinstance(status, int) else 0
         if standalone_mode:
-            _flush()
+            flush()
             sys.exit(code)
         return code
 
@@ -105,7 +105,7 @@ def _blame_variable(error: TyperException, given: Sequence[str]) -> None:
             return
 
 
-def _flush() -> None:
+def flush() -> None:
     """Leaves nothing for the interpreter to flush in vain, which would change the exit status to 120."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -50,7 +50,7 @@ from cli.commands import (
     verify,
     workloads,
 )
-from cli.group import NAME, Root
+from cli.group import COMPLETION_VARIABLE, NAME, Root, flush
 from cli.streams import prepare_streams
 
 app = typer.Typer(
@@ -120,7 +120,20 @@ def _options(
 def main() -> None:
     """The installed command."""
     prepare_streams(with_libraries="--debug" in sys.argv or bool(os.environ.get("TUNEDB_DEBUG")))
+    if COMPLETION_VARIABLE in os.environ:
+        _complete()
     app()
+
+
+def _complete() -> NoReturn:
+    """Answers a shell and ends at once: under an interpreter that ends, threads of Arrow that still read abort."""
+    code: str | int | None = 0
+    try:
+        app()
+    except SystemExit as end:
+        code = end.code
+    flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 if __name__ == "__main__":

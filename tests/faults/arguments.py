@@ -49,6 +49,8 @@ _ODD = [
     "model.onnx", "x.csv", "x.parquet", "x.arrow", "x.", ".csv", "x.csv/", "5s", "-5s", "0s", "1h", "1e9h", "5 years",
 ]  # fmt: skip
 
+_UNENDING = {"agent", "dashboard", "serve"}  # which answer until they are told to end
+
 _PROGRAMS = {
     "program.py": "raise ImportError('no such thing')\n",
     "broken.py": "def f(:\n",
@@ -68,7 +70,8 @@ class Arguments(Fuzzer):
     def __init__(self) -> None:
         super().__init__()
         group: Any = typer.main.get_command(app)
-        self._verbs: dict[str, Any] = dict(sorted(group.commands.items()))
+        ending = {name: verb for name, verb in group.commands.items() if name not in _UNENDING}
+        self._verbs: dict[str, Any] = dict(sorted(ending.items()))
         self._caller: _Caller | None = None
 
     @override

@@ -114,7 +114,6 @@ def test_what_was_tuned_is_compiled(folder: Path) -> None:
     done = tunedb(folder, "tune", "small.onnx", "--shape", "x=16x64", "--trials", 6, "--json")
     assert done.returncode == 0, done.stderr
     tuned = {task["workload_hash"]: task for task in json.loads(done.stdout)["tasks"]}
-    assert max(tuned.values(), key=lambda task: task["trials"])["name"].startswith("fused_matmul_add_relu")
     done = tunedb(folder, "compile", "small.onnx", "--shape", "x=16x64", "-o", "tuned.so", "--json")
     assert done.returncode == 0, done.stderr
     records = [program for program in json.loads(done.stdout)["programs"] if program["origin"] == "record"]

@@ -222,6 +222,7 @@ def collect(
     stop = stop or threading.Event()
     begun = measured = failed = 0
     skipped: dict[str, str] = {}
+    beyond: set[tuple[str, str]] = set()  # what a strategy cannot sample, which another may
     given: AbstractContextManager[Device] = (
         this_device(target, run_timeout_secs=run_timeout_secs, build_timeout_secs=build_timeout_secs)
         if device is None
@@ -231,7 +232,7 @@ def collect(
         for step in steps:
             if stop.is_set():
                 break
-            if step.task.name in skipped:
+            if (step.task.name, step.strategy) in beyond:
                 continue
             begun += 1
             try:
@@ -253,6 +254,7 @@ def collect(
                 )
             except (MeasurementError, RuntimeError) as error:  # the latter are TVM's, of programs that it cannot sample
                 skipped[step.task.name] = last_line(error)
+                beyond.add((step.task.name, step.strategy))
                 _LOG.warning("%s: %s", step.task.name, skipped[step.task.name])
                 continue
             measured += report.trials

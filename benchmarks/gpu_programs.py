@@ -7,6 +7,7 @@ from typing import Any
 
 
 def product(rows: int, columns: int, depth: int, dtype: str = "float32", out: str = "float32", batch: int = 1) -> Any:
+    """Products of two matrices, one for each of a batch."""
     from tvm import te
 
     a, b = te.placeholder((batch, rows, depth), dtype, "a"), te.placeholder((batch, depth, columns), dtype, "b")
@@ -18,6 +19,7 @@ def product(rows: int, columns: int, depth: int, dtype: str = "float32", out: st
 
 
 def convolution(dtype: str = "float32") -> Any:
+    """A convolution of 3 x 3 over 64 channels, channels last."""
     from tvm import te, tirx
 
     size, channels = 32, 64
@@ -39,24 +41,59 @@ def convolution(dtype: str = "float32") -> Any:
     return te.create_prim_func([data, weight, out])
 
 
-def operator(name: str, *sizes: int) -> Any:
-    from search.corpus.operators import prim_func
+def depthwise(dtype: str = "float32") -> Any:
+    """A depthwise convolution of 3 x 3 over 128 channels."""
+    from tvm import te, topi
 
-    return prim_func(name, sizes)
+    data, weight = te.placeholder((1, 56, 56, 128), dtype, "data"), te.placeholder((3, 3, 128, 1), dtype, "w")
+    return te.create_prim_func([data, weight, topi.nn.depthwise_conv2d_nhwc(data, weight, 1, 1, 1, dtype)])
+
+
+def softmax(dtype: str = "float32") -> Any:
+    """Softmax over the rows of a matrix."""
+    from tvm import te, topi
+
+    data = te.placeholder((256, 256), dtype, "data")
+    return te.create_prim_func([data, topi.nn.softmax(data)])
+
+
+def layer_norm(dtype: str = "float32") -> Any:
+    """Layer norm over the rows of a matrix."""
+    from tvm import te, topi
+
+    data, scale, shift = (te.placeholder(shape, dtype) for shape in ((128, 768), (768,), (768,)))
+    return te.create_prim_func([data, scale, shift, topi.nn.layer_norm(data, scale, shift, axis=[1])])
+
+
+def scores(dtype: str = "float32") -> Any:
+    """Queries times keys of twelve heads of an attention, whose rows are both as long as a head is wide."""
+    from tvm import te
+
+    q, keys = (te.placeholder((12, 128, 64), dtype, name) for name in ("q", "keys"))
+    d = te.reduce_axis((0, 64), "d")
+    c = te.compute(
+        (12, 128, 128), lambda h, i, j: te.sum(q[h, i, d].astype("float32") * keys[h, j, d].astype("float32"), d), "c"
+    )
+    return te.create_prim_func([q, keys, c])
 
 
 PROGRAMS: dict[str, Callable[[], Any]] = {
-    "matmul": lambda: operator("matmul", 512, 512, 512),
-    "matmul of uneven sizes": lambda: operator("matmul", 197, 768, 768),
+    "matmul": lambda: product(512, 512, 512),
+    "matmul of uneven sizes": lambda: product(197, 768, 768),
     "conv2d": convolution,
-    "depthwise": lambda: operator("depthwise_conv2d_nhwc", 1, 56, 56, 128, 3, 1, 1),
-    "softmax": lambda: operator("softmax_mn", 256, 256),
-    "layer norm": lambda: operator("layer_norm", 128, 768),
-    "batch matmul": lambda: product(128, 128, 64, batch=12),
+    "depthwise": depthwise,
+    "softmax": softmax,
+    "layer norm": layer_norm,
+    "attention scores": scores,
+    "batch matmul": lambda: product(128, 64, 128, batch=12),  # of an attention's weights with its values
     "matmul, float16": lambda: product(512, 512, 512, "float16"),
     "matmul, all float16": lambda: product(512, 512, 512, "float16", "float16"),
     "conv2d, float16": lambda: convolution("float16"),
-    "batch matmul, float16": lambda: product(128, 128, 64, "float16", batch=12),
+    "depthwise, float16": lambda: depthwise("float16"),
+    "softmax, float16": lambda: softmax("float16"),
+    "layer norm, float16": lambda: layer_norm("float16"),
+    "attention scores, float16": lambda: scores("float16"),
+    "batch matmul, float16": lambda: product(128, 64, 128, "float16", batch=12),
 }
 
 

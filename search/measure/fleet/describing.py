@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from typing import Any
 
 from search.measure import cuda_driver
 from search.measure.building import Building
@@ -84,17 +83,17 @@ def hardware_of(
 
 
 def _of_key(key: str, calls: Calls, target: Target, closed: threading.Event) -> Hardware:
-    described: tuple[Any, ...] = (sessions.read_files, machine.PATHS, machine.MOST_BYTES)
-    if _is_gpu(target):
-        described = (sessions.describe_gpu,)
+    asks = sessions.describe_gpu if _is_gpu(target) else sessions.read_files
     for _ in range(ATTEMPTS[Stage.SEND]):
-        session = calls.in_session(lambda _: described, closed, key)
+        session = calls.in_session(lambda _: (asks, machine.PATHS, machine.MOST_BYTES), closed, key)
         if session is None:
             raise MeasurementError("the device is closed")
         server, (answer, *_) = session
         if answer.stage is Stage.DONE:
             if _is_gpu(target):
-                return cuda_driver.hardware_of(*answer.value)
+                told, files = answer.value
+                beside = machine.hardware_of(files, "")  # TVM's runtime tells neither the driver nor the bandwidth
+                return cuda_driver.hardware_of(*told, host=beside.name)
             found = machine.hardware_of(answer.value, architecture_of(target))
             return found if found.name != "unknown" else hardware_named(key)
         if not answer.is_lost:

@@ -41,6 +41,16 @@ def convolution(dtype: str = "float32") -> Any:
     return te.create_prim_func([data, weight, out])
 
 
+def convolution_nchw(dtype: str = "float32") -> Any:
+    """A convolution as a network brings it, channels first: bias and ReLU are fused with it."""
+    from tvm import te, topi
+
+    data, weight = te.placeholder((1, 64, 32, 32), dtype, "data"), te.placeholder((64, 64, 3, 3), dtype, "w")
+    bias = te.placeholder((1, 64, 1, 1), dtype, "bias")
+    out = topi.nn.conv2d_nchw(data, weight, 1, 1, 1, out_dtype=dtype)
+    return te.create_prim_func([data, weight, bias, topi.nn.relu(topi.add(out, bias))])
+
+
 def depthwise(dtype: str = "float32") -> Any:
     """A depthwise convolution of 3 x 3 over 128 channels."""
     from tvm import te, topi
@@ -81,6 +91,7 @@ PROGRAMS: dict[str, Callable[[], Any]] = {
     "matmul": lambda: product(512, 512, 512),
     "matmul of uneven sizes": lambda: product(197, 768, 768),
     "conv2d": convolution,
+    "conv2d, channels first": convolution_nchw,
     "depthwise": depthwise,
     "softmax": softmax,
     "layer norm": layer_norm,
@@ -89,6 +100,7 @@ PROGRAMS: dict[str, Callable[[], Any]] = {
     "matmul, float16": lambda: product(512, 512, 512, "float16"),
     "matmul, all float16": lambda: product(512, 512, 512, "float16", "float16"),
     "conv2d, float16": lambda: convolution("float16"),
+    "conv2d, channels first, float16": lambda: convolution_nchw("float16"),
     "depthwise, float16": lambda: depthwise("float16"),
     "softmax, float16": lambda: softmax("float16"),
     "layer norm, float16": lambda: layer_norm("float16"),

@@ -72,7 +72,7 @@ def main() -> int:
     given = parser.parse_args()
     rows: dict[str, Any] = {}
     print(f"{given.target}, {given.samples} candidates of each operator")
-    print(f"{'operator':28} {'passed':>7} {'by TVM':>7} {'compiled':>9}  refused by")
+    print(f"{'operator':32} {'passed':>7} {'by TVM':>7} {'compiled':>9}  refused by")
     for name in given.operators:
         target = context_of(PROGRAMS[name](), given.target).target
         funnel, passed = drawn(name, given.target, given.samples, given.seed)
@@ -90,7 +90,7 @@ def main() -> int:
         its = rows[name]
         told = [f"{why} {number}" for why, number in [*funnel.refused.items(), *its["not_compiled"].items()]]
         print(
-            f"{name:28} {_share(funnel):>7} {_share(tvm):>7} {its['compiled']:>4} of {its['built']:<2}  "
+            f"{name:32} {_share(funnel):>7} {_share(tvm):>7} {its['compiled']:>4} of {its['built']:<2}  "
             f"{', '.join(told)}",
             flush=True,
         )

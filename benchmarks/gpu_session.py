@@ -1,4 +1,4 @@
-"""All that wants a GPU, in steps of ten minutes at most: `python -m benchmarks.gpu_session --work gpu`, or `make gpu`.
+"""All that wants a GPU, in steps of ten minutes at most: `python -m benchmarks.gpu_session --work .gpu`, or `make gpu`.
 
 It has never run on a GPU. A step that ended is not repeated, and one that is cut off goes on at the next call; so a GPU
 that is lent for half an hour is used for all of it. What each step printed lies in FOLDER/logs. A step that fails does

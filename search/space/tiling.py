@@ -28,6 +28,7 @@ _FETCH = "meta_schedule.cooperative_fetch"
 _WARP, _STAGES = "warp_execution", "software_pipeline_stage"
 _WARP_THREADS = 32  # of all CUDA devices
 _VECTOR_BYTES, _INDEX_BYTES = 16, 4
+_MOST_LANES = 8  # elements that are moved at once, of float16
 _FRAGMENT_SIDES = 2  # the last axes of an output that tensor cores compute
 
 
@@ -223,17 +224,18 @@ def _movable(lanes: Sequence[int], item_bytes: int, *, is_in_rows: bool) -> tupl
 
 
 def _lies_in_rows(buffer: Any, mod: Any) -> bool:
-    """Whether neighbours along a buffer's last axis are neighbours where it is copied from, too."""
+    """Whether as many elements of a buffer's row as are moved at once are neighbours where they come from, too."""
     store = next((one for one in _stores(mod["main"].body) if one.buffer.same_as(buffer)), None)
     if store is None:
         return True  # an argument
-    return all(_steps_by_one(store.indices[-1], load.indices[-1]) for load in _loads(store))
+    reach = min(_MOST_LANES, int(buffer.shape[-1])) - 1
+    return all(_goes_along(store.indices[-1], load.indices[-1], reach) for load in _loads(store))
 
 
 def _goes_to_rows(buffer: Any, mod: Any) -> bool:
     """Whether neighbours along a buffer's last axis are neighbours where it is copied to, too."""
     return all(
-        _steps_by_one(load.indices[-1], store.indices[-1])
+        _goes_along(load.indices[-1], store.indices[-1], 1)
         for store in _stores(mod["main"].body)
         if not store.buffer.same_as(buffer)
         for load in _loads(store)
@@ -245,10 +247,10 @@ def _loads(store: Any) -> list[Any]:
     return [node for node in expressions(store.value) if type(node).__name__ == "TensorLoad"]
 
 
-def _steps_by_one(axis: Any, index: Any) -> bool:
-    """Whether an index grows by one with an axis."""
-    low, high = interval(index, {hash(axis): (np.zeros(1), np.ones(1))}, 1)
-    return round(float(high[0] - low[0])) == 1
+def _goes_along(axis: Any, index: Any, reach: int) -> bool:
+    """Whether an index grows by as much as an axis, from 0 to so many steps of it."""
+    low, high = interval(index, {hash(axis): (np.zeros(1), np.full(1, float(reach)))}, 1)
+    return round(float(high[0] - low[0])) == reach
 
 
 def _stores(stmt: Any) -> Iterator[Any]:

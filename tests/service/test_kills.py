@@ -21,6 +21,7 @@ from tunedb import open_store
 from tunedb.store.http.store import HttpStore
 
 ROUNDS = 50
+_CLIENTS, _ROWS = 4, 16
 START_SECS = 120.0
 _HEAD = b"POST /v1/trials HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 
@@ -65,31 +66,32 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-def check(folder: Path, acknowledged: set[str]) -> None:
-    """Looks at every row of the store."""
+def check(folder: Path, acknowledged: set[str]) -> int:
+    """Looks at every row of the store, and gives their number."""
     with open_store(folder / "store", create=False) as store:
         with store.table("trials") as reader:
             rows = reader.read_all().column("trial_id").to_pylist()
         assert store.problems(whole=True) == []
     assert acknowledged <= set(rows), f"{len(acknowledged - set(rows))} that were acknowledged are lost"
     assert len(rows) == len(set(rows)), "some stand twice"
+    return len(rows)
 
 
 @pytest.mark.slow
 def test_a_service_that_is_killed_loses_nothing(tmp_path: Path) -> None:
     port, chance = free_port(), random.Random(1)
-    acknowledged: list[set[str]] = [set(), set(), set()]
+    acknowledged: list[set[str]] = [set() for _ in range(_CLIENTS)]
     is_over = threading.Event()
 
     def push(client: int, opened: HttpStore) -> None:
         number = client * 10_000_000
         with opened as store:
             while not is_over.is_set():
-                rows = [trial(number + place) for place in range(4)]
+                rows = [trial(number + place) for place in range(_ROWS)]
                 store.append(rows, **AROUND)
                 acknowledged[client] |= {row.trial_id for row in rows}
-                number += 4
-                time.sleep(0.2)
+                number += _ROWS
+                time.sleep(0.05)
 
     threads: list[threading.Thread] = []
     for round_ in range(ROUNDS + 1):
@@ -113,7 +115,9 @@ def test_a_service_that_is_killed_loses_nothing(tmp_path: Path) -> None:
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0
     assert min(map(len, acknowledged)) > ROUNDS
-    check(tmp_path, set().union(*acknowledged))
+    stored = check(tmp_path, set().union(*acknowledged))
+    told = sum(map(len, acknowledged))
+    print(f"the service was killed {ROUNDS} times: {told} trials acknowledged, {stored} stored, none lost, none twice")
 
 
 @pytest.mark.slow
@@ -133,7 +137,8 @@ def test_a_client_that_is_killed_loses_nothing(tmp_path: Path) -> None:
                 said = max([said + 2, *map(int, rest)])
         with HttpStore(url, {"spool": str(spool)}) as store:
             store.sync()
-    check(tmp_path, {trial(number).trial_id for number in range(2, said + 1)})
+    stored = check(tmp_path, {trial(number).trial_id for number in range(2, said + 1)})
+    print(f"a client was killed {ROUNDS} times: {said - 1} trials acknowledged, {stored} stored, none lost, none twice")
 
 
 @contextmanager

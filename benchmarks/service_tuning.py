@@ -75,13 +75,10 @@ def tuned(store: str, folder: Path, trials: int, seed: int, core: int) -> float:
     command = [sys.executable, "-m", "cli.main", "tune", _SPEC, "--store", store, "--quiet", "--seed", str(seed)]
     environment = {**os.environ, "TUNEDB_SPOOL": str(folder / "spool")}
     began = time.perf_counter()
-    subprocess.run(
-        [*command, "--trials", str(trials)],
-        check=True,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
-    )
+    with subprocess.Popen([*command, "--trials", str(trials)], env=environment, stdout=subprocess.DEVNULL) as run:
+        os.sched_setaffinity(run.pid, {core})
+        if run.wait():
+            raise SystemExit(f"the run ended with status {run.returncode}")
     return time.perf_counter() - began
 
 
@@ -90,9 +87,8 @@ def served(folder: Path, core: int) -> Iterator[str]:
     """A service over an empty store, and its URL."""
     command = [sys.executable, "-m", "cli.main", "serve", "--port", "0", "--json", "--quiet"]
     command += ["--store", str(folder / "store"), "--state", str(folder / "state")]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, preexec_fn=lambda: os.sched_setaffinity(0, {core})
-    ) as service:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service:
+        os.sched_setaffinity(service.pid, {core})
         try:
             assert service.stdout is not None
             text = ""

@@ -6,11 +6,13 @@ is started anew where it ended; what it had not acknowledged is then to be sent 
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -210,8 +212,19 @@ def _serve(work: Iterator[_Work]) -> Iterator[_Answer]:
         except TunedbError as error:
             done = [refusal_of(error)] * len(one.pushes)
         else:
-            done = committed(store, one.pushes)
+            with _alone(one.store):
+                done = committed(store, one.pushes)
         if one.is_last and store is not None:
             store.close()
             store = None
         yield _Answer([_Outcome(refusal=row) if isinstance(row, Refusal) else _Outcome(row) for row in done])
+
+
+@contextmanager
+def _alone(store: str) -> Iterator[None]:
+    """Waits for the commit that an earlier service's process is at: what is sent again then is known."""
+    with ExitStack() as held:
+        with suppress(OSError):  # what is in the way of the lock is in the way of the commit, which says so
+            file = held.enter_context(Path(store, ".service.lock").open("ab"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

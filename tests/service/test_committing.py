@@ -62,24 +62,22 @@ def test_rows_are_counted_before_they_are_looked_at() -> None:
 
 
 def children() -> set[int]:
-    found = Path(f"/proc/self/task/{os.getpid()}/children")
-    every = (Path(f"/proc/self/task/{name}/children").read_text().split() for name in os.listdir("/proc/self/task"))
-    return {int(pid) for pids in every for pid in pids} if found.exists() else set()
+    every = ((task / "children").read_text().split() for task in Path("/proc/self/task").iterdir())
+    return {int(pid) for pids in every for pid in pids}
 
 
 def test_a_service_goes_on_where_the_process_that_commits_is_killed(tmp_path: Path) -> None:
     before = children()
-    with serving(tmp_path / "store", tmp_path / "state", commits_beside=True) as running:
-        with running.opened() as store:
-            for number in range(4):
-                assert store.append([trial(number)], **AROUND).added == 1
-                new = children() - before
-                assert len(new) == 1
-                pid = new.pop()
-                os.kill(pid, signal.SIGTERM)  # as systemd ends all processes of a service
-                time.sleep(0.1)
-                assert pid in children()
-                os.kill(pid, signal.SIGKILL)
-            assert store.append([trial(9)], **AROUND).added == 1
-            assert store.stats().num_trials == 5
+    with serving(tmp_path / "store", tmp_path / "state", commits_beside=True) as running, running.opened() as store:
+        for number in range(4):
+            assert store.append([trial(number)], **AROUND).added == 1
+            new = children() - before
+            assert len(new) == 1
+            pid = new.pop()
+            os.kill(pid, signal.SIGTERM)  # as systemd ends all processes of a service
+            time.sleep(0.1)
+            assert pid in children()
+            os.kill(pid, signal.SIGKILL)
+        assert store.append([trial(9)], **AROUND).added == 1
+        assert store.stats().num_trials == 5
     assert children() <= before

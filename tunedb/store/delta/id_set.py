@@ -40,10 +40,10 @@ class IdSet:
         """Those of some ids that are in it."""
         halves, odd = _halves(ids)
         found = self._odd.intersection(odd)
-        regular = [one for one in ids if _is_regular(one)] if odd else ids
+        regular = [one for one in ids if _is_regular(one)] if odd else list(ids)
         for high, low in self._pieces:
             begins, ends = (np.searchsorted(high, halves[0], side) for side in ("left", "right"))
-            for place in np.flatnonzero(ends > begins):
+            for place in np.flatnonzero(ends > begins).tolist():
                 if halves[1, place] in low[begins[place] : ends[place]]:
                     found.add(regular[place])
         return found
@@ -60,10 +60,8 @@ def _halves(ids: Sequence[str]) -> tuple[NDArray[np.uint64], list[str]]:
         if 2 * len(content) != len(text) or (not text.islower() and not text.isdecimal()):
             raise ValueError
     except ValueError:
-        regular = []
-        for one in ids:
-            (regular if _is_regular(one) else odd).append(one)
-        content = bytes.fromhex("".join(regular))
+        odd = [one for one in ids if not _is_regular(one)]
+        content = bytes.fromhex("".join(one for one in ids if _is_regular(one)))
     made = np.frombuffer(content, _ID)
     return np.stack([made["high"], made["low"]]).astype(np.uint64), odd
 

@@ -287,7 +287,8 @@ class DeltaReader(TableReader):
         """
         if not files or not trace_ids:
             return []
-        text = queries.SELECTED_TRIALS.replace("{trials}", parquet_relation(files))
+        relation = parquet_relation(files).replace("{", "{{").replace("}", "}}")  # a folder's name may have them
+        text = queries.SELECTED_TRIALS.replace("{trials}", relation)
         with self._tables.lock:
             return self._trials(self._tables.ask(text, trace_ids, selected=any_of("trace_id", len(trace_ids))))
 

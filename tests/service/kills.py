@@ -21,6 +21,8 @@ import urllib3
 
 from tests.tunedb.samples import AROUND, trial
 from tunedb import open_store
+from tunedb.store.batch import Batch, TrialColumns, TrialRows
+from tunedb.store.http import wire
 from tunedb.store.http.store import HttpStore
 
 _CLIENTS, _ROWS = 4, 16
@@ -30,6 +32,8 @@ _START_SECS = 900.0  # of a machine that has much else to do
 CLIENT = """
 import sys
 from tests.tunedb.samples import AROUND, trial
+from tunedb.store.batch import Batch, TrialColumns, TrialRows
+from tunedb.store.http import wire
 from tunedb.store.http.store import HttpStore
 url, spool, number = sys.argv[1], sys.argv[2], int(sys.argv[3])
 store = HttpStore(url, {"spool": spool})
@@ -95,44 +99,69 @@ def looked_at(folder: Path, rounds: int, acknowledged: set[str]) -> Outcome:
     return Outcome(rounds, len(acknowledged), len(found), lost, len(rows) - len(found), faults)
 
 
+class Pusher(threading.Thread):
+    """Pushes batch after batch, each again and again until the service has acknowledged it.
+
+    Args:
+        port: of the service.
+        first: the number of its first trial.
+    """
+
+    def __init__(self, port: int, first: int) -> None:
+        super().__init__(daemon=True)
+        self._pool = urllib3.HTTPConnectionPool("127.0.0.1", port, retries=False, timeout=_START_SECS)
+        self._next = first
+        self.acknowledged: set[str] = set()
+        self.num_pushes, self.num_again = 0, 0
+        self.is_over = threading.Event()
+
+    def run(self) -> None:
+        """Pushes until it is over; the last push is acknowledged, too."""
+        while not self.is_over.is_set():
+            rows = [trial(self._next + place) for place in range(_ROWS)]
+            self._next += _ROWS
+            (body,) = wire.pushes(Batch(TrialColumns.of(TrialRows.of(rows)), **AROUND))
+            while not self._is_taken(body):
+                self.num_again += 1
+                time.sleep(0.02)
+            self.acknowledged.update(row.trial_id for row in rows)
+            self.num_pushes += 1
+
+    def _is_taken(self, body: bytes) -> bool:
+        try:
+            answer = self._pool.urlopen("POST", "/v1/trials", body=body, headers={"Content-Type": wire.MESSAGE})
+        except urllib3.exceptions.HTTPError:
+            return False
+        assert answer.status in (200, 503), answer.data
+        return answer.status == 200
+
+
 def kill_service(folder: Path, rounds: int) -> Outcome:
-    """Kills a service `rounds` times while clients push, starts it again, and lets the spools be sent at the end."""
+    """Kills a service `rounds` times while clients push, each time after it has acknowledged some pushes."""
     port, chance = free_port(), random.Random(1)
-    acknowledged: list[set[str]] = [set() for _ in range(_CLIENTS)]
-    is_over = threading.Event()
-
-    def push(client: int, opened: HttpStore) -> None:
-        number = client * 10_000_000
-        with opened as store:
-            while not is_over.is_set():
-                rows = [trial(number + place) for place in range(_ROWS)]
-                store.append(rows, **AROUND)
-                acknowledged[client] |= {row.trial_id for row in rows}
-                number += _ROWS
-                time.sleep(0.05)
-
-    threads: list[threading.Thread] = []
+    pushers = [Pusher(port, client * 10_000_000) for client in range(_CLIENTS)]
     for round_ in range(rounds + 1):
         with service(folder, port) as process:
-            if not threads:
-                for client in range(len(acknowledged)):
-                    opened = HttpStore(f"http://127.0.0.1:{port}", {"spool": str(folder / f"spool-{client}")})
-                    threads.append(threading.Thread(target=push, args=[client, opened], daemon=True))
-                    threads[-1].start()
+            if round_ == 0:
+                for one in pushers:
+                    one.start()
+            wanted = sum(one.num_pushes for one in pushers) + _CLIENTS
+            while sum(one.num_pushes for one in pushers) < wanted:
+                assert process.poll() is None and all(one.is_alive() for one in pushers)
+                time.sleep(0.01)
             if round_ < rounds:
-                time.sleep(chance.uniform(0.1, 1.5))
+                time.sleep(chance.uniform(0.0, 0.5))
                 process.kill()
                 process.wait()
                 continue
-            is_over.set()
-            for thread in threads:
-                thread.join()
-            for client in range(len(acknowledged)):
-                with HttpStore(f"http://127.0.0.1:{port}", {"spool": str(folder / f"spool-{client}")}) as store:
-                    assert store.sync().refused == 0 and not store.spool.waiting()
+            for one in pushers:
+                one.is_over.set()
+            for one in pushers:
+                one.join()
             process.send_signal(signal.SIGTERM)
-            assert process.wait(60) == 0
-    return looked_at(folder, rounds, set().union(*acknowledged))
+            assert process.wait(_START_SECS) == 0
+    assert sum(one.num_again for one in pushers) >= rounds  # it was under load when it was killed
+    return looked_at(folder, rounds, set().union(*(one.acknowledged for one in pushers)))
 
 
 def kill_client(folder: Path, rounds: int) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -40,3 +41,5 @@ def attack(service: RunningService, cases: int) -> subprocess.CompletedProcess[s
 def test_no_request_makes_the_service_fail(service: RunningService) -> None:
     done = attack(service, 400)
     assert done.returncode == 0, done.stdout[-8_000:]
+    cases = int(re.findall(r"(\d+) cases", done.stdout)[-1])
+    assert cases >= 5_000, f"only {cases} cases were tried"

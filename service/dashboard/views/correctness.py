@@ -6,6 +6,7 @@ import math
 from collections import Counter, defaultdict
 from typing import Any
 
+from service.dashboard.digest import digest
 from service.dashboard.marks import (
     BLUE,
     GREY,
@@ -48,7 +49,7 @@ def build(store: Store, filters: Filters) -> list[Panel]:
     of_schedule: dict[tuple[str, str, str], list[Verdict]] = defaultdict(list)
     for verdict in store.verdicts(workload_id, target_id):
         of_schedule[verdict.workload_id, verdict.target_id, verdict.trace_id].append(verdict)
-    names = distinct({row.workload_id: row.name for row in store.workloads()})
+    names = distinct(digest(store).names())
     targets = {row.target_id: target_label(row) for row in store.targets()}
     held = {key: standing(verdicts) for key, verdicts in of_schedule.items()}
     return [

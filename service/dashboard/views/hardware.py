@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from service.dashboard.digest import digest
 from service.dashboard.marks import (
     BLUE,
     GREY,
@@ -128,7 +129,7 @@ def _pair(store: Store, first: str, second: str) -> Panel:
     if not found or one.target_id == other.target_id:
         why = f"{label} and {other_label} have no workload in common that succeeded on both."
         return nothing("pair", _PAIR, "The two targets are one." if one.target_id == other.target_id else why)
-    names = distinct({row.workload_id: row.name for row in store.workloads()})
+    names = distinct(digest(store).names())
     rows: list[dict[str, Any]] = [
         {
             "workload": names[workload_id],

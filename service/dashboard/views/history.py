@@ -7,14 +7,14 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from service.dashboard.digest import digest
+from service.dashboard.digest import digest, run_of
 from service.dashboard.panel import Filters, Panel, View
 from service.dashboard.views import curves
 from service.dashboard.views.curves import Curve
 from tunedb.program.targets import target_label
 from tunedb.query.best_so_far import Point, of_network, of_task
 from tunedb.query.latencies import latencies
-from tunedb.query.runs import LAST, RunTask, TuningRun, read_run, resolve_run, tuning_runs
+from tunedb.query.runs import LAST, RunTask, TuningRun, resolve_run, tuning_runs
 from tunedb.records import DEFAULT_CONDITIONS, Source, Trial
 from tunedb.store.contract import Store
 from tunedb.units import count, duration
@@ -30,7 +30,7 @@ def _build(store: Store, filters: Filters) -> list[Panel]:
 
 
 def _of_run(store: Store, filters: Filters) -> list[Panel]:
-    run = read_run(store, resolve_run(store, filters.run or LAST))
+    run = run_of(store, resolve_run(store, filters.run or LAST))
     tasks = list(run.tasks)
     if filters.workload is not None:
         wanted = store.resolve_workload(filters.workload).workload_id

@@ -11,6 +11,7 @@ from typing import Any
 from search.pages.runs import machine_text, roof_of
 from search.pages.subject import Roof
 from search.standing import FADING_GAIN
+from service.dashboard.digest import run_of
 from service.dashboard.marks import (
     BLUE,
     GREY,
@@ -28,7 +29,7 @@ from service.dashboard.panel import Filters, Panel, View
 from service.dashboard.scope import required, telling
 from tunedb.errors import TunedbError
 from tunedb.program.targets import target_label
-from tunedb.query.runs import RunTask, TuningRun, read_run, resolve_run
+from tunedb.query.runs import RunTask, TuningRun, resolve_run
 from tunedb.store.contract import Store
 from tunedb.units import count, duration, waiting
 
@@ -58,7 +59,7 @@ def build(store: Store, filters: Filters) -> list[Panel]:
         NotFoundError: the store has not what is named, or the run has no trials.
         AmbiguousPrefixError: more than one is meant.
     """
-    run = read_run(store, resolve_run(store, required(filters.run, "run")))
+    run = run_of(store, resolve_run(store, required(filters.run, "run")))
     try:
         roof = roof_of(store, run)
     except TunedbError as error:

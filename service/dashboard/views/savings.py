@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
+from service.dashboard.digest import digest
 from service.dashboard.marks import (
     BLUE,
     GREY,
@@ -39,12 +40,14 @@ def build(store: Store, filters: Filters) -> list[Panel]:
         AmbiguousPrefixError: more than one is meant.
     """
     workload_id = None if filters.workload is None else workload_of(store, filters).workload_id
-    runs = runs_of_tasks(store, workload_id=workload_id, target_id=target_id_of(store, filters))
+    known = digest(store)
+    target_id = target_id_of(store, filters)
+    runs = runs_of_tasks(store, workload_id=workload_id, target_id=target_id, groups=known.groups)
     if filters.since is not None:
         since = filters.since
         runs = [one for one in runs if one.source.added_at is not None and one.source.added_at >= since]
-    names = distinct({row.workload_id: row.name for row in store.workloads()})
-    targets = {row.target_id: target_label(row) for row in store.targets()}
+    names = distinct(known.names())
+    targets = {target_id: target_label(row) for target_id, row in known.targets.items()}
     warm = [one for one in runs if not one.is_cold]
     if not warm:
         why = "No tuning run of this store began with anything that was remembered."

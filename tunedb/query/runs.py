@@ -77,6 +77,18 @@ class TuningRun:
         return sum(len(task.steps) for task in self.tasks)
 
     @property
+    def most_trials(self) -> int | None:
+        """Trials that it may make; None where it does not say."""
+        told = self.detail.get("trials")
+        return told if isinstance(told, int) and told > 0 else None
+
+    @property
+    def limit_secs(self) -> float | None:
+        """Seconds that it may take; None where it does not say."""
+        told = self.detail.get("limit_secs")
+        return float(told) if isinstance(told, int | float) and told > 0 else None
+
+    @property
     def elapsed_secs(self) -> float:
         """From the run's start to its last trial."""
         return max((step.secs for task in self.tasks for step in task.steps), default=0.0)

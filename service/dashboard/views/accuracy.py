@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
+import altair as alt
 import numpy as np
 
 from costmodels.kinds import of_kind
@@ -18,7 +19,7 @@ from costmodels.metrics import spearman
 from costmodels.pools import features_of, spread
 from costmodels.registry.choose import LoadedModel, load_model
 from service.dashboard.digest import digest
-from service.dashboard.marks import BLUE, GREY, ORANGE, WIDTH, legend_below, nothing, plot_of, rows_table
+from service.dashboard.marks import BLUE, GREY, ORANGE, WIDTH, legend_below, nothing, nothings, plot_of, rows_table
 from service.dashboard.panel import Filters, Panel, View
 from service.dashboard.scope import required, telling, workload_of
 from tunedb.errors import ModelError
@@ -77,14 +78,14 @@ def build(store: Store, filters: Filters) -> list[Panel]:
     else:
         why = f"There is no model for targets of the kind {target.kind}: `tunedb train` makes one."
     if loaded is None:
-        return [nothing("predicted", _PREDICTED, why), nothing("calibration", _CALIBRATION, why)]
+        return nothings(why, predicted=_PREDICTED, calibration=_CALIBRATION)
     found = guesses(store, target, loaded, filters)
     if not found.rows:
         why = (
             f"Of {target_label(target)}, the store has no features of any of {count(found.num_without, 'good trial')} "
             "that the model could be asked of; `tunedb features` and `tunedb train` compute them."
         )
-        return [nothing("predicted", _PREDICTED, why), nothing("calibration", _CALIBRATION, why)]
+        return nothings(why, predicted=_PREDICTED, calibration=_CALIBRATION)
     about = f"{target_label(target)}, by {loaded.describe()}"
     notes = ["Predictions are relative: each workload on each machine is set to its measured mean."]
     if found.num_without:
@@ -155,8 +156,6 @@ def _is_new(trial: Trial, loaded: LoadedModel) -> bool:
 
 
 def _predicted(about: str, found: Guesses, notes: tuple[str, ...]) -> Panel:
-    import altair as alt
-
     rows: list[dict[str, Any]] = [
         {
             "workload": one.workload,
@@ -201,8 +200,6 @@ def _predicted(about: str, found: Guesses, notes: tuple[str, ...]) -> Panel:
 
 def _calibration(about: str, found: Guesses, notes: tuple[str, ...]) -> Panel:
     """How many measurements lie within what a model tells, against how many should."""
-    import altair as alt
-
     groups = {"all": found.rows, "measured after the training": tuple(one for one in found.rows if one.is_new)}
     rows: list[dict[str, Any]] = []
     for kind, mine in groups.items():

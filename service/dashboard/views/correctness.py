@@ -6,6 +6,8 @@ import math
 from collections import Counter, defaultdict
 from typing import Any
 
+import altair as alt
+
 from service.dashboard.digest import digest
 from service.dashboard.marks import (
     BLUE,
@@ -120,8 +122,6 @@ def _verdicts(
 
 
 def _chart(rows: list[dict[str, Any]], names: list[str]) -> Any:
-    import altair as alt
-
     points = []
     for row in rows:
         ratio = row["deviation"] / row["allowed_deviation"] if row["allowed_deviation"] else math.inf
@@ -161,8 +161,6 @@ def _fastest(
     targets: dict[str, str],
 ) -> Panel:
     """The fastest record of each workload and target, and what is known of its numbers."""
-    import altair as alt
-
     kernels = ", ".join(map(in_quotes, sorted(WORKLOAD_IDS)))
     where = f"outcome = 'ok' AND conditions = '{DEFAULT_CONDITIONS}' AND workload_id NOT IN ({kernels})"
     for column, value in zip(("workload_id", "target_id"), only, strict=True):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import altair as alt
+
 from service.dashboard.digest import digest
 from service.dashboard.marks import (
     BLUE,
@@ -54,8 +56,6 @@ def build(store: Store, filters: Filters) -> list[Panel]:
 
 
 def _everywhere(store: Store, filters: Filters) -> Panel:
-    import altair as alt
-
     workload = workload_of(store, filters)
     found = compare(store, [workload.workload_id])
     usual = [row for row in found if row.conditions == DEFAULT_CONDITIONS]
@@ -110,8 +110,6 @@ def _place(row: Compared) -> str:
 
 def _pair(store: Store, first: str, second: str) -> Panel:
     """The ratio of the best of two targets, workload by workload."""
-    import altair as alt
-
     one, other = store.resolve_target(first), store.resolve_target(second)
     kernels = ", ".join(map(in_quotes, sorted(WORKLOAD_IDS)))
     found = store.sql(

@@ -11,6 +11,7 @@ from service.dashboard.digest import digest, run_of
 from service.dashboard.panel import Filters, Panel, View
 from service.dashboard.views import curves
 from service.dashboard.views.curves import Curve
+from service.dashboard.views.progress import panel_of
 from tunedb.program.targets import target_label
 from tunedb.query.best_so_far import Point, of_network, of_task
 from tunedb.query.latencies import latencies
@@ -44,7 +45,7 @@ def _of_run(store: Store, filters: Filters) -> list[Panel]:
         found = curves.panels([whole], what)
     elif drawn:
         found = curves.panels(drawn, what, notes)
-    return [*found, _tasks(run, tasks)]
+    return [panel_of(store, run), *found, _tasks(run, tasks)]
 
 
 def _curve(task: RunTask) -> Curve:

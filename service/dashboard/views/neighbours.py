@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import altair as alt
+
 from service.dashboard.marks import (
     BLUE,
     LABEL,
@@ -35,8 +37,6 @@ def build(store: Store, filters: Filters) -> list[Panel]:
         NotFoundError: the store does not have it.
         AmbiguousPrefixError: more than one is meant.
     """
-    import altair as alt
-
     mine = workload_of(store, filters)
     workload = store.workload(mine.workload_id)
     others = [(distance(workload, row), row) for row in store.workloads()]

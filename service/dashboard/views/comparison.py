@@ -90,8 +90,10 @@ def _ratios(
     mean = exp(sum(map(log, good)) / len(good))
     summary = (
         f"Of {count(len(good), 'workload')} in both, the second run's best takes {mean:.3f} times what the first's "
-        f"takes in the geometric mean, from {min(good):.3f} to {max(good):.3f}."
+        f"takes"
     )
+    spread = f" in the geometric mean, from {min(good):.3f} to {max(good):.3f}." if len(good) > 1 else "."
+    summary += spread
     if len(good) > _MOST_BARS:
         notes.append(f"The {_MOST_BARS} largest ratios are drawn.")
     chart = (

@@ -87,12 +87,13 @@ def _share(run: TuningRun, tasks: list[NetworkTask], notes: tuple[str, ...]) -> 
     chart = (base.mark_bar(color=BLUE) + text).properties(width=WIDTH - 160, height=height_of(len(shown)))
     whole = sum(one.total_secs for one in tasks)
     half = next(n for n in range(1, len(tasks) + 1) if sum(one.share for one in tasks[:n]) >= 0.5 - 1e-9)
-    take = count(len(tasks), "task takes", "tasks take")
-    summary = (
-        f"Run {run.name} on {target_label(run.target)}, {machine_text(run.hardware)}: {take} {duration(whole)} "
-        f"together. {tasks[0].name} takes {tasks[0].share:.0%}; half of the time is in "
-        f"{count(half, 'task')}."
-    )
+    where = f"Run {run.name} on {target_label(run.target)}, {machine_text(run.hardware)}"
+    summary = f"{where}: its one task, {tasks[0].name}, takes {duration(whole)}."
+    if len(tasks) > 1:
+        summary = (
+            f"{where}: {len(tasks):,} tasks take {duration(whole)} together. {tasks[0].name} takes "
+            f"{tasks[0].share:.0%}; half of the time is in {count(half, 'task')}."
+        )
     return Panel("share", _SHARE, summary, rows_table(rows[:_LISTED], list(rows[0])), chart, notes)
 
 

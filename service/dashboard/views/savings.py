@@ -199,7 +199,7 @@ def _remembered(warm: list[RunOfTask]) -> Panel:
         plot_of(bars)
         .mark_bar()
         .encode(
-            x=alt.X("trials:Q", title="trials of the run's workloads"),
+            x=alt.X("trials:Q", title="trials of the run's workloads", axis=alt.Axis(tickCount=8)),
             y=alt.Y("run:N", title=None, sort=[row["run"] for row in reversed(shown)]),
             yOffset=alt.YOffset("kind:N", sort=names),
             color=alt.Color(

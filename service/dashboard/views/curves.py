@@ -62,7 +62,9 @@ def panels(curves: Sequence[Curve], of: str, notes: Iterable[str] = ()) -> list[
 
 def _plot(table: pa.Table, curves: Sequence[Curve], against: str) -> alt.Chart:
     names = [curve.label for curve in curves]
-    legend = alt.Legend(orient="bottom", columns=1, symbolType="stroke", symbolStrokeWidth=2.5, symbolSize=400)
+    legend = alt.Legend(
+        orient="bottom", columns=1, labelLimit=680, symbolType="stroke", symbolStrokeWidth=2.5, symbolSize=400
+    )
     title = "trials" if against == "trials" else "seconds since the first trial began"
     made: alt.Chart = (
         alt.Chart(table)

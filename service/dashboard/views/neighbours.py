@@ -68,7 +68,11 @@ def build(store: Store, filters: Filters) -> list[Panel]:
         plot_of(rows)
         .mark_bar(minBandSize=4)
         .encode(
-            x=alt.X("distance_nats_per_extent:Q", title="distance: mean |log ratio| of an extent, nats"),
+            x=alt.X(
+                "distance_nats_per_extent:Q",
+                title="distance: mean |log ratio| of an extent, nats",
+                axis=alt.Axis(tickCount=8),
+            ),
             y=alt.Y("workload:N", title=None, sort=names, axis=alt.Axis(labelLimit=LABEL)),
             color=alt.Color(
                 "kind:N", title=None, scale=alt.Scale(domain=list(kinds), range=[BLUE, ORANGE]), legend=legend_below()

@@ -39,9 +39,9 @@ def test_the_best(store: Store, folder: Path, run_json: Tunedb) -> None:
             target = next(row.target_id for row in store.targets() if target_label(row) == shown["target"])
             (told,) = run_json("best", workload.workload_id, "--target", target, "--store", folder)["results"]
             assert (shown["record_id"], shown["latency_secs"]) == (told["record_id"], told["estimate_secs"])
-    best = {(row["workload"], row["target"]): row for row in rows(store, "correctness", "fastest")}
-    told = run_json("compare", "--store", folder)["results"]
-    assert {row["record_id"] for row in best.values()} == {row["record_id"] for row in told}
+    fastest = {row["record_id"] for row in rows(store, "correctness", "fastest")}
+    told = run_json("compare", "--store", folder)["results"]  # of workloads that were measured in two places
+    assert len(told) == 4 and {row["record_id"] for row in told} <= fastest and len(fastest) == 5
 
 
 def test_history(store: Store, folder: Path, run_json: Tunedb) -> None:

@@ -73,7 +73,10 @@ def _told(source: Source, key: str) -> object:
 def _build(store: Store, filters: Filters) -> list[Panel]:
     table = run_rows(store, filters)
     failed, trials = sum(table["failed"].to_pylist()), sum(table["trials"].to_pylist())
-    summary = f"{count(table.num_rows, 'tuning run')} with {count(trials, 'trial')}, {failed:,} of them failed."
+    summary = (
+        f"{count(table.num_rows, 'tuning run')} with {count(trials, 'trial')}, {failed:,} of them failed. Further "
+        "measurements of a run's fastest schedules count as trials here."
+    )
     return [Panel("runs", "Tuning runs", summary, table)]
 
 

@@ -44,7 +44,7 @@ def _processors(told: Mapping[str, Any]) -> str:
     cores = told.get("cores")
     found = chosen or "unknown"
     if isinstance(cores, int) and cores:
-        found += f", {count(cores, 'core')}"
+        found += f" on {count(cores, 'core')}"
         found += ": some are threads of one core (SMT)" if _how_many(chosen) > cores else ""
     if nodes:
         several = _how_many(nodes) > 1

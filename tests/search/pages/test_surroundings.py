@@ -44,7 +44,7 @@ def test_what_was_stored_at_the_end_is_told_whole(store: Store) -> None:
     run = run_with(store, {"processors": "0-3", "cores": 4, "nodes": "0"})
     keep(store, run, msgspec.json.encode(ENDED))
     facts = dict(machine_facts(store, run))
-    assert facts["processors"].startswith("0-3, 2 cores: some are threads of one core (SMT); NUMA nodes 0-1: memory")
+    assert facts["processors"].startswith("0-3 on 2 cores: some are threads of one core (SMT); NUMA nodes 0-1: memory")
     assert facts["how the machine was"] == (
         "busy before: load average 3.0 on 4 processors. "
         "busy during: the host gave 5% of the processors' time to other machines"
@@ -54,7 +54,7 @@ def test_what_was_stored_at_the_end_is_told_whole(store: Store) -> None:
 def test_of_a_run_that_goes_on_there_is_its_beginning(store: Store) -> None:
     run = run_with(store, {"processors": "0", "cores": 1, "nodes": "0", "load_average": 0.25})
     facts = dict(machine_facts(store, run))
-    assert facts["processors"] == "0, 1 core; NUMA node 0"
+    assert facts["processors"] == "0 on 1 core; NUMA node 0"
     assert facts["how the machine was"].startswith("load average 0.2 at the beginning")
 
 

@@ -70,4 +70,4 @@ def test_both_views_of_a_run_begin_with_it(empty: Store) -> None:
     for view in (history.VIEW, network.VIEW):
         panel = named(view.build(empty, Filters(run="feed")), "progress")
         assert panel.summary == "Done: 4 of 10 trials in 40.0 s."
-        assert panel.notes[0] == "Processors: 0, 1 core; NUMA node 0."
+        assert panel.notes[0] == "Processors: 0 on 1 core; NUMA node 0."

@@ -114,7 +114,9 @@ def run_tasks(
         _LOG.warning("the store has %d of the %d trials of such a run: the rest is measured", done, options.trials)
         options, tasks = dataclasses.replace(options, trials=options.trials - done), less_done(tasks, made)
     here = _surroundings(store, target, device)
-    source = source_of(name, seed, prior.text, options.flush_cache, errand, workloads, here)
+    source = source_of(
+        name, seed, prior.text, options.flush_cache, errand, workloads, here, options.trials, options.limit_secs
+    )
     recorder = Recorder(
         store,
         target,
@@ -352,9 +354,11 @@ def source_of(
     errand: str = "",
     workloads: Sequence[tuple[str, float]] = (),
     here: Surroundings | None = None,
+    trials: int = 0,
+    limit_secs: float | None = None,
 ) -> Source:
-    """A new source for the trials of a run; of a network it says how often each of its workloads is called, and of this
-    machine how it was when the run began.
+    """A new source for the trials of a run; of a network it says how often each of its workloads is called, of this
+    machine how it was when the run began, and of the run how many trials and seconds it may take.
     """
     import tvm
 
@@ -371,6 +375,10 @@ def source_of(
         for workload_id, weight in workloads:
             weights[workload_id] = weights.get(workload_id, 0.0) + weight
         detail["weights"] = weights
+    if 0 < trials < WITHOUT_END:
+        detail["trials"] = trials
+    if limit_secs is not None:
+        detail["limit_secs"] = limit_secs
     if here is not None:
         detail["machine"] = here.detail()
     if errand:

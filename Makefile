@@ -13,7 +13,7 @@ NETWORKS_GATE := --target znver4 --split leave-network-out --networks data/netwo
 AT_ONCE := -n logical --maxprocesses 4 --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test gate prior slow fuzz lint types layers audit architecture docs check format lock pre-commit clean
+.PHONY: help setup demo test gate prior slow gpu fuzz lint types layers audit architecture docs check format lock pre-commit clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,10 @@ prior: $(READY) ## Make the bundled prior in costmodels/shipped again, of the lo
 
 slow: $(READY) ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+
+gpu: $(READY) ## On a machine with a GPU: tests, networks, comparison with stock, collection; half an hour a call, goes on where it ended
+	$(BIN)/python -m pip install --quiet -e '.[cuda]'
+	$(BIN)/python -m benchmarks.gpu_session --work .gpu
 
 fuzz: $(READY) ## Attack readers, stores and verbs, kill writers and fill disks, and print tries and finds (an hour; FUZZ="kills --seed 2")
 	$(BIN)/python -m tests.faults $(FUZZ)

@@ -101,8 +101,10 @@ def _times(a: Any, b: Any) -> Any:
 
 def _divided(value: Any, divisor: Any) -> Any:
     """The quotient, rounded down."""
-    return float(np.floor(value / divisor)) if isinstance(value, float) and isinstance(divisor, float) else np.floor(
-        value / divisor
+    return (
+        float(np.floor(value / divisor))
+        if isinstance(value, float) and isinstance(divisor, float)
+        else np.floor(value / divisor)
     )
 
 

@@ -15,7 +15,7 @@ from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 from tvm.target.codegen import target_has_features
 
-from search.networks.expressions import constant_of, extents_of, operator_of
+from search.networks.expressions import constant_of, extents_of, operator_of, with_functions
 from search.networks.integers.programs import FILTERS, NAME, Shape, convolution, packed
 from search.networks.integers.weights import Array, Quantized, integers_of
 
@@ -43,15 +43,12 @@ def with_integers(mod: Any, known: Sequence[Quantized]) -> Any:
     if not known:
         return mod
     found = _Rewriter(mod, known)
-    for var, function in mod.functions_items():
-        if isinstance(function, relax.Function):
-            found.rewrite(var, function)
     tidied = [
         relax.transform.CanonicalizeBindings(),
         relax.transform.EliminateCommonSubexpr(),  # a tensor may be quantised for each of its users
         relax.transform.DeadCodeElimination(),
     ]
-    return tvm.ir.transform.Sequential(tidied)(found.builder.get())
+    return tvm.ir.transform.Sequential(tidied)(with_functions(mod, found.builder, found.visit_expr))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,10 +70,6 @@ class _Rewriter(PyExprMutator):
     def builder(self) -> Any:
         """What the new programs are in."""
         return self.builder_
-
-    def rewrite(self, var: Any, function: Any) -> None:
-        """Puts a function in the place of one of the module's."""
-        self.builder_.update_func(var, self.visit_expr(function))
 
     def visit_call_(self, call: Any) -> Any:
         call = super().visit_call_(call)

@@ -93,7 +93,6 @@ class _Open:
             gain = min(gain, max(math.log(best * flop_per_sec / self.work.flop), 0.0))
         return -math.expm1(-gain) / (1 + self.fruitless)
 
-
     def _expected_gain(self, best_secs: float) -> float | None:
         """What its tuner expects; asked once a batch of its own, and not after each batch of hundreds of others."""
         if self.tuner is None:

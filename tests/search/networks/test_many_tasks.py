@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import search.networks as networks
 from benchmarks.graph import Graph
+from search import networks
 from search.networks.importing import import_file
 from search.networks.layout import lower_best
 from search.networks.plan import plan

@@ -53,7 +53,8 @@ def _interval(expression: Any, of_variable: Mapping[int, Interval]) -> tuple[Any
     combine = _COMBINE.get(kind)
     if combine is None:
         return _ZERO
-    return combine(_interval(expression.a, of_variable), _interval(expression.b, of_variable))
+    made: tuple[Any, Any] = combine(_interval(expression.a, of_variable), _interval(expression.b, of_variable))
+    return made
 
 
 def holds(condition: Any, of_variable: Mapping[int, Interval], points: int) -> NDArray[np.bool_]:

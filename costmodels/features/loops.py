@@ -311,7 +311,7 @@ def _sets(
         apart = [[period // math.gcd(stride, period)] for period in SET_PERIODS]
         sets = sets * np.minimum(width, apart)
         stride *= limit
-    return np.minimum(np.maximum(sets, 1.0), _NUM_SETS)
+    return np.asarray(np.minimum(np.maximum(sets, 1.0), _NUM_SETS))
 
 
 def _extent(extent: Any) -> int:

@@ -26,7 +26,7 @@ from search.measure.correctness import check_numbers
 from search.measure.device import Device, Timing
 from search.measure.verdicts import Verdicts
 from search.options import WITHOUT_END, TuneOptions
-from search.predict import Predictor, first_that_compiles
+from search.predict import Asked, Predictor, first_that_compiles
 from search.prior import Prior, prior_of
 from search.recorder import Recorder, TaskRecorder, TrialEvent
 from search.report import Found, Run, TuneReport, report
@@ -170,14 +170,16 @@ def _surroundings(store: Store, target: Target, device: Device) -> Surroundings 
 
 def _predicted(run: Run, tasks: Sequence[Task], prior: Prior, device: Device) -> Run:
     """Measures nothing: what the prior believes to be the best of each task."""
-    predictor, shares = Predictor(prior, run.seed), guessed_shares(tasks)
     found = {}
     left_out = list(run.left_out)
-    made = contexts(tasks, device.target, seed=run.seed)
-    for context, task, share in zip(made, tasks, shares, strict=True):
+    made, shares = contexts(tasks, device.target, seed=run.seed), guessed_shares(tasks)
+    asked = [
+        Asked(task, context, share if len(tasks) > 1 else None)
+        for task, context, share in zip(tasks, made, shares, strict=True)
+    ]
+    for task, predicted in zip(tasks, Predictor(prior, run.seed).predict_all(asked), strict=True):
         mine = run.recorder.begin_task(*workload_from_module(task.mod), task.name)
         try:
-            predicted = predictor.predict(task, context, share=share if len(tasks) > 1 else None)
             found[mine] = Found(predicted=first_that_compiles(predicted, device))
         except MeasurementError as error:
             left_out.append(LeftOut(task.name, str(error)))

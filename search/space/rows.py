@@ -8,19 +8,20 @@ in vectors side by side, these in one vector, that in a quarter of it, and only 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from tvm.s_tir.schedule import ScheduleError
 
 from costmodels.features.loops import expressions
 
 _LANES = 16  # of the widest vectors, in float32
 _QUARTER = 4
-_SUMS = (32, 64, 128)  # partial results of a reduction
+_SUMS = (16, 32, 64, 128)  # partial results of a reduction
 _WIDTHS = (16, 32, 64)  # elements that are written at once
 _LEAST_COLUMNS = 2 * _LANES
-_CHEAP = 6  # operations of a block that is computed again for each that reads it
+_CHEAP = 6  # operations of a value that is computed again for each that reads it
 _OPERATIONS = frozenset({"Add", "Sub", "Mul", "Div", "Max", "Min", "Select"})
 _SPATIAL, _REDUCTION = 0, 2
 
@@ -32,12 +33,11 @@ class _Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
-    """A program of rows."""
+class _Step:
+    """One block of such a program."""
 
-    num_axes: int  # that tell rows apart
-    columns: int
-    kinds: tuple[tuple[str, _Kind], ...]  # by the block's name, in their order; the last one is the output
+    block: Any
+    kind: _Kind
 
 
 def row_space(schedule: Any, num_cores: int) -> list[Any]:
@@ -50,110 +50,98 @@ def row_space(schedule: Any, num_cores: int) -> list[Any]:
     Returns:
         The schedule, its decisions drawn at random; nothing where the program is another.
     """
-    rows = _rows_of(schedule)
-    if rows is None:
+    _inline(schedule)
+    nest = _nest_of(schedule)
+    if nest is None:
         return []
-    inlined = {name for name, kind in rows.kinds[:-1] if kind is _Kind.ELEMENTS and _is_cheap(schedule, name)}
-    for name in inlined:
-        schedule.compute_inline(schedule.get_sblock(name))
-    kept = [(name, kind) for name, kind in rows.kinds if name not in inlined]
-    steps: list[tuple[_Kind, Any]] = []
-    for name, kind in kept[:-1]:
-        block = schedule.get_sblock(name)
-        if kind is _Kind.REDUCTION:
-            steps += [(kind, partial) for partial in _partial(schedule, block, rows.columns)]
-            steps.append((_Kind.SCALAR, block))
-        else:
-            steps.append((kind, block))
-    output = schedule.get_sblock(kept[-1][0])
-    *axes, column = schedule.get_loops(output)
-    row = schedule.fuse(*axes) if len(axes) > 1 else axes[0]
-    _write(schedule, column, rows.columns)
-    for _, block in reversed(steps):
-        schedule.compute_at(block, row, preserve_unit_loops=False)
-    for kind, block in steps:
-        if kind is _Kind.REDUCTION:
-            _sum_in_vectors(schedule, block)
-        elif kind is _Kind.ELEMENTS:
-            _write(schedule, schedule.get_loops(block)[-1], rows.columns)
+    *rows, columns = nest
+    steps = _steps_of(schedule, nest)
+    if not steps or steps[-1].kind is not _Kind.ELEMENTS:
+        return []
+    blocks = []
+    for step in steps:
+        if step.kind is _Kind.REDUCTION:
+            blocks += _partial(schedule, step.block, columns)
+        elif step.kind is _Kind.ELEMENTS:
+            _write(schedule, step.block, columns)
+        blocks.append(step.block)
+    each = [schedule.get_loops(block)[: len(rows)] for block in blocks]
+    schedule.merge(*[schedule.fuse(*loops) if len(loops) > 1 else loops[0] for loops in each])
     if num_cores > 1:
-        extent = int(schedule.get(row).extent)
-        schedule.annotate(schedule.get_sblock("root"), "meta_schedule.parallel", extent)
+        schedule.annotate(schedule.get_sblock("root"), "meta_schedule.parallel", math.prod(rows))
     return [schedule]
 
 
-def _rows_of(schedule: Any) -> _Rows | None:
-    blocks = [schedule.get(block) for block in schedule.get_child_blocks(schedule.get_sblock("root"))]
-    loops = [[int(schedule.get(loop).extent) for loop in schedule.get_loops(_named(schedule, b))] for b in blocks]
-    of_reductions = [
-        nest for block, nest in zip(blocks, loops, strict=True) if [int(one.iter_type) for one in block.iter_vars][-1:] == [_REDUCTION]
-    ]
-    if not of_reductions:
-        return None
-    nest = of_reductions[0]
-    *rows, columns = nest
-    if columns < _LEAST_COLUMNS or not rows:
-        return None
-    kinds = [_kind(block, its, nest) for block, its in zip(blocks, loops, strict=True)]
-    if any(kind is None for kind in kinds) or kinds[-1] is not _Kind.ELEMENTS:
-        return None
-    names = [str(block.name_hint) for block in blocks]
-    return _Rows(len(rows), columns, tuple(zip(names, kinds, strict=True)))  # type: ignore[arg-type]
+def _inline(schedule: Any) -> None:
+    """Has cheap values computed where they are read."""
+    for block in schedule.get_child_blocks(schedule.get_sblock("root"))[:-1]:
+        its = schedule.get(block)
+        if _iters(its).count(_SPATIAL) == len(its.iter_vars) and _is_cheap(its):
+            try:
+                schedule.compute_inline(block)
+            except ScheduleError:  # not a value of one element each
+                continue
 
 
-def _named(schedule: Any, block: Any) -> Any:
-    return schedule.get_sblock(block.name_hint)
-
-
-def _kind(block: Any, loops: Sequence[int], nest: Sequence[int]) -> _Kind | None:
-    """What a block computes of each row; None where it is no block of such a program."""
-    iters = [int(one.iter_type) for one in block.iter_vars]
-    if len(iters) != len(loops):
-        return None
-    rows = [_SPATIAL] * (len(nest) - 1)
-    if iters == rows and list(loops) == list(nest[:-1]):
-        return _Kind.SCALAR
-    if list(loops) != list(nest):
-        return None
-    last = {_SPATIAL: _Kind.ELEMENTS, _REDUCTION: _Kind.REDUCTION}.get(iters[-1])
-    # What is reduced to two results at once cannot be taken apart, and every result must be of one row.
-    is_single = len(block.writes) == 1 and iters[:-1] == rows
-    return last if is_single else None
-
-
-def _is_cheap(schedule: Any, name: str) -> bool:
+def _is_cheap(block: Any) -> bool:
     """Whether a block's value is computed as fast as it is read."""
-    value = schedule.get(schedule.get_sblock(name)).body.value
-    kinds = [type(node).__name__ for node in expressions(value)]
+    kinds = [type(node).__name__ for node in expressions(block.body)]
     return "Call" not in kinds and sum(kind in _OPERATIONS for kind in kinds) <= _CHEAP
+
+
+def _nest_of(schedule: Any) -> list[int] | None:
+    """The extents of the loops that all blocks share: of the first reduction, if it is one of rows."""
+    for block in schedule.get_child_blocks(schedule.get_sblock("root")):
+        if _REDUCTION in (iters := _iters(schedule.get(block))):
+            extents = _extents(schedule, block)
+            is_of_rows = iters == [_SPATIAL] * (len(extents) - 1) + [_REDUCTION]
+            return extents if is_of_rows and len(extents) > 1 and extents[-1] >= _LEAST_COLUMNS else None
+    return None
+
+
+def _steps_of(schedule: Any, nest: list[int]) -> list[_Step]:
+    """The program's blocks in their order; none where one of them is no block of such a program."""
+    steps = []
+    for block in schedule.get_child_blocks(schedule.get_sblock("root")):
+        its, extents = schedule.get(block), _extents(schedule, block)
+        *of_rows, last = _iters(its) if len(extents) == len(nest) else [*_iters(its), None]
+        is_regular = len(its.writes) == 1 and of_rows == [_SPATIAL] * (len(nest) - 1)
+        if not is_regular or extents != nest[: len(extents)]:
+            return []
+        kinds = {_SPATIAL: _Kind.ELEMENTS, _REDUCTION: _Kind.REDUCTION, None: _Kind.SCALAR}
+        if last not in kinds:
+            return []
+        steps.append(_Step(block, kinds[last]))
+    return steps
+
+
+def _iters(block: Any) -> list[int]:
+    return [int(one.iter_type) for one in block.iter_vars]
+
+
+def _extents(schedule: Any, block: Any) -> list[int]:
+    return [int(schedule.get(loop).extent) for loop in schedule.get_loops(block)]
 
 
 def _partial(schedule: Any, block: Any, columns: int) -> list[Any]:
     """The blocks that reduce to partial results, the widest first; what is left to the block is done by number."""
-    sums = [number for number in _SUMS if math.ceil(columns / number) > 1]
-    widths: list[Any] = []
-    if sums:
-        widths.append(schedule.sample_categorical(sums, [1.0 / len(sums)] * len(sums)))
+    sums = [number for number in _SUMS if number < columns]
+    widest = schedule.sample_categorical(sums, [1.0 / len(sums)] * len(sums))
     made = []
-    for width in [*widths, _LANES, _QUARTER]:
-        loop = schedule.get_loops(block)[-1]
-        _, lane = schedule.split(loop, [None, width])
-        made.append(schedule.rfactor(lane, len(schedule.get(block).writes[0].region)))
+    for width in (widest, _LANES, _QUARTER):
+        step, lane = schedule.split(schedule.get_loops(block)[-1], [None, width])
+        partial = schedule.rfactor(lane, len(schedule.get(block).writes[0].region))
+        step, lane = schedule.get_loops(partial)[-2:]
+        schedule.annotate(step, "pragma_loop_partition_hint", 1)
+        schedule.vectorize(lane)
+        made.append(partial)
     return made
 
 
-def _sum_in_vectors(schedule: Any, block: Any) -> None:
-    """Has a block of partial results take a vector at a time."""
-    lane, step = schedule.get_loops(block)[1:]
-    schedule.reorder(step, lane)
-    schedule.annotate(step, "pragma_loop_partition_hint", 1)
-    schedule.vectorize(lane)
-
-
-def _write(schedule: Any, loop: Any, columns: int) -> None:
+def _write(schedule: Any, block: Any, columns: int) -> None:
     """Has a block write so many elements of a row at once."""
     widths = [width for width in _WIDTHS if width <= columns]
     width = schedule.sample_categorical(widths, [1.0 / len(widths)] * len(widths))
-    outer, lane = schedule.split(loop, [None, width])
+    outer, lane = schedule.split(schedule.get_loops(block)[-1], [None, width])
     schedule.annotate(outer, "pragma_loop_partition_hint", 1)
     schedule.vectorize(lane)

@@ -18,7 +18,7 @@ from costmodels.features.loops import expressions
 
 _LANES = 16  # of the widest vectors, in float32
 _QUARTER = 4
-_SUMS = (16, 32, 64, 128)  # partial results of a reduction
+_SUMS = (1, 2, 4, 8)  # vectors that a reduction sums in
 _WIDTHS = (16, 32, 64)  # elements that are written at once
 _LEAST_COLUMNS = 2 * _LANES
 _CHEAP = 6  # operations of a value that is computed again for each that reads it
@@ -125,17 +125,20 @@ def _extents(schedule: Any, block: Any) -> list[int]:
 
 def _partial(schedule: Any, block: Any, columns: int) -> list[Any]:
     """The blocks that reduce to partial results, the widest first; what is left to the block is done by number."""
-    sums = [number for number in _SUMS if number < columns]
-    widest = schedule.sample_categorical(sums, [1.0 / len(sums)] * len(sums))
+    vectors = [number for number in _SUMS if number * _LANES < columns]
+    number = schedule.sample_categorical(vectors, [1.0 / len(vectors)] * len(vectors))
+    schedule.split(schedule.get_loops(block)[-1], [None, number, _QUARTER, _QUARTER])
+    axis = len(schedule.get(block).writes[0].region)
     made = []
-    for width in (widest, _LANES, _QUARTER):
-        step, lane = schedule.split(schedule.get_loops(block)[-1], [None, width])
-        partial = schedule.rfactor(lane, len(schedule.get(block).writes[0].region))
-        step, lane = schedule.get_loops(partial)[-2:]
-        schedule.annotate(step, "pragma_loop_partition_hint", 1)
-        schedule.vectorize(lane)
-        made.append(partial)
-    return made
+    for level in (-1, -2, -3):
+        # Each from the one before: a name that two blocks have is none to MetaSchedule's postprocessors.
+        source = made[-1] if made else block
+        made.append(schedule.rfactor(schedule.get_loops(source)[level], axis))
+    for partial, lanes in zip(made, (1, 2, 3), strict=True):
+        loops = schedule.get_loops(partial)[-lanes:]
+        schedule.vectorize(schedule.fuse(*loops) if lanes > 1 else loops[0])
+    schedule.annotate(schedule.get_loops(made[-1])[-2], "pragma_loop_partition_hint", 1)
+    return made[::-1]
 
 
 def _write(schedule: Any, block: Any, columns: int) -> None:

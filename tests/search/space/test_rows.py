@@ -30,7 +30,9 @@ def program(name: str) -> Any:
 def context_of(mod: Any, target: Any) -> Any:
     from search.contexts import contexts
     from search.task import Task
+    from tunedb.metaschedule import intrinsics
 
+    intrinsics.register_for(target.kind)
     return contexts([Task("task", mod, 1)], target, seed=0)[0]
 
 

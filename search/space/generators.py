@@ -30,7 +30,7 @@ def space_generator(target: Any) -> Any:
 
 def _own_spaces(schedule: Any, num_cores: int) -> list[Any]:
     """The design spaces of the first family that a program belongs to; none where it belongs to none."""
-    for family in _families():
+    for family in families():
         try:
             found = family(schedule.copy(), num_cores)
         except Exception:  # a primitive refused: TVM raises its own type for each, and its own spaces are there
@@ -41,7 +41,8 @@ def _own_spaces(schedule: Any, num_cores: int) -> list[Any]:
     return []
 
 
-def _families() -> tuple[Callable[[Any, int], list[Any]], ...]:
+def families() -> tuple[Callable[[Any, int], list[Any]], ...]:
+    """What makes design spaces of a program, by the families that they are for."""
     from search.space.rows import row_space
 
     return (row_space,)

@@ -95,7 +95,7 @@ def test_stock_tvm_applies_them_from_its_own_database(target: Any, tmp_path: Pat
     assert int(tvm_ffi.structural_hash(applied.mod)) == candidate.key
 
 
-def test_mutations_of_them_stay_valid(target: Any) -> None:
+def test_changes_of_them_stay_valid(target: Any) -> None:
     spaces = spaces_of(program("softmax"), target)
     own = len(spaces) - 1
     parents = [one for one in spaces.sample(24) if one.space == own]
@@ -103,7 +103,7 @@ def test_mutations_of_them_stay_valid(target: Any) -> None:
     children = [one for one in spaces.make(spaces.vary(parents, 12)) if one is not None]
     assert len(children) == 12
     assert {one.space for one in children} == {own}
-    assert any(one.space == own and one.key != parents[0].key for one in spaces.mutate(parents[:1], 30))
+    assert {one.key for one in children} - {one.key for one in parents}
 
 
 def test_other_programs_have_the_default_spaces_alone(small_matmul: Any, context: Any, target: Any) -> None:

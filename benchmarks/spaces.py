@@ -26,9 +26,12 @@ from search.tune import tune
 from search.work import work_of
 from tunedb.machine.hardware import this_machine
 from tunedb.metaschedule import intrinsics
+from tunedb.metaschedule.replay import workload_from_module
 from tunedb.store.memory import MemoryStore
 
 TRIALS, SEEDS = 32, (0, 1, 2)
+FIRST = 8  # trials, which the prior alone chooses
+OWN = frozenset({"Merge", "PadEinsum"})  # instructions of none but our spaces
 ARMS = ("default", "ours")
 WORKLOADS = {
     "rows": [
@@ -63,33 +66,41 @@ def main() -> None:
     intrinsics.register_for(target.kind, target.keys)
     known = json.loads(chosen.out.read_text()) if chosen.out.exists() else {"workloads": []}
     rows = [row for row in known["workloads"] if row["family"] != chosen.family]
-    print(f"{'workload':34}" + "".join(f"{arm + ' us':>12}{'roof share':>12}" for arm in ARMS) + f"{'ratio':>8}", flush=True)
+    print(f"{'workload':30}" + "".join(f"{arm + ' us':>12}{'roof share':>12}" for arm in ARMS) + f"{'ratio':>8}{'ours of first':>14}", flush=True)
     with LocalCpu(target) as device:
         roof = roof_of(device, 1)
         for name, sizes in WORKLOADS[chosen.family]:
             task = Task("main", module(name, sizes))
             secs: dict[str, list[float]] = {arm: [] for arm in ARMS}
+            chosen_first: list[int] = []
             for seed in SEEDS:
                 for arm in ARMS:
-                    secs[arm].append(tuned(task, arm, seed, target, device))
+                    found, of_ours = tuned(task, arm, seed, target, device)
+                    secs[arm].append(found)
+                    if arm == "ours":
+                        chosen_first.append(of_ours)
             medians = {arm: statistics.median(secs[arm]) for arm in ARMS}
             shares = {arm: roof.secs(work_of(task)) / medians[arm] for arm in ARMS}
             row = {"family": chosen.family, "operator": name, "sizes": sizes, "secs": secs, "roof_share": shares}
+            row["ours_of_first"] = chosen_first
             rows.append(row)
+            of_first = f"{statistics.median(chosen_first):g} of {FIRST}"
             cells = "".join(f"{medians[arm] * 1e6:12.2f}{shares[arm]:12.2f}" for arm in ARMS)
-            print(f"{name + ' ' + 'x'.join(map(str, sizes)):34}{cells}{medians['ours'] / medians['default']:8.2f}", flush=True)
+            print(f"{name + ' ' + 'x'.join(map(str, sizes)):30}{cells}{medians['ours'] / medians['default']:8.2f}{of_first:>14}", flush=True)
             document = {"cpu": this_machine().name, "target": target.text, "trials": TRIALS, "workloads": rows}
             chosen.out.write_text(json.dumps(document, indent=1) + "\n")
 
 
-def tuned(task: Task, arm: str, seed: int, target: Any, device: Any) -> float:
-    """The fastest that a run finds, in seconds."""
+def tuned(task: Task, arm: str, seed: int, target: Any, device: Any) -> tuple[float, int]:
+    """The fastest that a run finds, in seconds, and how many of its first trials are of our spaces."""
     is_default = mock.patch.object(generators, "families", tuple) if arm == "default" else nullcontext()
     best: list[float] = []
+    store = MemoryStore()
+    workload_id = workload_from_module(task.mod)[0].workload_id
     with is_default:
         tune(
             [task],
-            store=MemoryStore(),
+            store=store,
             target=target,
             trials=TRIALS,
             seed=seed,
@@ -97,7 +108,10 @@ def tuned(task: Task, arm: str, seed: int, target: Any, device: Any) -> float:
             device=device,
             on_trial=lambda event: best.append(event.best_secs or float("inf")),
         )
-    return min(best)
+    trials = [trial for trial in store.trials() if trial.workload_id == workload_id]
+    first = sorted(trials, key=lambda trial: trial.position)[:FIRST]
+    names = [{name for name, *_ in json.loads(trial.trace.instructions)} for trial in first]
+    return min(best), sum(bool(its & OWN) for its in names)
 
 
 def module(name: str, sizes: Sequence[int]) -> Any:
@@ -144,7 +158,7 @@ def grouped_convolution(
     """Of stride 1 in NHWC, as MetaSchedule's own tests have it."""
     from tvm.s_tir.meta_schedule.testing import te_workload
 
-    return list(te_workload.group_conv2d_nhwc(batch, height, width, channels, filters, kernel, 1, kernel // 2, 1, groups))
+    return list(te_workload.conv2d_nhwc(batch, height, width, channels, filters, kernel, 1, kernel // 2, 1, groups))
 
 
 if __name__ == "__main__":

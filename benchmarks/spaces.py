@@ -66,7 +66,12 @@ def main() -> None:
     intrinsics.register_for(target.kind, target.keys)
     known = json.loads(chosen.out.read_text()) if chosen.out.exists() else {"workloads": []}
     rows = [row for row in known["workloads"] if row["family"] != chosen.family]
-    print(f"{'workload':30}" + "".join(f"{arm + ' us':>12}{'roof share':>12}" for arm in ARMS) + f"{'ratio':>8}{'ours of first':>14}", flush=True)
+    print(
+        f"{'workload':30}"
+        + "".join(f"{arm + ' us':>12}{'roof share':>12}" for arm in ARMS)
+        + f"{'ratio':>8}{'ours of first':>14}",
+        flush=True,
+    )
     with LocalCpu(target) as device:
         roof = roof_of(device, 1)
         for name, sizes in WORKLOADS[chosen.family]:
@@ -84,9 +89,13 @@ def main() -> None:
             row = {"family": chosen.family, "operator": name, "sizes": sizes, "secs": secs, "roof_share": shares}
             row["ours_of_first"] = chosen_first
             rows.append(row)
+            ratio = medians["ours"] / medians["default"]
             of_first = f"{statistics.median(chosen_first):g} of {FIRST}"
             cells = "".join(f"{medians[arm] * 1e6:12.2f}{shares[arm]:12.2f}" for arm in ARMS)
-            print(f"{name + ' ' + 'x'.join(map(str, sizes)):30}{cells}{medians['ours'] / medians['default']:8.2f}{of_first:>14}", flush=True)
+            print(
+                f"{name + ' ' + 'x'.join(map(str, sizes)):30}{cells}{ratio:8.2f}{of_first:>14}",
+                flush=True,
+            )
             document = {"cpu": this_machine().name, "target": target.text, "trials": TRIALS, "workloads": rows}
             chosen.out.write_text(json.dumps(document, indent=1) + "\n")
 

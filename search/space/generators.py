@@ -1,4 +1,4 @@
-"""The design spaces of a task: MetaSchedule's, and after them our own, of families where its own stay far from the roof.
+"""The design spaces of a task: MetaSchedule's, and after them ours, for families that stay far from the roof.
 
 Ours consist of TVM's own instructions: a record of them replays wherever TVM does. Where a task has several design
 spaces, the search chooses among them.

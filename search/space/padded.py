@@ -29,14 +29,15 @@ def padded_space(schedule: Any, num_cores: int) -> list[Any]:
     if len(blocks) != 1 or not _is_product(schedule, blocks[0]):
         return []
     (product,) = blocks
-    batch, rows, columns, _ = (int(schedule.get(loop).extent) for loop in schedule.get_loops(product))
+    *batch, rows, columns, _ = (int(schedule.get(loop).extent) for loop in schedule.get_loops(product))
     if columns % _LANES == 0 or min(rows, columns) < _LANES:
         return []
     tall = min(_ROWS, key=lambda number: (-rows % number, -number))
-    schedule.pad_einsum(product, [1, tall, _LANES, 1])
-    packed = [one for one in schedule.get_producers(product)]
+    schedule.pad_einsum(product, [*(1 for _ in batch), tall, _LANES, 1])
+    packed = list(schedule.get_producers(product))
     (output,) = schedule.get_consumers(product)
-    b, i, j, k = schedule.get_loops(product)
+    *axes, i, j, k = schedule.get_loops(product)
+    b = schedule.fuse(*axes) if len(axes) > 1 else axes[0]
     padded = columns + -columns % _LANES
     most = [n for n in range(1, _MOST_VECTORS // tall + 1) if padded // _LANES % n == 0]
     width = schedule.sample_categorical(most, [1.0 / len(most)] * len(most))
@@ -54,15 +55,26 @@ def padded_space(schedule: Any, num_cores: int) -> list[Any]:
     for loop in (k_inner, i_inner, vector):
         schedule.unroll(loop)
     if num_cores > 1:
-        schedule.annotate(schedule.get_sblock("root"), "meta_schedule.parallel", batch)
+        schedule.annotate(schedule.get_sblock("root"), "meta_schedule.parallel", math.prod(batch))
     return [schedule]
 
 
 def _is_product(schedule: Any, block: Any) -> bool:
+    """Whether a block multiplies matrices, several of them, of which the second has its columns side by side."""
     its = schedule.get(block)
-    iters = [int(one.iter_type) for one in its.iter_vars]
+    *batch, row, column, reduced = (int(one.iter_type) for one in its.iter_vars)
     kinds = {str(region.source.dtype) for region in (*its.reads, *its.writes)}
-    return iters == [_SPATIAL] * 3 + [_REDUCTION] and len(its.reads) == 2 and kinds == {"float32"}
+    if not batch or {*batch, row, column} != {_SPATIAL} or reduced != _REDUCTION or kinds != {"float32"}:
+        return False
+    if len(its.reads) != 2 or any(len(one.region) != len(its.iter_vars) - 1 for one in its.reads):
+        return False
+    variables = [one.var for one in its.iter_vars]
+    wanted = [[*variables[:-2], variables[-1]], [*variables[:-3], variables[-1], variables[-2]]]
+    return all(
+        axis.min.same_as(variable)
+        for region, its_variables in zip(its.reads, wanted, strict=True)
+        for axis, variable in zip(region.region, its_variables, strict=True)
+    )
 
 
 def _in_vectors(schedule: Any, block: Any) -> None:

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.search.space.test_rows import output, spaces_of
+_FOUND = importlib.util.spec_from_file_location("own_spaces", Path(__file__).parent / "own_spaces.py")
+assert _FOUND is not None and _FOUND.loader is not None
+own_spaces = importlib.util.module_from_spec(_FOUND)
+_FOUND.loader.exec_module(own_spaces)
+output, spaces_of = own_spaces.output, own_spaces.spaces_of
 
 pytestmark = pytest.mark.tvm
 
-SHAPES = {"columns": (2, 24, 25, 12), "rows and columns": (3, 17, 37, 9)}
+SHAPES = {"columns": (2, 24, 25, 12), "rows and columns": (3, 17, 37, 9), "heads": (2, 3, 17, 19, 8)}
 
 
-def program(shape: tuple[int, ...]) -> Any:
+def program(shape: tuple[int, ...], *, is_transposed: bool = False) -> Any:
     from tvm import te
     from tvm.ir import IRModule
-    from tvm.s_tir.meta_schedule.testing import te_workload
 
-    function = te.create_prim_func(list(te_workload.batch_matmul_nkkm(*shape)))
+    *batch, rows, columns, depth = shape
+    right = (columns, depth) if is_transposed else (depth, columns)
+    one = te.placeholder((*batch, rows, depth), name="one")
+    other = te.placeholder((*batch, *right), name="other")
+    k = te.reduce_axis((0, depth), name="k")
+
+    def value(*at: Any) -> Any:
+        *b, i, j = at
+        return te.sum(one[(*b, i, k)] * other[(*b, j, k) if is_transposed else (*b, k, j)], axis=k)
+
+    function = te.create_prim_func([one, other, te.compute((*batch, rows, columns), value, name="product")])
     return IRModule({"main": function.with_attr("global_symbol", "main")})
 
 
@@ -69,5 +83,6 @@ def test_stock_tvm_applies_them_from_its_own_database(target: Any, tmp_path: Pat
     assert int(tvm_ffi.structural_hash(applied.mod)) == candidate.key
 
 
-def test_products_of_whole_vectors_have_the_default_spaces_alone(target: Any) -> None:
-    assert not any(pads(trace) for trace in spaces_of(program((2, 17, 32, 8)), target).traces)
+def test_other_products_have_the_default_spaces_alone(target: Any) -> None:
+    for other in (program((2, 17, 32, 8)), program((2, 17, 37, 8), is_transposed=True)):
+        assert not any(pads(trace) for trace in spaces_of(other, target).traces)

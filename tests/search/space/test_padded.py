@@ -54,7 +54,7 @@ def test_every_schedule_computes_what_the_untuned_program_does(name: str, target
     assert pads(spaces.traces[own])
     expected = output(mod, target_to_tvm(target))
     seen = set()
-    for seed in range(1, 6):
+    for seed in range(1, 5):
         candidate = spaces.replay(own, Trace(spaces.traces[own].insts, {}), seed)
         assert candidate is not None
         seen.add(candidate.key)

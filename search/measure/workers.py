@@ -10,10 +10,12 @@ import signal
 import time
 from typing import Any
 
+from search.measure.between import Between, registered
 from search.measure.cores import keep_threads_in_place
 from tunedb.metaschedule import intrinsics
 
 INDEX_TYPES = ("int32", "int64")
+_CALLS = 5  # each timed by itself, whose median is one run time, where something happens between them
 _compiled: dict[int, Any] = {}  # by number: the program that this process has compiled to run it itself
 
 
@@ -184,6 +186,8 @@ def run(
     min_repeat_ms: int,
     stop_above_secs: float = float("inf"),
     flush_cache: bool = False,
+    between: Between | None = None,
+    weights: tuple[int, ...] = (),
 ) -> list[float]:
     """Measures one candidate.
 
@@ -195,6 +199,8 @@ def run(
         min_repeat_ms: The least length of one of them.
         stop_above_secs: The run time above which one is enough.
         flush_cache: Whether each run is one call that begins with cold caches.
+        between: What happens between calls; a run time is then the median of several. None: nothing.
+        weights: Places of the arguments that are constants of a network.
 
     Returns:
         `repeat` run times in seconds; only the first when it is above `stop_above_secs`.
@@ -212,6 +218,11 @@ def run(
             argument.copyfrom(np.zeros(shape, dtype))
 
     def timed(times: int) -> list[float]:
+        if between is not None:
+            before = registered(between, arguments[0], weights)
+            timer = module.time_evaluator("main", device, number=1, repeat=times * _CALLS, f_preproc=before)
+            calls = np.asarray(timer(*arguments[0]).results).reshape(times, _CALLS)
+            return [float(secs) for secs in np.median(calls, axis=1)]
         # Between the calls that fill `min_repeat_ms` nothing is flushed.
         least_ms = 0 if flush_cache else min_repeat_ms
         config = EvaluatorConfig(number=1, repeat=times, min_repeat_ms=least_ms, enable_cpu_cache_flush=flush_cache)

@@ -45,7 +45,8 @@ from tunedb.machine.hardware import this_machine
 from tunedb.records import Target, Trace
 
 BARS = {"median": 0.05, "90th percentile": 0.15, "sum": 0.05}
-RUNS, ROUNDS = 15, 2
+RUNS, ROUNDS = 31, 2
+SHARE = 0.01  # of the network's time, that a heavy program takes more than
 
 
 def conditions(weight_bytes: int) -> dict[str, Timing]:
@@ -72,25 +73,29 @@ def made(model: Path, target: Target, folder: Path) -> Path:
     return library
 
 
-def in_network(library: Library) -> tuple[dict[str, list[float]], float, float]:
-    """What each call of each program takes in one run, by task; that of the rest; and the whole, without a clock."""
+def in_network(library: Library) -> tuple[dict[str, tuple[int, float]], float, float]:
+    """How often a run calls each task's program and what a call takes; what the rest takes; the whole, by no clock.
+
+    The least of all runs counts everywhere, as in the store.
+    """
     tensors = library.prepared(random_arrays(library.manifest.inputs, 1))
-    for _ in range(3):
-        library.call(tensors)
-    whole = []
+    library.call(tensors)
+    least: dict[str, tuple[int, float]] = {}
+    whole = float("inf")
     for _ in range(RUNS):
         started = time.perf_counter()
         library.call(tensors)
-        whole.append(time.perf_counter() - started)
+        whole = min(whole, time.perf_counter() - started)
+        for function, (number, secs) in library.profile(tensors, 1).items():
+            least[function] = number, min(secs, least.get(function, (0, secs))[1])
     task_of = {function: one.name for one in library.manifest.programs for function in one.functions}
-    calls: dict[str, list[float]] = {}
-    rest = 0.0
-    for function, (number, secs) in library.profile(tensors, RUNS).items():
+    calls: dict[str, tuple[int, float]] = {}
+    for function, (number, secs) in least.items():
         if function in task_of:
-            calls.setdefault(task_of[function], []).extend([secs / number] * number)
-        else:
-            rest += secs
-    return calls, rest, statistics.median(whole)
+            before, so_far = calls.get(task_of[function], (0, 0.0))
+            calls[task_of[function]] = before + number, so_far + secs
+    rest = sum(secs for function, (_, secs) in least.items() if function not in task_of)
+    return {task: (number, secs / number) for task, (number, secs) in calls.items()}, rest, whole
 
 
 def alone(model: Path, library: Library, target: Target, device: Device) -> dict[str, dict[str, float]]:
@@ -118,16 +123,19 @@ def alone(model: Path, library: Library, target: Target, device: Device) -> dict
 
 
 def figures(
-    calls: Mapping[str, list[float]], secs: Mapping[str, Mapping[str, float]], rest: float, whole: float
+    calls: Mapping[str, tuple[int, float]], secs: Mapping[str, Mapping[str, float]], rest: float, whole: float
 ) -> dict[str, dict[str, float]]:
     """By condition: how far what is measured alone is from what is measured in the network."""
     found = {}
     for name in next(iter(secs.values())):
-        logs = [abs(math.log(secs[task][name] / statistics.fmean(its))) for task, its in calls.items()]
-        total = rest + sum(len(its) * secs[task][name] for task, its in calls.items())
+        logs = {task: abs(math.log(secs[task][name] / inside)) for task, (_, inside) in calls.items()}
+        heavy = [logs[task] for task, (number, inside) in calls.items() if number * inside > SHARE * whole]
+        total = rest + sum(number * secs[task][name] for task, (number, _) in calls.items())
         found[name] = {
-            "median": statistics.median(logs),
-            "90th percentile": float(np.quantile(logs, 0.9)),
+            "median": statistics.median(logs.values()),
+            "90th percentile": float(np.quantile(list(logs.values()), 0.9)),
+            "median of the heavy": statistics.median(heavy),
+            "90th percentile of the heavy": float(np.quantile(heavy, 0.9)),
             "sum": total / whole - 1,
         }
     return found
@@ -179,8 +187,8 @@ def measured(path: Path, library: Library, target: Target) -> dict[str, Any]:
         "rest_secs": rest,
         "figures": found,
         "programs": [
-            {"task": task, "calls": len(its), "in_network_secs": statistics.fmean(its), "alone_secs": secs[task]}
-            for task, its in calls.items()
+            {"task": task, "calls": number, "in_network_secs": inside, "alone_secs": secs[task]}
+            for task, (number, inside) in calls.items()
         ],
     }
 

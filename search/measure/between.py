@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 _MOST_BYTES = 64 << 20  # read between two calls: more than a core's share of any cache
-_NAME = "tunedb.between_calls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +30,19 @@ class Between:
         return "network" if self.writes_inputs else "cold"
 
 
-def registered(between: Between, arguments: Sequence[Any], weights: Sequence[int]) -> str:
-    """Registers what happens before each call of a program with some arguments, for TVM's timer to find by its name.
+def happening(between: Between, arguments: Sequence[Any], weights: Sequence[int]) -> Callable[[], None]:
+    """What happens before each call of a program with some arguments, as a function.
 
     Args:
         between: What happens.
         arguments: Tensors of TVM on the CPU; the last is written by the program.
         weights: Places of the arguments that no program writes.
     """
-    import tvm
-
     inputs = [one for place, one in enumerate(arguments[:-1]) if place not in weights]
     views = [_words(one) for one in inputs] if between.writes_inputs else []
-    tvm.register_global_func(_NAME, _before_call(min(between.read_bytes, _MOST_BYTES), views), override=True)
-    return _NAME
+    other = _other_programs()[: min(between.read_bytes, _MOST_BYTES) // 8]
 
-
-def _before_call(read_bytes: int, views: Sequence[npt.NDArray[Any]]) -> Callable[..., None]:
-    other = _other_programs()[: read_bytes // 8]
-
-    def happens(*_: object) -> None:
+    def happens() -> None:
         other.sum()
         for view in views:
             np.bitwise_or(view, 0, out=view)  # written as it was

@@ -11,12 +11,12 @@ import signal
 import time
 from typing import Any
 
+from search.measure.arguments import allocated
 from search.measure.between import Between, happening
 from search.measure.cores import keep_threads_in_place
 from search.measure.timer import Timer
 from tunedb.metaschedule import intrinsics
 
-INDEX_TYPES = ("int32", "int64")
 _MOST_ELEMENTS = 16 << 20  # of arguments, for each run time to have its own: where they lie in memory tells on some
 _compiled: dict[int, Any] = {}  # by number: the program that this process has compiled to run it itself
 
@@ -207,26 +207,20 @@ def run(
     Returns:
         `repeat` run times in seconds, each with arguments at another place in memory; only the first when it is above `stop_above_secs`.
     """
-    import numpy as np
     import tvm
     from tvm.s_tir.meta_schedule.runner.config import EvaluatorConfig
-    from tvm.s_tir.meta_schedule.runner.local_runner import default_alloc_argument, default_run_evaluator
+    from tvm.s_tir.meta_schedule.runner.local_runner import default_run_evaluator
 
     module = _compiled.pop(artifact) if isinstance(artifact, int) else tvm.runtime.load_module(artifact)
     device = tvm.runtime.device(device_type, 0)
     elements = sum(math.prod(shape) for _, _, shape in args_info)
     places = repeat if elements * repeat <= _MOST_ELEMENTS else 1
-    every = default_alloc_argument(device, list(args_info), places)
-    for arguments in every:
-        for argument, (_, dtype, shape) in zip(arguments, args_info, strict=True):
-            if dtype in INDEX_TYPES:  # a random index leads outside its array
-                argument.copyfrom(np.zeros(shape, dtype))
+    every = allocated(args_info, device, places)
     timers = []
     if not flush_cache:
-        threads = int(os.environ.get("TVM_NUM_THREADS", "1"))
         for arguments in every:
             before = None if between is None else happening(between, arguments, weights)
-            timers.append(Timer(module, device, arguments, threads, before))
+            timers.append(Timer(module, device, arguments, before))
 
     def timed(begin: int, end: int) -> list[float]:
         if flush_cache:

@@ -2,7 +2,7 @@
 
 Other programs make a run longer, never shorter, and most of the time they do nothing. So a run time is the least of
 many short stretches of calls, and not the mean of a long one; stretches in which the thread waited for its core are
-left out where others are left. Where something happens between calls (`search.measure.between`), each call is a
+left out, and tried again where no others are left. Where something happens between calls (`search.measure.between`), each call is a
 stretch, and the median counts.
 """
 
@@ -19,6 +19,7 @@ from search.measure.waiting import Waiting
 _NAME = "tunedb.before_stretch"
 _STRETCH_SECS = 1e-3
 _CALLS = 7  # that a run time is the median of, where something happens between them
+_TRIES = 4
 _WAITED = 0.01  # of a stretch, from which on it was disturbed
 
 
@@ -43,7 +44,7 @@ class Timer:
     ) -> None:
         self._module, self._device, self._arguments = module, device, arguments
         self._between = between
-        self._call: _Stretch | None = None
+        self._call_secs: float | None = None
 
     def run_secs(self, times: int, least_secs: float) -> list[float]:
         """So many run times in seconds.
@@ -54,17 +55,24 @@ class Timer:
                 between calls.
         """
         if self._between is not None:
-            return [statistics.median(one) for one in _parts(self._stretches(1, times * _CALLS), _CALLS)]
+            return [statistics.median(self._undisturbed(1, _CALLS)) for _ in range(times)]
         found = []
-        if self._call is None:
-            (self._call,) = self._stretches(1, 1)
-            if self._call.secs >= least_secs:
-                found = [self._call.secs]
-        call = self._call.secs
-        number = max(1, round(_STRETCH_SECS / call))
-        each = max(1, math.ceil(least_secs / (number * call)))
-        left = times - len(found)
-        return found + [min(one) for one in _parts(self._stretches(number, left * each), each)] if left else found
+        if self._call_secs is None:
+            self._call_secs = min(self._undisturbed(1, 1))
+            if self._call_secs >= least_secs:
+                found = [self._call_secs]
+        number = max(1, round(_STRETCH_SECS / self._call_secs))
+        each = max(1, math.ceil(least_secs / (number * self._call_secs)))
+        return found + [min(self._undisturbed(number, each)) for _ in range(times - len(found))]
+
+    def _undisturbed(self, number: int, stretches: int) -> list[float]:
+        """Seconds of a call, of those stretches that were not disturbed; tried again where there are none."""
+        found: list[_Stretch] = []
+        for _ in range(_TRIES):
+            found += self._stretches(number, stretches)
+            if clean := [one.secs for one in found if not one.is_disturbed]:
+                return clean
+        return [one.secs for one in found]
 
     def _stretches(self, number: int, stretches: int) -> list[_Stretch]:
         """So many stretches of so many calls each."""
@@ -93,11 +101,3 @@ class Timer:
             for one, begin, end in zip(secs, begins, ends[1:], strict=True)
         ]
 
-
-def _parts(stretches: Sequence[_Stretch], size: int) -> list[list[float]]:
-    """Stretches of so many each, those that were disturbed left out where there are others."""
-    found = []
-    for begin in range(0, len(stretches), size):
-        part = stretches[begin : begin + size]
-        found.append([one.secs for one in part if not one.is_disturbed] or [one.secs for one in part])
-    return found

@@ -1,15 +1,16 @@
 """The run times of a program on a CPU, whatever else the machine does meanwhile.
 
 Other programs make a run longer, never shorter, and most of the time they do nothing. So a run time is the least of
-many short stretches of calls, and not the mean of a long one; stretches in which the thread waited for its core are
-left out, and tried again where no others are left. Where something happens between calls (`search.measure.between`), each call is a
-stretch, and the median counts.
+many short stretches of calls, and not the mean of a long one. Stretches in which the thread waited for its core are
+left out; where there are no others, even after a while, the time counts that it had the core. Where something happens
+between calls (`search.measure.between`), each call is a stretch, and the median counts.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,14 +37,20 @@ class Timer:
         module: A `tvm.runtime.Module`, built.
         device: TVM's device.
         arguments: Tensors.
+        threads: That the program runs on; of more than one, it is not known how long they had their cores.
         between: What happens between calls; None: nothing.
     """
 
     def __init__(
-        self, module: Any, device: Any, arguments: Sequence[Any], between: Callable[[], None] | None = None
+        self,
+        module: Any,
+        device: Any,
+        arguments: Sequence[Any],
+        threads: int = 1,
+        between: Callable[[], None] | None = None,
     ) -> None:
         self._module, self._device, self._arguments = module, device, arguments
-        self._between = between
+        self._threads, self._between = threads, between
         self._call_secs: float | None = None
 
     def run_secs(self, times: int, least_secs: float) -> list[float]:
@@ -79,13 +86,13 @@ class Timer:
         import tvm
 
         waiting = Waiting()
-        begins, ends = [], []  # what the thread had waited by then
+        begins, ends = [], []  # what the thread had waited by then, and how long it had run
 
         def before(*_: object) -> None:
-            ends.append(waiting.secs())
+            ends.append((waiting.secs(), time.thread_time()))
             if self._between is not None:
                 self._between()
-            begins.append(waiting.secs())
+            begins.append((waiting.secs(), time.thread_time()))
 
         tvm.register_global_func(_NAME, before, override=True)
         timer = self._module.time_evaluator(
@@ -93,11 +100,12 @@ class Timer:
         )
         try:
             secs = [float(one) for one in timer(*self._arguments).results]
-            ends.append(waiting.secs())
+            ends.append((waiting.secs(), time.thread_time()))
         finally:
             waiting.close()
-        return [
-            _Stretch(one, end - begin > _WAITED * one * number)
-            for one, begin, end in zip(secs, begins, ends[1:], strict=True)
-        ]
-
+        found = []
+        for wall, begin, end in zip(secs, begins, ends[1:], strict=True):
+            waited, ran = end[0] - begin[0], end[1] - begin[1]
+            is_disturbed = waited > _WAITED * wall * number
+            found.append(_Stretch(min(wall, ran / number) if is_disturbed and self._threads == 1 else wall, is_disturbed))
+        return found

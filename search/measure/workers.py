@@ -218,9 +218,10 @@ def run(
     every = allocated(args_info, device, places)
     timers = []
     if not flush_cache:
+        threads = int(os.environ.get("TVM_NUM_THREADS", "1"))
         for arguments in every:
             before = None if between is None else happening(between, arguments, weights)
-            timers.append(Timer(module, device, arguments, before))
+            timers.append(Timer(module, device, arguments, threads, before))
 
     def timed(begin: int, end: int) -> list[float]:
         if flush_cache:

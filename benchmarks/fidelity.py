@@ -96,13 +96,14 @@ def measure(path: Path, seed: int) -> list[float | None]:
     from search.measure import workers
 
     rows = json.loads(path.read_text())
-    found: list[float | None] = [None] * len(rows)
-    for place in np.random.default_rng(seed).permutation(len(rows)):  # what was allocated before differs
-        if "library" in rows[place]:
-            args = tuple(rows[place]["args"])
-            run = [workers.run(rows[place]["library"], "cpu", args, REPEAT, 10) for _ in range(ROUNDS)]
-            found[place] = min(min(secs) for secs in run)
-    return found
+    rng = np.random.default_rng(seed)
+    runs: list[list[float]] = [[] for _ in rows]
+    for _ in range(ROUNDS):  # spread over time, as where the best of a search are confirmed
+        for place in rng.permutation(len(rows)):  # what was allocated before differs
+            if "library" in rows[place]:
+                args = tuple(rows[place]["args"])
+                runs[place] += workers.run(rows[place]["library"], "cpu", args, REPEAT, 10)
+    return [min(secs) if secs else None for secs in runs]
 
 
 def main() -> None:

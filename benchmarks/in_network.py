@@ -6,7 +6,7 @@ runner measures the same schedules alone, under each of these conditions:
 - hot: called over and over, as tuning does by default;
 - half: the first argument stays in the caches, the others are flushed (`--flush-cache`);
 - cold: 64 MiB are read between two calls;
-- network: as many bytes are read as the network has weights, then the inputs are written as they were.
+- network: as many bytes are read as the network's programs move, then the inputs are written as they were.
 
 For each condition: the median and the 90th percentile over programs of |log (alone / in the network)|, and the sum of
 all calls over the network's own latency. `--keep FOLDER` keeps what was compiled for another run.
@@ -40,6 +40,7 @@ from search.networks.importing import import_file
 from search.networks.lowering import Layout, lower
 from search.networks.runtime import Library
 from search.targets import local_target
+from search.work import traffic_bytes
 from tunedb import open_store
 from tunedb.machine.hardware import this_machine
 from tunedb.records import Target, Trace
@@ -49,13 +50,13 @@ RUNS, ROUNDS = 31, 2
 SHARE = 0.01  # of the network's time, that a heavy program takes more than
 
 
-def conditions(weight_bytes: int) -> dict[str, Timing]:
+def conditions(moved_bytes: int) -> dict[str, Timing]:
     """How programs of a network are timed alone."""
     return {
         "hot": Timing(),
         "half": Timing(repeat=9, flush_cache=True),
         "cold": Timing(between=Between(64 << 20, writes_inputs=False)),
-        "network": Timing(between=Between(weight_bytes)),
+        "network": Timing(between=Between(moved_bytes)),
     }
 
 
@@ -102,7 +103,7 @@ def alone(model: Path, library: Library, target: Target, device: Device) -> dict
     """What the runner says of each task's schedule under each condition: the least run time, as the store has it."""
     traces = json.loads(model.with_suffix(".json").read_text())
     lowered = lower(import_file(model), target, Layout(library.manifest.layout))
-    timings = conditions(library.manifest.weight_bytes)
+    timings = conditions(traffic_bytes(lowered.tasks))
     found: dict[str, dict[str, float]] = {}
     for task in lowered.tasks:
         trace = traces[task.name]

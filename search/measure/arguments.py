@@ -1,11 +1,13 @@
-"""The arguments that a program is timed with: each in pages of its own, as large tensors lie in a fresh process.
+"""The arguments that a program is timed with: each begins a page, and all lie in huge pages where the system has them.
 
-Where tensors begin tells on how fast some programs are: as far from each other as a page's multiple, their accesses get
-in each other's way. An allocator places them by what was allocated and freed before, which is no part of a program.
+Where tensors lie tells on how fast some programs are. Where they begin is the allocator's affair, by what was allocated
+and freed before; which physical pages they get, and so which sets of the caches, is drawn anew each time. Neither is a
+part of the program.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import mmap
 from collections.abc import Sequence
@@ -14,6 +16,8 @@ from typing import Any
 import numpy as np
 
 INDEX_TYPES = ("int32", "int64")
+_CPU = 1  # kDLCPU
+_PAGE, _HUGE = 4096, 2 << 20  # bytes
 _FILL = "tvm.contrib.random.random_fill_for_measure"
 
 
@@ -30,33 +34,42 @@ def allocated(args_info: Sequence[Any], device: Any, times: int = 1) -> list[lis
     """
     import tvm
 
+    for kind, _, _ in args_info:
+        if kind != "TENSOR":
+            raise NotImplementedError(f"an argument of kind {kind}")
     fill = tvm.get_global_func(_FILL)
     found = []
     for _ in range(times):
-        tensors = []
-        for kind, dtype, shape in args_info:
-            if kind != "TENSOR":
-                raise NotImplementedError(f"an argument of kind {kind}")
-            tensor = _paged(dtype, shape) if device.dlpack_device_type() == 1 else None
-            if tensor is None:
-                tensor = tvm.runtime.empty(tuple(shape), dtype, device)
+        tensors = _in_pages(args_info) if device.dlpack_device_type() == _CPU else None
+        if tensors is None:
+            tensors = [tvm.runtime.empty(tuple(shape), dtype, device) for _, dtype, shape in args_info]
+        for tensor, (_, dtype, shape) in zip(tensors, args_info, strict=True):
             if dtype in INDEX_TYPES:
                 tensor.copyfrom(np.zeros(shape, dtype))
             else:
                 fill(tensor)
-            tensors.append(tensor)
         found.append(tensors)
     return found
 
 
-def _paged(dtype: str, shape: Sequence[int]) -> Any:
-    """A tensor that begins a page; None where numpy does not know its type."""
+def _in_pages(args_info: Sequence[Any]) -> list[Any] | None:
+    """Tensors in one piece of memory; None where numpy does not know a type."""
     import tvm_ffi
 
     try:
-        known = np.dtype(dtype)
+        dtypes = [np.dtype(dtype) for _, dtype, _ in args_info]
     except TypeError:
         return None
-    count = math.prod(shape)
-    memory = mmap.mmap(-1, max(count * known.itemsize, 1), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    return tvm_ffi.from_dlpack(np.frombuffer(memory, known, count).reshape(shape))
+    counts = [math.prod(shape) for _, _, shape in args_info]
+    begins = [0]
+    for dtype, count in zip(dtypes, counts, strict=True):
+        begins.append(begins[-1] + max(-(-count * dtype.itemsize // _PAGE), 1) * _PAGE)
+    memory = mmap.mmap(-1, (begins[-1] // _HUGE + 2) * _HUGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with contextlib.suppress(AttributeError, OSError):  # a system, or a kernel, that has none
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    content = np.frombuffer(memory, np.uint8)
+    content = content[-content.ctypes.data % _HUGE :]
+    return [
+        tvm_ffi.from_dlpack(content[begin : begin + count * dtype.itemsize].view(dtype).reshape(shape))
+        for begin, count, dtype, (_, _, shape) in zip(begins, counts, dtypes, args_info, strict=False)
+    ]

@@ -9,10 +9,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 _MOST_BYTES = 64 << 20  # read between two calls: more than a core's share of any cache
 
@@ -38,6 +39,8 @@ def happening(between: Between, arguments: Sequence[Any], weights: Sequence[int]
         arguments: Tensors of TVM on the CPU; the last is written by the program.
         weights: Places of the arguments that no program writes.
     """
+    import numpy as np
+
     inputs = [one for place, one in enumerate(arguments[:-1]) if place not in weights]
     views = [_words(one) for one in inputs] if between.writes_inputs else []
     other = _other_programs()[: min(between.read_bytes, _MOST_BYTES) // 8]
@@ -53,10 +56,14 @@ def happening(between: Between, arguments: Sequence[Any], weights: Sequence[int]
 @functools.cache
 def _other_programs() -> npt.NDArray[np.uint64]:
     """Memory that stands for what other programs read: written once, for pages that never were share one of zeros."""
+    import numpy as np
+
     return np.ones(_MOST_BYTES // 8, np.uint64)
 
 
 def _words(tensor: Any) -> npt.NDArray[Any]:
     """A tensor's memory as whole words, the last bytes left out."""
+    import numpy as np
+
     content = np.from_dlpack(tensor).reshape(-1).view(np.uint8)
     return content[: content.size // 8 * 8].view(np.uint64)

@@ -52,6 +52,16 @@ class Timing:
             return conditions_of(caches=self.between.caches)
         return conditions_of(caches="flushed" if self.flush_cache else None)
 
+    def plain(self) -> Timing:
+        """Itself, for devices that call programs one after another.
+
+        Raises:
+            MeasurementError: Something is to happen between calls.
+        """
+        if self.between is not None:
+            raise MeasurementError("only this machine's own CPU measures programs as they run in a network")
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Measurement:

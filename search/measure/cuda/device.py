@@ -129,7 +129,8 @@ class CudaDevices(Device):
     ) -> Iterator[Measurement]:
         self._expect_open()
         self._expect_runners()
-        batch = _Batch(deque(self._find(number) for number in numbers), timing or self._options.timing, enough_secs)
+        chosen = (timing or self._options.timing).plain()
+        batch = _Batch(deque(self._find(number) for number in numbers), chosen, enough_secs)
         slots = [
             threading.Thread(
                 target=self._work, args=(runner, batch), name=f"tunedb-gpu-{runner.gpu.place}", daemon=True

@@ -161,7 +161,7 @@ class Fleet(Device):
         def work() -> None:
             try:
                 while not stop.is_set() and (together := next_together()):
-                    self._run_together(together, timing or self._options.timing, enough_secs, stop, found.put)
+                    self._run_together(together, (timing or self._options.timing).plain(), enough_secs, stop, found.put)
             except BaseException as error:  # who iterates raises it
                 found.put(error)
 

@@ -114,9 +114,7 @@ def alone(model: Path, library: Library, target: Target, device: Device) -> dict
         )
         (build,) = device.build([program], keep=True)
         found[task.name] = {
-            name: min(
-                min(one.run_secs) for _ in range(ROUNDS) for one in device.run([build.number], timing=timing)
-            )
+            name: min(min(one.run_secs) for _ in range(ROUNDS) for one in device.run([build.number], timing=timing))
             for name, timing in timings.items()
         }
         device.release([build.number])

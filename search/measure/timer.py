@@ -107,5 +107,7 @@ class Timer:
         for wall, begin, end in zip(secs, begins, ends[1:], strict=True):
             waited, ran = end[0] - begin[0], end[1] - begin[1]
             is_disturbed = waited > _WAITED * wall * number
-            found.append(_Stretch(min(wall, ran / number) if is_disturbed and self._threads == 1 else wall, is_disturbed))
+            found.append(
+                _Stretch(min(wall, ran / number) if is_disturbed and self._threads == 1 else wall, is_disturbed)
+            )
         return found

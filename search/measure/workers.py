@@ -205,7 +205,8 @@ def run(
         weights: Places of the arguments that are constants of a network.
 
     Returns:
-        `repeat` run times in seconds, each with arguments at another place in memory; only the first when it is above `stop_above_secs`.
+        `repeat` run times in seconds, each with arguments at another place in memory; only the first when it is above
+        `stop_above_secs`.
     """
     import tvm
     from tvm.s_tir.meta_schedule.runner.config import EvaluatorConfig
@@ -233,4 +234,3 @@ def run(
 
     first = timed(0, 1)
     return first if repeat == 1 or first[0] > stop_above_secs else first + timed(1, repeat)
-

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ def one_core() -> Any:
     os.sched_setaffinity(0, before)
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/thread-self/schedstat"), reason="the kernel keeps no account")
+@pytest.mark.skipif(not Path("/proc/thread-self/schedstat").exists(), reason="the kernel keeps no account")
 def test_a_thread_that_shares_its_core_knows_that_it_waited(one_core: int) -> None:
     waiting = Waiting()
     other = subprocess.Popen([sys.executable, "-c", SPIN % one_core], stdout=subprocess.PIPE)

@@ -176,13 +176,19 @@ def report(rows: list[dict[str, Any]], columns: list[list[float | None]], option
         print(f"{name:<16} {value:6.1%}  (to be {BARS[name]:.0%} at most)")
     if options.out:
         document = {
-            "command": " ".join(["python -m benchmarks.fidelity", *sys.argv[1:]]),
+            "command": " ".join(["python -m benchmarks.fidelity", *_told(sys.argv[1:])]),
             "machine": asdict(this_machine()),
             "aligned": not options.unaligned,
             "figures": figures,
             "schedules": measured,
         }
         options.out.write_text(json.dumps(document, indent=2) + "\n")
+
+
+def _told(arguments: list[str]) -> list[str]:
+    """The command's arguments, without the folder in which something was kept."""
+    place = arguments.index("--keep") if "--keep" in arguments else len(arguments)
+    return arguments[:place] + arguments[place + 2 :]
 
 
 if __name__ == "__main__":

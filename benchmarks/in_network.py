@@ -163,7 +163,7 @@ def main() -> None:
                 rows.append(measured(path, Library(library), target))
     if options.out and rows:
         document = {
-            "command": " ".join(["python -m benchmarks.in_network", *sys.argv[1:]]),
+            "command": " ".join(["python -m benchmarks.in_network", *_told(sys.argv[1:])]),
             "machine": asdict(this_machine()),
             "bars": BARS,
             "networks": rows,
@@ -190,6 +190,12 @@ def measured(path: Path, library: Library, target: Target) -> dict[str, Any]:
             for task, (number, inside) in calls.items()
         ],
     }
+
+
+def _told(arguments: list[str]) -> list[str]:
+    """The command's arguments, without the folder in which something was kept."""
+    place = arguments.index("--keep") if "--keep" in arguments else len(arguments)
+    return arguments[:place] + arguments[place + 2 :]
 
 
 if __name__ == "__main__":

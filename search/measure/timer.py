@@ -20,7 +20,7 @@ from search.measure.waiting import Waiting
 _NAME = "tunedb.before_stretch"
 _STRETCH_SECS = 1e-3
 _CALLS = 7  # that a run time is the median of, where something happens between them
-_TRIES = 4
+_TRIES, _MOST_SECS = 4, 0.5  # how often, and for how long, one is waited for in which it was not
 _WAITED = 0.01  # of a stretch, from which on it was disturbed
 
 
@@ -75,11 +75,13 @@ class Timer:
     def _undisturbed(self, number: int, stretches: int) -> list[float]:
         """Seconds of a call, of those stretches that were not disturbed; tried again where there are none."""
         found: list[_Stretch] = []
+        end = time.monotonic() + _MOST_SECS
         for _ in range(_TRIES):
             found += self._stretches(number, stretches)
-            if clean := [one.secs for one in found if not one.is_disturbed]:
-                return clean
-        return [one.secs for one in found]
+            clean = [one.secs for one in found if not one.is_disturbed]
+            if clean or time.monotonic() > end:
+                break
+        return clean or [one.secs for one in found]
 
     def _stretches(self, number: int, stretches: int) -> list[_Stretch]:
         """So many stretches of so many calls each."""

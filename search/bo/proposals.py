@@ -21,6 +21,7 @@ from costmodels.model import CostModel
 from search.bo.acquisition import lower_confidence_bound
 from search.bo.pool import EMPTY, Pool
 from search.bo.screening import Screen
+from search.bo.spread import unlike
 from search.bo.surrogate import Surrogate
 from search.bo.warm_start import History, failed
 from search.space.decisions import Decisions, decision_key, encoded
@@ -314,11 +315,12 @@ class Proposer:
         return scores
 
     def _parents(self, surrogate: Surrogate, beta: float) -> tuple[list[Candidate], FloatArray]:
-        """Half of the parents are the best measured, half the best scored; better ones are drawn more often."""
+        """Half are the best measured, half the best scored that are unlike each other; better ones are drawn more."""
         half = self._budget.parents // 2
         elite = np.argsort(self._measured_log_secs, kind="stable")[:half]
         bounds = _bounds(surrogate, self._pool, beta)
-        scored = np.argsort(bounds, kind="stable")[: self._budget.parents - len(elite)]
+        wanted = self._budget.parents - len(elite)
+        scored = unlike(bounds, surrogate.standardised(self._pool.features), wanted) if len(bounds) else []
         parents = [self._measured.candidates[i] for i in elite] + [self._pool.candidates[i] for i in scored]
         ranks = np.concatenate([np.arange(len(elite)), np.arange(len(scored))])
         weights = 1.0 / (1.0 + ranks)

@@ -315,16 +315,22 @@ class Proposer:
         return scores
 
     def _parents(self, surrogate: Surrogate, beta: float) -> tuple[list[Candidate], FloatArray]:
-        """Half are the best measured, half the best scored that are unlike each other; better ones are drawn more."""
+        """Half are the best measured, half the best scored, each unlike the others; better ones are drawn more often."""
         half = self._budget.parents // 2
-        elite = np.argsort(self._measured_log_secs, kind="stable")[:half]
         bounds = _bounds(surrogate, self._pool, beta)
-        wanted = self._budget.parents - len(elite)
-        scored = unlike(bounds, surrogate.standardised(self._pool.features), wanted) if len(bounds) else []
+        elite = _unlike(surrogate, self._measured, self._measured_log_secs, half)
+        scored = _unlike(surrogate, self._pool, bounds, self._budget.parents - len(elite))
         parents = [self._measured.candidates[i] for i in elite] + [self._pool.candidates[i] for i in scored]
         ranks = np.concatenate([np.arange(len(elite)), np.arange(len(scored))])
         weights = 1.0 / (1.0 + ranks)
         return parents, weights / weights.sum()
+
+
+def _unlike(surrogate: Surrogate, pool: Pool, scores: FloatArray, number: int) -> npt.NDArray[np.int64]:
+    """Places of the best scored of a pool that are unlike each other."""
+    if not len(pool):
+        return np.empty(0, dtype=np.int64)
+    return unlike(scores, surrogate.standardised(pool.features), number)
 
 
 def _bounds(surrogate: Surrogate, pool: Pool, beta: float) -> FloatArray:

@@ -33,7 +33,7 @@ def unlike(scores: FloatArray, features: FloatArray, number: int) -> npt.NDArray
     while is_free.any() and len(picked) < number:
         place = int(np.argmax(is_free))
         picked.append(place)
-        is_free &= ((among - among[place]) ** 2).sum(axis=1) > _APART**2
+        is_free &= np.linalg.norm(among - among[place], axis=1) > _APART
         is_free[place] = False
     rest = np.setdiff1d(np.arange(len(order)), picked)[: number - len(picked)]
     return order[np.concatenate([np.array(picked, dtype=np.int64), rest])]

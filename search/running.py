@@ -210,7 +210,8 @@ def _searched(
         return dataclasses.replace(run, standing=found.standing())
     searches: list[TaskSearch] = []
     size = options.batch_size or max(_BATCH_SIZE, _EACH * device.num_parallel)
-    strategy = _strategy(options, prior, recorder, drift, stop, searches, size, claims)
+    lent = [] if factory is None else [factory]  # until the run ends: MetaSchedule never lets go of a strategy
+    strategy = _strategy(options, lent, recorder, drift, stop, searches, size, claims)
     runner = DeviceRunner(device, recorder, drift, stop, timing)
     with tempfile.TemporaryDirectory(prefix="tunedb-") as work_dir, _own_problem(runner):
         ms.tune_tasks(
@@ -229,6 +230,7 @@ def _searched(
                 ms.measure_callback.UpdateCostModel(),
             ],
         )
+    lent.clear()
     return _ended(run, tasks, searches, options, device, timing, stop, drift)
 
 
@@ -293,7 +295,7 @@ def _secs(task: TaskRecorder) -> float:
 
 def _strategy(
     options: TuneOptions,
-    prior: Prior,
+    lent: Sequence[TunerFactory],
     recorder: Recorder,
     drift: Drift,
     stop: threading.Event,
@@ -310,10 +312,8 @@ def _strategy(
         stock = ms.search_strategy
         inner = stock.EvolutionarySearch() if options.strategy == "evolutionary" else stock.ReplayTrace()
         return RecordedStrategy(inner, recorder=recorder, stop=stop, searches=searches, claims=claims)
-    factory = _factory(options, prior)
-    assert factory is not None
     return TunerStrategy(
-        factory,
+        lambda task: lent[0](task),
         seed=options.seed,
         batch_size=size,
         recorder=recorder,

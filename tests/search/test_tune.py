@@ -1,9 +1,11 @@
+import gc
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,20 @@ def test_an_empty_store_begins_with_bundled_schedules(
 
     (line,) = (record.getMessage() for record in caplog.records if "similar workloads" in record.getMessage())
     assert ("0 schedules of similar workloads" in line) == is_given
+
+
+def test_a_run_leaves_no_model_in_memory(small_matmul: Any, target: Target) -> None:
+    from costmodels.models.roofline import RooflineModel
+    from search.task import Task
+    from search.tune import tune
+    from tunedb.store.memory import MemoryStore
+
+    given = RooflineModel()
+    kept = weakref.ref(given)
+    tune([Task("small", small_matmul)], store=MemoryStore(), target=target, trials=1, model=given, check=False)
+    del given
+    gc.collect()
+    assert kept() is None
 
 
 @pytest.mark.parametrize("strategy", ["evolutionary", "random"])

@@ -315,7 +315,7 @@ class Proposer:
         return scores
 
     def _parents(self, surrogate: Surrogate, beta: float) -> tuple[list[Candidate], FloatArray]:
-        """Half are the best measured, half the best scored, each unlike the others; better ones are drawn more often."""
+        """Half are the best measured, half the best scored, none alike; better ones are drawn more often."""
         half = self._budget.parents // 2
         bounds = _bounds(surrogate, self._pool, beta)
         elite = _unlike(surrogate, self._measured, self._measured_log_secs, half)

@@ -87,7 +87,7 @@ def _shifted(factors: list[int], source: int, target: int, prime: int) -> list[i
 
 
 def redrawn(factors: list[int], max_innermost: int, rng: np.random.Generator) -> list[int]:
-    """The prime factors of a tile, each at any level: from 12 elements of a vector to 32, small steps go by worse ones."""
+    """The prime factors of a tile, each at any level: small steps from a vector of 12 to one of 32 go by worse ones."""
     left = math.prod(factors)
     changed = [1] * len(factors)
     for prime in prime_factors(left):

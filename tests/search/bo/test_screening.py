@@ -36,7 +36,7 @@ def test_what_differs_in_nothing_that_matters_promises_nothing_new() -> None:
     known = np.column_stack([rng.integers(0, 5, size=80), rng.integers(0, 5, size=80)]).astype(float)
     best = known[np.argmin(known[:, 0])]
     screen = Screen(known, known[:, 0])
-    idle, step = screen.guess(np.array([best + [0.0, 7.0], best - [2.0, 0.0]]))
+    idle, step = screen.guess(best + np.array([[0.0, 7.0], [-2.0, 0.0]]))
     assert step < idle
 
 

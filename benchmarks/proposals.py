@@ -32,7 +32,6 @@ from search.bo.proposals import Budget, Proposer
 from search.bo.surrogate import Surrogate
 from search.corpus import operators
 from search.corpus.collect import read_spec
-from search.space import mutation
 from search.space.spaces import DesignSpaces
 from search.targets import local_target
 from tunedb.metaschedule import intrinsics
@@ -56,16 +55,14 @@ WAYS: dict[str, tuple[Budget, float]] = {  # with the screen's optimism
     "four times as many samples": (replace(SHIPPED, first_samples=4 * SHIPPED.first_samples), OPTIMISM),
     "look-alikes among the parents": (SHIPPED, OPTIMISM),
     "all decisions alike in the screen": (SHIPPED, OPTIMISM),
-    "small steps only": (SHIPPED, OPTIMISM),
-    "all three, as before": (SHIPPED, OPTIMISM),
+    "both, as before": (SHIPPED, OPTIMISM),
     EVOLUTIONARY: (SHIPPED, OPTIMISM),
 }
 CHANGED: dict[str, list[tuple[Any, str, Any]]] = {  # what is changed for a while
     "look-alikes among the parents": [(spread, "_APART", -1.0)],
     "all decisions alike in the screen": [(screening, "_LEAST", 1.0)],
-    "small steps only": [(mutation, "_REDRAWN_SHARE", 0.0)],
 }
-CHANGED["all three, as before"] = [change for changes in CHANGED.values() for change in changes]
+CHANGED["both, as before"] = [change for changes in CHANGED.values() for change in changes]
 
 
 def main() -> None:

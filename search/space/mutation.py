@@ -15,8 +15,6 @@ from search.space.decisions import Decisions, nearest_tile
 
 Changed = dict[int, list[int] | int]
 
-_REDRAWN_SHARE = 0.25  # of the tiles that change
-
 
 def varied(
     parent: Decisions, choices: Mapping[int, Sequence[int]], limits: Mapping[int, int], rng: np.random.Generator
@@ -41,9 +39,7 @@ def varied(
     for place in rng.choice(places, size=number, replace=False):
         decided = child[int(place)]
         if isinstance(decided, list):
-            limit = limits.get(int(place), 0)
-            tile = redrawn(decided, limit, rng) if rng.random() < _REDRAWN_SHARE else decided
-            child[int(place)] = moved(decided, limit, rng) if tile == decided else tile
+            child[int(place)] = moved(decided, limits.get(int(place), 0), rng)
         else:
             others = [choice for choice in choices[int(place)] if choice != decided]
             child[int(place)] = others[int(rng.integers(len(others)))]
@@ -83,18 +79,6 @@ def _shifted(factors: list[int], source: int, target: int, prime: int) -> list[i
     changed = list(factors)
     changed[source] //= prime
     changed[target] *= prime
-    return changed
-
-
-def redrawn(factors: list[int], max_innermost: int, rng: np.random.Generator) -> list[int]:
-    """The prime factors of a tile, each at any level: small steps from a vector of 12 to one of 32 go by worse ones."""
-    left = math.prod(factors)
-    changed = [1] * len(factors)
-    for prime in prime_factors(left):
-        while left % prime == 0:
-            left //= prime
-            levels = len(changed) - int(0 < max_innermost < changed[-1] * prime)
-            changed[int(rng.integers(levels))] *= prime
     return changed
 
 

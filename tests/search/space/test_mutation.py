@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.space.mutation import crossed, moved, neighbours, prime_factors, redrawn, varied
+from search.space.mutation import crossed, moved, neighbours, prime_factors, varied
 
 PARENT = {3: [4, 2, 8, 1], 5: [1, 1], 7: 2, 9: 0}
 CHOICES = {7: [0, 1, 2, 3], 9: [0]}
@@ -31,20 +31,6 @@ def test_moving_a_factor_keeps_the_product_and_the_limit(factors: list[int], see
     changed = moved(factors, 16, np.random.default_rng(seed))
     assert math.prod(changed) == math.prod(factors)
     assert changed[-1] <= 16
-
-
-@given(st.lists(st.integers(1, 12), min_size=2, max_size=4).filter(lambda f: math.prod(f) > 1), st.integers(0, 99))
-def test_a_redrawn_tile_keeps_the_extent_and_the_limit(factors: list[int], seed: int) -> None:
-    changed = redrawn(factors, 16, np.random.default_rng(seed))
-    assert len(changed) == len(factors)
-    assert math.prod(changed) == math.prod(factors)
-    assert changed[-1] <= 16
-
-
-def test_one_change_reaches_what_small_steps_pass_worse_tiles_for() -> None:
-    rng = np.random.default_rng(0)
-    children = [varied({0: [1, 8, 1, 12]}, {}, {0: 64}, rng) for _ in range(400)]
-    assert {0: [1, 3, 1, 32]} in children
 
 
 def test_crossing_takes_each_decision_from_a_parent() -> None:

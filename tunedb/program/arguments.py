@@ -29,7 +29,7 @@ class Argument(msgspec.Struct, array_like=True, frozen=True):
 
     dtype: str  # "float32"; "" of one that is no tensor
     shape: tuple[int | None, ...] = ()  # None: symbolic
-    is_layout_free: bool = False  # a constant whose layout a schedule may change: of its shape, only the size holds
+    is_layout_free: bool = False  # a constant whose layout a schedule may change: it has no fewer elements, some padded
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True):
@@ -116,7 +116,7 @@ def _alike(told: Argument, taken: Argument) -> bool:
         return False
     if taken.is_layout_free:
         sizes = [extent for extent in taken.shape if extent is not None]
-        return len(sizes) < len(taken.shape) or math.prod(sizes) == math.prod(extent or 0 for extent in told.shape)
+        return len(sizes) < len(taken.shape) or math.prod(sizes) <= math.prod(extent or 0 for extent in told.shape)
     return len(told.shape) == len(taken.shape) and all(
         extent in (None, size) for extent, size in zip(taken.shape, told.shape, strict=True)
     )

@@ -60,6 +60,7 @@ class Compiled:
     programs: tuple[Settled, ...]
     secs: dict[str, float]  # of each step
     prior: str = ""  # what schedules were predicted by, for people; "" where none was to be
+    layout_reason: str = ""  # why its layout was chosen, for people; "" where there was nothing to choose
 
 
 def compile_network(
@@ -144,7 +145,7 @@ def compile_network(
             amend(draft, manifest, path)
     finally:
         draft.unlink(missing_ok=True)
-    return Compiled(path, manifest, tuple(settled), secs, prior.text if options.predicts else "")
+    return Compiled(path, manifest, tuple(settled), secs, prior.text if options.predicts else "", lowered.reason)
 
 
 def _verified(

@@ -116,7 +116,10 @@ def _as_written(pool: Pool) -> Pool:
 def _narrow(figures: NDArray[np.float64]) -> NDArray[np.float64]:
     """Figures as they ship: rounded to a few bits, within the range of 32-bit floats; what is narrow stays as it is."""
     mantissas, exponents = np.frexp(figures.astype(np.float32).astype(np.float64))
-    return np.ldexp(np.round(np.ldexp(mantissas, _MANTISSA_BITS + 1)), exponents - _MANTISSA_BITS - 1)
+    rounded: NDArray[np.float64] = np.ldexp(
+        np.round(np.ldexp(mantissas, _MANTISSA_BITS + 1)), exponents - _MANTISSA_BITS - 1
+    )
+    return rounded
 
 
 def _with_code(

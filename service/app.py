@@ -23,6 +23,7 @@ from service.routes import (
     health,
     leases,
     models,
+    reference,
     trials,
 )
 from service.state import Service
@@ -34,7 +35,7 @@ _DESCRIPTION = "One memory of ML-compiler tuning for a team. docs/service.md say
 _LOOKING: tuple[ModuleType, ...] = (health, dashboard)
 _ALL: tuple[ModuleType, ...] = (
     *(trials, leases, answers, evidence, export, models),
-    *(health, contract, files, admin, dashboard),
+    *(health, contract, files, admin, reference, dashboard),
 )
 
 

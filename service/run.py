@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import socket
 import sys
@@ -60,6 +61,8 @@ def _run(store: Store, settings: Settings, on_start: Callable[[str], None], *, o
     drawing.needed()
     server, listening, url = prepared(store, settings, only_looking=only_looking, warms_up=True)
     sys.setswitchinterval(_SWITCH_SECS)
+    gc.collect()
+    gc.freeze()  # whoever asks does not wait for a look at all that was imported
     signal.signal(signal.SIGTERM, server.handle_exit)  # from now on, and not only once uvicorn listens to signals
     on_start(url)
     try:

@@ -50,6 +50,7 @@ _COMPILED = ("x86-64-v3", "znver5")  # targets whose trials are compiled; the ot
 _COMPILED_OF_EACH = 100  # trials of a workload on such a target
 _KIND = "llvm"  # of the targets that were measured
 _FEATURES, _CODE = of_kind(_KIND).features, FAMILIES["machine_code"]
+_MANTISSA_BITS = 12  # of a figure that ships: less than noise or a tree's threshold tells apart, and far smaller packed
 _MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)  # of every build: the time of day is no part of what was learned
 
 
@@ -113,7 +114,9 @@ def _as_written(pool: Pool) -> Pool:
 
 
 def _narrow(figures: NDArray[np.float64]) -> NDArray[np.float64]:
-    return figures.astype(np.float32).astype(np.float64)
+    """Figures as they ship: rounded to a few bits, within the range of 32-bit floats; what is narrow stays as it is."""
+    mantissas, exponents = np.frexp(figures.astype(np.float32).astype(np.float64))
+    return np.ldexp(np.round(np.ldexp(mantissas, _MANTISSA_BITS + 1)), exponents - _MANTISSA_BITS - 1)
 
 
 def _with_code(

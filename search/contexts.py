@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from search.space.generators import space_generator
 from search.task import Task
 from tunedb.errors import UsageError
 from tunedb.metaschedule.replay import target_to_tvm
@@ -30,11 +31,12 @@ def contexts(tasks: Sequence[Task], target: Target, strategy: Any = "replay-trac
             f'the target {target.text} does not say how many cores programs run on: add "num-cores", such as '
             '"num-cores": 4'
         )
+    tvm_target = target_to_tvm(target)
     return [
         ms.TuneContext(
             mod=task.mod,
-            target=target_to_tvm(target),
-            space_generator="post-order-apply",
+            target=tvm_target,
+            space_generator=space_generator(tvm_target),
             search_strategy=strategy,
             task_name=task.name,
             rand_state=seed + 1 + number,

@@ -26,7 +26,7 @@ from search.measure.correctness import check_numbers
 from search.measure.device import Device, Timing
 from search.measure.verdicts import Verdicts
 from search.options import WITHOUT_END, TuneOptions
-from search.predict import Predictor, first_that_compiles
+from search.predict import Asked, Predictor, first_that_compiles
 from search.prior import Prior, prior_of
 from search.recorder import Recorder, TaskRecorder, TrialEvent
 from search.report import Found, Run, TuneReport, report
@@ -114,7 +114,9 @@ def run_tasks(
         _LOG.warning("the store has %d of the %d trials of such a run: the rest is measured", done, options.trials)
         options, tasks = dataclasses.replace(options, trials=options.trials - done), less_done(tasks, made)
     here = _surroundings(store, target, device)
-    source = source_of(name, seed, prior.text, options.flush_cache, errand, workloads, here)
+    source = source_of(
+        name, seed, prior.text, options.flush_cache, errand, workloads, here, options.trials, options.limit_secs
+    )
     recorder = Recorder(
         store,
         target,
@@ -168,14 +170,16 @@ def _surroundings(store: Store, target: Target, device: Device) -> Surroundings 
 
 def _predicted(run: Run, tasks: Sequence[Task], prior: Prior, device: Device) -> Run:
     """Measures nothing: what the prior believes to be the best of each task."""
-    predictor, shares = Predictor(prior, run.seed), guessed_shares(tasks)
     found = {}
     left_out = list(run.left_out)
-    made = contexts(tasks, device.target, seed=run.seed)
-    for context, task, share in zip(made, tasks, shares, strict=True):
+    made, shares = contexts(tasks, device.target, seed=run.seed), guessed_shares(tasks)
+    asked = [
+        Asked(task, context, share if len(tasks) > 1 else None)
+        for task, context, share in zip(tasks, made, shares, strict=True)
+    ]
+    for task, predicted in zip(tasks, Predictor(prior, run.seed).predict_all(asked), strict=True):
         mine = run.recorder.begin_task(*workload_from_module(task.mod), task.name)
         try:
-            predicted = predictor.predict(task, context, share=share if len(tasks) > 1 else None)
             found[mine] = Found(predicted=first_that_compiles(predicted, device))
         except MeasurementError as error:
             left_out.append(LeftOut(task.name, str(error)))
@@ -352,9 +356,11 @@ def source_of(
     errand: str = "",
     workloads: Sequence[tuple[str, float]] = (),
     here: Surroundings | None = None,
+    trials: int = 0,
+    limit_secs: float | None = None,
 ) -> Source:
-    """A new source for the trials of a run; of a network it says how often each of its workloads is called, and of this
-    machine how it was when the run began.
+    """A new source for the trials of a run; of a network it says how often each of its workloads is called, of this
+    machine how it was when the run began, and of the run how many trials and seconds it may take.
     """
     import tvm
 
@@ -371,6 +377,10 @@ def source_of(
         for workload_id, weight in workloads:
             weights[workload_id] = weights.get(workload_id, 0.0) + weight
         detail["weights"] = weights
+    if 0 < trials < WITHOUT_END:
+        detail["trials"] = trials
+    if limit_secs is not None:
+        detail["limit_secs"] = limit_secs
     if here is not None:
         detail["machine"] = here.detail()
     if errand:

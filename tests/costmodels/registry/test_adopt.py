@@ -48,10 +48,13 @@ def crash(attempts):
     yield adopting.Verdict()
 
 
-@pytest.mark.parametrize(("end", "cause"), [(hang, "no answer within 3 s"), (crash, r"ended the process \(signal 6\)")])
-def test_a_model_that_ends_its_child_is_refused(store, elsewhere, monkeypatch, end, cause):
+@pytest.mark.parametrize(
+    ("end", "secs", "cause"),
+    [(hang, 3.0, "no answer within 3 s"), (crash, 100.0, r"ended the process \(signal 6\)")],
+)
+def test_a_model_that_ends_its_child_is_refused(store, elsewhere, monkeypatch, end, secs, cause):
     monkeypatch.setattr(adopting, "try_each", end)
-    monkeypatch.setattr(adopting, "_TIMEOUT_SECS", 3.0)
+    monkeypatch.setattr(adopting, "_TIMEOUT_SECS", secs)
 
     with pytest.raises(ModelError, match=cause):
         adopt(store, elsewhere)

@@ -25,7 +25,7 @@ def test_there_are_many_trials_of_many_workloads():
 
     assert sum(map(len, pools)) >= 20_000
     assert len({pool.workload_id for pool in pools}) >= 120
-    assert len({pool.target_id for pool in pools}) == 4
+    assert len({pool.target_id for pool in pools}) == 5
     assert all(pool.features.shape == (len(pool), len(loop_nest.names())) for pool in pools)
     assert all(np.isfinite(pool.features).all() and pool.scores.max() <= 1 for pool in pools)
     assert of_kind("cuda").prior.pools == ()

@@ -36,4 +36,5 @@ def unlike(scores: FloatArray, features: FloatArray, number: int) -> npt.NDArray
         is_free &= np.linalg.norm(among - among[place], axis=1) > _APART
         is_free[place] = False
     rest = np.setdiff1d(np.arange(len(order)), picked)[: number - len(picked)]
-    return order[np.concatenate([np.array(picked, dtype=np.int64), rest])]
+    chosen: npt.NDArray[np.int64] = order[np.concatenate([np.array(picked, dtype=np.int64), rest])]
+    return chosen

@@ -19,7 +19,7 @@ from search.bo.tuner import BayesianOptimization
 from search.claims import Claims
 from search.confirm import confirm
 from search.contexts import contexts
-from search.contract import TunerFactory
+from search.contract import Tuner, TunerFactory, TunerTask
 from search.funnels import keep
 from search.measurable import LeftOut, told
 from search.measure.correctness import check_numbers
@@ -214,7 +214,7 @@ def _searched(
         return dataclasses.replace(run, standing=found.standing())
     searches: list[TaskSearch] = []
     size = options.batch_size or max(_BATCH_SIZE, _EACH * device.num_parallel)
-    lent = [] if factory is None else [factory]  # until the run ends: MetaSchedule never lets go of a strategy
+    lent = _Lent(factory)
     strategy = _strategy(options, lent, recorder, drift, stop, searches, size, claims)
     runner = DeviceRunner(device, recorder, drift, stop, timing)
     with tempfile.TemporaryDirectory(prefix="tunedb-") as work_dir, _own_problem(runner):
@@ -234,8 +234,25 @@ def _searched(
                 ms.measure_callback.UpdateCostModel(),
             ],
         )
-    lent.clear()
+    lent.factory = None
     return _ended(run, tasks, searches, options, device, timing, stop, drift)
+
+
+@dataclass(slots=True)
+class _Lent:
+    """A factory, until the run ends: MetaSchedule never lets go of a strategy, nor of what that holds."""
+
+    factory: TunerFactory | None
+
+    @property
+    def name(self) -> str:
+        """The strategy's name."""
+        return "" if self.factory is None else self.factory.name
+
+    def __call__(self, task: TunerTask) -> Tuner:
+        """The tuner of one task."""
+        assert self.factory is not None
+        return self.factory(task)
 
 
 @contextmanager
@@ -299,7 +316,7 @@ def _secs(task: TaskRecorder) -> float:
 
 def _strategy(
     options: TuneOptions,
-    lent: Sequence[TunerFactory],
+    lent: _Lent,
     recorder: Recorder,
     drift: Drift,
     stop: threading.Event,
@@ -317,7 +334,7 @@ def _strategy(
         inner = stock.EvolutionarySearch() if options.strategy == "evolutionary" else stock.ReplayTrace()
         return RecordedStrategy(inner, recorder=recorder, stop=stop, searches=searches, claims=claims)
     return TunerStrategy(
-        lambda task: lent[0](task),
+        lent,
         seed=options.seed,
         batch_size=size,
         recorder=recorder,

@@ -51,6 +51,20 @@ def work_of(task: Task) -> Work:
     return Work(flop, float(sum(math.prod(map(int, shape)) * np.dtype(kind).itemsize for _, kind, shape in args)))
 
 
+def traffic_bytes(tasks: Sequence[Task]) -> int:
+    """What the programs of a network move in one run, each argument of each call once.
+
+    Of what does no arithmetic, as much is read as is written: a gather does not read all of its table.
+    """
+    moved = 0.0
+    for task in tasks:
+        work = work_of(task)
+        _, kind, shape = program_of(task.mod).args_info[-1]
+        written = math.prod(map(int, shape)) * np.dtype(kind).itemsize
+        moved += task.weight * (work.num_bytes if work.flop else 2 * written)
+    return round(moved)
+
+
 def guessed_shares(tasks: Sequence[Task]) -> list[float]:
     """Which share of their network's time each task may take."""
     secs = [task.weight * work_of(task).guess_secs for task in tasks]

@@ -35,6 +35,6 @@ def unlike(scores: FloatArray, features: FloatArray, number: int) -> npt.NDArray
         picked.append(place)
         is_free &= np.linalg.norm(among - among[place], axis=1) > _APART
         is_free[place] = False
-    taken = set(picked)
-    rest = [place for place in range(len(order)) if place not in taken][: number - len(picked)]
-    return np.asarray(order[[*picked, *rest]], dtype=np.int64)
+    rest = np.setdiff1d(np.arange(len(order)), picked)[: number - len(picked)]
+    chosen: npt.NDArray[np.int64] = order[np.concatenate([np.array(picked, dtype=np.int64), rest])]
+    return chosen

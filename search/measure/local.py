@@ -212,12 +212,13 @@ class LocalCpu(HostBuilt):
         artifact: int | str = built.library if is_linked else built.number
         device, args_info = workers.device_type(self._target.kind), built.program.args_info
         job: tuple[Any, ...] = (artifact, device, args_info, timing.repeat, timing.min_repeat_ms, enough_secs)
+        how = timing.flush_cache, timing.between, built.program.weights
         limit = self._options.run_timeout_secs
         if built.is_kept:  # the reference kernels, and what ran before: it is no candidate that may take too long
             limit = max(limit, RUN_TIMEOUT_SECS)
         submit = self._runner.submit_before if is_linked else self._runner.submit_next
         try:
-            run_secs = tuple(submit(limit, workers.run, *job, timing.flush_cache).result())
+            run_secs = tuple(submit(limit, workers.run, *job, *how).result())
         except TimeoutError:
             error = f"run took longer than {limit:g} s (--run-timeout gives it more)"
             return Measurement(built.number, (), Outcome.RUN_TIMEOUT, error)

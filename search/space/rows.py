@@ -129,7 +129,7 @@ def _partial(schedule: Any, block: Any, columns: int) -> list[Any]:
     number = schedule.sample_categorical(vectors, [1.0 / len(vectors)] * len(vectors))
     schedule.split(schedule.get_loops(block)[-1], [None, number, _QUARTER, _QUARTER])
     axis = len(schedule.get(block).writes[0].region)
-    made = []
+    made: list[Any] = []
     for level in (-1, -2, -3):
         # Each from the one before: a name that two blocks have is none to MetaSchedule's postprocessors.
         source = made[-1] if made else block

@@ -111,7 +111,7 @@ class SideBySide(OfLibraries):
         self, numbers: Sequence[int], *, timing: Timing | None = None, enough_secs: Callable[[], float] | None = None
     ) -> Iterator[Measurement]:
         self._expect_open()
-        batch = Batch([self._find(number) for number in numbers], timing or self._timing, enough_secs)
+        batch = Batch([self._find(number) for number in numbers], (timing or self._timing).plain(), enough_secs)
         with contextlib.closing(batch.measured_by(self._workers(batch), self._thread_name)) as measured:
             for one in measured:
                 built = self._known.get(one.number)

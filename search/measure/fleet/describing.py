@@ -93,7 +93,10 @@ def _of_key(key: str, calls: Calls, target: Target, closed: threading.Event) -> 
             if _is_gpu(target):
                 told, files = answer.value
                 beside = machine.hardware_of(files, "")  # TVM's runtime tells neither the driver nor the bandwidth
-                return cuda_driver.hardware_of(*told, host=beside.name)
+                name, capability, num_sms, l2_bytes, memory_bytes, driver = told
+                return cuda_driver.hardware_of(
+                    name, capability, num_sms, l2_bytes, memory_bytes, driver, host=beside.name
+                )
             found = machine.hardware_of(answer.value, architecture_of(target))
             return found if found.name != "unknown" else hardware_named(key)
         if not answer.is_lost:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from search.measure import outputs
-from search.measure.workers import INDEX_TYPES
+from search.measure.arguments import INDEX_TYPES
 
 TEXT_BYTES = 256  # of a path, or of a variable of the environment
 _MACHINE = "machine.so"

@@ -184,13 +184,13 @@ def _fastest(
     workloads, num_beyond = _most_measured(store, *only)
     best: dict[tuple[str, str], PoolSummary] = {}
     for pool in store.pool_summaries(workloads):
-        key = pool.workload_id, pool.target_id
+        pair = pool.workload_id, pool.target_id
         if pool.conditions != DEFAULT_CONDITIONS or pool.best_secs is None or only[1] not in (None, pool.target_id):
             continue
-        if key not in best or pool.best_secs < (best[key].best_secs or math.inf):
-            best[key] = pool
+        if pair not in best or pool.best_secs < (best[pair].best_secs or math.inf):
+            best[pair] = pool
     found = sorted(best.items())
-    traces = _traces(store, [pool for key, pool in found if key in {one[:2] for one in held}])
+    traces = _traces(store, [pool for pair, pool in found if pair in {one[:2] for one in held}])
     if not found:
         return nothing("fastest", _FASTEST, "No trial succeeded here.")
     rows: list[dict[str, Any]] = [

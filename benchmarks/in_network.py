@@ -6,7 +6,7 @@ runner measures the same schedules alone, under each of these conditions:
 - hot: called over and over, as tuning does by default;
 - half: the first argument stays in the caches, the others are flushed (`--flush-cache`);
 - cold: 64 MiB are read between two calls;
-- network: as many bytes are read as the network's programs move, then the inputs are written as they were.
+- network: as many bytes are read as the network has weights and its programs write, then the inputs are written.
 
 For each condition: the median and the 90th percentile over programs of |log (alone / in the network)|, and the sum of
 all calls over the network's own latency. `--keep FOLDER` keeps what was compiled for another run.

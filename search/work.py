@@ -52,16 +52,16 @@ def work_of(task: Task) -> Work:
 
 
 def traffic_bytes(tasks: Sequence[Task]) -> int:
-    """What the programs of a network move in one run, each argument of each call once.
+    """What the programs of a network read of its weights and write in one run; what they write is read from there.
 
-    Of what does no arithmetic, as much is read as is written: a gather does not read all of its table.
+    Of weights that no arithmetic is done with, as much is read as is written: a gather does not read all of its table.
     """
     moved = 0.0
     for task in tasks:
-        work = work_of(task)
-        _, kind, shape = program_of(task.mod).args_info[-1]
-        written = math.prod(map(int, shape)) * np.dtype(kind).itemsize
-        moved += task.weight * (work.num_bytes if work.flop else 2 * written)
+        program = program_of(task.mod)
+        sizes = [math.prod(map(int, shape)) * np.dtype(kind).itemsize for _, kind, shape in program.args_info]
+        read = sum(sizes[place] for place in program.weights)
+        moved += task.weight * (sizes[-1] + (read if work_of(task).flop else min(read, sizes[-1])))
     return round(moved)
 
 

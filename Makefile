@@ -7,12 +7,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # What the gate evaluates: some trials of each workload, learned from these logs alone; some minutes.
 GATE := --target znver5 --split leave-operator-family-out --model two-stage --own --no-shipped --limit 64 --compile
+NETWORKS_GATE := --target znver4 --split leave-network-out --networks data/networks.json --model two-stage --own --no-shipped
 # A process for each core, up to four: many tests wait for processes of their own. A file's tests stay together, so that
 # what they share is made once.
 AT_ONCE := -n logical --maxprocesses 4 --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test gate prior slow fuzz lint types layers audit architecture docs check format lock pre-commit clean
+.PHONY: help setup demo test gate prior slow gpu fuzz lint types layers audit architecture docs check format lock pre-commit clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,15 +26,21 @@ demo: $(READY) ## Ingest data/, train, tune a new workload on this CPU and compa
 test: $(READY) ## Run the tests
 	$(BIN)/python -m pytest $(AT_ONCE)
 
-gate: $(READY) ## Check that cost models rank unseen workloads no worse than tests/accuracy-baseline.json allows
+gate: $(READY) ## Check that cost models rank unseen workloads and networks no worse than tests/*accuracy-baseline.json allow
 	rm -rf .gate-store && $(BIN)/tunedb ingest data/metaschedule --hardware data --store .gate-store >/dev/null
 	$(BIN)/tunedb evaluate $(GATE) --store .gate-store --gate tests/accuracy-baseline.json
+	rm -rf .gate-store && $(BIN)/tunedb ingest data/corpus/zen4-networks-1core.tar.xz --hardware data --store .gate-store >/dev/null
+	$(BIN)/tunedb evaluate $(NETWORKS_GATE) --store .gate-store --gate tests/network-accuracy-baseline.json
 
 prior: $(READY) ## Make the bundled prior in costmodels/shipped again, of the logs in data/ (bit for bit; minutes, or 40 with --anew)
 	$(BIN)/python -m costmodels.build_prior data costmodels/shipped
 
 slow: $(READY) ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+
+gpu: $(READY) ## On a machine with a GPU: tests, networks, comparison with stock, collection; half an hour a call, goes on where it ended
+	$(BIN)/python -m pip install --quiet -e '.[cuda]'
+	$(BIN)/python -m benchmarks.gpu_session --work .gpu
 
 fuzz: $(READY) ## Attack readers, stores and verbs, kill writers and fill disks, and print tries and finds (an hour; FUZZ="kills --seed 2")
 	$(BIN)/python -m tests.faults $(FUZZ)

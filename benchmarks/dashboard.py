@@ -1,16 +1,22 @@
-"""How soon the dashboard's first page is there, over a store of a million trials of 10,000 workloads.
+"""How soon the dashboard's pages are there, over a store of a million trials of 10,000 workloads.
 
-    python benchmarks/dashboard.py WORK --out benchmarks/results/dashboard.json
+    python -m benchmarks.dashboard WORK --out benchmarks/results/dashboard.json
 
-The store is synthetic and is made in WORK if it is not there. Each page is asked of a process that was started for it
-some seconds before and has answered nothing yet: how long until its HTML is there, and until all plots that stand in it
-are there, too, and the processor time until then; and the same again. Figures are medians.
+The store is synthetic and is made in WORK if it is not there. Three things are measured, each of processes of its own;
+figures are medians, in seconds:
+
+- the command: from `tunedb dashboard` until it listens, until the first page's HTML is there, which is asked for at
+  once, and until all plots that stand in it are there, too;
+- the first page of a process that was started some seconds before and has answered nothing yet, and the processor time
+  that it took;
+- every view of such a process, one after the other, its HTML alone and with its plots.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import random
 import re
@@ -18,15 +24,20 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import psutil
 import urllib3
 
+from service.dashboard.registry import views
 from tunedb import identity, open_store
 from tunedb.machine.hardware import this_machine
+from tunedb.query.runs import tuning_runs
 from tunedb.records import Hardware, Outcome, Source, Workload
 from tunedb.store.batch import Batch, TrialColumns
 
@@ -36,7 +47,6 @@ FAILED = (Outcome.COMPILE_ERROR, Outcome.RUN_TIMEOUT, Outcome.WRONG_RESULT)
 TASKS = 25  # of a run
 START = datetime(2026, 8, 1, tzinfo=UTC)
 SHARED = b'[["GetSBlock",[],["main","main"],["b0"]]]'
-PAGES = ("/", "/dashboard/workloads", "/dashboard/runs", "/dashboard/coverage")
 ROUNDS = 3
 SETTLED_SECS = 5.0
 
@@ -99,27 +109,59 @@ def _trials(
     return rows
 
 
-def first_view(folder: Path, path: str) -> dict[str, float]:
-    """Seconds for a page with all its plots, from a service that has answered nothing yet, and again."""
+@contextmanager
+def dashboard(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str, float]]:
+    """A process that shows a store, its address, and when it was started."""
     command = [sys.executable, "-c", "from cli.main import main; main()", "dashboard", "--no-browser", "--json"]
     began = time.perf_counter()
     service = subprocess.Popen([*command, "--store", str(folder)], stdout=subprocess.PIPE, text=True)
     try:
         assert service.stdout is not None
-        url = json.loads("".join(iter(service.stdout.readline, "}\n")) + "}")["url"]
-        pool = urllib3.PoolManager()
-        pool.request("GET", url + "/healthz")
-        up = time.perf_counter() - began
-        time.sleep(SETTLED_SECS)  # it has started, as a service has that somebody looks at
-        used = _cpu_secs(service.pid)
-        html, plots = _page(pool, url, path)
-        cpu = _cpu_secs(service.pid) - used
-        again, plots_again = _page(pool, url, path)
-        found = {"start": up, "html": html, "plots": plots, "plots_cpu": cpu}
-        return {**found, "html_again": again, "plots_again": plots_again}
+        yield service, json.loads("".join(iter(service.stdout.readline, "}\n")) + "}")["url"], began
     finally:
         service.terminate()
         service.wait()
+
+
+def from_the_command(folder: Path) -> dict[str, float]:
+    """Seconds from the start of the command."""
+    with dashboard(folder) as (_, url, began):
+        listening = time.perf_counter() - began
+        html, plots = _page(urllib3.PoolManager(), url, "/", began)
+        return {"listening": listening, "html": html, "plots": plots}
+
+
+def first_page(folder: Path) -> dict[str, float]:
+    """Seconds for the first page of a process that has started, as a service has that somebody looks at."""
+    with dashboard(folder) as (service, url, _):
+        time.sleep(SETTLED_SECS)
+        used = _cpu_secs(service.pid)
+        html, plots = _page(urllib3.PoolManager(), url, "/", time.perf_counter())
+        return {"html": html, "plots": plots, "cpu": _cpu_secs(service.pid) - used}
+
+
+def every_view(folder: Path) -> dict[str, dict[str, float]]:
+    """Seconds for each view of a process that has started."""
+    given = _filters(folder)
+    found = {}
+    with dashboard(folder) as (_, url, _):
+        time.sleep(SETTLED_SECS)
+        pool = urllib3.PoolManager()
+        for view in views():
+            path = f"/dashboard/{view.name}?{urlencode([(name, given[name]) for name in view.needs])}"
+            html, plots = _page(pool, url, path, time.perf_counter())
+            found[view.name] = {"html": html, "plots": plots}
+    return found
+
+
+def _filters(folder: Path) -> dict[str, str]:
+    """A run, which is compared with itself, a workload of it, and its target."""
+    with open_store(folder) as store:
+        run = tuning_runs(store)[-1].source_id
+        ((workload, target),) = store.sql(
+            f"SELECT min(workload_id), min(target_id) FROM trials WHERE source_id = '{run}'"
+        ).rows
+    return {"run": run[:12], "other": run[:12], "workload": workload[:12], "target": target[:12]}
 
 
 def _cpu_secs(pid: int) -> float:
@@ -128,15 +170,22 @@ def _cpu_secs(pid: int) -> float:
     return used.user + used.system
 
 
-def _page(pool: urllib3.PoolManager, url: str, path: str) -> tuple[float, float]:
-    """Seconds until the HTML is there, and until the plots that a light page shows are there, too."""
-    began = time.perf_counter()
+def _page(pool: urllib3.PoolManager, url: str, path: str, began: float) -> tuple[float, float]:
+    """Seconds since a moment until the HTML is there, and until the plots that a light page shows are there, too."""
     answer = pool.request("GET", url + path, headers={"Accept": "text/html"})
     html = time.perf_counter() - began
     assert answer.status == 200, answer.data
     for address in re.findall(r'<img src="([^"]+)"', answer.data.decode()):
         assert pool.request("GET", url + address.replace("&amp;", "&")).status == 200
     return html, time.perf_counter() - began
+
+
+def _medians(rounds: list[dict[str, float]]) -> dict[str, float]:
+    return {name: round(statistics.median(one[name] for one in rounds), 3) for name in rounds[0]}
+
+
+def _print(what: str, figures: dict[str, float]) -> None:
+    print(f"{what}: {', '.join(f'{name} {secs:.2f} s' for name, secs in figures.items())}", flush=True)
 
 
 def main() -> None:
@@ -150,19 +199,24 @@ def main() -> None:
     folder = asked.work / f"store-{asked.trials}-{asked.workloads}"
     if not folder.exists():
         make_store(folder, asked.trials, asked.workloads)
-    pages = {}
-    for path in PAGES:
-        rounds = [first_view(folder, path) for _ in range(ROUNDS)]
-        pages[path] = {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
-        told = ", ".join(f"{name} {secs:.2f} s" for name, secs in pages[path].items())
-        print(f"{path}: {told}", flush=True)
+    command = _medians([from_the_command(folder) for _ in range(ROUNDS)])
+    _print("from the command's start", command)
+    first = _medians([first_page(folder) for _ in range(ROUNDS)])
+    _print("the first page of a process that has started", first)
+    rounds = [every_view(folder) for _ in range(ROUNDS)]
+    by_view = {name: _medians([one[name] for one in rounds]) for name in rounds[0]}
+    for name, figures in by_view.items():
+        _print(name, figures)
     result = {
         "machine": this_machine().name,
+        "processors": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
         "trials": asked.trials,
         "workloads": asked.workloads,
         "rounds": ROUNDS,
-        "median_secs": pages,
+        "from_command_secs": command,
+        "first_page_secs": first,
+        "view_secs": by_view,
     }
     if asked.out:
         asked.out.write_text(json.dumps(result, indent=1) + "\n")

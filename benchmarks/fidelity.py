@@ -30,7 +30,7 @@ from tunedb.store.contract import Store
 ROOT = Path(__file__).parent.parent
 BARS = {"median": 0.02, "90th percentile": 0.05, "worst": 0.10}
 LEAST_SECS, MOST_SECS = 5e-6, 5e-3
-ROUNDS = 3
+REPEAT, ROUNDS = 3, 3
 
 
 def chosen(store: Store, number: int, seed: int) -> list[dict[str, Any]]:
@@ -62,39 +62,48 @@ def chosen(store: Store, number: int, seed: int) -> list[dict[str, Any]]:
     return found
 
 
-def measure(path: Path, unaligned: bool) -> list[float | None]:
-    """The latency of each schedule here, in this process; None where it cannot be built."""
+def build(rows: list[dict[str, Any]], folder: Path, unaligned: bool) -> None:
+    """Builds and links each schedule once; rows get its "library" and "args", unless it cannot be built."""
     if unaligned:
         import tunedb.metaschedule.stack
 
         tunedb.metaschedule.stack.align_stack = lambda mod: mod
-    from search.measure.device import Timing
-    from search.measure.local import PATIENT, LocalCpu
+    from tvm.ir import save_json
+
+    from search.measure import workers
     from search.measure.programs import program_of
     from search.targets import local_target
     from tunedb.metaschedule import intrinsics
-    from tunedb.metaschedule.replay import schedule
+    from tunedb.metaschedule.replay import schedule, target_to_tvm
 
     target = local_target(num_cores=1)
     intrinsics.register_for(target.kind, target.keys)
-    found: list[float | None] = []
-    with LocalCpu(target, PATIENT) as device:
-        for row in json.loads(path.read_text()):
-            module = Module(**{**row["module"], "module_json": row["module"]["module_json"].encode()})
-            trace = Trace(*(part.encode() for part in row["trace"]))
-            try:
-                (build,) = device.build([program_of(schedule(module, trace).mod)], keep=True)
-                runs = [
-                    min(one.run_secs)
-                    for _ in range(ROUNDS)
-                    for one in device.run([build.number], timing=Timing(repeat=3, min_repeat_ms=10))
-                ]
-                found.append(min(runs))
-                device.release([build.number])
-            except Exception as error:
-                print(f"{row['name']}: {error}", file=sys.stderr)
-                found.append(None)
-    return found
+    for number, row in enumerate(rows):
+        module = Module(**{**row["module"], "module_json": row["module"]["module_json"].encode()})
+        trace = Trace(*(part.encode() for part in row["trace"]))
+        try:
+            program = program_of(schedule(module, trace).mod)
+            made = workers.built_module(save_json(program.mod), str(target_to_tvm(target)))
+            library = folder / f"{number}.so"
+            made.export_library(str(library))
+            row["library"], row["args"] = str(library), program.args_info
+        except Exception as error:
+            print(f"{row['name']}: {error}", file=sys.stderr)
+
+
+def measure(path: Path, seed: int) -> list[float | None]:
+    """The latency of each schedule here, in this process, as a worker measures it; None where it cannot be built."""
+    from search.measure import workers
+
+    rows = json.loads(path.read_text())
+    rng = np.random.default_rng(seed)
+    runs: list[list[float]] = [[] for _ in rows]
+    for _ in range(ROUNDS):  # spread over time, as where the best of a search are confirmed
+        for place in rng.permutation(len(rows)):  # what was allocated before differs
+            if "library" in rows[place]:
+                args = tuple(rows[place]["args"])
+                runs[place] += workers.run(rows[place]["library"], "cpu", args, REPEAT, 10)
+    return [min(secs) if secs else None for secs in runs]
 
 
 def main() -> None:
@@ -107,33 +116,42 @@ def main() -> None:
     parser.add_argument("--unaligned", action="store_true", help="build as TVM does")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--keep", type=Path, help="of what is built, made if it is not there")
     options = parser.parse_args()
     if options.core is not None:
         os.sched_setaffinity(0, {options.core})
     if options.measure is not None:
-        print(json.dumps(measure(options.measure, options.unaligned)))
+        print(json.dumps(measure(options.measure, options.seed)))
         return
+    os.environ["TVM_NUM_THREADS"] = "1"
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        subprocess.run(
-            [Path(sys.executable).with_name("tunedb"), "ingest", ROOT / "data", "--store", folder / "store", "--quiet"],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        with open_store(str(folder / "store")) as store:
-            rows = chosen(store, options.schedules, options.seed)
-        path = folder / "schedules.json"
-        path.write_text(json.dumps(rows))
-        command = [sys.executable, "-m", "benchmarks.fidelity", "--measure", str(path)]
-        command += ["--unaligned"] if options.unaligned else []
+        path = (options.keep or Path(name)) / "schedules.json"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            prepare(path, options)
+        rows = json.loads(path.read_text())
         columns = []
-        for _ in range(options.processes):
+        for number in range(options.processes):
             padding = "x" * secrets.randbelow(4096)  # an environment of another size
+            command = [sys.executable, "-m", "benchmarks.fidelity", "--measure", str(path), "--seed", str(number)]
             done = subprocess.run(
                 command, check=True, capture_output=True, text=True, cwd=ROOT, env={**os.environ, "PADDING": padding}
             )
             columns.append(json.loads(done.stdout.splitlines()[-1]))
+            print(f"process {number + 1} of {options.processes}", file=sys.stderr, flush=True)
     report(rows, columns, options)
+
+
+def prepare(path: Path, options: argparse.Namespace) -> None:
+    """Chooses schedules and builds them; what was built stands beside the file that says so."""
+    with tempfile.TemporaryDirectory() as name:
+        store_path = Path(name) / "store"
+        command = [sys.executable, "-m", "cli.main", "ingest", ROOT / "data", "--store", store_path, "--quiet"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
+        with open_store(str(store_path)) as store:
+            rows = chosen(store, options.schedules, options.seed)
+    build(rows, path.parent, options.unaligned)
+    path.write_text(json.dumps(rows))
 
 
 def report(rows: list[dict[str, Any]], columns: list[list[float | None]], options: argparse.Namespace) -> None:
@@ -158,13 +176,19 @@ def report(rows: list[dict[str, Any]], columns: list[list[float | None]], option
         print(f"{name:<16} {value:6.1%}  (to be {BARS[name]:.0%} at most)")
     if options.out:
         document = {
-            "command": " ".join(["python -m benchmarks.fidelity", *sys.argv[1:]]),
+            "command": " ".join(["python -m benchmarks.fidelity", *_told(sys.argv[1:])]),
             "machine": asdict(this_machine()),
             "aligned": not options.unaligned,
             "figures": figures,
             "schedules": measured,
         }
         options.out.write_text(json.dumps(document, indent=2) + "\n")
+
+
+def _told(arguments: list[str]) -> list[str]:
+    """The command's arguments, without the folder in which something was kept."""
+    place = arguments.index("--keep") if "--keep" in arguments else len(arguments)
+    return arguments[:place] + arguments[place + 2 :]
 
 
 if __name__ == "__main__":

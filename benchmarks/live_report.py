@@ -20,10 +20,15 @@ def report(work: Path, machine: Mapping[str, str], arms: Mapping[str, int], afte
     """Prints, and writes JSON and a PNG next to each other."""
     cells = read(work)
     rows = ratios(cells, arms, after)
-    if not rows:
-        print("no run of es is finished: there is nothing to compare with")
-        return
     document: dict[str, Any] = {"machine": machine, "arms": dict(arms), "ratios": rows}
+    document["warm_to_es+model"] = to_model(cells, after)
+    for workload, of_trials in document["warm_to_es+model"].items():
+        print(f"{workload:42} warm / es+model", *(f"N={n}: {ratio:.2f} " for n, ratio in of_trials.items()))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if not any("es@64" in row for row in rows):
+        print("no run of es is finished: there is nothing else to compare with")
+        out.write_text(json.dumps(document, indent=1) + "\n")
+        return
     print(f"\n{machine['cpu']}, {machine['target']}")
     for number in (64, 128):
         print(f"\nlatency after N trials / latency of es after {number} (geometric mean over workloads, 90% interval)")
@@ -57,7 +62,6 @@ def report(work: Path, machine: Mapping[str, str], arms: Mapping[str, int], afte
     print("\nwarm after 64 trials more than 3% slower than es@64:")
     for row in losses or [None]:
         print("  none" if row is None else f"  {row['workload']} seed {row['seed']}: {row['es@64']:.2f}")
-    out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(document, indent=1) + "\n")
     plot(rows, out.with_suffix(".png"))
 
@@ -120,6 +124,23 @@ def summary(rows: Sequence[Mapping[str, Any]], against: str) -> dict[str, dict[s
             "workloads": len(means),
         }
     return dict(table)
+
+
+def to_model(cells: Cells, after: Sequence[int]) -> dict[str, dict[str, float]]:
+    """Latency of warm over that of evolutionary search with the same model, after as many trials.
+
+    By workload, the median over seeds that have both; "all" is the geometric mean over workloads.
+    """
+    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for (workload, _), cell in cells.items():
+        for number in after:
+            ours, theirs = latency(cell, "warm", number), latency(cell, "es+model", number)
+            if ours is not None and theirs is not None:
+                found[workload][str(number)].append(ours / theirs)
+    medians = {w: {n: float(np.median(ratios)) for n, ratios in of.items()} for w, of in found.items()}
+    numbers = dict.fromkeys(number for of_trials in medians.values() for number in of_trials)
+    logs = {n: [math.log(of_trials[n]) for of_trials in medians.values() if n in of_trials] for n in numbers}
+    return {**medians, "all": {n: float(np.exp(np.mean(values))) for n, values in logs.items()}}
 
 
 def share_of_peak(rows: Sequence[Mapping[str, Any]], core: Path) -> dict[str, dict[str, float]]:

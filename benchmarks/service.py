@@ -73,8 +73,9 @@ def measured(folder: Path, clients: int, readers: int, secs: float, rows: int, p
             with spawn.Pool(clients + readers) as pool:
                 pushed = [pool.apply_async(push, (url, number, secs, rows, pause)) for number in range(clients)]
                 asked = [pool.apply_async(ask, (url, number, clients, secs)) for number in range(readers)]
+                placed = placement(service.pid)
                 while not all(job.ready() for job in pushed):
-                    memory.append(_resident_mib(service.pid))
+                    memory.append(resident_mib(service.pid))
                     time.sleep(_LOOK_SECS)
                 pushes = [job.get() for job in pushed]
                 latencies = sorted(one for job in asked for one in job.get())
@@ -86,12 +87,14 @@ def measured(folder: Path, clients: int, readers: int, secs: float, rows: int, p
     acknowledged = sum(added for added, _ in pushes) + 1
     receipts = sorted(one for _, took in pushes for one in took)
     settled = memory[len(memory) // 3 :]
+    tenths = [memory[place * (len(memory) - 1) // 10] for place in range(11)]
     return {
         "clients": clients,
         "clients_nice": _NICE,
         "readers": readers,
         "secs": secs,
-        "cores": len(os.sched_getaffinity(0)),
+        "machine_cores": os.cpu_count(),
+        **placed,
         "trials_per_sec": round(acknowledged / secs, 1),
         "best_p50_ms": _percentile(latencies, 0.5),
         "best_p90_ms": _percentile(latencies, 0.9),
@@ -105,6 +108,7 @@ def measured(folder: Path, clients: int, readers: int, secs: float, rows: int, p
         "memory_mib_at_a_third": settled[0],
         "memory_mib_at_the_end": settled[-1],
         "memory_mib_at_most": max(memory),
+        "memory_mib_by_tenths": tenths,
         "waiting": len(list((folder / "spool").glob("*/*.push"))),
     }
 
@@ -114,8 +118,31 @@ def _percentile(ordered: Sequence[float], share: float) -> float:
     return round(1e3 * ordered[int(share * len(ordered))], 2)
 
 
-def _resident_mib(pid: int) -> float:
-    return round(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 2**20, 1)
+def processes(pid: int) -> list[int]:
+    """A process and those that it started."""
+    started = [int(one) for task in Path(f"/proc/{pid}/task").iterdir() for one in _text(task / "children").split()]
+    return [pid, *started]
+
+
+def resident_mib(pid: int) -> float:
+    """The memory of a service, with that of the process that commits for it."""
+    pages = sum(int((_text(Path(f"/proc/{one}/statm")) or "0 0").split()[1]) for one in processes(pid))
+    return round(pages * os.sysconf("SC_PAGESIZE") / 2**20, 1)
+
+
+def placement(pid: int) -> dict[str, list[int]]:
+    """Which cores the service may run on, and which its clients."""
+    return {
+        "service_cores": sorted(os.sched_getaffinity(pid)),
+        "client_cores": sorted(os.sched_getaffinity(0)),
+    }
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:  # it has ended
+        return ""
 
 
 def push(url: str, client: int, secs: float, rows: int, pause: float) -> tuple[int, list[float]]:
@@ -129,13 +156,13 @@ def push(url: str, client: int, secs: float, rows: int, pause: float) -> tuple[i
     module = samples.module(workload)
     known = {"workloads": [workload], "modules": [module], "targets": [samples.TARGET], "hardware": [samples.MACHINE]}
     took: list[float] = []
-    added, number, ends = 0, 0, time.monotonic() + secs
+    added, number, ends, chance = 0, 0, time.monotonic() + secs, random.Random(client)
     with HttpStore(url) as store:
         while time.monotonic() < ends:
             given: Sequence[Any] = [
                 samples.trial(
                     number + place,
-                    1e-3 + 1e-9 * (client * 1_000_000 + number + place),
+                    1e-3 * chance.lognormvariate(0.0, 1.0),
                     workload_id=workload.workload_id,
                     module_id=module.module_id,
                     source_id=run.source_id,

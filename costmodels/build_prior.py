@@ -13,7 +13,7 @@ import lzma
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ import numpy as np
 from costmodels import metrics
 from costmodels.compute import Compute
 from costmodels.dataset import Pool, dataset_of, stacked
+from costmodels.evaluation.networks import read_networks
 from costmodels.extraction.cache import FeatureCache
 from costmodels.features import FAMILIES
 from costmodels.kinds import of_kind
@@ -54,7 +55,7 @@ _MANTISSA_BITS = 12  # of a figure that ships: less than noise or a tree's thres
 _MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)  # of every build: the time of day is no part of what was learned
 
 
-def build(logs: Sequence[Path], out: Path, *, workers: int, anew: bool = False) -> None:
+def build(logs: Sequence[Path], out: Path, *, workers: int, anew: bool = False, without: Collection[str] = ()) -> None:
     """Ingests logs into a store of their own, and writes the prior that is made of it into a folder.
 
     Args:
@@ -62,6 +63,7 @@ def build(logs: Sequence[Path], out: Path, *, workers: int, anew: bool = False) 
         out: The folder; the features of trials that it has, of the same version, are taken as they are.
         workers: Processes that compute features.
         anew: Whether those are computed again.
+        without: Ids of workloads that nothing is learned of: a benchmark of unseen networks leaves these out.
     """
     with tempfile.TemporaryDirectory() as folder, open_store(folder, create=True) as store:
         report = ingest(store, logs, hardware=hardware_named("where the logs were measured"))
@@ -71,7 +73,8 @@ def build(logs: Sequence[Path], out: Path, *, workers: int, anew: bool = False) 
             _give_known(store, out, names)
         targets = {target.target_id: target for target in store.targets() if target.kind == _KIND}
         compute = Compute(workers)
-        pools = [pool for t in targets.values() for pool in read_pools(store, t, compute=compute).pools]
+        read = (pool for t in targets.values() for pool in read_pools(store, t, compute=compute).pools)
+        pools = [pool for pool in read if pool.workload_id not in without]
         pools = _with_code(store, targets, [_as_written(pool) for pool in pools], names, compute)
         pools.sort(key=lambda pool: (pool.target_id, pool.workload_id, pool.trial_ids))
         workloads = {row.workload_id: row for row in store.workloads()}
@@ -116,7 +119,10 @@ def _as_written(pool: Pool) -> Pool:
 def _narrow(figures: NDArray[np.float64]) -> NDArray[np.float64]:
     """Figures as they ship: rounded to a few bits, within the range of 32-bit floats; what is narrow stays as it is."""
     mantissas, exponents = np.frexp(figures.astype(np.float32).astype(np.float64))
-    return np.ldexp(np.round(np.ldexp(mantissas, _MANTISSA_BITS + 1)), exponents - _MANTISSA_BITS - 1)
+    rounded: NDArray[np.float64] = np.ldexp(
+        np.round(np.ldexp(mantissas, _MANTISSA_BITS + 1)), exponents - _MANTISSA_BITS - 1
+    )
+    return rounded
 
 
 def _with_code(
@@ -222,9 +228,17 @@ def main() -> None:
     parser.add_argument("logs", nargs="+", type=Path, help="log files and folders, the last one excepted")
     parser.add_argument("out", type=Path, help="the folder to write into")
     parser.add_argument("--anew", action="store_true", help="compute all features again")
+    parser.add_argument("--networks", type=Path, help="how often networks call workloads: data/networks.json")
+    parser.add_argument("--without", nargs="+", default=[], metavar="NETWORK", help="learn nothing of these of them")
     chosen = parser.parse_args()
+    if chosen.without and chosen.networks is None:
+        parser.error("--without needs --networks FILE")
+    calls = read_networks(chosen.networks) if chosen.without else {}
+    if unknown := sorted(set(chosen.without) - calls.keys()):
+        parser.error(f"{chosen.networks} has no network {unknown[0]}: it has {', '.join(sorted(calls))}")
+    without = {workload_id for name in chosen.without for workload_id in calls[name]}
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    build(chosen.logs, chosen.out, workers=len(os.sched_getaffinity(0)), anew=chosen.anew)
+    build(chosen.logs, chosen.out, workers=len(os.sched_getaffinity(0)), anew=chosen.anew, without=without)
 
 
 if __name__ == "__main__":

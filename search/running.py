@@ -19,14 +19,14 @@ from search.bo.tuner import BayesianOptimization
 from search.claims import Claims
 from search.confirm import confirm
 from search.contexts import contexts
-from search.contract import TunerFactory
+from search.contract import Tuner, TunerFactory, TunerTask
 from search.funnels import keep
 from search.measurable import LeftOut, told
 from search.measure.correctness import check_numbers
 from search.measure.device import Device, Timing
 from search.measure.verdicts import Verdicts
 from search.options import WITHOUT_END, TuneOptions
-from search.predict import Predictor, first_that_compiles
+from search.predict import Asked, Predictor, first_that_compiles
 from search.prior import Prior, prior_of
 from search.recorder import Recorder, TaskRecorder, TrialEvent
 from search.report import Found, Run, TuneReport, report
@@ -114,7 +114,9 @@ def run_tasks(
         _LOG.warning("the store has %d of the %d trials of such a run: the rest is measured", done, options.trials)
         options, tasks = dataclasses.replace(options, trials=options.trials - done), less_done(tasks, made)
     here = _surroundings(store, target, device)
-    source = source_of(name, seed, prior.text, options.flush_cache, errand, workloads, here)
+    source = source_of(
+        name, seed, prior.text, options.flush_cache, errand, workloads, here, options.trials, options.limit_secs
+    )
     recorder = Recorder(
         store,
         target,
@@ -168,14 +170,16 @@ def _surroundings(store: Store, target: Target, device: Device) -> Surroundings 
 
 def _predicted(run: Run, tasks: Sequence[Task], prior: Prior, device: Device) -> Run:
     """Measures nothing: what the prior believes to be the best of each task."""
-    predictor, shares = Predictor(prior, run.seed), guessed_shares(tasks)
     found = {}
     left_out = list(run.left_out)
-    made = contexts(tasks, device.target, seed=run.seed)
-    for context, task, share in zip(made, tasks, shares, strict=True):
+    made, shares = contexts(tasks, device.target, seed=run.seed), guessed_shares(tasks)
+    asked = [
+        Asked(task, context, share if len(tasks) > 1 else None)
+        for task, context, share in zip(tasks, made, shares, strict=True)
+    ]
+    for task, predicted in zip(tasks, Predictor(prior, run.seed).predict_all(asked), strict=True):
         mine = run.recorder.begin_task(*workload_from_module(task.mod), task.name)
         try:
-            predicted = predictor.predict(task, context, share=share if len(tasks) > 1 else None)
             found[mine] = Found(predicted=first_that_compiles(predicted, device))
         except MeasurementError as error:
             left_out.append(LeftOut(task.name, str(error)))
@@ -210,7 +214,7 @@ def _searched(
         return dataclasses.replace(run, standing=found.standing())
     searches: list[TaskSearch] = []
     size = options.batch_size or max(_BATCH_SIZE, _EACH * device.num_parallel)
-    lent = [] if factory is None else [factory]  # until the run ends: MetaSchedule never lets go of a strategy
+    lent = _Lent(factory)
     strategy = _strategy(options, lent, recorder, drift, stop, searches, size, claims)
     runner = DeviceRunner(device, recorder, drift, stop, timing)
     with tempfile.TemporaryDirectory(prefix="tunedb-") as work_dir, _own_problem(runner):
@@ -230,8 +234,25 @@ def _searched(
                 ms.measure_callback.UpdateCostModel(),
             ],
         )
-    lent.clear()
+    lent.factory = None
     return _ended(run, tasks, searches, options, device, timing, stop, drift)
+
+
+@dataclass(slots=True)
+class _Lent:
+    """A factory, until the run ends: MetaSchedule never lets go of a strategy, nor of what that holds."""
+
+    factory: TunerFactory | None
+
+    @property
+    def name(self) -> str:
+        """The strategy's name."""
+        return "" if self.factory is None else self.factory.name
+
+    def __call__(self, task: TunerTask) -> Tuner:
+        """The tuner of one task."""
+        assert self.factory is not None
+        return self.factory(task)
 
 
 @contextmanager
@@ -295,7 +316,7 @@ def _secs(task: TaskRecorder) -> float:
 
 def _strategy(
     options: TuneOptions,
-    lent: Sequence[TunerFactory],
+    lent: _Lent,
     recorder: Recorder,
     drift: Drift,
     stop: threading.Event,
@@ -313,7 +334,7 @@ def _strategy(
         inner = stock.EvolutionarySearch() if options.strategy == "evolutionary" else stock.ReplayTrace()
         return RecordedStrategy(inner, recorder=recorder, stop=stop, searches=searches, claims=claims)
     return TunerStrategy(
-        lambda task: lent[0](task),
+        lent,
         seed=options.seed,
         batch_size=size,
         recorder=recorder,
@@ -352,9 +373,11 @@ def source_of(
     errand: str = "",
     workloads: Sequence[tuple[str, float]] = (),
     here: Surroundings | None = None,
+    trials: int = 0,
+    limit_secs: float | None = None,
 ) -> Source:
-    """A new source for the trials of a run; of a network it says how often each of its workloads is called, and of this
-    machine how it was when the run began.
+    """A new source for the trials of a run; of a network it says how often each of its workloads is called, of this
+    machine how it was when the run began, and of the run how many trials and seconds it may take.
     """
     import tvm
 
@@ -371,6 +394,10 @@ def source_of(
         for workload_id, weight in workloads:
             weights[workload_id] = weights.get(workload_id, 0.0) + weight
         detail["weights"] = weights
+    if 0 < trials < WITHOUT_END:
+        detail["trials"] = trials
+    if limit_secs is not None:
+        detail["limit_secs"] = limit_secs
     if here is not None:
         detail["machine"] = here.detail()
     if errand:

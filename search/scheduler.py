@@ -62,6 +62,7 @@ class _Open:
     first_secs: float | None = None  # of the schedule that was predicted, which is the first that is measured
     is_exhausted: bool = False
     elsewhere: Elsewhere = field(default_factory=Elsewhere)  # what other runs on the store measure
+    expected: dict[float, float | None] = field(default_factory=dict)  # gains by best latency, since its last batch
 
     @property
     def best_secs(self) -> float | None:
@@ -85,12 +86,20 @@ class _Open:
         best = self.best_secs
         if best is None:
             return -math.expm1(-_BLIND_GAIN) / (1 + self.batches)
-        gain = None if self.tuner is None else self.tuner.expected_gain(best)
+        gain = self._expected_gain(best)
         if gain is None:
             gain = FADING_GAIN / max(self.batches + self.recorder.num_known / _LATER, 1.0)
         if flop_per_sec and self.work.flop:
             gain = min(gain, max(math.log(best * flop_per_sec / self.work.flop), 0.0))
         return -math.expm1(-gain) / (1 + self.fruitless)
+
+    def _expected_gain(self, best_secs: float) -> float | None:
+        """What its tuner expects; asked once a batch of its own, and not after each batch of hundreds of others."""
+        if self.tuner is None:
+            return None
+        if best_secs not in self.expected:
+            self.expected[best_secs] = self.tuner.expected_gain(best_secs)
+        return self.expected[best_secs]
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +240,7 @@ def _batch(
     clock: Clock,
 ) -> int:
     """Measures a batch of a task; gives how many candidates that were."""
+    one.expected.clear()
     started = time.perf_counter()
     proposals: list[Proposal] = []
     try:
@@ -263,6 +273,7 @@ def _batch(
     if one.first_secs is None:
         one.first_secs = next((result.run_secs for result in results if result.is_good), None)
     one.tuner.tell(results)
+    one.expected.clear()
     one.fruitless = 0 if before is None or (one.best_secs or before) < before else one.fruitless + 1
     one.search.trust = one.tuner.trust
     if one.best_secs is None and one.batches >= _HOPELESS_BATCHES:

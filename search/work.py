@@ -51,6 +51,20 @@ def work_of(task: Task) -> Work:
     return Work(flop, float(sum(math.prod(map(int, shape)) * np.dtype(kind).itemsize for _, kind, shape in args)))
 
 
+def traffic_bytes(tasks: Sequence[Task]) -> int:
+    """What the programs of a network read of its weights and write in one run; what they write is read from there.
+
+    Of weights that no arithmetic is done with, as much is read as is written: a gather does not read all of its table.
+    """
+    moved = 0.0
+    for task in tasks:
+        program = program_of(task.mod)
+        sizes = [math.prod(map(int, shape)) * np.dtype(kind).itemsize for _, kind, shape in program.args_info]
+        read = sum(sizes[place] for place in program.weights)
+        moved += task.weight * (sizes[-1] + (read if work_of(task).flop else min(read, sizes[-1])))
+    return round(moved)
+
+
 def guessed_shares(tasks: Sequence[Task]) -> list[float]:
     """Which share of their network's time each task may take."""
     secs = [task.weight * work_of(task).guess_secs for task in tasks]

@@ -32,7 +32,7 @@ RULES = (  # the first that fits
     _rule((*_READING, "POST"), r"/login", None),  # takes a token itself
     _rule(_READING, r"/login\.css", None),
     _rule((*_READING, "POST", "DELETE", "PUT"), r"/v1/admin(/.*)?", Scope.ADMIN),
-    _rule(_READING, r"/(openapi\.json|metrics)?", Scope.READ),
+    _rule(_READING, r"/(openapi\.json|docs|metrics)?", Scope.READ),
     _rule(_READING, r"/v1/.*", Scope.READ),
     _rule(_READING, r"/dashboard(/.*)?", Scope.READ),
     _rule(("POST",), r"/(logout|dashboard/theme)", Scope.READ),
@@ -54,4 +54,4 @@ def wanted_scope(method: str, path: str) -> Scope | None:
 
 def is_page(path: str, accept: str) -> bool:
     """Whether a request is a browser's for a page of the dashboard: its errors are pages too."""
-    return "text/html" in accept and (path in ("/", "/login") or path.startswith("/dashboard/"))
+    return "text/html" in accept and (path in ("/", "/docs", "/login") or path.startswith("/dashboard/"))

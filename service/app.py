@@ -23,6 +23,7 @@ from service.routes import (
     health,
     leases,
     models,
+    reference,
     trials,
 )
 from service.state import Service
@@ -34,15 +35,16 @@ _DESCRIPTION = "One memory of ML-compiler tuning for a team. docs/service.md say
 _LOOKING: tuple[ModuleType, ...] = (health, dashboard)
 _ALL: tuple[ModuleType, ...] = (
     *(trials, leases, answers, evidence, export, models),
-    *(health, contract, files, admin, dashboard),
+    *(health, contract, files, admin, reference, dashboard),
 )
 
 
-def create_app(service: Service, *, only_looking: bool = False) -> ASGIApp:
+def create_app(service: Service, panels: Panels, *, only_looking: bool = False) -> ASGIApp:
     """The app of a service, which closes it at its end.
 
     Args:
         service: the service.
+        panels: what its pages show.
         only_looking: whether it has the dashboard alone, through which nothing can be changed.
     """
 
@@ -51,10 +53,12 @@ def create_app(service: Service, *, only_looking: bool = False) -> ASGIApp:
         yield
         service.close()
 
-    return Guard(create_routes(service, lifespan, only_looking=only_looking), service)
+    return Guard(create_routes(service, lifespan, panels, only_looking=only_looking), service)
 
 
-def create_routes(service: Service, lifespan: object = None, *, only_looking: bool = False) -> FastAPI:
+def create_routes(
+    service: Service, lifespan: object = None, panels: Panels | None = None, *, only_looking: bool = False
+) -> FastAPI:
     """The routes alone, without what guards them: for the app, and for tests that walk them."""
     app = FastAPI(
         title="tunedb",
@@ -65,7 +69,7 @@ def create_routes(service: Service, lifespan: object = None, *, only_looking: bo
         lifespan=lifespan,  # type: ignore[arg-type]
     )
     app.state.service = service
-    app.state.panels = Panels(service.store)
+    app.state.panels = panels or Panels(service.store)
     for part in _LOOKING if only_looking else _ALL:
         app.include_router(part.router)
     problems.install(app)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from service.writer import Writer
@@ -13,7 +15,7 @@ _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
 class Metrics:
     """Counters of one service."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer[Any, Any]) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "tunedb_requests", "Requests that were answered.", ["method", "route", "status"], registry=self._registry

@@ -12,9 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.incoming import TooMuchError
-from tunedb.errors import StoreAwayError, TunedbError
-from tunedb.store.http.problems import PROBLEM, problem, status_of
+from service.committing import Refusal, refusal_of
+from tunedb.errors import TunedbError
+from tunedb.store.http.problems import PROBLEM
 
 _log = logging.getLogger(__name__)
 
@@ -34,11 +34,14 @@ def answer(status: int, kind: str, detail: str, headers: dict[str, str] | None =
 
 def of_error(error: TunedbError) -> Response:
     """The answer to a request that ended with an error of ours."""
-    status = 413 if isinstance(error, TooMuchError) else status_of(error)
-    headers = {}
-    if isinstance(error, StoreAwayError):
-        headers["Retry-After"] = f"{error.retry_after_secs or 5.0:g}"
-    return Response(msgspec.json.encode(problem(error, status)), status, headers, PROBLEM)
+    return refused(refusal_of(error))
+
+
+def refused(refusal: Refusal) -> Response:
+    """A refusal as an answer."""
+    wait = refusal.retry_after_secs
+    headers = {} if wait is None else {"Retry-After": f"{wait:g}"}
+    return Response(refusal.document, refusal.status, headers, PROBLEM)
 
 
 def install(app: FastAPI) -> None:

@@ -9,7 +9,6 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tunedb.errors import BadInputError
 from tunedb.store.http import wire
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -72,7 +71,4 @@ def json_of(content: bytes, type_: Any, what: str) -> Any:
     Raises:
         BadInputError: it is not of that type.
     """
-    try:
-        return msgspec.json.decode(content, type=type_)
-    except (ValueError, RecursionError) as error:
-        raise BadInputError(f"{what} cannot be read: {error}") from error
+    return wire.decode_json(content, type_, what)

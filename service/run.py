@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import socket
 import sys
@@ -11,8 +12,8 @@ from types import FrameType
 import uvicorn
 from typing_extensions import override
 
-from service.app import create_app
 from service.dashboard import drawing
+from service.dashboard.built import Panels
 from service.dashboard.warming import warm_up
 from service.patience import PatientProtocol
 from service.settings import Settings
@@ -58,9 +59,10 @@ def look_at(store: Store, settings: Settings, on_start: Callable[[str], None]) -
 
 def _run(store: Store, settings: Settings, on_start: Callable[[str], None], *, only_looking: bool) -> None:
     drawing.needed()
-    server, listening, url = prepared(store, settings, only_looking=only_looking)
-    warm_up(store)
+    server, listening, url = prepared(store, settings, only_looking=only_looking, warms_up=True)
     sys.setswitchinterval(_SWITCH_SECS)
+    gc.collect()
+    gc.freeze()  # whoever asks does not wait for a look at all that was imported
     signal.signal(signal.SIGTERM, server.handle_exit)  # from now on, and not only once uvicorn listens to signals
     on_start(url)
     try:
@@ -70,20 +72,31 @@ def _run(store: Store, settings: Settings, on_start: Callable[[str], None], *, o
 
 
 def prepared(
-    store: Store, settings: Settings, *, only_looking: bool = False
+    store: Store, settings: Settings, *, only_looking: bool = False, warms_up: bool = False
 ) -> tuple[uvicorn.Server, socket.socket, str]:
     """A server that is to be run, the socket that it listens at, and its URL.
+
+    Args:
+        store: the store.
+        settings: where to listen, and to whom.
+        only_looking: whether it has the dashboard alone.
+        warms_up: whether to begin at once with what the first page would wait for.
 
     Raises:
         UsageError: the settings make no sense, or something else listens there.
     """
     settings.check(Tokens(settings.state).num_valid())
     listening = _listening(settings.host, settings.port)
+    panels = Panels(store)
+    if warms_up:
+        warm_up(panels)
+    from service.app import create_app  # takes as long as counting a million trials, which has begun
+
     service = Service.of(store, settings)
     scheme = "https" if settings.certificate else "http"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     config = uvicorn.Config(
-        create_app(service, only_looking=only_looking),
+        create_app(service, panels, only_looking=only_looking),
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -40,6 +40,7 @@ class Settings:
     certificate: Path | None = None
     key: Path | None = None
     limits: Limits = field(default_factory=Limits)
+    commits_beside: bool = True  # whether a store in a folder is appended to by a process beside the service's
 
     @property
     def is_local(self) -> bool:

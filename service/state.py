@@ -10,6 +10,7 @@ from typing import cast
 from starlette.requests import Request
 
 from service.audit import AuditLog
+from service.committing import Beside, Committer, Done, Here, Pushed
 from service.index import BestIndex
 from service.metrics import Metrics
 from service.sessions import Sessions
@@ -29,7 +30,8 @@ class Service:
     store: Store
     settings: Settings
     tokens: Tokens
-    writer: Writer
+    writer: Writer[Pushed, Done]
+    committer: Committer
     metrics: Metrics
     audit: AuditLog
     streams: threading.Semaphore
@@ -42,13 +44,16 @@ class Service:
         index = None
         if isinstance(store, DeltaStore) and not is_url(store.url):
             index = BestIndex(DeltaStore(store.url, create=False))
-        writer = Writer(store, settings.limits.queued_rows, index.committing if index else nullcontext)
+        committer: Committer = Beside(store.url) if index is not None and settings.commits_beside else Here(store)
+        around = index.committing if index else nullcontext
+        writer = Writer(committer.commit, settings.limits.queued_rows, around)
         tokens = Tokens(settings.state)
         return cls(
             store,
             settings,
             tokens,
             writer,
+            committer,
             Metrics(writer),
             AuditLog(settings.state),
             threading.Semaphore(settings.limits.streams),
@@ -68,6 +73,7 @@ class Service:
     def close(self) -> None:
         """Commits what waits. The store stays open."""
         self.writer.close()
+        self.committer.close()
         if self.index is not None:
             self.index.close()
         self.audit.close()

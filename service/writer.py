@@ -2,41 +2,55 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from queue import SimpleQueue
+from typing import Generic, TypeVar
 
-from tunedb.errors import StoreAwayError, UsageError
-from tunedb.records import AppendReport
-from tunedb.store.batch import Batch
-from tunedb.store.contract import Store
+from tunedb.errors import StoreAwayError
+
+_log = logging.getLogger(__name__)
 
 _TOGETHER = 20_000  # trials of one commit
-_APART_SECS = 0.1  # commits begin so far apart while several push at once: fewer and larger ones cost less
+_GATHER_SECS = 0.1  # that a commit waits for as many pushes as the one before had: fewer and larger ones cost less
+_TELL_SECS, _TELL_APART_SECS = 0.1, 0.003  # who pushed is told one by one: all at once would push again at once
 _RETRY_SECS = 1.0
 
 
-class Writer:
-    """Appends to a store in a thread of its own. Who asks for an append is told when it is committed.
+Pushed = TypeVar("Pushed")
+Done = TypeVar("Done")
+
+
+class Writer(Generic[Pushed, Done]):
+    """Has pushes committed, in a thread of its own. Who hands one in is told when it is committed.
 
     Args:
-        store: the store.
+        commit: commits pushes together, and says what became of each. It is first asked of none, to be ready.
         most_rows: how many trials may wait; beyond, nothing is taken.
         around: entered before a commit and left after it, before anybody is told.
     """
 
     def __init__(
-        self, store: Store, most_rows: int, around: Callable[[], AbstractContextManager[None]] = nullcontext
+        self,
+        commit: Callable[[Sequence[Pushed]], Sequence[Done]],
+        most_rows: int,
+        around: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        self._store, self._most_rows, self._around = store, most_rows, around
+        self._commit, self._most_rows, self._around = commit, most_rows, around
         self._changed = threading.Condition()
-        self._waiting: deque[tuple[Batch, Future[AppendReport]]] = deque()
+        self._waiting: deque[tuple[Pushed, int, Future[Done]]] = deque()
         self._rows = 0  # that wait or are being committed
         self._is_closed = False
-        self._are_several, self._began = False, 0.0  # whether the last commit was of several batches, and when it began
+        self._last, self._ended = 0, 0.0  # of how many pushes the last commit was, and when it ended
+        self._told: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._teller = threading.Thread(target=self._tell, name="tunedb-teller", daemon=True)
+        self._teller.start()
         self._thread = threading.Thread(target=self._run, name="tunedb-writer", daemon=True)
         self._thread.start()
 
@@ -48,20 +62,20 @@ class Writer:
     @property
     def is_alive(self) -> bool:
         """Whether anything would be committed."""
-        return self._thread.is_alive()
+        return self._thread.is_alive() and self._teller.is_alive()
 
-    def submit(self, batch: Batch) -> Future[AppendReport]:
-        """Takes a batch. What becomes of it, the future says.
+    def submit(self, push: Pushed, rows: int) -> Future[Done]:
+        """Takes a push of so many trials. What becomes of it, the future says.
 
         Raises:
             StoreAwayError: too much waits already, or the writer is closed; nothing was taken.
         """
         with self._changed:
-            rows = max(1, len(batch.trials))
+            rows = max(1, rows)
             if self._is_closed or (self._rows and self._rows + rows > self._most_rows):
                 raise StoreAwayError("too many trials wait to be stored: try again", retry_after_secs=_RETRY_SECS)
-            future: Future[AppendReport] = Future()
-            self._waiting.append((batch, future))
+            future: Future[Done] = Future()
+            self._waiting.append((push, rows, future))
             self._rows += rows
             self._changed.notify()
             return future
@@ -72,48 +86,56 @@ class Writer:
             self._is_closed = True
             self._changed.notify()
         self._thread.join()
+        self._told.put(None)
+        self._teller.join()
 
     def _run(self) -> None:
+        try:
+            self._commit([])
+        except Exception as error:  # the first push hears of it
+            _log.warning("nothing can be committed yet: %s", error)
         while taken := self._next():
-            batches, futures = [batch for batch, _ in taken], [future for _, future in taken]
+            futures = [future for _, _, future in taken]
             try:
-                self._append(batches, futures)
-            finally:
-                with self._changed:
-                    self._rows -= sum(max(1, len(batch.trials)) for batch in batches)
+                with self._around():
+                    told = list(zip(futures, self._commit([push for push, _, _ in taken]), strict=True))
+            except Exception as error:  # whatever it was, those who wait must hear of it
+                tell = [partial(future.set_exception, error) for future in futures if not future.cancelled()]
+            else:
+                tell = [partial(future.set_result, one) for future, one in told if not future.cancelled()]
+            self._ended = time.monotonic()
+            with self._changed:
+                self._rows -= sum(rows for _, rows, _ in taken)
+            self._told.put(partial(_one_by_one, tell))
 
-    def _next(self) -> list[tuple[Batch, Future[AppendReport]]]:
+    def _tell(self) -> None:
+        while (tell := self._told.get()) is not None:
+            tell()
+
+    def _next(self) -> list[tuple[Pushed, int, Future[Done]]]:
         """What is committed next, together; nothing when the writer is closed and all is done."""
         with self._changed:
             while not self._waiting and not self._is_closed:
                 self._changed.wait()
-            while self._are_several and not self._is_closed and self._rows < _TOGETHER:
-                left = self._began + _APART_SECS - time.monotonic()
+            while self._last > len(self._waiting) and not self._is_closed and self._rows < _TOGETHER:
+                left = self._ended + _GATHER_SECS - time.monotonic()
                 if left <= 0:
                     break
                 self._changed.wait(left)
-            self._began = time.monotonic()
-            taken: list[tuple[Batch, Future[AppendReport]]] = []
+            taken: list[tuple[Pushed, int, Future[Done]]] = []
             rows = 0
-            while self._waiting and (not taken or rows + len(self._waiting[0][0].trials) <= _TOGETHER):
+            while self._waiting and (not taken or rows + self._waiting[0][1] <= _TOGETHER):
                 taken.append(self._waiting.popleft())
-                rows += len(taken[-1][0].trials)
-            self._are_several = len(taken) > 1
+                rows += taken[-1][1]
+                taken[-1][2].set_running_or_notify_cancel()  # from now on nobody can call it off
+            self._last = len(taken)
             return taken
 
-    def _append(self, batches: list[Batch], futures: list[Future[AppendReport]]) -> None:
-        try:
-            with self._around():
-                reports = self._store.append_batches(batches)
-        except UsageError as error:
-            if len(batches) == 1:
-                futures[0].set_exception(error)
-                return
-            for batch, future in zip(batches, futures, strict=True):  # one of them is to blame, and it alone
-                self._append([batch], [future])
-        except Exception as error:  # whatever it was, those who wait must hear of it
-            for future in futures:
-                future.set_exception(error)
-        else:
-            for future, report in zip(futures, reports, strict=True):
-                future.set_result(report)
+
+def _one_by_one(tell: Sequence[Callable[[], None]]) -> None:
+    """Makes some calls, not all at once."""
+    pause = min(_TELL_APART_SECS, _TELL_SECS / max(1, len(tell)))
+    for place, one in enumerate(tell):
+        if place:
+            time.sleep(pause)
+        one()

@@ -109,7 +109,7 @@ def serving(folder: Path, state: Path, **settings: Any) -> Iterator[RunningServi
         pytest.importorskip(needed)
     from service.run import prepared
 
-    told = Settings(state, **{"port": 0, **settings})
+    told = Settings(state, **{"port": 0, "commits_beside": False, **settings})  # processes take a second each
     with open_store(folder) as store:
         server, listening, url = prepared(store, told)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

@@ -98,6 +98,8 @@ class Hardware:
     compute_capability: str | None = None  # "9.0"
     num_sms: int | None = None
     driver: str | None = None  # its version
+    memory_bytes_per_sec: int | None = None  # between the device and its memory, as its driver says it
+    host: str | None = None  # the name of the CPU beside it
     # Of a machine that nobody told: a hash of what tells its log apart. Two logs of unknown machines are not pooled.
     origin: str | None = None
 

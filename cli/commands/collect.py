@@ -48,12 +48,14 @@ def command(
     build_timeout: BuildTimeout = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is left to be measured, and stop.")] = False,
 ) -> None:
-    """Measure what SPEC lists and the store has not yet from this machine. It can be stopped and goes on where it
-    was; other work belongs on other cores.
+    """Measure what SPEC lists and the store has not yet from this machine, or from its GPU. It can be stopped and goes
+    on where it was; other work belongs on other cores.
     """
     from search.corpus.collect import collect, plan, read_spec
+    from search.measure.here import this_hardware
     from search.targets import local_target, parse_target
-    from tunedb.errors import UsageError
+    from tunedb.errors import MeasurementError, UsageError
+    from tunedb.machine.hardware import UNKNOWN
     from tunedb.units import count
 
     wanted = read_spec(spec)
@@ -63,7 +65,14 @@ def command(
         except OSError as error:
             raise UsageError(f"this process may not run on core {core}: {error.strerror}") from error
     chosen = local_target(1) if target is None else parse_target(target)
-    planned = plan(wanted, store, chosen)
+    try:
+        hardware = this_hardware(chosen)
+    except MeasurementError as error:
+        if not dry_run:
+            raise
+        hardware = UNKNOWN
+        run.progress.note(f"{error}; so nothing counts as measured")
+    planned = plan(wanted, store, chosen, hardware)
     steps = planned.steps
     left = sum(step.wanted for step in steps)
     run.progress.note(f"{count(left, 'trial')} left in {count(len(steps), 'step')}")

@@ -195,7 +195,7 @@ def answer(done: Compiled, speed: Benchmark | None = None) -> Answer:
     whole = done.manifest.verification
     text: list[str | Table] = [
         f"{done.path}  {size(done.path.stat().st_size)}, of that {size(done.manifest.weight_bytes)} weights; "
-        f"layout {done.manifest.layout}, {elapsed(sum(done.secs.values()))}",
+        f"layout {done.manifest.layout}{_because(done.layout_reason)}, {elapsed(sum(done.secs.values()))}",
         *(f"{one.workload.name}: {one.note}" for one in done.programs if _is_told(one)),
         *(
             f"{one.workload.name}: the schedule is of {one.measured_for}, which stands in"
@@ -222,6 +222,10 @@ def answer(done: Compiled, speed: Benchmark | None = None) -> Answer:
     if speed is not None:
         text += tables(speed)
     return Answer(compiled(done, speed), text)
+
+
+def _because(reason: str) -> str:
+    return f" ({reason})" if reason else ""
 
 
 def _emulated(emulator: str) -> str:

@@ -8,6 +8,7 @@ Variables go by their hash, the address of TVM's object: to compare them would m
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     Interval = tuple[NDArray[np.float64], NDArray[np.float64]]
 
+_ZERO = (0.0, 0.0)
+
 
 def interval(expression: Any, of_variable: Mapping[int, Interval], depths: int) -> Interval:
     """The interval of an expression.
@@ -27,22 +30,31 @@ def interval(expression: Any, of_variable: Mapping[int, Interval], depths: int) 
         of_variable: intervals [depths] of variables; others count as zero.
         depths: length of the arrays.
     """
+    low, high = _interval(expression, of_variable)
+    if isinstance(low, float):
+        return np.full(depths, low), np.full(depths, high)
+    return low, high
+
+
+def _interval(expression: Any, of_variable: Mapping[int, Interval]) -> tuple[Any, Any]:
+    """The same; of an expression without variables two numbers, which stand for all depths."""
     kind = type(expression).__name__
     if kind == "Var":
-        found = of_variable.get(hash(expression))
-        return found if found is not None else _constant(0.0, depths)
+        return of_variable.get(hash(expression), _ZERO)
     if kind == "IntImm":
-        return _constant(float(int(expression)), depths)
+        value = float(expression.value)
+        return value, value
     if kind == "Cast":
-        return interval(expression.value, of_variable, depths)
+        return _interval(expression.value, of_variable)
     if kind == "Select":
-        first = interval(expression.true_value, of_variable, depths)
-        second = interval(expression.false_value, of_variable, depths)
-        return np.minimum(first[0], second[0]), np.maximum(first[1], second[1])
+        first = _interval(expression.true_value, of_variable)
+        second = _interval(expression.false_value, of_variable)
+        return _least(first[0], second[0]), _most(first[1], second[1])
     combine = _COMBINE.get(kind)
     if combine is None:
-        return _constant(0.0, depths)
-    return combine(interval(expression.a, of_variable, depths), interval(expression.b, of_variable, depths))
+        return _ZERO
+    made: tuple[Any, Any] = combine(_interval(expression.a, of_variable), _interval(expression.b, of_variable))
+    return made
 
 
 def holds(condition: Any, of_variable: Mapping[int, Interval], points: int) -> NDArray[np.bool_]:
@@ -71,35 +83,53 @@ def holds(condition: Any, of_variable: Mapping[int, Interval], points: int) -> N
     return np.asarray(compare(first_value, second_value), dtype=np.bool_)
 
 
-def _constant(value: float, depths: int) -> Interval:
-    array = np.full(depths, value)
-    return array, array
+def _least(a: Any, b: Any) -> Any:
+    return min(a, b) if isinstance(a, float) and isinstance(b, float) else np.minimum(a, b)
 
 
-def _times(a: Interval, b: Interval) -> Interval:
+def _most(a: Any, b: Any) -> Any:
+    return max(a, b) if isinstance(a, float) and isinstance(b, float) else np.maximum(a, b)
+
+
+def _times(a: Any, b: Any) -> Any:
+    if isinstance(a[0], float):
+        a, b = b, a
+    if isinstance(b[0], float) and b[0] == b[1]:  # by a number, as indices of tiles are
+        return (a[0] * b[0], a[1] * b[0]) if b[0] >= 0 else (a[1] * b[0], a[0] * b[0])
     corners = [a[0] * b[0], a[0] * b[1], a[1] * b[0], a[1] * b[1]]
-    return np.minimum.reduce(corners), np.maximum.reduce(corners)
+    return functools.reduce(_least, corners), functools.reduce(_most, corners)
 
 
-def _floor_div(a: Interval, b: Interval) -> Interval:
-    divisor = np.maximum(b[0], 1.0)
-    return np.floor(a[0] / divisor), np.floor(a[1] / divisor)
+def _divided(value: Any, divisor: Any) -> Any:
+    """The quotient, rounded down."""
+    return (
+        float(np.floor(value / divisor))
+        if isinstance(value, float) and isinstance(divisor, float)
+        else np.floor(value / divisor)
+    )
 
 
-def _floor_mod(a: Interval, b: Interval) -> Interval:
-    divisor = np.maximum(b[0], 1.0)
-    wraps = np.floor(a[0] / divisor) != np.floor(a[1] / divisor)
+def _floor_div(a: Any, b: Any) -> Any:
+    divisor = _most(b[0], 1.0)
+    return _divided(a[0], divisor), _divided(a[1], divisor)
+
+
+def _floor_mod(a: Any, b: Any) -> Any:
+    divisor = _most(b[0], 1.0)
+    wraps = _divided(a[0], divisor) != _divided(a[1], divisor)
+    if isinstance(wraps, bool):
+        return (0.0, divisor - 1) if wraps else (a[0] % divisor, a[1] % divisor)
     return np.where(wraps, 0.0, a[0] % divisor), np.where(wraps, divisor - 1, a[1] % divisor)
 
 
-_COMBINE: dict[str, Callable[[Interval, Interval], Interval]] = {
+_COMBINE: dict[str, Callable[[Any, Any], Any]] = {
     "Add": lambda a, b: (a[0] + b[0], a[1] + b[1]),
     "Sub": lambda a, b: (a[0] - b[1], a[1] - b[0]),
     "Mul": _times,
     "FloorDiv": _floor_div,
     "FloorMod": _floor_mod,
-    "Min": lambda a, b: (np.minimum(a[0], b[0]), np.minimum(a[1], b[1])),
-    "Max": lambda a, b: (np.maximum(a[0], b[0]), np.maximum(a[1], b[1])),
+    "Min": lambda a, b: (_least(a[0], b[0]), _least(a[1], b[1])),
+    "Max": lambda a, b: (_most(a[0], b[0]), _most(a[1], b[1])),
 }
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {

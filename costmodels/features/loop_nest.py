@@ -78,8 +78,8 @@ def target_columns(target: Any) -> list[float]:
     return [float(np.log2(max(bits, 1))), float(np.log2(max(int(target.attrs.get("num-cores", 1)), 1)))]
 
 
-def describe(found: Sequence[Nest], lanes: float) -> list[float]:
-    """The numbers of a program, without those of the target.
+def describe(found: Sequence[Nest], lanes: float) -> NDArray[np.float64]:
+    """The numbers [d] of a program, without those of the target.
 
     Args:
         found: its nests.
@@ -94,10 +94,13 @@ def describe(found: Sequence[Nest], lanes: float) -> list[float]:
     blocks = [_block(nest, lanes) for nest in found]
     heaviest = sorted(range(len(blocks)), key=lambda b: -blocks[b]["iterations"] * (found[b].ops + 1))
     main = blocks[heaviest[0]]
-    row = [_scaled(name, value) for name, value in main.items()]
-    second = blocks[heaviest[1]] if len(blocks) > 1 else None
-    row += [_scaled(name, second[name]) if second else -1.0 for name in _SECOND_NAMES]
-    return row + [_scaled(name, value) for name, value in _totals(blocks, main).items()]
+    second = blocks[heaviest[1]] if len(blocks) > 1 else main
+    numbers = [*main.values(), *(second[name] for name in _SECOND_NAMES), *_totals(blocks, main).values()]
+    row = np.asarray(numbers, dtype=np.float64)
+    row[_SIZES] = np.log2(np.maximum(row[_SIZES], _LEAST))
+    if len(blocks) == 1:
+        row[len(main) : len(main) + len(_SECOND_NAMES)] = -1.0
+    return row
 
 
 def _block(nest: Nest, lanes: float) -> dict[str, float]:
@@ -157,8 +160,8 @@ def _block(nest: Nest, lanes: float) -> dict[str, float]:
         numbers[f"group{place}_bytes"] = float(touched[depth])
         numbers[f"group{place}_lines"] = float(lines[depth])
         numbers[f"group{place}_pages"] = float(pages[depth])
-        for level in range(len(SET_PERIODS)):
-            numbers[f"group{place}_crowding{level}"] = float(conflicts[level, depth])
+        for level, of_level in enumerate(conflicts):
+            numbers[f"group{place}_crowding{level}"] = float(of_level[depth])
         numbers[f"group{place}_intensity"] = float(inside[depth] * nest.ops / max(touched[depth], 1.0))
     tile_depth = borders[0][0] if borders else 0
     is_in_tile = of_vector is not None and of_vector < tile_depth
@@ -273,16 +276,14 @@ def _totals(blocks: Sequence[dict[str, float]], main: dict[str, float]) -> dict[
     return {**numbers, "count_blocks": float(len(blocks))}
 
 
-def _scaled(name: str, value: float) -> float:
-    return value if name.startswith(_FLAGS) else float(np.log2(max(value, _LEAST)))
-
-
 _EXAMPLE = _block(Nest("", np.ones(1), np.zeros(1, np.int64), np.zeros(1, np.bool_), 0, (), 0.0), 1.0)
 _SECOND_NAMES = tuple(name for name in _EXAMPLE if "loop" not in name)
+_OF_ALL = tuple(_totals([_EXAMPLE], _EXAMPLE))
+_SIZES = np.flatnonzero([not name.startswith(_FLAGS) for name in (*_EXAMPLE, *_SECOND_NAMES, *_OF_ALL)])
 _NAMES = (
     *(f"main_{name}" for name in _EXAMPLE),
     *(f"second_{name}" for name in _SECOND_NAMES),
-    *_totals([_EXAMPLE], _EXAMPLE),
+    *_OF_ALL,
     "target_vector_bits",
     "target_cores",
 )

@@ -7,7 +7,7 @@ its accesses how much of the buffer is touched at each depth of the nest. Depth 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ SERIAL, PARALLEL, VECTORIZED = 0, 1, 2  # of TVM's ForKind
 LINE_BYTES = 64
 PAGE_BYTES = 4096
 SET_PERIODS = (4 * 1024, 64 * 1024)  # bytes after which addresses fall into the same set again: usual for L1 and L2
+_NUM_SETS = np.array([[period / LINE_BYTES] for period in SET_PERIODS])
 _REDUCTION = 2  # of TVM's IterVar types
 _MATH_OPS = 10.0  # a call of exp, tanh and the like, in additions
 _DIVISION_OPS = 4.0
@@ -89,8 +90,13 @@ def nests(module: Any) -> list[Nest]:
 def _leaves(stmt: Any, loops: tuple[Any, ...], step: int) -> Iterator[tuple[Any, Any, tuple[Any, ...], int]]:
     kind = type(stmt).__name__
     if kind == "For":
-        step = int(stmt.annotations.get(_UNROLL, step))
-        yield from _leaves(stmt.body, (stmt, *loops), step)
+        inner: list[Any] = []
+        while kind == "For":
+            step = int(stmt.annotations.get(_UNROLL, step))
+            inner.append(stmt)
+            stmt = stmt.body
+            kind = type(stmt).__name__
+        yield from _leaves(stmt, (*reversed(inner), *loops), step)
     elif kind == "SBlockRealize":
         block = stmt.block
         step = int(block.annotations.get(_UNROLL, step))
@@ -124,12 +130,14 @@ def statements(stmt: Any) -> list[Any]:
 def _nest(block: Any, values: Any, loops: tuple[Any, ...], step: int) -> Nest:
     extents = np.asarray([int(loop.extent) for loop in loops], dtype=np.float64)
     kinds = np.asarray([int(loop.kind) for loop in loops], dtype=np.int64)
-    axes = [(hash(axis.var), value) for axis, value in zip(block.iter_vars, values, strict=True)]
-    of_loops = _of_loops(loops, extents)
+    names = [hash(loop.loop_var) for loop in loops]
+    iter_vars = list(block.iter_vars)
+    axes = [(hash(axis.var), value) for axis, value in zip(iter_vars, values, strict=True)]
+    of_loops = _of_loops(names, extents)
     of_variable = of_loops | {axis: interval(value, of_loops, 2 * len(loops) + 2) for axis, value in axes}
     reduced = {
         loop
-        for axis, (_, value) in zip(block.iter_vars, axes, strict=True)
+        for axis, (_, value) in zip(iter_vars, axes, strict=True)
         if int(axis.iter_type) == _REDUCTION
         for loop in variables(value)
     }
@@ -138,7 +146,7 @@ def _nest(block: Any, values: Any, loops: tuple[Any, ...], step: int) -> Nest:
         str(block.name_hint),
         extents,
         kinds,
-        np.asarray([hash(loop.loop_var) in reduced for loop in loops], dtype=np.bool_),
+        np.asarray([name in reduced for name in names], dtype=np.bool_),
         step,
         tuple(_touched(buffer, region, writes, of_variable, len(loops) + 1) for buffer, region, writes in found),
         ops,
@@ -147,22 +155,26 @@ def _nest(block: Any, values: Any, loops: tuple[Any, ...], step: int) -> Nest:
     )
 
 
-def _of_loops(loops: tuple[Any, ...], extents: NDArray[np.float64]) -> dict[int, Interval]:
-    """Loop variables as intervals [2 (d + 1)]: at all depths, and at the origin and one step of each loop away."""
-    depth = np.arange(len(loops) + 1)
-    points = np.eye(len(loops) + 1)
-    found = {}
-    for place, loop in enumerate(loops):
-        last = np.where(depth > place, extents[place] - 1.0, 0.0)
-        step = points[place + 1]
-        found[hash(loop.loop_var)] = (np.concatenate([np.zeros(len(depth)), step]), np.concatenate([last, step]))
-    return found
+def _of_loops(names: Sequence[int], extents: NDArray[np.float64]) -> dict[int, Interval]:
+    """Loop variables as intervals [2 (d + 1)]: at all depths, and at the origin and one step of each loop away.
+
+    Args:
+        names: their hashes, innermost first.
+        extents: of their loops.
+    """
+    depths = len(names) + 1
+    lows = np.zeros((len(names), 2 * depths))
+    highs = np.zeros((len(names), 2 * depths))
+    for place in range(len(names)):
+        lows[place, depths + place + 1] = highs[place, depths + place + 1] = 1.0
+        highs[place, place + 1 : depths] = extents[place] - 1.0
+    return {name: (lows[place], highs[place]) for place, name in enumerate(names)}
 
 
 def unrolled_depth(extents: NDArray[np.float64], kinds: NDArray[np.int64], step: int) -> int:
     """The depth from which all loops are unrolled; what `Nest.unrolled_depth` holds."""
     unrolled = 1.0
-    for place, (extent, kind) in enumerate(zip(extents, kinds, strict=True)):
+    for place, (extent, kind) in enumerate(zip(extents.tolist(), kinds.tolist(), strict=True)):
         if kind == PARALLEL:
             return place
         if kind != VECTORIZED:
@@ -230,10 +242,16 @@ def expressions(node: Any) -> Iterator[Any]:
     yield node
 
 
+_COMPARISONS = ("EQ", "NE", "LT", "LE", "GT", "GE", "And", "Or")
+_OF_TWO = frozenset(("Add", "Sub", "Mul", "Div", "Mod", "FloorDiv", "FloorMod", "Min", "Max", *_COMPARISONS))
+
+
 def _below(node: Any) -> list[Any]:
     kind = type(node).__name__
     if kind in ("Var", "IntImm", "FloatImm", "StringImm", "TensorLoad"):
         return []
+    if kind in _OF_TWO:
+        return [node.a, node.b]
     if kind == "BufferStore":
         return [node.value]
     if kind == "Call":
@@ -258,22 +276,22 @@ def _touched(
     size = element_bytes(buffer)
     shape = [_extent(extent) for extent in buffer.shape] or [1]
     widths = []
-    address = np.zeros(depths)
+    address: Any = np.zeros(depths)
     for (index, extent), limit in zip(region, shape, strict=False):
         low, high = interval(index, of_variable, 2 * depths)
-        widths.append(np.minimum((high - low)[:depths] + extent, limit))
+        widths.append(np.minimum(high[:depths] - low[:depths] + extent, limit))
         address = address * limit + low[depths:]
     widths = widths or [np.ones(depths)]
-    run = widths[-1].copy()
-    whole = widths[-1] >= shape[-1]
+    elements = run = widths[-1]
+    whole = run >= shape[-1]
     for width, limit in zip(widths[-2::-1], shape[-2::-1], strict=False):
+        elements = width * elements
         run = np.where(whole, run * width, run)
         whole = whole & (width >= limit)
-    elements = np.prod(widths, axis=0)
     runs = elements / run
     lines = runs * np.ceil(run * size / LINE_BYTES)
     pages = runs * np.ceil(run * size / PAGE_BYTES)
-    conflicts = np.stack([lines / _sets(widths, shape, size, lines / runs, period) for period in SET_PERIODS])
+    conflicts = lines / _sets(widths, shape, size, lines / runs)
     strides = address[1:] - address[0]
     return Access(writes, size, elements, run, lines, np.minimum(pages, lines), conflicts, strides)
 
@@ -284,19 +302,16 @@ def element_bytes(buffer: Any) -> int:
 
 
 def _sets(
-    widths: list[NDArray[np.float64]],
-    shape: list[int],
-    size: int,
-    lines_of_run: NDArray[np.float64],
-    period: int,
+    widths: list[NDArray[np.float64]], shape: list[int], size: int, lines_of_run: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """About how many sets of a cache the lines fall into: rows a power of two apart meet in few of them."""
-    sets = np.minimum(lines_of_run, period / LINE_BYTES)
+    """About how many sets of each cache [caches, d + 1] lines fall into: rows a power of two apart meet in few."""
+    sets = np.minimum(lines_of_run, _NUM_SETS)
     stride = size * shape[-1]
     for width, limit in zip(widths[-2::-1], shape[-2::-1], strict=False):
-        sets = sets * np.minimum(width, period // math.gcd(stride, period))
+        apart = [[period // math.gcd(stride, period)] for period in SET_PERIODS]
+        sets = sets * np.minimum(width, apart)
         stride *= limit
-    return np.asarray(np.clip(sets, 1.0, period / LINE_BYTES))
+    return np.asarray(np.minimum(np.maximum(sets, 1.0), _NUM_SETS))
 
 
 def _extent(extent: Any) -> int:

@@ -21,6 +21,7 @@ from costmodels.model import CostModel
 from search.bo.acquisition import lower_confidence_bound
 from search.bo.pool import EMPTY, Pool
 from search.bo.screening import Screen
+from search.bo.spread import unlike
 from search.bo.surrogate import Surrogate
 from search.bo.warm_start import History, failed
 from search.space.decisions import Decisions, decision_key, encoded
@@ -314,15 +315,22 @@ class Proposer:
         return scores
 
     def _parents(self, surrogate: Surrogate, beta: float) -> tuple[list[Candidate], FloatArray]:
-        """Half of the parents are the best measured, half the best scored; better ones are drawn more often."""
+        """Half are the best measured, half the best scored, none alike; better ones are drawn more often."""
         half = self._budget.parents // 2
-        elite = np.argsort(self._measured_log_secs, kind="stable")[:half]
         bounds = _bounds(surrogate, self._pool, beta)
-        scored = np.argsort(bounds, kind="stable")[: self._budget.parents - len(elite)]
+        elite = _unlike(surrogate, self._measured, self._measured_log_secs, half)
+        scored = _unlike(surrogate, self._pool, bounds, self._budget.parents - len(elite))
         parents = [self._measured.candidates[i] for i in elite] + [self._pool.candidates[i] for i in scored]
         ranks = np.concatenate([np.arange(len(elite)), np.arange(len(scored))])
         weights = 1.0 / (1.0 + ranks)
         return parents, weights / weights.sum()
+
+
+def _unlike(surrogate: Surrogate, pool: Pool, scores: FloatArray, number: int) -> npt.NDArray[np.int64]:
+    """Places of the best scored of a pool that are unlike each other."""
+    if not len(pool):
+        return np.empty(0, dtype=np.int64)
+    return unlike(scores, surrogate.standardised(pool.features), number)
 
 
 def _bounds(surrogate: Surrogate, pool: Pool, beta: float) -> FloatArray:

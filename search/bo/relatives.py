@@ -18,6 +18,7 @@ _OF_EACH = 6
 _CARRIED = 12
 _LOOKS = ((0.01, (8, 2)), (0.03, (16, 3)), (math.inf, (16, 4)))
 """Samples and generations, by the share of the network's time below which they are enough."""
+_BESIDE = 8  # samples that are enough beside relatives' schedules
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Near:
         """
         counts = 0.0 if self.nearest == 0 else share  # the same sizes with another epilogue: its schedules will do
         samples, generations = next(looks for below, looks in _LOOKS if counts < below)
+        if self.traces:  # which are better than any sample: these only add what they have not
+            samples = min(samples, _BESIDE)
         return Budget(first_samples=samples, late_samples=0, first_generations=generations, late_generations=0)
 
 

@@ -20,7 +20,31 @@ _FEWEST = 16
 _MOST = 400  # the fit is cubic in them
 _LENGTH_SCALE = 2.0
 _OPTIMISM = 1.0  # deviations
+_LEAST = 0.1  # weight of a decision that makes no difference by itself: with another it may
 _NOISE = 0.05  # of the worth's variance: two programs may differ in more than their decisions tell
+
+
+def relevance(encodings: FloatArray, worth: FloatArray) -> FloatArray:
+    """How much of the worth's variance each decision tells by itself, over what the one that tells most does [k].
+
+    Where a block is computed often makes no difference. Were it to count like a tile, half of what is replayed would
+    be the same loops over again.
+
+    Args:
+        encodings: Decisions of candidates [n, k].
+        worth: What is thought of each [n].
+    """
+    total = float(((worth - worth.mean()) ** 2).sum())
+    told = np.zeros(encodings.shape[1])
+    for place, column in enumerate(encodings.T):
+        _, group = np.unique(column, return_inverse=True)
+        sizes = np.bincount(group)
+        if 1 < len(sizes) < len(worth) and total > 0.0:
+            between = float((np.bincount(group, worth - worth.mean()) ** 2 / sizes).sum()) / total
+            by_chance = (len(sizes) - 1) / (len(worth) - 1)
+            told[place] = max(0.0, (between - by_chance) / (1.0 - by_chance))
+    most = float(told.max(initial=0.0))
+    return told / most if most > 0.0 else np.ones_like(told)
 
 
 class Screen:
@@ -40,7 +64,8 @@ class Screen:
         deviation = encodings.std(axis=0)
         self._mean = encodings.mean(axis=0)
         self._scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
-        self._scale /= np.sqrt(max(int((self._scale > 0).sum()), 1))
+        self._scale *= np.sqrt(_LEAST + (1.0 - _LEAST) * relevance(encodings, worth))
+        self._scale /= np.sqrt(max(float(((self._scale * deviation) ** 2).sum()), 1e-12))
         self._worth, self._spread = float(worth.mean()), float(worth.std()) or 1.0
         self._process = GaussianProcess(length_scale=_LENGTH_SCALE, nu=1.5)
         self._process.fit((encodings - self._mean) * self._scale, (worth - self._worth) / self._spread, _NOISE)

@@ -191,18 +191,18 @@ class Surrogate:
         """Log probability [n] that candidates with features [n, d] build and run."""
         if not self._failed:
             return np.zeros(len(features))
-        tried = self._standardised(np.vstack([*self._features, *(row[None, :] for row in self._failed)]))
+        tried = self.standardised(np.vstack([*self._features, *(row[None, :] for row in self._failed)]))
         worked = np.arange(len(tried)) < len(tried) - len(self._failed)
-        return log_feasibility(self._standardised(features), tried, worked)
+        return log_feasibility(self.standardised(features), tried, worked)
 
     def posterior(self, features: FloatArray, prior: FloatArray) -> Posterior:
         """The joint posterior of candidates with features [n, d] and prior means [n] in nats."""
-        mean, covariance = self._fitted(features).joint(self._standardised(features))
+        mean, covariance = self._fitted(features).joint(self.standardised(features))
         return Posterior(mean + self._mean_of(features, prior), covariance)
 
     def marginals(self, features: FloatArray, prior: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Posterior means [n] and standard deviations [n] in nats; cheaper than the joint posterior."""
-        mean, std = self._fitted(features).marginals(self._standardised(features))
+        mean, std = self._fitted(features).marginals(self.standardised(features))
         return mean + self._mean_of(features, prior), std
 
     def _mean_of(self, features: FloatArray, prior: FloatArray) -> FloatArray:
@@ -215,7 +215,8 @@ class Surrogate:
         opinion = self._opinion.predict(features).mean
         return (opinion, None) if self._is_misled else (prior, opinion)
 
-    def _standardised(self, features: FloatArray) -> FloatArray:
+    def standardised(self, features: FloatArray) -> FloatArray:
+        """Features [n, d] as the process sees them: typical candidates are 1 to 2 apart."""
         if self._standard is None:
             self._standard = Standardisation.of(features)
         return self._standard.apply(features)
@@ -223,7 +224,7 @@ class Surrogate:
     def _fitted(self, features: FloatArray) -> GaussianProcess:
         if self._process is not None:
             return self._process
-        self._standardised(features)  # the candidates asked about come first, when nothing was measured yet
+        self.standardised(features)  # the candidates asked about come first, when nothing was measured yet
         trust = self.trust
         std = self._prior_std if self._has_prior else _COLD_STD
         if self._opinion is not None and trust is not None and trust.is_misleading:
@@ -247,7 +248,7 @@ class Surrogate:
         process = GaussianProcess(variance=std**2, length_scale=_LENGTH_SCALE, nu=2.5)
         observed = [*self._features, *(features for features, _, _ in self._other_targets)]
         if observed:
-            process.fit(self._standardised(np.vstack(observed)), np.concatenate(residuals), np.concatenate(noise))
+            process.fit(self.standardised(np.vstack(observed)), np.concatenate(residuals), np.concatenate(noise))
         self._process = process
         return process
 

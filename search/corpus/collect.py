@@ -25,7 +25,7 @@ import numpy as np
 
 from search.corpus import operators
 from search.measure.device import Device
-from search.measure.here import this_device
+from search.measure.here import this_device, this_hardware
 from search.networks.importing import import_network
 from search.networks.tasks import tasks_of
 from search.options import TuneOptions
@@ -33,7 +33,6 @@ from search.recorder import TrialEvent
 from search.task import Task
 from search.tune import run_tuning
 from tunedb.errors import BadInputError, MeasurementError, NotFoundError, last_line
-from tunedb.machine.hardware import this_machine
 from tunedb.metaschedule.replay import workload_from_module
 from tunedb.records import Hardware, Target
 from tunedb.store.contract import Store
@@ -118,16 +117,24 @@ def read_spec(path: str | Path) -> Spec:
     return msgspec.structs.replace(spec, networks=[str(file.parent / name) for name in spec.networks])
 
 
-def plan(spec: Spec, store: Store, target: Target) -> Planned:
-    """What is left to be measured on this machine, random samples first, workloads in an order that the seed draws.
+def plan(spec: Spec, store: Store, target: Target, hardware: Hardware | None = None) -> Planned:
+    """What is left to be measured, random samples first, workloads in an order that the seed draws.
+
+    Args:
+        spec: What to measure.
+        store: The store, whose trials count.
+        target: The target that it is measured for.
+        hardware: What it is measured on; None is this machine's device for the target.
 
     Raises:
         BadInputError: the spec names what there is not, or a network that cannot be imported.
         NotFoundError: a network's file is not there.
+        MeasurementError: this machine has no device for the target.
     """
+    measures = hardware or this_hardware(target)
     networks = {Path(path).stem: tasks_of(import_network(path), target) for path in spec.networks}
     every = [*_operators(spec), *(task for tasks in networks.values() for task in tasks)]
-    return Planned(plan_tasks(every, spec, store, target, this_machine()), _calls(networks))
+    return Planned(plan_tasks(every, spec, store, target, measures), _calls(networks))
 
 
 def plan_tasks(every: Sequence[Task], spec: Spec, store: Store, target: Target, hardware: Hardware) -> list[Step]:

@@ -8,11 +8,15 @@ from typing import Any
 
 from tunedb.errors import MeasurementError
 from tunedb.identity import identified
+from tunedb.machine.hardware import this_machine
 from tunedb.records import Hardware
 
 _LIBRARY = "libcuda.so.1"
 _NAME_BYTES, _UUID_BYTES = 256, 16
-_MULTIPROCESSORS, _L2_BYTES, _MAJOR, _MINOR = 16, 38, 75, 76  # CUdevice_attribute
+# Of CUdevice_attribute.
+_MULTIPROCESSORS, _MEMORY_KHZ, _BUS_BITS, _L2_BYTES, _MAJOR, _MINOR = 16, 36, 37, 38, 75, 76
+_A_TICK = 2  # transfers for each tick of the memory's clock: all of these memories have a double data rate
+_GIGA = 1_000_000_000
 _GIB = 1 << 30
 
 
@@ -43,7 +47,14 @@ def devices_with_uuids() -> list[tuple[Hardware, str]]:
 
 
 def hardware_of(
-    name: str, capability: tuple[int, int], num_sms: int, l2_bytes: int, memory_bytes: int, driver: int
+    name: str,
+    capability: tuple[int, int],
+    num_sms: int,
+    l2_bytes: int,
+    memory_bytes: int,
+    driver: int,
+    memory_bytes_per_sec: int = 0,
+    host: str = "",
 ) -> Hardware:
     """A device as records have it. Memory is in whole GiB, so that a new driver makes no new device by that.
 
@@ -54,6 +65,8 @@ def hardware_of(
         l2_bytes: Of its L2 cache.
         memory_bytes: Of its memory.
         driver: The CUDA version of the driver as it says it: 12040 is 12.4; 0 where it is not known.
+        memory_bytes_per_sec: Between it and its memory; 0 where it is not known. It is told in whole GB/s.
+        host: The name of the CPU beside it; "" where it is not known.
     """
     made = Hardware(
         hardware_id="",
@@ -64,8 +77,20 @@ def hardware_of(
         l2_bytes=l2_bytes or None,
         memory_bytes=round(memory_bytes / _GIB) * _GIB,
         driver=f"{driver // 1000}.{driver % 1000 // 10}" if driver else None,
+        memory_bytes_per_sec=round(memory_bytes_per_sec / _GIGA) * _GIGA or None,
+        host=host or None,
     )
     return identified(made)
+
+
+def bandwidth_of(memory_khz: int, bus_bits: int) -> int:
+    """Bytes a second between a device and its memory.
+
+    Args:
+        memory_khz: The clock of its memory; 0 where it is not known.
+        bus_bits: How wide the bus between them is; likewise.
+    """
+    return _A_TICK * 1000 * memory_khz * bus_bits // 8
 
 
 def _device(driver: Any, place: int, version: int) -> tuple[Hardware, str]:
@@ -83,6 +108,12 @@ def _device(driver: Any, place: int, version: int) -> tuple[Hardware, str]:
 
     identity = (ctypes.c_ubyte * _UUID_BYTES)()
     _check(driver.cuDeviceGetUuid(identity, device))
+
+    def optional(number: int) -> int:
+        """As `attribute`; 0 where the driver does not know it, as one day it may no longer."""
+        value = ctypes.c_int()
+        return value.value if driver.cuDeviceGetAttribute(ctypes.byref(value), number, device) == 0 else 0
+
     found = hardware_of(
         name.value.decode(errors="replace"),
         (attribute(_MAJOR), attribute(_MINOR)),
@@ -90,6 +121,8 @@ def _device(driver: Any, place: int, version: int) -> tuple[Hardware, str]:
         attribute(_L2_BYTES),
         memory.value,
         version,
+        bandwidth_of(optional(_MEMORY_KHZ), optional(_BUS_BITS)),
+        this_machine().name,
     )
     return found, f"GPU-{uuid.UUID(bytes=bytes(identity))}"
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from search.measure.between import Between
 from tunedb.errors import MeasurementError
 from tunedb.identity import conditions_of
 from tunedb.records import Hardware, Outcome, Target
@@ -23,6 +24,7 @@ class Program:
     mod: Any  # tvm.ir.IRModule, scheduled or not
     args_info: tuple[Any, ...]  # of each argument kind, dtype and shape, as MetaSchedule writes them in JSON
     packs: bool = False  # whether it packs constants that are packed beforehand when it is measured
+    weights: tuple[int, ...] = ()  # places of the arguments that are constants of a network
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,24 @@ class Timing:
     repeat: int = 3  # run times taken
     min_repeat_ms: int = 10  # least length of one of them: short kernels are looped until it is reached
     flush_cache: bool = False  # whether each run is one call that begins with caches that hold nothing of its inputs
+    between: Between | None = None  # what happens between calls; a run time is then the median of several calls
 
     @property
     def conditions(self) -> str:
         """The conditions of measurement, as trials have them."""
+        if self.between is not None:
+            return conditions_of(caches=self.between.caches)
         return conditions_of(caches="flushed" if self.flush_cache else None)
+
+    def plain(self) -> Timing:
+        """Itself, for devices that call programs one after another.
+
+        Raises:
+            MeasurementError: Something is to happen between calls.
+        """
+        if self.between is not None:
+            raise MeasurementError("only this machine's own CPU measures programs as they run in a network")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from search.measure.local import RUN_TIMEOUT_SECS, LocalCpu, LocalOptions
 from search.measure.placement import place
 from search.measure.workers import device_type
 from tunedb.errors import MeasurementError, UsageError
-from tunedb.records import Target
+from tunedb.machine.hardware import this_machine
+from tunedb.records import Hardware, Target
 
 _LOG = logging.getLogger(__name__)
 
@@ -41,6 +42,22 @@ def this_device(
         f"tunedb measures on CPUs (llvm, c) and CUDA devices and has no runner for {target.kind} yet: with such a "
         "device, give search.bayesian_optimization to MetaSchedule's own tuning calls as their strategy"
     )
+
+
+def this_hardware(target: Target) -> Hardware:
+    """What `this_device` measures on, without starting it: the GPU that runs code for a target, or this machine.
+
+    Args:
+        target: What is built for.
+
+    Raises:
+        MeasurementError: This machine has no such device; the message says what was looked for.
+    """
+    if target.kind == "cuda":
+        from search.measure.cuda.gpus import gpus_for
+
+        return gpus_for(target)[0].hardware
+    return this_machine()
 
 
 @contextmanager

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import functools
 import re
-import shutil
-import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -23,10 +20,12 @@ from tvm.support.tar import tar
 from typing_extensions import override
 
 from search.measure import outputs, workers
-from search.measure.device import Build, Comparison, Device, Measurement, NoReferenceError, Program, Timing
+from search.measure.building import Building, BuildLimit
+from search.measure.device import Comparison, Measurement, NoReferenceError, Program, Timing
+from search.measure.host_built import Built, HostBuilt
 from search.measure.placement import Placement
 from search.measure.zygote import ForkedPool
-from tunedb.errors import BadInputError, MeasurementError, UsageError, last_line
+from tunedb.errors import BadInputError, MeasurementError, last_line
 from tunedb.machine.hardware import this_machine
 from tunedb.metaschedule import intrinsics
 from tunedb.metaschedule.replay import target_to_tvm
@@ -35,8 +34,6 @@ from tunedb.records import Hardware, Outcome, Target
 RUN_TIMEOUT_SECS = 20.0
 _BUILD_TIMEOUT_SECS = 15.0
 _USES_BEFORE_RESTART = 200  # workers leak some memory with each module
-_TYPICAL_BUILDS = 8  # of which the usual time is taken
-_LONG_BUILD = 25.0  # times the usual: what takes so long is unrolled without end, and no faster than others
 _SHORTEST_LIMIT_SECS = 4.0
 _PROBE = Timing(repeat=3, min_repeat_ms=5)
 _BUSY_SECS = 0.25  # longer than the probe takes
@@ -73,19 +70,7 @@ PATIENT = LocalOptions(build_timeout_secs=60.0, run_timeout_secs=60.0)
 """For a few programs that must not fail because the machine is slow."""
 
 
-@dataclass(slots=True, eq=False)
-class _Built:
-    """A program that was handed over."""
-
-    number: int
-    program: Program
-    is_kept: bool
-    archive: str | None = None  # None: there is none, as it is compiled by the process that runs it
-    building: Future[float] | None = None
-    build: Build | None = None  # once it is built
-
-
-class LocalCpu(Device):
+class LocalCpu(HostBuilt):
     """Builds and runs in worker processes of this machine.
 
     Args:
@@ -94,24 +79,17 @@ class LocalCpu(Device):
     """
 
     def __init__(self, target: Target, options: LocalOptions | None = None) -> None:
-        self._target, self._options = target, options or LocalOptions()
+        super().__init__(target)
+        self._options = options or LocalOptions()
         self._plan = self._options.plan or Plan.TOGETHER
         placement = self._options.placement
-        self._build_limit_secs = self._options.build_timeout_secs or _BUILD_TIMEOUT_SECS
-        self._builders = self._pool(self._options.build_workers, self._build_limit_secs, placement.building)
+        told = self._options.build_timeout_secs
+        self._build_limit = BuildLimit(told or _BUILD_TIMEOUT_SECS, _SHORTEST_LIMIT_SECS if told is None else None)
+        self._builders = self._pool(self._options.build_workers, self._build_limit.most_secs, placement.building)
         self._runner = self._pool(1, self._options.run_timeout_secs, placement.measuring)
         for pool in (self._builders, self._runner):
             pool.submit(workers.ready)  # starts a process now, so that others need not wait for it later
         self._folder = tempfile.TemporaryDirectory(prefix="tunedb-build-", ignore_cleanup_errors=True)
-        self._build_secs: list[float] = []
-        self._num_programs = 0
-        self._known: dict[int, _Built] = {}
-        self._is_closed = False
-
-    @property
-    @override
-    def target(self) -> Target:
-        return self._target
 
     @property
     @override
@@ -135,18 +113,6 @@ class LocalCpu(Device):
             raise MeasurementError(f"this machine cannot start a worker process: {last_line(error)}") from error
 
     @override
-    def build(self, programs: Sequence[Program], *, keep: bool = False) -> list[Build]:
-        if self._is_closed:
-            raise MeasurementError("the device is closed")
-        taken = [self._take(program, keep) for program in programs]
-        if keep or self._plan in (Plan.TOGETHER, Plan.PIPELINED):
-            for built in taken:
-                self._begin(built)
-        if keep or self._plan is Plan.TOGETHER:
-            return [self._finish(built) for built in taken]
-        return [Build(built.number) for built in taken]
-
-    @override
     def run(
         self, numbers: Sequence[int], *, timing: Timing | None = None, enough_secs: Callable[[], float] | None = None
     ) -> Iterator[Measurement]:
@@ -164,9 +130,8 @@ class LocalCpu(Device):
 
     @override
     def compare(self, program: Program, untuned: Program, seed: int = 0) -> Comparison:
-        if self._is_closed:
-            raise MeasurementError("the device is closed")
-        limit = max(self._build_limit_secs, _BUILD_TIMEOUT_SECS)
+        self._expect_open()
+        limit = max(self._build_limit.most_secs, _BUILD_TIMEOUT_SECS)
         both = save_json(program.mod), save_json(untuned.mod)
         device, args_info = workers.device_type(self._target.kind), program.args_info
         try:
@@ -186,17 +151,6 @@ class LocalCpu(Device):
             raise MeasurementError(last_line(error)) from error
 
     @override
-    def release(self, numbers: Sequence[int]) -> None:
-        for number in numbers:
-            built = self._known.pop(number, None)
-            if built is None:
-                continue
-            if built.building is not None:
-                built.building.cancel()
-            if built.archive is not None:
-                shutil.rmtree(Path(built.archive).parent, ignore_errors=True)
-
-    @override
     def calibrate(self, number: int) -> None:
         if self._options.plan is not None:
             return
@@ -208,11 +162,7 @@ class LocalCpu(Device):
 
     @override
     def close(self) -> None:
-        self._is_closed = True
-        for built in self._known.values():
-            if built.building is not None:
-                built.building.cancel()
-        self._known.clear()
+        super().close()
         for pool in (self._builders, self._runner):
             pool.shutdown(wait=False)
         self._folder.cleanup()
@@ -231,74 +181,44 @@ class LocalCpu(Device):
     def _target_json(self) -> str:
         return str(target_to_tvm(self._target))
 
-    def _take(self, program: Program, keep: bool) -> _Built:
-        built = _Built(self._num_programs, program, keep)
-        self._num_programs += 1
-        self._known[built.number] = built
-        return built
+    @property
+    @override
+    def _begins_at_once(self) -> bool:
+        return self._plan in (Plan.TOGETHER, Plan.PIPELINED)
 
-    def _find(self, number: int) -> _Built:
-        if number not in self._known:
-            raise UsageError(f"there is no program {number}: it was never built, was released, or has run")
-        return self._known[number]
+    @property
+    @override
+    def _waits_for_builds(self) -> bool:
+        return self._plan is Plan.TOGETHER
 
-    def _begin(self, built: _Built) -> None:
+    @override
+    def _begun(self, built: Built) -> Building:
         job = save_json(built.program.mod), self._target_json
+        # The reference kernels, and what was built before, are no candidates that may take too long, and programs of
+        # other kinds take another time.
+        limit = max(self._build_limit.most_secs, _BUILD_TIMEOUT_SECS) if built.is_kept else self._build_limit.secs
+        learn = None if built.is_kept else self._build_limit.learn
         is_just_in_time = self._plan is Plan.JUST_IN_TIME and not built.is_kept and not _LIBRARY_CALL.search(job[0])
         if is_just_in_time:
-            limit = self._longest_build_secs(built)
-            built.building = self._runner.submit_before(limit, workers.build_here, *job, built.number)
-        else:
-            folder = Path(self._folder.name) / str(built.number)
-            folder.mkdir()  # of its own: what it is linked to lands beside it
-            built.archive = str(folder / f"candidate.{tar.output_format}")
-            limit = self._longest_build_secs(built)
-            built.building = self._builders.submit_before(limit, workers.build, *job, built.archive)
+            future = self._runner.submit_before(limit, workers.build_here, *job, built.number)
+            return Building(None, future, limit, learn)
+        folder = Path(self._folder.name) / str(built.number)
+        folder.mkdir()  # of its own: what it is linked to lands beside it
+        archive = str(folder / f"candidate.{tar.output_format}")
+        return Building(archive, self._builders.submit_before(limit, workers.build, *job, archive), limit, learn)
 
-    def _longest_build_secs(self, built: _Built) -> float:
-        if built.is_kept:  # the reference kernels, and what was built before: it is no candidate that may take too long
-            return max(self._build_limit_secs, _BUILD_TIMEOUT_SECS)
-        return self._builders.timeout_secs or self._build_limit_secs
-
-    def _finish(self, built: _Built) -> Build:
-        """Waits for a build; begins it, if that was put off."""
-        if built.build is not None:
-            return built.build
-        if built.building is None:
-            self._begin(built)
-        assert built.building is not None
-        outcome, error = Outcome.OK, ""
-        try:
-            secs = built.building.result()
-            if not built.is_kept:  # programs of other kinds than candidates take another time
-                self._learn_limit(secs)
-        except TimeoutError:
-            limit = f"{self._longest_build_secs(built):g} s"
-            outcome, error = Outcome.COMPILE_TIMEOUT, f"build took longer than {limit} (--build-timeout gives it more)"
-        except Exception as problem:  # whatever the candidate did: it is the trial's cause of failure
-            outcome, error = Outcome.COMPILE_ERROR, last_line(problem)
-        built.build = Build(built.number, outcome, error)
-        return built.build
-
-    def _learn_limit(self, secs: float) -> None:
-        if self._options.build_timeout_secs is not None:
-            return  # somebody said how long builds may take
-        self._build_secs.append(secs)
-        if len(self._build_secs) >= _TYPICAL_BUILDS:
-            many_times = _LONG_BUILD * statistics.median(self._build_secs)
-            limit = round(max(many_times, _SHORTEST_LIMIT_SECS), 1)
-            self._builders.timeout_secs = min(self._build_limit_secs, limit)
-
-    def _measure(self, built: _Built, timing: Timing, enough_secs: float) -> Measurement:
-        artifact: int | str = built.number if built.archive is None else built.archive
+    def _measure(self, built: Built, timing: Timing, enough_secs: float) -> Measurement:
+        is_linked = self._begin(built).is_linked
+        artifact: int | str = built.library if is_linked else built.number
         device, args_info = workers.device_type(self._target.kind), built.program.args_info
         job: tuple[Any, ...] = (artifact, device, args_info, timing.repeat, timing.min_repeat_ms, enough_secs)
+        how = timing.flush_cache, timing.between, built.program.weights
         limit = self._options.run_timeout_secs
         if built.is_kept:  # the reference kernels, and what ran before: it is no candidate that may take too long
             limit = max(limit, RUN_TIMEOUT_SECS)
-        submit = self._runner.submit_next if built.archive is None else self._runner.submit_before
+        submit = self._runner.submit_before if is_linked else self._runner.submit_next
         try:
-            run_secs = tuple(submit(limit, workers.run, *job, timing.flush_cache).result())
+            run_secs = tuple(submit(limit, workers.run, *job, *how).result())
         except TimeoutError:
             error = f"run took longer than {limit:g} s (--run-timeout gives it more)"
             return Measurement(built.number, (), Outcome.RUN_TIMEOUT, error)

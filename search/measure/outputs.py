@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from search.measure.workers import INDEX_TYPES, built_here
+from search.measure.arguments import INDEX_TYPES
+from search.measure.workers import built_here
 
 Draw = Callable[[np.random.Generator, list[int]], Any]
 

@@ -21,7 +21,7 @@ def program_of(mod: Any) -> Program:
     from tvm.s_tir import meta_schedule as ms
 
     args = ms.arg_info.ArgInfo.from_entry_func(mod, remove_preproc=True)
-    return Program(mod, tuple(info.as_json() for info in args))
+    return Program(mod, tuple(info.as_json() for info in args), weights=_weights(mod))
 
 
 def scheduled_program(mod: Any, trace: Trace) -> Program:
@@ -56,3 +56,10 @@ def comparable_program(mod: Any, trace: Trace) -> Program:
     for block in packing:
         schedule.unannotate(block, PACKING)
     return replace(program_of(schedule.mod), packs=bool(packing))
+
+
+def _weights(mod: Any) -> tuple[int, ...]:
+    """Places of the arguments that are constants of a network, whose layout is free."""
+    (function,) = mod.functions.values()
+    places = (function.attrs or {}).get("layout_free_buffers", ())
+    return tuple(sorted(int(place) for place in places))

@@ -5,15 +5,19 @@ A child that crashes or hangs takes one trial with it and no more: TVM's `PopenP
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
 from typing import Any
 
+from search.measure.arguments import allocated
+from search.measure.between import Between, happening
 from search.measure.cores import keep_threads_in_place
+from search.measure.timer import Timer
 from tunedb.metaschedule import intrinsics
 
-INDEX_TYPES = ("int32", "int64")
+_MOST_ELEMENTS = 16 << 20  # of arguments, for each run time to have its own: where they lie in memory tells on some
 _compiled: dict[int, Any] = {}  # by number: the program that this process has compiled to run it itself
 
 
@@ -184,6 +188,8 @@ def run(
     min_repeat_ms: int,
     stop_above_secs: float = float("inf"),
     flush_cache: bool = False,
+    between: Between | None = None,
+    weights: tuple[int, ...] = (),
 ) -> list[float]:
     """Measures one candidate.
 
@@ -195,27 +201,36 @@ def run(
         min_repeat_ms: The least length of one of them.
         stop_above_secs: The run time above which one is enough.
         flush_cache: Whether each run is one call that begins with cold caches.
+        between: What happens between calls; a run time is then the median of several. None: nothing.
+        weights: Places of the arguments that are constants of a network.
 
     Returns:
-        `repeat` run times in seconds; only the first when it is above `stop_above_secs`.
+        `repeat` run times in seconds, each with arguments at another place in memory; only the first when it is above
+        `stop_above_secs`.
     """
-    import numpy as np
     import tvm
     from tvm.s_tir.meta_schedule.runner.config import EvaluatorConfig
-    from tvm.s_tir.meta_schedule.runner.local_runner import default_alloc_argument, default_run_evaluator
+    from tvm.s_tir.meta_schedule.runner.local_runner import default_run_evaluator
 
     module = _compiled.pop(artifact) if isinstance(artifact, int) else tvm.runtime.load_module(artifact)
     device = tvm.runtime.device(device_type, 0)
-    arguments = default_alloc_argument(device, list(args_info), 1)
-    for argument, (_, dtype, shape) in zip(arguments[0], args_info, strict=True):
-        if dtype in INDEX_TYPES:  # a random index leads outside its array
-            argument.copyfrom(np.zeros(shape, dtype))
+    elements = sum(math.prod(shape) for _, _, shape in args_info)
+    places = repeat if elements * repeat <= _MOST_ELEMENTS else 1
+    every = allocated(args_info, device, places)
+    timers = []
+    if not flush_cache:
+        threads = int(os.environ.get("TVM_NUM_THREADS", "1"))
+        for arguments in every:
+            before = None if between is None else happening(between, arguments, weights)
+            timers.append(Timer(module, device, arguments, threads, before))
 
-    def timed(times: int) -> list[float]:
-        # Between the calls that fill `min_repeat_ms` nothing is flushed.
-        least_ms = 0 if flush_cache else min_repeat_ms
-        config = EvaluatorConfig(number=1, repeat=times, min_repeat_ms=least_ms, enable_cpu_cache_flush=flush_cache)
-        return [float(secs) for secs in default_run_evaluator(module, device, config, arguments)]
+    def timed(begin: int, end: int) -> list[float]:
+        if flush_cache:
+            config = EvaluatorConfig(number=1, repeat=end - begin, min_repeat_ms=0, enable_cpu_cache_flush=True)
+            return [float(secs) for secs in default_run_evaluator(module, device, config, every[:1])]
+        if places == 1:
+            return timers[0].run_secs(end - begin, min_repeat_ms / 1e3)
+        return [secs for place in range(begin, end) for secs in timers[place].run_secs(1, min_repeat_ms / 1e3)]
 
-    first = timed(1)
-    return first if repeat == 1 or first[0] > stop_above_secs else first + timed(repeat - 1)
+    first = timed(0, 1)
+    return first if repeat == 1 or first[0] > stop_above_secs else first + timed(1, repeat)

@@ -195,7 +195,7 @@ class TunerStrategy(_Strategy):
             self.claims.stored()
 
     def post_tuning(self) -> None:
-        """Ends a task. The tuner is let go: TVM and Python hold a strategy between them for as long as the process lives."""
+        """Ends a task. Its tuner is let go: TVM and Python hold a strategy between them while the process lives."""
         if self.tuner is not None:
             self.tuner.close()
         self.tuner, self.batch = None, []

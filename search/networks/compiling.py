@@ -21,7 +21,7 @@ from search.networks.lowering import Layout, Lowered, lower
 from search.networks.manifest import Manifest, Program, Tensor, Verification
 from search.networks.network import Network
 from search.networks.plan import plan
-from search.networks.reference import TOLERANCE, Runnable, verify
+from search.networks.reference import Runnable, tolerance_of, verify
 from search.networks.runtime import Library
 from search.networks.unrun import not_run, settle_unrun
 from search.networks.verification import Settled, settle
@@ -60,6 +60,7 @@ class Compiled:
     programs: tuple[Settled, ...]
     secs: dict[str, float]  # of each step
     prior: str = ""  # what schedules were predicted by, for people; "" where none was to be
+    layout_reason: str = ""  # why its layout was chosen, for people; "" where there was nothing to choose
 
 
 def compile_network(
@@ -131,7 +132,9 @@ def compile_network(
             manifest = _manifest(lowered, settled)
             write(executable, manifest, draft, options.compiler)
             found = (
-                not_run(executable, target) if device is None else _verified(draft, lowered, device, load, options.seed)
+                not_run(executable, target, network)
+                if device is None
+                else _verified(draft, lowered, device, load, options.seed)
             )
             if found.agrees is False:
                 raise MeasurementError(
@@ -142,14 +145,14 @@ def compile_network(
             amend(draft, manifest, path)
     finally:
         draft.unlink(missing_ok=True)
-    return Compiled(path, manifest, tuple(settled), secs, prior.text if options.predicts else "")
+    return Compiled(path, manifest, tuple(settled), secs, prior.text if options.predicts else "", lowered.reason)
 
 
 def _verified(
     draft: Path, lowered: Lowered, device: Device, load: Callable[[Path], Runnable], seed: int
 ) -> Verification:
     if device.cannot_run:
-        return Verification("", TOLERANCE, note=f"it cannot be run here: {device.cannot_run}")
+        return Verification("", tolerance_of(lowered.network), note=f"it cannot be run here: {device.cannot_run}")
     return msgspec.structs.replace(verify(load(draft), lowered, seed), emulator=device.emulator)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from search.networks.lowering import Layout, Lowered, layouts_of, lower
 from search.networks.network import Network
 from search.work import work_of
 from tunedb.errors import BadInputError
 from tunedb.records import Target
+from tunedb.units import duration
 
 _log = logging.getLogger(__name__)
 
@@ -34,14 +36,16 @@ def lower_best(network: Network, target: Target) -> Lowered:
         last = lower(network, target, Layout.CHANNELS_LAST)
     except BadInputError as error:  # of an operator that this layout cannot be carried through
         _log.info("%s", error)
-        return first
-    return min((last, first), key=_secs)
+        return replace(first, reason=f"{Layout.CHANNELS_LAST} cannot be carried through the network")
+    secs = {one.layout: _secs(one) for one in (last, first)}
+    best, other = (last, first) if secs[last.layout] <= secs[first.layout] else (first, last)
+    reason = f"guessed to take {duration(secs[best.layout])} on a core, {other.layout} {duration(secs[other.layout])}"
+    _log.info("%s: %s, %s", network.name, best.layout, reason)
+    return replace(best, reason=reason)
 
 
 def _secs(lowered: Lowered) -> float:
     """A guess of what a network takes on a core."""
     work = [(task.weight, work_of(task)) for task in lowered.tasks]
     ops_per_sec = _OPS_PER_SEC[lowered.layout]
-    secs = [weight * (one.flop / ops_per_sec + one.num_bytes / _BYTES_PER_SEC) for weight, one in work]
-    _log.info("%s: %.3g s by guess in %s", lowered.network.name, sum(secs), lowered.layout)
-    return sum(secs)
+    return sum(weight * (one.flop / ops_per_sec + one.num_bytes / _BYTES_PER_SEC) for weight, one in work)

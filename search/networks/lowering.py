@@ -49,6 +49,7 @@ class Lowered:
     mod: Any  # tvm IRModule: the Relax function "main" and the programs that it calls
     tasks: tuple[Task, ...]  # the different programs; the weight of each is how often it is called
     functions: Mapping[str, tuple[str, ...]]  # of the module, by the name of the task that each is
+    reason: str = ""  # why this layout, for people; "" where there was nothing to choose
 
 
 def layouts_of(network: Network) -> tuple[Layout, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from search.contexts import contexts
 from search.networks.lowering import Lowered
-from search.predict import Predictor
+from search.predict import Asked, Predictor
 from search.task import Task
 from search.work import guessed_shares
 from tunedb.errors import NotFoundError
@@ -73,22 +74,26 @@ def plan(
         A choice for each task, in their order.
     """
     others = stand_ins(store.targets(), lowered.target) if takes_near else []
-    made = contexts(lowered.tasks, lowered.target, seed=0)
-    choices = []
-    shares = guessed_shares(lowered.tasks)
-    for place, (task, context, share) in enumerate(zip(lowered.tasks, made, shares, strict=True)):
-        if on_task is not None:
-            on_task(place, len(lowered.tasks), task)
-        workload, _ = workload_from_module(task.mod)
-        found = _recorded(store, workload, lowered)
-        if not found and others:
-            found = _nearby(store, workload, lowered, others)
-        if not found and predictor is not None:
-            looked = min(share, _GPU_SHARE) if lowered.target.kind == "cuda" else share
-            predicted = predictor.predict(task, context, share=looked)
-            found = [Schedule(Origin.PREDICTED, trace) for trace in predicted.traces]
-        choices.append(Choice(task, workload, tuple(found)))
-    return choices
+    tasks, workloads = lowered.tasks, [workload_from_module(task.mod)[0] for task in lowered.tasks]
+    found: dict[int, list[Schedule]] = {}
+    for place, workload in enumerate(workloads):
+        found[place] = _recorded(store, workload, lowered)
+        if not found[place] and others:
+            found[place] = _nearby(store, workload, lowered, others)
+    missing = [place for place, schedules in found.items() if not schedules] if predictor is not None else []
+    if predictor is not None and missing:
+        made, shares = contexts(tasks, lowered.target, seed=0), guessed_shares(tasks)
+        most = _GPU_SHARE if lowered.target.kind == "cuda" else 1.0
+        asked = [Asked(tasks[place], made[place], min(shares[place], most)) for place in missing]
+        done = itertools.count(len(tasks) - len(missing))
+
+        def on_missing(place: int) -> None:
+            if on_task is not None:
+                on_task(next(done), len(tasks), tasks[missing[place]])
+
+        for place, predicted in zip(missing, predictor.predict_all(asked, on_missing), strict=True):
+            found[place] = [Schedule(Origin.PREDICTED, trace) for trace in predicted.traces]
+    return [Choice(task, workloads[place], tuple(found[place])) for place, task in enumerate(tasks)]
 
 
 def _recorded(store: StoreReader, workload: Workload, lowered: Lowered) -> list[Schedule]:

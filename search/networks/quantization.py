@@ -11,7 +11,7 @@ import numpy as np
 from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from search.networks.expressions import constant_of, operator_of
+from search.networks.expressions import constant_of, functions_of, operator_of
 
 _NAMES = ("relax.quantize", "relax.dequantize")
 
@@ -73,7 +73,6 @@ def is_quantized(mod: Any) -> bool:
         nonlocal found
         found = found or operator_of(node) in ("relax.round", "relax.quantize")
 
-    for _, function in mod.functions_items():
-        if isinstance(function, relax.Function):
-            relax.analysis.post_order_visit(function, visit)
+    for _, function in functions_of(mod):
+        relax.analysis.post_order_visit(function, visit)
     return found

@@ -21,6 +21,8 @@ from tunedb.errors import last_line
 from tunedb.metaschedule.replay import target_to_tvm
 
 TOLERANCE = 1e-3  # relative to the largest magnitude of an output: sums are taken in another order
+# Of networks that compute in a shorter type: other runtimes keep sums, or whole operators, in float32.
+_SHORTER = {"float16": 2e-2, "bfloat16": 5e-2}
 
 _LONGEST = 1000  # text: a library has little room for it
 Outputs = list[npt.NDArray[Any]]
@@ -44,6 +46,7 @@ def verify(library: Runnable, lowered: Lowered, seed: int = 0) -> Verification:
     Returns:
         What came of it; `agrees` is None where nothing could be compared.
     """
+    allowed = tolerance_of(lowered.network)
     inputs = random_arrays(lowered.network.inputs, seed)
     made = list(library.run(inputs).values())
     problem = ""
@@ -53,17 +56,32 @@ def verify(library: Runnable, lowered: Lowered, seed: int = 0) -> Verification:
         except Exception as error:  # another runtime's, of whatever kind
             problem = f"{name}: {last_line(error)}"[:_LONGEST]
             continue
-        return _compared(name, made, right, problem)
-    return Verification("", TOLERANCE, note=problem)
+        return _compared(name, made, right, allowed, problem)
+    return Verification("", allowed, note=problem)
 
 
-def _compared(name: str, made: Outputs, right: Outputs, problem: str) -> Verification:
+def tolerance_of(network: Network) -> float:
+    """How far an output may deviate, relative to its largest magnitude, by the shortest type that a network has."""
+    import tvm
+
+    found: set[str] = set()
+
+    def visit(node: Any) -> None:
+        ty = getattr(node, "ty", None)
+        if isinstance(ty, tvm.relax.TensorType):
+            found.add(str(ty.dtype))
+
+    tvm.relax.analysis.post_order_visit(network.mod["main"], visit)
+    return max((_SHORTER.get(dtype, TOLERANCE) for dtype in found), default=TOLERANCE)
+
+
+def _compared(name: str, made: Outputs, right: Outputs, allowed: float, problem: str) -> Verification:
     worst = max((deviation(one, other) for one, other in zip(made, right, strict=True)), default=0.0)
     if not any(np.nanmax(np.abs(np.asarray(other, np.float64)), initial=0.0) > 0 for other in right):
         return Verification(
-            name, TOLERANCE, note="all outputs are 0: this verifies nothing; give other weights or inputs"
+            name, allowed, note="all outputs are 0: this verifies nothing; give other weights or inputs"
         )
-    return Verification(name, TOLERANCE, worst, bool(worst <= TOLERANCE), problem)
+    return Verification(name, allowed, worst, bool(worst <= allowed), problem)
 
 
 def deviation(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:

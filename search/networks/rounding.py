@@ -7,7 +7,7 @@ from typing import Any
 from tvm import relax, topi
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from search.networks.expressions import operator_of
+from search.networks.expressions import operator_of, with_functions
 from search.networks.integers.programs import NAME
 
 _OPAQUE = 8  # the operator pattern of what nothing is fused with
@@ -22,9 +22,14 @@ _OF_ELEMENTS = frozenset(
 
 @mutator
 class _Apart(PyExprMutator):
-    def __init__(self, mod: Any, rounding: set[Any]) -> None:
+    def __init__(self, mod: Any) -> None:
         super().__init__(mod)
-        self._rounding = rounding
+        self._rounding: set[Any] = set()
+
+    def rewritten(self, function: Any) -> Any:
+        """What takes the place of a function of the module."""
+        self._rounding = _inexact(function)
+        return self.visit_expr(function)
 
     def visit_call_(self, call: Any) -> Any:
         is_apart = call in self._rounding
@@ -51,12 +56,8 @@ def round_apart(mod: Any) -> Any:
     Args:
         mod: A tvm IRModule with Relax functions; programs are added to it.
     """
-    for var, function in mod.functions_items():
-        if isinstance(function, relax.Function):
-            mutator = _Apart(mod, _inexact(function))
-            mutator.builder.update_func(var, mutator.visit_expr(function))
-            mod = mutator.builder.get()
-    return mod
+    found = _Apart(mod)
+    return with_functions(mod, found.builder, found.rewritten)
 
 
 def _inexact(function: Any) -> set[Any]:

@@ -16,8 +16,9 @@ from search.measure import nvrtc, workers
 from search.measure.programs import program_of, scheduled_program
 from search.measure.zygote import ForkedPool
 from search.networks.manifest import Verification
+from search.networks.network import Network
 from search.networks.plan import Choice, Origin, Schedule
-from search.networks.reference import TOLERANCE
+from search.networks.reference import tolerance_of
 from search.networks.verification import Settled
 from search.task import Task
 from tunedb.errors import MeasurementError, last_line
@@ -60,25 +61,27 @@ def settle_unrun(
         pool.shutdown(wait=False)
 
 
-def not_run(executable: Any, target: Target) -> Verification:
+def not_run(executable: Any, target: Target, network: Network) -> Verification:
     """What is known of a whole library that nothing runs.
 
     Args:
         executable: What `search.networks.building.build` made.
         target: What it was built for.
+        network: What it was built of.
     """
+    allowed = tolerance_of(network)
     if target.kind != "cuda":
-        return Verification("", TOLERANCE, note=UNRUN)
+        return Verification("", allowed, note=UNRUN)
     try:
         nvrtc.toolkit()
     except MeasurementError as error:
-        return Verification("", TOLERANCE, note=f"{UNRUN}; its kernels were not compiled: {error}")
+        return Verification("", allowed, note=f"{UNRUN}; its kernels were not compiled: {error}")
     try:
         made = nvrtc.cubins_of(executable.mod, target_to_tvm(target))
     except MeasurementError as error:
-        return Verification("", TOLERANCE, note=f"{UNRUN}; INVALID: {error}")
+        return Verification("", allowed, note=f"{UNRUN}; INVALID: {error}")
     size = sum(map(len, made))
-    return Verification("", TOLERANCE, note=f"{UNRUN}; its kernels compile, to {size} bytes of machine code")
+    return Verification("", allowed, note=f"{UNRUN}; its kernels compile, to {size} bytes of machine code")
 
 
 def _first(choice: Choice, target: Target, pool: ForkedPool) -> Future[str]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tvm import relax, topi
+from tvm import topi
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from search.networks.expressions import operator_of
+from search.networks.expressions import operator_of, with_functions
 
 
 def _sigmoid(x: Any) -> Any:
@@ -64,8 +64,5 @@ def vectorize_math(mod: Any) -> Any:
     Args:
         mod: A tvm IRModule with Relax functions; programs are added to it.
     """
-    mutator = _Vectorizer(mod)
-    for var, function in mod.functions_items():
-        if isinstance(function, relax.Function):
-            mutator.builder.update_func(var, mutator.visit_expr(function))
-    return mutator.builder.get()
+    found = _Vectorizer(mod)
+    return with_functions(mod, found.builder, found.visit_expr)

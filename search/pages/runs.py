@@ -13,6 +13,7 @@ from costmodels.kinds import of_kind
 from costmodels.metrics import spearman
 from costmodels.pools import features_of
 from search.pages.subject import Curve, Dot, Guess, Guesses, Roof, Subject, TaskFigure
+from search.pages.surroundings import machine_facts
 from search.prior import prior_of
 from tunedb.errors import TunedbError
 from tunedb.program.targets import target_label
@@ -38,7 +39,7 @@ def subject_of(store: Store, run: TuningRun) -> Subject:
     return Subject(
         label,
         (run.target.target_id, run.hardware.hardware_id, run.conditions),
-        _facts(run),
+        (*_facts(run), *machine_facts(store, run)),
         _curves(run, label),
         tuple(_figure(task) for task in run.tasks),
         _guesses(store, run),

@@ -5,6 +5,7 @@ What comes out need not be valid: replaying decides.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
@@ -35,14 +36,13 @@ def varied(
     ]
     if not places:
         return child
-    number = min(len(places), int(rng.geometric(0.6)))
-    for place in rng.choice(places, size=number, replace=False):
-        decided = child[int(place)]
+    for _ in range(min(len(places), int(rng.geometric(0.6)))):
+        place = places.pop(_below(len(places), rng))
+        decided = child[place]
         if isinstance(decided, list):
-            child[int(place)] = moved(decided, limits.get(int(place), 0), rng)
+            child[place] = moved(decided, limits.get(place, 0), rng)
         else:
-            others = [choice for choice in choices[int(place)] if choice != decided]
-            child[int(place)] = others[int(rng.integers(len(others)))]
+            child[place] = _one_of([choice for choice in choices[place] if choice != decided], rng)
     return child
 
 
@@ -84,10 +84,9 @@ def _shifted(factors: list[int], source: int, target: int, prime: int) -> list[i
 
 def moved(factors: list[int], max_innermost: int, rng: np.random.Generator) -> list[int]:
     """A tile with one of its prime factors, or several equal ones, moved from one level to another."""
-    sources = [level for level, factor in enumerate(factors) if factor > 1]
-    source = int(rng.choice(sources))
-    target = int(rng.choice([level for level in range(len(factors)) if level != source]))
-    prime = int(rng.choice(prime_factors(factors[source])))
+    source = _one_of([level for level, factor in enumerate(factors) if factor > 1], rng)
+    target = _one_of([level for level in range(len(factors)) if level != source], rng)
+    prime = _one_of(prime_factors(factors[source]), rng)
     changed = list(factors)
     while changed[source] % prime == 0:
         changed[source] //= prime
@@ -99,7 +98,17 @@ def moved(factors: list[int], max_innermost: int, rng: np.random.Generator) -> l
     return changed
 
 
-def prime_factors(number: int) -> list[int]:
+def _below(limit: int, rng: np.random.Generator) -> int:
+    """A number in [0, limit): numpy's own draw of one takes several times as long."""
+    return int(rng.random() * limit)
+
+
+def _one_of(values: Sequence[int], rng: np.random.Generator) -> int:
+    return values[_below(len(values), rng)]
+
+
+@functools.lru_cache(maxsize=4096)
+def prime_factors(number: int) -> tuple[int, ...]:
     """The distinct prime factors, rising; none of 1."""
     found, divisor = [], 2
     while divisor * divisor <= number:
@@ -108,7 +117,7 @@ def prime_factors(number: int) -> list[int]:
             while number % divisor == 0:
                 number //= divisor
         divisor += 1
-    return [*found, number] if number > 1 else found
+    return (*found, number) if number > 1 else tuple(found)
 
 
 def copied(decisions: Decisions) -> Changed:

@@ -158,6 +158,7 @@ class DesignSpaces:
         if not parents:
             return []
         made: list[tuple[int, Decisions]] = []
+        numbers = {space: self._numbers(space) for space in {parent.space for parent in parents}}
         tried = number * (_TRIED_OF_EACH if any(self._tilings) else 1)
         for one, other in self._rng.choice(len(parents), size=(tried, 2), p=weights):
             if len(made) == number:
@@ -167,7 +168,7 @@ class DesignSpaces:
             if mate.space == parent.space and mate is not parent and self._rng.random() < _CROSSED_SHARE:
                 base = crossed(base, mate.decisions, self._rng)
             limits = self._limits[parent.space]
-            child = varied(base, self._numbers(parent.space), limits, self._rng)
+            child = varied(base, numbers[parent.space], limits, self._rng)
             if self._allows(parent.space, child):
                 made.append((parent.space, child))
         return made

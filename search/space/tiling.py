@@ -7,7 +7,7 @@ drawn. Of what is not understood nothing is said: then TVM's postprocessors alon
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,7 @@ _FETCH = "meta_schedule.cooperative_fetch"
 _WARP, _STAGES = "warp_execution", "software_pipeline_stage"
 _WARP_THREADS = 32  # of all CUDA devices
 _VECTOR_BYTES, _INDEX_BYTES = 16, 4
+_MOST_LANES = 8  # elements that are moved at once, of float16
 _FRAGMENT_SIDES = 2  # the last axes of an output that tensor cores compute
 
 
@@ -81,7 +82,7 @@ class _Group:
     )  # buffers that are kept in shared memory, and their blocks
     alignment: dict[Any, tuple[int, int]] = field(default_factory=dict)  # by such a block
     lanes: dict[Any, tuple[int, list[int]]] = field(default_factory=dict)  # likewise: the place and the choices
-    stages_written: bool = False  # whether results go through shared memory, too
+    written: Any = None  # the block that brings results from shared memory, where they go through it
     copies: int = 1
     pipelined: list[Level] = field(default_factory=list)
 
@@ -126,7 +127,7 @@ def _groups(trace: Any) -> list[_Group]:
             elif kind == "CacheRead" and str(inst.attrs[1]).startswith("shared"):
                 group.read.append((int(inst.attrs[0]), outputs[0]))
             elif kind == "CacheWrite" and str(inst.attrs[1]).startswith("shared"):
-                group.stages_written = True
+                group.written = outputs[0]
             elif kind == "StorageAlign":
                 group.alignment[inputs[0]] = (int(inst.attrs[2]), int(inst.attrs[3]))
     return groups
@@ -176,7 +177,7 @@ def _tiling(group: _Group, trace: Any, mod: Any) -> Tiling | None:
         for place, block in group.read
         for region in [realize.block.reads[place]]
     ]
-    if group.stages_written:
+    if group.written is not None:
         (region,) = realize.block.writes
         spatial = [tile for tile in tiles if any((tile.place, level) in bound for level in range(tile.num_levels))]
         rows = spatial[-_FRAGMENT_SIDES]
@@ -197,37 +198,59 @@ def _tiling(group: _Group, trace: Any, mod: Any) -> Tiling | None:
 
 
 def _lanes(group: _Group, realize: Any, mod: Any) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """Of each choice of how many elements are fetched at once, its place and those that a GPU can load."""
+    """Of each choice of how many elements are moved at once, its place and those that a GPU can load or store."""
     for place, block in group.read:
         if block in group.lanes:
             where, lanes = group.lanes[block]
             buffer = realize.block.reads[place].source
-            # What does not lie side by side is gathered, by a vector of indices.
-            widest = element_bytes(buffer) if _lies_in_rows(buffer, mod) else max(element_bytes(buffer), _INDEX_BYTES)
-            yield (
-                where,
-                tuple(
-                    one
-                    for one, number in enumerate(lanes)
-                    # No load takes three elements, and where a row does not end after them TVM cannot build it.
-                    if number * widest <= _VECTOR_BYTES and number & (number - 1) == 0
-                ),
-            )
+            yield where, _movable(lanes, element_bytes(buffer), is_in_rows=_lies_in_rows(buffer, mod))
+    if group.written is not None and group.written in group.lanes:
+        where, lanes = group.lanes[group.written]
+        (region,) = realize.block.writes
+        if not _goes_to_rows(region.source, mod):
+            yield where, _movable(lanes, element_bytes(region.source), is_in_rows=False)
+
+
+def _movable(lanes: Sequence[int], item_bytes: int, *, is_in_rows: bool) -> tuple[int, ...]:
+    """Which of some numbers of elements a GPU moves at once."""
+    # What does not lie side by side is gathered or scattered, by a vector of indices.
+    widest = item_bytes if is_in_rows else max(item_bytes, _INDEX_BYTES)
+    return tuple(
+        one
+        for one, number in enumerate(lanes)
+        # Nothing moves three elements, and where a row does not end after them TVM cannot build it.
+        if number * widest <= _VECTOR_BYTES and number & (number - 1) == 0
+    )
 
 
 def _lies_in_rows(buffer: Any, mod: Any) -> bool:
-    """Whether neighbours along a buffer's last axis are neighbours where it is copied from, too."""
+    """Whether as many elements of a buffer's row as are moved at once are neighbours where they come from, too."""
     store = next((one for one in _stores(mod["main"].body) if one.buffer.same_as(buffer)), None)
     if store is None:
         return True  # an argument
-    last = store.indices[-1]
-    step = {hash(last): (np.zeros(1), np.ones(1))}
-    loads = [node for node in expressions(store.value) if type(node).__name__ == "TensorLoad"]
-    for load in loads:
-        low, high = interval(load.indices[-1], step, 1)
-        if round(float(high[0] - low[0])) != 1:
-            return False
-    return True
+    reach = min(_MOST_LANES, int(buffer.shape[-1])) - 1
+    return all(_goes_along(store.indices[-1], load.indices[-1], reach) for load in _loads(store))
+
+
+def _goes_to_rows(buffer: Any, mod: Any) -> bool:
+    """Whether neighbours along a buffer's last axis are neighbours where it is copied to, too."""
+    return all(
+        _goes_along(load.indices[-1], store.indices[-1], 1)
+        for store in _stores(mod["main"].body)
+        if not store.buffer.same_as(buffer)
+        for load in _loads(store)
+        if load.source.same_as(buffer)
+    )
+
+
+def _loads(store: Any) -> list[Any]:
+    return [node for node in expressions(store.value) if type(node).__name__ == "TensorLoad"]
+
+
+def _goes_along(axis: Any, index: Any, reach: int) -> bool:
+    """Whether an index grows by as much as an axis, from 0 to so many steps of it."""
+    low, high = interval(index, {hash(axis): (np.zeros(1), np.full(1, float(reach)))}, 1)
+    return round(float(high[0] - low[0])) == reach
 
 
 def _stores(stmt: Any) -> Iterator[Any]:

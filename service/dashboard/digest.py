@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
+from tunedb.query.runs import TuningRun, read_run
 from tunedb.records import Hardware, Source, Target, TrialGroup
 from tunedb.store.contract import Store
 
@@ -28,6 +29,10 @@ class Digest:
     targets: Mapping[str, Target]
     hardware: Mapping[str, Hardware]
     sources: Mapping[str, Source]  # the oldest first
+
+    def names(self) -> dict[str, str]:
+        """The workloads' names by id."""
+        return {workload_id: named.name for workload_id, named in self.workloads.items()}
 
 
 _LOCK = threading.Lock()
@@ -55,3 +60,15 @@ def digest(store: Store) -> Digest:
         )
         _KEPT[store] = (version, made)
         return made
+
+
+def run_of(store: Store, source: Source) -> TuningRun:
+    """A run with all its trials; the digest knows which workloads they are of.
+
+    Raises:
+        NotFoundError: nothing of it is stored.
+        StoreError: the store cannot be read.
+    """
+    return read_run(
+        store, source, {row.workload_id for row in digest(store).groups if row.source_id == source.source_id}
+    )

@@ -9,13 +9,12 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import altair as alt
+import pyarrow as pa
 
 from service.dashboard.panel import Panel
-
-if TYPE_CHECKING:
-    import altair as alt
-    import pyarrow as pa
 
 BLUE, ORANGE, GREEN, PINK, OLIVE, VIOLET = "#3b82c4", "#d9772b", "#2a9d77", "#c2568f", "#8f7a1f", "#7a6fd0"
 COLORS = (BLUE, ORANGE, GREEN, PINK, OLIVE, VIOLET)
@@ -30,8 +29,6 @@ _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
 
 def table_of(columns: Mapping[str, Sequence[Any]]) -> pa.Table:
     """A table of columns by name; times keep their zone."""
-    import pyarrow as pa
-
     return pa.table({name: list(values) for name, values in columns.items()})
 
 
@@ -51,38 +48,38 @@ def nothing(name: str, title: str, why: str) -> Panel:
     return Panel(name, title, why, rows_table([], ["reason"]))
 
 
+def nothings(why: str, **titles: str) -> list[Panel]:
+    """The panels of several plots that there are not, all for one reason.
+
+    Args:
+        why: the sentence.
+        titles: their titles, by the panels' names.
+    """
+    return [nothing(name, title, why) for name, title in titles.items()]
+
+
 def plot_of(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
     """A chart over rows; figures that JSON has no word for become null, times text."""
-    import altair as alt
-
     return alt.Chart(alt.InlineData(values=[{name: _plain(value) for name, value in row.items()} for row in rows]))
 
 
 def palette(names: Sequence[str]) -> Any:
     """A scale that gives each of some names a colour; from the seventh on they come again."""
-    import altair as alt
-
     return alt.Scale(domain=list(names), range=[COLORS[place % len(COLORS)] for place in range(len(names))])
 
 
 def shapes(names: Sequence[str]) -> Any:
     """A scale of shapes beside `palette`: colour is never all that tells."""
-    import altair as alt
-
     return alt.Scale(domain=list(names), range=[SHAPES[place % len(SHAPES)] for place in range(len(names))])
 
 
 def legend_below(columns: int = 2) -> Any:
     """A legend under the plot, its labels whole."""
-    import altair as alt
-
     return alt.Legend(orient="bottom", columns=columns, labelLimit=WIDTH // columns)
 
 
 def log_scale(values: Sequence[float]) -> Any:
     """A logarithmic scale that ends just beyond some positive values."""
-    import altair as alt
-
     return alt.Scale(type="log", domain=[min(values) / 1.15, max(values) * 1.15], nice=False)
 
 

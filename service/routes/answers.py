@@ -11,7 +11,7 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from service.index import NotKeptError
+from service.kept import NotKeptError
 from service.openapi import DOCUMENT
 from service.replies import PROBLEMS, document
 from service.state import sender_of, service_of

@@ -168,7 +168,8 @@ def panel_file(request: Request, view: str, file: str) -> Response:
     if kind not in _KINDS:
         raise NotFoundError(f"panels are there as {', '.join(_KINDS)}, not {kind[:40]!r}", kind="file", asked=file)
     told = asked(request)
-    panel = _built(request).one(view_named(view), told.filters, name)
+    built = _built(request)
+    panel = built.one(view_named(view), told.filters, name)
     if panel.chart is None and kind not in ("csv", "json"):
         raise NotFoundError(f"{panel.title} is a table: take its csv or json", kind="file", asked=file)
     theme = told.theme or "light"
@@ -178,7 +179,7 @@ def panel_file(request: Request, view: str, file: str) -> Response:
     elif kind == "json":
         made = msgspec.json.encode(files.document(panel))
     elif kind == "svg":
-        made = drawing.svg(panel, theme)
+        made = built.svg(panel, theme)
     elif kind == "png":
         made = drawing.png(panel, theme)
     else:

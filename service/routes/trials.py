@@ -7,14 +7,12 @@ import asyncio
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from service.incoming import checked
+from service.committing import Pushed, Refusal, num_rows
 from service.openapi import PUSH, RECEIPT
-from service.problems import answer
-from service.replies import PROBLEMS, json_of, media_type, message
-from service.state import Service, sender_of, service_of
+from service.problems import answer, refused
+from service.replies import PROBLEMS, media_type, message
+from service.state import sender_of, service_of
 from tunedb.documents.reports import appended
-from tunedb.records import AppendReport
-from tunedb.store.batch import Batch
 from tunedb.store.http import wire
 
 router = APIRouter()
@@ -26,19 +24,12 @@ async def push(request: Request) -> Response:
     service, form = service_of(request), media_type(request)
     if form not in (wire.MESSAGE, wire.JSON):
         return answer(415, "bad-input", f"a push is {wire.JSON} or {wire.MESSAGE}")
-    content = await request.body()
-    batch = await asyncio.to_thread(_batch, service, content, form, sender_of(request))
-    report = await asyncio.wrap_future(service.writer.submit(batch)) if not batch.is_empty() else AppendReport()
-    service.metrics.pushed(report.added, report.duplicates)
+    limits, content = service.settings.limits, await request.body()
+    push = Pushed(content, form == wire.JSON, sender_of(request), limits.rows, limits.json_depth)
+    done = await asyncio.wrap_future(service.writer.submit(push, num_rows(push)))
+    if isinstance(done, Refusal):
+        return refused(done)
+    service.metrics.pushed(done.added, done.duplicates)
     if form == wire.MESSAGE:
-        return message(report)
-    return Response(msgspec.json.encode(appended(report)), media_type=wire.JSON)
-
-
-def _batch(service: Service, content: bytes, form: str, sender: str) -> Batch:
-    if form == wire.MESSAGE:
-        given = wire.decode(content, wire.Push, "the push")
-    else:
-        given = json_of(content, wire.JsonPush, "the push").push()
-    limits = service.settings.limits
-    return checked(given, sender, most_rows=limits.rows, depth=limits.json_depth)
+        return message(done)
+    return Response(msgspec.json.encode(appended(done)), media_type=wire.JSON)

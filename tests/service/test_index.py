@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from service.index import BestIndex, NotKeptError
+from service.index import BestIndex
+from service.kept import NotKeptError
 from tests.tunedb.samples import AROUND, OTHER_TARGET, TARGET, WORKLOAD, failed, module, trial, workload
 from tunedb import open_store
 from tunedb.documents import answers

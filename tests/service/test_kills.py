@@ -2,138 +2,28 @@
 
 from __future__ import annotations
 
-import random
-import signal
 import socket
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import urllib3
 
+from tests.service.kills import kill_client, kill_service
 from tests.tunedb.samples import AROUND, trial
-from tunedb import open_store
-from tunedb.store.http.store import HttpStore
 
 ROUNDS = 50
-START_SECS = 120.0
 _HEAD = b"POST /v1/trials HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-
-# Pushes trials from a number on, two at a time, and says what was taken: by the service, or by the spool.
-CLIENT = """
-import sys
-from tests.tunedb.samples import AROUND, trial
-from tunedb.store.http.store import HttpStore
-url, spool, number = sys.argv[1], sys.argv[2], int(sys.argv[3])
-store = HttpStore(url, {"spool": spool})
-while True:
-    store.append([trial(number), trial(number + 1)], **AROUND)
-    print(number + 1, flush=True)
-    number += 2
-"""
-
-
-@contextmanager
-def service(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """`tunedb serve` as a process of its own, that listens."""
-    command = [sys.executable, "-m", "cli.main", "serve", "--quiet", "--port", str(port)]
-    command += ["--store", str(folder / "store"), "--state", str(folder / "state")]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + START_SECS
-        while True:
-            try:
-                if urllib3.request("GET", f"http://127.0.0.1:{port}/readyz", retries=False, timeout=5).status == 200:
-                    break
-            except urllib3.exceptions.HTTPError:
-                pass
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.05)
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
-
-
-def check(folder: Path, acknowledged: set[str]) -> None:
-    """Looks at every row of the store."""
-    with open_store(folder / "store", create=False) as store:
-        with store.table("trials") as reader:
-            rows = reader.read_all().column("trial_id").to_pylist()
-        assert store.problems(whole=True) == []
-    assert acknowledged <= set(rows), f"{len(acknowledged - set(rows))} that were acknowledged are lost"
-    assert len(rows) == len(set(rows)), "some stand twice"
 
 
 @pytest.mark.slow
 def test_a_service_that_is_killed_loses_nothing(tmp_path: Path) -> None:
-    port, chance = free_port(), random.Random(1)
-    acknowledged: list[set[str]] = [set(), set(), set()]
-    is_over = threading.Event()
-
-    def push(client: int, opened: HttpStore) -> None:
-        number = client * 10_000_000
-        with opened as store:
-            while not is_over.is_set():
-                rows = [trial(number + place) for place in range(4)]
-                store.append(rows, **AROUND)
-                acknowledged[client] |= {row.trial_id for row in rows}
-                number += 4
-                time.sleep(0.2)
-
-    threads: list[threading.Thread] = []
-    for round_ in range(ROUNDS + 1):
-        with service(tmp_path, port) as process:
-            if not threads:
-                for client in range(len(acknowledged)):
-                    opened = HttpStore(f"http://127.0.0.1:{port}", {"spool": str(tmp_path / f"spool-{client}")})
-                    threads.append(threading.Thread(target=push, args=[client, opened], daemon=True))
-                    threads[-1].start()
-            if round_ < ROUNDS:
-                time.sleep(chance.uniform(0.1, 1.5))
-                process.kill()
-                process.wait()
-                continue
-            is_over.set()
-            for thread in threads:
-                thread.join()
-            for client in range(len(acknowledged)):
-                with HttpStore(f"http://127.0.0.1:{port}", {"spool": str(tmp_path / f"spool-{client}")}) as store:
-                    assert store.sync().refused == 0 and not store.spool.waiting()
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(60) == 0
-    assert min(map(len, acknowledged)) > ROUNDS
-    check(tmp_path, set().union(*acknowledged))
+    kill_service(tmp_path, ROUNDS).check()
 
 
 @pytest.mark.slow
 def test_a_client_that_is_killed_loses_nothing(tmp_path: Path) -> None:
-    port, chance = free_port(), random.Random(2)
-    spool, said = tmp_path / "spool", 1
-    with service(tmp_path, port):
-        url = f"http://127.0.0.1:{port}"
-        for _ in range(ROUNDS):
-            command = [sys.executable, "-c", CLIENT, url, str(spool), str(said + 1)]
-            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
-                assert client.stdout is not None
-                client.stdout.readline()
-                time.sleep(chance.uniform(0.0, 0.5))
-                client.kill()
-                rest = client.stdout.read().split("\n")[:-1]  # of a line that was not finished nothing is known
-                said = max([said + 2, *map(int, rest)])
-        with HttpStore(url, {"spool": str(spool)}) as store:
-            store.sync()
-    check(tmp_path, {trial(number).trial_id for number in range(2, said + 1)})
+    kill_client(tmp_path, ROUNDS).check()
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from service.settings import Limits
 from service.tokens import Scope
@@ -40,3 +42,9 @@ def attack(service: RunningService, cases: int) -> subprocess.CompletedProcess[s
 def test_no_request_makes_the_service_fail(service: RunningService) -> None:
     done = attack(service, 400)
     assert done.returncode == 0, done.stdout[-8_000:]
+    told = urllib3.request(
+        "GET", f"{service.url}/metrics", headers={"Authorization": f"Bearer {service.token(Scope.READ)}"}, retries=False
+    ).data.decode()
+    answers = re.findall(r'^tunedb_requests_total\{.*status="(\d+)"\} (\S+)$', told, re.MULTILINE)
+    assert sum(float(count) for _, count in answers) >= 5_000
+    assert not [status for status, _ in answers if status in ("500", "502", "504")]

@@ -10,7 +10,7 @@ was more than that: modules stand apart from workloads, and operator and extents
 were measured with flushed caches had been told by their source alone; they get conditions and, because these are part
 of what was measured, new ids. Version 3 parts the machines that nobody told: there is one for each source. Trials keep
 their ids, which are made of the machine as it was told first; but those with run times that no machine has are failed
-ones from then on, by the ids that their logs give them now.
+ones from then on, by the ids that their logs give them now. Version 4 has two columns more of what trials ran on.
 """
 
 from __future__ import annotations

@@ -77,6 +77,18 @@ class TuningRun:
         return sum(len(task.steps) for task in self.tasks)
 
     @property
+    def most_trials(self) -> int | None:
+        """Trials that it may make; None where it does not say."""
+        told = self.detail.get("trials")
+        return told if isinstance(told, int) and told > 0 else None
+
+    @property
+    def limit_secs(self) -> float | None:
+        """Seconds that it may take; None where it does not say."""
+        told = self.detail.get("limit_secs")
+        return float(told) if isinstance(told, int | float) and told > 0 else None
+
+    @property
     def elapsed_secs(self) -> float:
         """From the run's start to its last trial."""
         return max((step.secs for task in self.tasks for step in task.steps), default=0.0)
@@ -120,19 +132,21 @@ def resolve_run(store: StoreReader, text: str) -> Source:
     return found[0]
 
 
-def read_run(store: StoreReader, source: Source) -> TuningRun:
+def read_run(store: StoreReader, source: Source, workload_ids: Iterable[str] | None = None) -> TuningRun:
     """What a run measured.
 
     Args:
         store: The store that has it.
         source: The run.
+        workload_ids: Of its trials, where somebody knows them; None asks all trials of the store.
 
     Raises:
         NotFoundError: Nothing of it is stored: it measured nothing, or another source brought its trials before.
     """
-    quoted = source.source_id.replace("'", "''")
-    rows = store.sql(f"SELECT DISTINCT workload_id FROM trials WHERE source_id = '{quoted}'").rows
-    ids = sorted(row[0] for row in rows if row[0] not in WORKLOAD_IDS)
+    if workload_ids is None:
+        query = f"SELECT DISTINCT workload_id FROM trials WHERE source_id = {_quoted(source.source_id)}"
+        workload_ids = [row[0] for row in store.sql(query).rows]
+    ids = sorted(set(workload_ids) - WORKLOAD_IDS)
     by_workload = {workload_id: list(store.trials(workload_id)) for workload_id in ids}
     own = [trial for trials in by_workload.values() for trial in trials if trial.source_id == source.source_id]
     if not own:
@@ -145,7 +159,8 @@ def read_run(store: StoreReader, source: Source) -> TuningRun:
     numbers = {trial.trial_id: number for number, trial in enumerate(measured, start=1)}
     told_weights = detail.get("weights")
     weights = told_weights if isinstance(told_weights, dict) else {}
-    names = {row.workload_id: row.name for row in store.workloads()}
+    listed = ", ".join(map(_quoted, ids))
+    names = dict(store.sql(f"SELECT workload_id, name FROM workloads WHERE workload_id IN ({listed})").rows)
     tasks = []
     for workload_id, trials in by_workload.items():
         alike = [one for one in trials if one.target_id == first.target_id and one.conditions == first.conditions]
@@ -177,6 +192,10 @@ def read_run(store: StoreReader, source: Source) -> TuningRun:
         Counter(trial.outcome for trial in measured if trial.outcome is not Outcome.OK),
         max(len(weights), len(tasks)),
     )
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _without_repeats(trials: Iterable[Trial]) -> tuple[list[Trial], int]:

@@ -1,4 +1,4 @@
-"""The tables of a store, version 3: they follow from the records, so that a column is written down once.
+"""The tables of a store, version 4: they follow from the records, so that a column is written down once.
 
 A table's columns are the fields of its record in `tunedb.records`, by name and type. Trials are the exception: their
 traces are split (`TrialRow`), because what the trials of one design space share is stored once, in `instructions`. Each
@@ -38,7 +38,7 @@ from tunedb.records import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _Record = TypeVar("_Record")
 

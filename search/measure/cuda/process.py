@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from search.measure import outputs
-from search.measure.workers import INDEX_TYPES
+from search.measure.arguments import INDEX_TYPES
 
 _WARM_UP_MS = 5  # of a program's own runs before the first that counts: clocks rise, and caches fill
 _PROBED = 1024

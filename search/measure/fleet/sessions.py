@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from search.measure import outputs
-from search.measure.workers import INDEX_TYPES
+from search.measure.arguments import INDEX_TYPES
 
 TEXT_BYTES = 256  # of a path, or of a variable of the environment
 _MACHINE = "machine.so"
@@ -142,44 +142,33 @@ def read_files(place: Place, paths: Sequence[str], size: int) -> list[Answer]:
         return [problem]
 
     def read(enter: Callable[[Stage], None]) -> Answer:
-        import numpy as np
-        import tvm
-
-        program = session.load_module(_MACHINE)["read"]
-        enter(Stage.RUN)
-        device = session.device("cpu", 0)
-        content = tvm.runtime.tensor(np.zeros(size, np.uint8), device)
-        count = tvm.runtime.tensor(np.zeros(1, np.int64), device)
-        found = []
-        for path in paths:
-            program(_text(path, device), content, count)
-            found.append(content.numpy()[: int(count.numpy()[0])].tobytes())
-        return Answer(Stage.DONE, value=found)
+        return Answer(Stage.DONE, value=_files(session, paths, size, enter))
 
     return [_guarded(session, read)]
 
 
-def describe_gpu(place: Place) -> list[Answer]:
-    """Asks a server's CUDA device what it is, through TVM's runtime.
+def describe_gpu(place: Place, paths: Sequence[str], size: int) -> list[Answer]:
+    """Asks a server's CUDA device what it is, through TVM's runtime, and reads files of the machine that it is in.
 
     Args:
         place: The session.
+        paths: The files.
+        size: The most bytes of one that are read.
 
     Returns:
-        One answer, whose value is what `search.measure.cuda_driver.hardware_of` takes; the driver's version is not
-        told, and 0.
+        One answer, whose value is what `search.measure.cuda_driver.hardware_of` takes first, and the files' bytes; the
+        driver's version is not told, and 0.
     """
     session, problem = _opened(place)
     if session is None:
         return [problem]
 
     def described(enter: Callable[[Stage], None]) -> Answer:
-        del enter
         device = session.device(place.device_type, 0)
         if not device.exist:
             raise RuntimeError("it has no CUDA device")
         major, _, minor = str(device.compute_version).partition(".")
-        value = (
+        told = (
             str(device.device_name),
             (int(major), int(minor or 0)),
             int(device.multi_processor_count),
@@ -187,9 +176,26 @@ def describe_gpu(place: Place) -> list[Answer]:
             int(device.total_global_memory or 0),
             0,
         )
-        return Answer(Stage.DONE, value=value)
+        return Answer(Stage.DONE, value=(told, _files(session, paths, size, enter)))
 
     return [_guarded(session, described)]
+
+
+def _files(session: Any, paths: Sequence[str], size: int, enter: Callable[[Stage], None]) -> list[bytes]:
+    """Of each file of a server's machine what it holds; nothing of one that cannot be read."""
+    import numpy as np
+    import tvm
+
+    program = session.load_module(_MACHINE)["read"]
+    enter(Stage.RUN)
+    device = session.device("cpu", 0)
+    content = tvm.runtime.tensor(np.zeros(size, np.uint8), device)
+    count = tvm.runtime.tensor(np.zeros(1, np.int64), device)
+    found = []
+    for path in paths:
+        program(_text(path, device), content, count)
+        found.append(content.numpy()[: int(count.numpy()[0])].tobytes())
+    return found
 
 
 def _opened(place: Place) -> tuple[Any, Answer]:

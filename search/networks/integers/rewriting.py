@@ -15,7 +15,7 @@ from tvm import relax
 from tvm.relax.expr_functor import PyExprMutator, mutator
 from tvm.target.codegen import target_has_features
 
-from search.networks.expressions import constant_of, extents_of, operator_of
+from search.networks.expressions import constant_of, extents_of, operator_of, with_functions
 from search.networks.integers.programs import FILTERS, NAME, Shape, convolution, packed
 from search.networks.integers.weights import Array, Quantized, integers_of
 
@@ -43,15 +43,12 @@ def with_integers(mod: Any, known: Sequence[Quantized]) -> Any:
     if not known:
         return mod
     found = _Rewriter(mod, known)
-    for var, function in mod.functions_items():
-        if isinstance(function, relax.Function):
-            found.rewrite(var, function)
     tidied = [
         relax.transform.CanonicalizeBindings(),
         relax.transform.EliminateCommonSubexpr(),  # a tensor may be quantised for each of its users
         relax.transform.DeadCodeElimination(),
     ]
-    return tvm.ir.transform.Sequential(tidied)(found.builder.get())
+    return tvm.ir.transform.Sequential(tidied)(with_functions(mod, found.builder, found.visit_expr))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,10 +71,6 @@ class _Rewriter(PyExprMutator):
         """What the new programs are in."""
         return self.builder_
 
-    def rewrite(self, var: Any, function: Any) -> None:
-        """Puts a function in the place of one of the module's."""
-        self.builder_.update_func(var, self.visit_expr(function))
-
     def visit_call_(self, call: Any) -> Any:
         call = super().visit_call_(call)
         name = operator_of(call)
@@ -92,12 +85,16 @@ class _Rewriter(PyExprMutator):
 
     def _product(self, call: Any, levels: _Levels, weights: Array, scale: Array, shape: Shape) -> Any:
         """The product of integers, and what makes floats of it again."""
-        weights = weights.reshape(*shape.kernel, shape.channels, shape.filters)
+        weights = weights.reshape(*shape.kernel, shape.channels, -1)
+        filters = weights.shape[-1]
         value, zero = self._bytes(levels)
         value = self._as(value, (shape.images, shape.height, shape.width, shape.channels))
         program = self.builder_.add_func(convolution(shape, zero), NAME)
-        arguments = [value, relax.const(packed(weights), "int8")]
+        filled = np.pad(weights, ((0, 0), (0, 0), (0, 0), (0, shape.filters - filters)))
+        arguments = [value, relax.const(packed(filled), "int8")]
         sums = self._made(relax.call_tir(program, arguments, relax.TensorType(shape.out, "int32")))
+        if filters < shape.filters:
+            sums = self._made(relax.op.strided_slice(sums, axes=[3], begin=[0], end=[filters]))
         too_much = zero * weights.astype(np.int64).sum(axis=(0, 1, 2))
         if too_much.any():
             sums = self._made(relax.op.subtract(sums, relax.const(too_much.astype(np.int32), "int32")))
@@ -158,18 +155,31 @@ def _shape_of_conv(call: Any) -> Shape | None:
         and [*attrs.dilation] == [1, 1]
         and (attrs.data_layout, attrs.kernel_layout, attrs.out_layout) == ("NHWC", "HWIO", "NHWC")
     )
-    if not is_plain or taken is None or weights is None or weights[3] % FILTERS:
+    if not is_plain or taken is None or weights is None or not _fills(weights[3]):
         return None
     top, left, bottom, right = map(int, attrs.padding)
     kernel, strides = (weights[0], weights[1]), (int(attrs.strides[0]), int(attrs.strides[1]))
     images, height, width, channels = taken
-    return Shape(images, height, width, channels, weights[3], kernel, strides, (top, left, bottom, right))
+    padding = (top, left, bottom, right)
+    return Shape(images, height, width, channels, _filled(weights[3]), kernel, strides, padding)
 
 
 def _shape_of_product(call: Any) -> Shape | None:
     """The extents of a product of rows with a matrix, as a convolution: its image is one column."""
     taken, weights = extents_of(call.args[0]), extents_of(call.args[1])
-    if taken is None or weights is None or len(weights) != 2 or len(taken) < 2 or weights[1] % FILTERS:
+    if taken is None or weights is None or len(weights) != 2 or len(taken) < 2:
+        return None
+    if not _fills(weights[1]):
         return None
     rows = int(np.prod(taken[:-1]))
-    return Shape(1, rows, 1, weights[0], weights[1])
+    return Shape(1, rows, 1, weights[0], _filled(weights[1]))
+
+
+def _filled(filters: int) -> int:
+    """How many filters there are, with those of zeros that fill up the last vector."""
+    return -(-filters // FILTERS) * FILTERS
+
+
+def _fills(filters: int) -> bool:
+    """Whether zeros are not the most of what filters are filled up to: integers would not be worth it."""
+    return 2 * filters >= _filled(filters)

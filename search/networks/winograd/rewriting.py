@@ -14,7 +14,7 @@ from typing import Any
 from tvm import relax, tirx
 from tvm.relax.expr_functor import PyExprMutator, mutator
 
-from search.networks.expressions import constant_of, extents_of, operator_of
+from search.networks.expressions import constant_of, extents_of, operator_of, with_functions
 from search.networks.winograd.matrices import FOUR, KERNEL, TWO
 from search.networks.winograd.programs import Padding, Step, Tiles, input_transform, output_transform
 
@@ -43,10 +43,7 @@ def with_winograd(mod: Any, lanes: int, num_cores: int) -> Any:
         num_cores: That it runs on.
     """
     found = _Rewriter(mod, lanes, num_cores)
-    for var, function in mod.functions_items():
-        if isinstance(function, relax.Function):
-            found.rewrite(var, function)
-    return relax.transform.DeadCodeElimination()(found.builder.get())
+    return relax.transform.DeadCodeElimination()(with_functions(mod, found.builder, found.rewritten))
 
 
 def best_tiles(
@@ -95,11 +92,10 @@ class _Rewriter(PyExprMutator):
         """What the new programs are in."""
         return self.builder_
 
-    def rewrite(self, var: Any, function: Any) -> None:
-        """Puts a function in the place of one of the module's."""
+    def rewritten(self, function: Any) -> Any:
+        """What takes the place of a function of the module."""
         self._chains = _chains(function, self._lanes)
-        if self._chains:
-            self.builder_.update_func(var, self.visit_expr(function))
+        return self.visit_expr(function) if self._chains else function
 
     def visit_call_(self, call: Any) -> Any:
         chain = self._chains.get(call)

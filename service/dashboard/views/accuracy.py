@@ -6,18 +6,20 @@ Only features that the store has already are used: nothing is replayed to draw a
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
+import altair as alt
 import numpy as np
 
 from costmodels.kinds import of_kind
 from costmodels.metrics import spearman
 from costmodels.pools import features_of, spread
 from costmodels.registry.choose import LoadedModel, load_model
-from service.dashboard.marks import BLUE, GREY, ORANGE, WIDTH, legend_below, nothing, plot_of, rows_table
+from service.dashboard.digest import digest
+from service.dashboard.marks import BLUE, GREY, ORANGE, WIDTH, legend_below, nothing, nothings, plot_of, rows_table
 from service.dashboard.panel import Filters, Panel, View
 from service.dashboard.scope import required, telling, workload_of
 from tunedb.errors import ModelError
@@ -76,14 +78,14 @@ def build(store: Store, filters: Filters) -> list[Panel]:
     else:
         why = f"There is no model for targets of the kind {target.kind}: `tunedb train` makes one."
     if loaded is None:
-        return [nothing("predicted", _PREDICTED, why), nothing("calibration", _CALIBRATION, why)]
+        return nothings(why, predicted=_PREDICTED, calibration=_CALIBRATION)
     found = guesses(store, target, loaded, filters)
     if not found.rows:
         why = (
             f"Of {target_label(target)}, the store has no features of any of {count(found.num_without, 'good trial')} "
             "that the model could be asked of; `tunedb features` and `tunedb train` compute them."
         )
-        return [nothing("predicted", _PREDICTED, why), nothing("calibration", _CALIBRATION, why)]
+        return nothings(why, predicted=_PREDICTED, calibration=_CALIBRATION)
     about = f"{target_label(target)}, by {loaded.describe()}"
     notes = ["Predictions are relative: each workload on each machine is set to its measured mean."]
     if found.num_without:
@@ -94,20 +96,31 @@ def build(store: Store, filters: Filters) -> list[Panel]:
     return [_predicted(about, found, tuple(notes)), _calibration(about, found, tuple(notes))]
 
 
+def _most_measured(store: Store, target: Target) -> dict[str, str]:
+    """Ids and names of the workloads that have the most trials for a target."""
+    found = digest(store)
+    counted: Counter[str] = Counter()
+    for row in found.groups:
+        if row.target_id == target.target_id:
+            counted[row.workload_id] += row.num_trials
+    named = found.names()
+    return {workload_id: named.get(workload_id, workload_id) for workload_id, _ in counted.most_common(_WORKLOADS)}
+
+
 def guesses(store: Store, target: Target, loaded: LoadedModel, filters: Filters) -> Guesses:
     """What a model believes of a target's trials, of which the store has features."""
     if filters.workload is not None:
-        chosen = [workload_of(store, filters)]
+        mine = workload_of(store, filters)
+        names = {mine.workload_id: mine.name}
     else:
-        chosen = sorted(store.workloads(), key=lambda row: (-row.num_trials, row.name))[:_WORKLOADS]
-    names = {row.workload_id: row.name for row in chosen}
+        names = _most_measured(store, target)
     family = of_kind(target.kind).features
     by_pool: dict[tuple[str, str], list[Trial]] = defaultdict(list)
     num_beyond = 0
-    for row in chosen:
+    for workload_id in names:
         good = [
             trial
-            for trial in store.trials(row.workload_id, target.target_id, Outcome.OK, conditions="{}")
+            for trial in store.trials(workload_id, target.target_id, Outcome.OK, conditions="{}")
             if filters.since is None or (trial.measured_at is not None and trial.measured_at >= filters.since)
         ]
         of_machine: dict[str, list[Trial]] = defaultdict(list)
@@ -116,7 +129,7 @@ def guesses(store: Store, target: Target, loaded: LoadedModel, filters: Filters)
         for trials in of_machine.values():
             kept = spread(trials, _OF_EACH)
             num_beyond += len(trials) - len(kept)
-            by_pool[row.workload_id, trials[0].hardware_id] += kept
+            by_pool[workload_id, trials[0].hardware_id] += kept
     wanted = [trial for trials in by_pool.values() for trial in trials]
     known = features_of(store, target, wanted, family, computing=False).rows if wanted else {}
     rows: list[Guess] = []
@@ -143,8 +156,6 @@ def _is_new(trial: Trial, loaded: LoadedModel) -> bool:
 
 
 def _predicted(about: str, found: Guesses, notes: tuple[str, ...]) -> Panel:
-    import altair as alt
-
     rows: list[dict[str, Any]] = [
         {
             "workload": one.workload,
@@ -189,8 +200,6 @@ def _predicted(about: str, found: Guesses, notes: tuple[str, ...]) -> Panel:
 
 def _calibration(about: str, found: Guesses, notes: tuple[str, ...]) -> Panel:
     """How many measurements lie within what a model tells, against how many should."""
-    import altair as alt
-
     groups = {"all": found.rows, "measured after the training": tuple(one for one in found.rows if one.is_new)}
     rows: list[dict[str, Any]] = []
     for kind, mine in groups.items():

@@ -7,12 +7,13 @@ from math import exp, log
 import altair as alt
 import pyarrow as pa
 
+from service.dashboard.digest import run_of
 from service.dashboard.panel import Filters, Panel, View
 from service.dashboard.views import curves
 from service.dashboard.views.curves import Curve
 from tunedb.program.targets import target_label
 from tunedb.query.best_so_far import Point, of_task
-from tunedb.query.runs import RunTask, TuningRun, read_run, resolve_run
+from tunedb.query.runs import RunTask, TuningRun, resolve_run
 from tunedb.store.contract import Store
 from tunedb.units import count
 
@@ -22,8 +23,8 @@ _MOST_BARS = 40
 def _build(store: Store, filters: Filters) -> list[Panel]:
     assert filters.run is not None
     assert filters.other is not None
-    first = read_run(store, resolve_run(store, filters.run))
-    second = read_run(store, resolve_run(store, filters.other))
+    first = run_of(store, resolve_run(store, filters.run))
+    second = run_of(store, resolve_run(store, filters.other))
     ours = {task.workload_id: task for task in first.tasks}
     theirs = {task.workload_id: task for task in second.tasks}
     both = [workload_id for workload_id in ours if workload_id in theirs]
@@ -89,8 +90,10 @@ def _ratios(
     mean = exp(sum(map(log, good)) / len(good))
     summary = (
         f"Of {count(len(good), 'workload')} in both, the second run's best takes {mean:.3f} times what the first's "
-        f"takes in the geometric mean, from {min(good):.3f} to {max(good):.3f}."
+        f"takes"
     )
+    spread = f" in the geometric mean, from {min(good):.3f} to {max(good):.3f}." if len(good) > 1 else "."
+    summary += spread
     if len(good) > _MOST_BARS:
         notes.append(f"The {_MOST_BARS} largest ratios are drawn.")
     chart = (

@@ -6,6 +6,9 @@ import math
 from collections import Counter, defaultdict
 from typing import Any
 
+import altair as alt
+
+from service.dashboard.digest import digest
 from service.dashboard.marks import (
     BLUE,
     GREY,
@@ -22,16 +25,16 @@ from service.dashboard.marks import (
 )
 from service.dashboard.panel import Filters, Panel, View
 from service.dashboard.scope import in_quotes, target_id_of, telling, workload_of
-from tunedb.machine.kernels import WORKLOAD_IDS
 from tunedb.program.targets import target_label
 from tunedb.query.verdicts import standing
-from tunedb.records import DEFAULT_CONDITIONS, Verdict
+from tunedb.records import DEFAULT_CONDITIONS, PoolSummary, Verdict
 from tunedb.store.contract import Store
 from tunedb.units import count
 
 AGREES, WRONG, NOTHING, UNKNOWN = "agrees", "wrong", "nothing found out", "never compared"
 _COLORS = {AGREES: BLUE, WRONG: ORANGE, NOTHING: OLIVE, UNKNOWN: GREY}
 _WORKLOADS, _LISTED = 30, 2_000
+_LOOKED_AT = 1_000  # workloads whose fastest records are asked for
 _LEFT, _RIGHT = 1e-8, 1e4  # of a deviation over what is allowed: what is beyond stands at the edge
 _VERDICTS, _FASTEST = "Verdicts of schedules", "Whether the fastest records were compared"
 
@@ -48,7 +51,7 @@ def build(store: Store, filters: Filters) -> list[Panel]:
     of_schedule: dict[tuple[str, str, str], list[Verdict]] = defaultdict(list)
     for verdict in store.verdicts(workload_id, target_id):
         of_schedule[verdict.workload_id, verdict.target_id, verdict.trace_id].append(verdict)
-    names = distinct({row.workload_id: row.name for row in store.workloads()})
+    names = distinct(digest(store).names())
     targets = {row.target_id: target_label(row) for row in store.targets()}
     held = {key: standing(verdicts) for key, verdicts in of_schedule.items()}
     return [
@@ -119,8 +122,6 @@ def _verdicts(
 
 
 def _chart(rows: list[dict[str, Any]], names: list[str]) -> Any:
-    import altair as alt
-
     points = []
     for row in rows:
         ratio = row["deviation"] / row["allowed_deviation"] if row["allowed_deviation"] else math.inf
@@ -152,6 +153,26 @@ def _chart(rows: list[dict[str, Any]], names: list[str]) -> Any:
     return (limit + dots).properties(width=WIDTH - 160, height=height_of(len(names)))
 
 
+def _most_measured(store: Store, workload_id: str | None, target_id: str | None) -> tuple[list[str], int]:
+    """The workloads that are looked at: those with the most trials; and how many are not."""
+    if workload_id is not None:
+        return [workload_id], 0
+    counted: Counter[str] = Counter()
+    for row in digest(store).groups:
+        if target_id in (None, row.target_id):
+            counted[row.workload_id] += row.num_trials
+    return [one for one, _ in counted.most_common(_LOOKED_AT)], max(len(counted) - _LOOKED_AT, 0)
+
+
+def _traces(store: Store, pools: list[PoolSummary]) -> dict[str, str]:
+    """Traces by trial: of the best of some pools."""
+    wanted = [pool.best_trial_id for pool in pools if pool.best_trial_id is not None]
+    if not wanted:
+        return {}
+    listed = ", ".join(map(in_quotes, wanted))
+    return dict(store.sql(f"SELECT trial_id, trace_id FROM trials WHERE trial_id IN ({listed})").rows)
+
+
 def _fastest(
     store: Store,
     held: dict[tuple[str, str, str], Verdict | None],
@@ -160,36 +181,40 @@ def _fastest(
     targets: dict[str, str],
 ) -> Panel:
     """The fastest record of each workload and target, and what is known of its numbers."""
-    import altair as alt
-
-    kernels = ", ".join(map(in_quotes, sorted(WORKLOAD_IDS)))
-    where = f"outcome = 'ok' AND conditions = '{DEFAULT_CONDITIONS}' AND workload_id NOT IN ({kernels})"
-    for column, value in zip(("workload_id", "target_id"), only, strict=True):
-        where += "" if value is None else f" AND {column} = {in_quotes(value)}"
-    found = store.sql(
-        f"""SELECT workload_id, target_id, unnest(arg_min(struct_pack(trace_id, trial_id), (secs_median, trial_id))),
-            min(secs_median) FROM trials WHERE {where} GROUP BY 1, 2 ORDER BY 1, 2"""
-    ).rows
+    workloads, num_beyond = _most_measured(store, *only)
+    best: dict[tuple[str, str], PoolSummary] = {}
+    for pool in store.pool_summaries(workloads):
+        pair = pool.workload_id, pool.target_id
+        if pool.conditions != DEFAULT_CONDITIONS or pool.best_secs is None or only[1] not in (None, pool.target_id):
+            continue
+        if pair not in best or pool.best_secs < (best[pair].best_secs or math.inf):
+            best[pair] = pool
+    found = sorted(best.items())
+    traces = _traces(store, [pool for pair, pool in found if pair in {one[:2] for one in held}])
     if not found:
         return nothing("fastest", _FASTEST, "No trial succeeded here.")
     rows: list[dict[str, Any]] = [
         {
             "workload": names.get(workload_id, f"unknown workload {workload_id[:10]}"),
             "target": targets.get(target_id, target_id),
-            "record_id": trial_id,
-            "median_secs": secs,
-            "verdict": _said(held[workload_id, target_id, trace_id])
-            if (workload_id, target_id, trace_id) in held
+            "record_id": pool.best_trial_id,
+            "latency_secs": pool.best_secs,
+            "verdict": _said(held[key])
+            if (key := (workload_id, target_id, traces.get(pool.best_trial_id or "", ""))) in held
             else UNKNOWN,
         }
-        for workload_id, target_id, trace_id, trial_id, secs in found
+        for (workload_id, target_id), pool in found
     ]
     order = [WRONG, NOTHING, UNKNOWN, AGREES]
     rows.sort(key=lambda row: (order.index(row["verdict"]), row["workload"], row["target"]))
     numbers = Counter(str(row["verdict"]) for row in rows)
     bars = [{"verdict": kind, "records": numbers[kind]} for kind in order]
     base = plot_of(bars).encode(
-        x=alt.X("records:Q", title="fastest records, one of each workload and target", axis=alt.Axis(tickMinStep=1)),
+        x=alt.X(
+            "records:Q",
+            title="fastest records, one of each workload and target",
+            axis=alt.Axis(tickMinStep=1, tickCount=8),
+        ),
         y=alt.Y("verdict:N", title=None, sort=order),
     )
     colors = alt.Scale(domain=order, range=[_COLORS[kind] for kind in order])
@@ -199,7 +224,9 @@ def _fastest(
         f"Of {count(len(rows), 'fastest record')}, one of each workload and target, {numbers[AGREES]} agree with the "
         f"untuned program, {numbers[WRONG]} are wrong, and {numbers[UNKNOWN]} were never compared."
     )
-    notes: tuple[str, ...] = ("Wrong ones stand first in the table.",)
+    notes: tuple[str, ...] = ("Wrong ones stand first in the table. The fastest is what `tunedb best` says.",)
+    if num_beyond:
+        notes = (*notes, f"{count(num_beyond, 'workload')} with fewer trials left out: filter to see one.")
     if len(rows) > _LISTED:
         notes = (*notes, f"It has the first {_LISTED:,}.")
     table = rows_table(rows[:_LISTED], list(rows[0]))

@@ -112,10 +112,12 @@ def _workloads(found: Digest, here: list[tuple[TrialGroup, str]], now: datetime,
     if not rows:
         return Panel("workloads", title, "There are no trials.", table, None, notes)
     old = [row for row in rows if row[5] is not None and row[5] > _STALE_DAYS]
+    undated = sum(row[5] is None for row in rows)
     summary = (
         f"The {count(len(shown), 'workload')} with the most trials; a cell shows how many. {len(old):,} of "
-        f"{len(rows):,} cells were last measured more than {_STALE_DAYS:g} days ago."
+        f"{len(rows):,} cells were last measured more than {_STALE_DAYS:g} days ago"
     )
+    summary += f"; the logs of {undated:,} do not say when." if undated else "."
     return Panel("workloads", title, summary, table, _map(table, "workload", "age_days", "trials"), notes)
 
 

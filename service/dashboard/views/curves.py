@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import altair as alt
 import pyarrow as pa
 
-from service.dashboard.marks import COLORS
+from service.dashboard.marks import COLORS, log_scale
 from service.dashboard.panel import Panel
 from tunedb.query.best_so_far import Point
 from tunedb.units import duration
@@ -62,18 +62,25 @@ def panels(curves: Sequence[Curve], of: str, notes: Iterable[str] = ()) -> list[
 
 def _plot(table: pa.Table, curves: Sequence[Curve], against: str) -> alt.Chart:
     names = [curve.label for curve in curves]
-    legend = alt.Legend(orient="bottom", columns=1, symbolType="stroke", symbolStrokeWidth=2.5, symbolSize=400)
+    legend = alt.Legend(
+        orient="bottom", columns=1, labelLimit=680, symbolType="stroke", symbolStrokeWidth=2.5, symbolSize=400
+    )
     title = "trials" if against == "trials" else "seconds since the first trial began"
     made: alt.Chart = (
         alt.Chart(table)
         .mark_line(interpolate="step-after", strokeWidth=2, point=alt.OverlayMarkDef(size=28))
         .encode(
-            x=alt.X(f"{against}:Q", title=title, scale=alt.Scale(nice=False), axis=alt.Axis(grid=False, tickCount=8)),
+            x=alt.X(
+                f"{against}:Q",
+                title=title,
+                scale=alt.Scale(nice=False, zero=True),
+                axis=alt.Axis(grid=False, tickCount=8),
+            ),
             y=alt.Y(
                 "best_secs:Q",
                 title="best so far (seconds, log)",
-                scale=alt.Scale(type="log", nice=False, padding=12),
-                axis=alt.Axis(format="~s", tickCount=5, gridOpacity=0.5),
+                scale=log_scale(table["best_secs"].to_pylist()),
+                axis=alt.Axis(format=".3~s", tickCount=5, gridOpacity=0.5),
             ),
             color=alt.Color(
                 "series:N",

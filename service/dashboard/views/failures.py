@@ -73,7 +73,7 @@ def _causes(found: Digest, groups: list[TrialGroup]) -> Panel:
         alt.Chart(table)
         .mark_bar()
         .encode(
-            x=alt.X("share:Q", title="share of the trials there", axis=alt.Axis(format="%")),
+            x=alt.X("share:Q", title="share of the trials there", axis=alt.Axis(format="~%", tickCount=6)),
             y=alt.Y("place:N", title=None, sort=None),
             color=alt.Color(
                 "cause:N",
@@ -134,7 +134,8 @@ def _funnel(store: Store, found: Digest, groups: list[TrialGroup], filters: Filt
 
 def _bars(table: pa.Table, name: str, value: str, order: list[str]) -> alt.LayerChart:
     base = alt.Chart(table).encode(
-        x=alt.X(f"{value}:Q", title=value, axis=alt.Axis(format="~s")), y=alt.Y(f"{name}:N", title=None, sort=order)
+        x=alt.X(f"{value}:Q", title=value, axis=alt.Axis(format="~s", tickCount=6)),
+        y=alt.Y(f"{name}:N", title=None, sort=order),
     )
     numbers = base.mark_text(align="left", dx=4).encode(text=alt.Text(f"{value}:Q", format=","))
     made: alt.LayerChart = (base.mark_bar() + numbers).properties(width=560, height=alt.Step(28))

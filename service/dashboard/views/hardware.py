@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import altair as alt
+
+from service.dashboard.digest import digest
 from service.dashboard.marks import (
     BLUE,
     GREY,
@@ -53,8 +56,6 @@ def build(store: Store, filters: Filters) -> list[Panel]:
 
 
 def _everywhere(store: Store, filters: Filters) -> Panel:
-    import altair as alt
-
     workload = workload_of(store, filters)
     found = compare(store, [workload.workload_id])
     usual = [row for row in found if row.conditions == DEFAULT_CONDITIONS]
@@ -109,8 +110,6 @@ def _place(row: Compared) -> str:
 
 def _pair(store: Store, first: str, second: str) -> Panel:
     """The ratio of the best of two targets, workload by workload."""
-    import altair as alt
-
     one, other = store.resolve_target(first), store.resolve_target(second)
     kernels = ", ".join(map(in_quotes, sorted(WORKLOAD_IDS)))
     found = store.sql(
@@ -128,7 +127,7 @@ def _pair(store: Store, first: str, second: str) -> Panel:
     if not found or one.target_id == other.target_id:
         why = f"{label} and {other_label} have no workload in common that succeeded on both."
         return nothing("pair", _PAIR, "The two targets are one." if one.target_id == other.target_id else why)
-    names = distinct({row.workload_id: row.name for row in store.workloads()})
+    names = distinct(digest(store).names())
     rows: list[dict[str, Any]] = [
         {
             "workload": names[workload_id],

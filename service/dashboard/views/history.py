@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import datetime
 
 import pyarrow as pa
 
-from service.dashboard.digest import digest
+from service.dashboard.digest import Digest, digest, run_of
 from service.dashboard.panel import Filters, Panel, View
 from service.dashboard.views import curves
 from service.dashboard.views.curves import Curve
+from service.dashboard.views.progress import panel_of
 from tunedb.program.targets import target_label
 from tunedb.query.best_so_far import Point, of_network, of_task
 from tunedb.query.latencies import latencies
-from tunedb.query.runs import LAST, RunTask, TuningRun, read_run, resolve_run, tuning_runs
+from tunedb.query.runs import LAST, RunTask, TuningRun, resolve_run, tuning_runs
 from tunedb.records import DEFAULT_CONDITIONS, Source, Trial
 from tunedb.store.contract import Store
 from tunedb.units import count, duration
+
+_LIKE_NAMES = ("database_tuning_record.json",)  # that MetaSchedule gives every log: the folder tells what it is of
 
 
 def _build(store: Store, filters: Filters) -> list[Panel]:
@@ -30,7 +33,7 @@ def _build(store: Store, filters: Filters) -> list[Panel]:
 
 
 def _of_run(store: Store, filters: Filters) -> list[Panel]:
-    run = read_run(store, resolve_run(store, filters.run or LAST))
+    run = run_of(store, resolve_run(store, filters.run or LAST))
     tasks = list(run.tasks)
     if filters.workload is not None:
         wanted = store.resolve_workload(filters.workload).workload_id
@@ -44,7 +47,7 @@ def _of_run(store: Store, filters: Filters) -> list[Panel]:
         found = curves.panels([whole], what)
     elif drawn:
         found = curves.panels(drawn, what, notes)
-    return [*found, _tasks(run, tasks)]
+    return [panel_of(store, run), *found, _tasks(run, tasks)]
 
 
 def _curve(task: RunTask) -> Curve:
@@ -106,12 +109,11 @@ def _of_workload(store: Store, filters: Filters) -> list[Panel]:
             groups[trial.source_id, trial.target_id, trial.hardware_id].append(trial)
     known = latencies([trial for trials in groups.values() for trial in trials])
     drawn: list[Curve] = []
-    for (source_id, target_id, hardware_id), trials in groups.items():
-        source = found.sources.get(source_id)
-        label = (
-            f"{_name(source, source_id)}, {target_label(found.targets[target_id])}, {found.hardware[hardware_id].name}"
-        )
-        curve = _of_trials(label, trials, known, source)
+    labels = {key: f"{_name(found.sources.get(key[0]), key[0])}, {_place(found, *key[1:])}" for key in groups}
+    often = Counter(labels.values())
+    for key, trials in groups.items():
+        label = labels[key] if often[labels[key]] == 1 else f"{labels[key]} ({key[0][:6]})"  # logs have like names
+        curve = _of_trials(label, trials, known, found.sources.get(key[0]))
         if curve is not None:
             drawn.append(curve)
     drawn.sort(key=lambda curve: curve.end.best_secs)
@@ -129,7 +131,14 @@ def _of_workload(store: Store, filters: Filters) -> list[Panel]:
 def _name(source: Source | None, source_id: str) -> str:
     if source is None:
         return source_id[:8]
-    return f"run {source.uri[5:13]}" if source.format == "tune" else source.uri.rsplit("/", 1)[-1][-40:]
+    if source.format == "tune":
+        return f"run {source.uri[5:13]}"
+    *_, folder, name = "", *source.uri.rsplit("/", 2)[-2:]
+    return (folder or name if name in _LIKE_NAMES else name)[-40:]
+
+
+def _place(found: Digest, target_id: str, hardware_id: str) -> str:
+    return f"{target_label(found.targets[target_id])}, {found.hardware[hardware_id].name}"
 
 
 def _of_trials(label: str, trials: list[Trial], known: dict[str, float], source: Source | None) -> Curve | None:

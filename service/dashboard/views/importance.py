@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import altair as alt
 import numpy as np
 
 from search.importance import LEAST, Decided, Importance, columns, decided, importance
@@ -78,7 +79,6 @@ def _importance(scope: Scope, found: Decided, mattering: Importance | None) -> P
         {"decision": name, "share": max(share, 0.0), "fastest": text}
         for name, share, text in zip(names, shares, table.column("fastest_schedule_has").to_pylist(), strict=True)
     ]
-    import altair as alt
 
     chart = (
         plot_of(rows)
@@ -182,8 +182,6 @@ def _middle(values: list[str]) -> str:
 
 
 def _lines(lines: list[dict[str, Any]], marks: list[dict[str, Any]], names: list[str], kinds: tuple[str, str]) -> Any:
-    import altair as alt
-
     labels = " : ".join(f"datum.value == {place} ? {_words(name)}" for place, name in enumerate(names)) + " : ''"
     across = alt.X(
         "axis:Q",

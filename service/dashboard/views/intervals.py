@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import altair as alt
+
 from service.dashboard.marks import (
     BLUE,
     GREY,
@@ -136,8 +138,6 @@ def _ties(store: Store, scope: Scope) -> Panel:
 
 def _bars(rows: list[dict[str, Any]], name: str, tie: str = "") -> Any:
     """Intervals as bars with a dot for the estimate."""
-    import altair as alt
-
     scale, unit = time_unit([row["latency_secs"] for row in rows])
     kinds = ("ties with the best", "slower")
     points: list[dict[str, Any]] = [

@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+import altair as alt
+
 from service.dashboard.marks import (
     HEIGHT,
     MOST_NAMED,
@@ -113,8 +115,6 @@ def _over_time(name: str, title: str, unit: str, speeds: Sequence[KernelSpeed], 
 
 
 def _chart(rows: list[dict[str, Any]], names: list[str], unit: str) -> Any:
-    import altair as alt
-
     base = plot_of(rows).encode(
         x=alt.X("from:T", title="measured at (UTC)", scale=alt.Scale(type="utc"), axis=alt.Axis(tickCount=7)),
         y=alt.Y(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import altair as alt
+
 from costmodels.registry.choose import promoted, saved_models
 from costmodels.registry.saved import SavedModel
 from service.dashboard.marks import (
@@ -13,6 +15,7 @@ from service.dashboard.marks import (
     distinct,
     legend_below,
     nothing,
+    nothings,
     palette,
     plot_of,
     rows_table,
@@ -51,7 +54,7 @@ def build(store: Store, filters: Filters) -> list[Panel]:
     ]
     if not found:
         why = "No model was trained in this store for what is asked: `tunedb train` makes one."
-        return [nothing("accuracy", _ACCURACY, why), nothing("lineage", _LINEAGE, why)]
+        return nothings(why, accuracy=_ACCURACY, lineage=_LINEAGE)
     found.sort(key=lambda saved: (saved.manifest.created_at, saved.manifest.name))
     labels = distinct({saved.manifest.trained_on.target_id: _label(saved) for saved in found})
     chosen = promoted(store)
@@ -68,8 +71,6 @@ def _label(saved: SavedModel) -> str:
 
 
 def _accuracy(found: list[SavedModel], labels: dict[str, str], predicting: dict[str, str]) -> Panel:
-    import altair as alt
-
     targets = list(dict.fromkeys(labels[saved.manifest.trained_on.target_id] for saved in reversed(found)))
     shown = targets[:MOST_NAMED]
     rows: list[dict[str, Any]] = [
@@ -134,8 +135,6 @@ def _accuracy(found: list[SavedModel], labels: dict[str, str], predicting: dict[
 def _lineage(
     found: list[SavedModel], labels: dict[str, str], chosen: dict[str, str], predicting: dict[str, str]
 ) -> Panel:
-    import altair as alt
-
     before: dict[str, str] = {}
     rows: list[dict[str, Any]] = []
     for saved in found:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import altair as alt
+
 from service.dashboard.marks import (
     BLUE,
     LABEL,
@@ -35,8 +37,6 @@ def build(store: Store, filters: Filters) -> list[Panel]:
         NotFoundError: the store does not have it.
         AmbiguousPrefixError: more than one is meant.
     """
-    import altair as alt
-
     mine = workload_of(store, filters)
     workload = store.workload(mine.workload_id)
     others = [(distance(workload, row), row) for row in store.workloads()]
@@ -68,7 +68,11 @@ def build(store: Store, filters: Filters) -> list[Panel]:
         plot_of(rows)
         .mark_bar(minBandSize=4)
         .encode(
-            x=alt.X("distance_nats_per_extent:Q", title="distance: mean |log ratio| of an extent, nats"),
+            x=alt.X(
+                "distance_nats_per_extent:Q",
+                title="distance: mean |log ratio| of an extent, nats",
+                axis=alt.Axis(tickCount=8),
+            ),
             y=alt.Y("workload:N", title=None, sort=names, axis=alt.Axis(labelLimit=LABEL)),
             color=alt.Color(
                 "kind:N", title=None, scale=alt.Scale(domain=list(kinds), range=[BLUE, ORANGE]), legend=legend_below()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import math
 import statistics
-from dataclasses import dataclass
 from typing import Any
+
+import altair as alt
 
 from search.pages.runs import machine_text, roof_of
 from search.pages.subject import Roof
-from search.standing import FADING_GAIN
+from service.dashboard.digest import run_of
 from service.dashboard.marks import (
     BLUE,
     GREY,
@@ -18,36 +18,24 @@ from service.dashboard.marks import (
     LABEL,
     ORANGE,
     WIDTH,
-    distinct,
     height_of,
     nothing,
+    nothings,
     plot_of,
     rows_table,
 )
 from service.dashboard.panel import Filters, Panel, View
 from service.dashboard.scope import required, telling
+from service.dashboard.views.network_tasks import BATCH, NetworkTask, ceiling, tasks_of
+from service.dashboard.views.progress import panel_of
 from tunedb.errors import TunedbError
 from tunedb.program.targets import target_label
-from tunedb.query.runs import RunTask, TuningRun, read_run, resolve_run
+from tunedb.query.runs import TuningRun, resolve_run
 from tunedb.store.contract import Store
 from tunedb.units import count, duration, waiting
 
 _BARS, _LISTED = 30, 2_000
-_BATCH = 4  # trials of a task that are chosen together
 _SHARE, _ROOFLINE, _GAIN = "Where the network's time goes", "Roofline of its tasks", "What is left to gain"
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """A task of the network that has a latency."""
-
-    task: RunTask
-    name: str
-    secs: float  # of one call: the best of the run, or what was known before
-    total_secs: float  # of all its calls
-    share: float  # of the network's time
-    roof_share: float | None  # of what the machine can do
-    gain: float  # share of its own time that its next batch may save
 
 
 def build(store: Store, filters: Filters) -> list[Panel]:
@@ -58,73 +46,20 @@ def build(store: Store, filters: Filters) -> list[Panel]:
         NotFoundError: the store has not what is named, or the run has no trials.
         AmbiguousPrefixError: more than one is meant.
     """
-    run = read_run(store, resolve_run(store, required(filters.run, "run")))
+    run = run_of(store, resolve_run(store, required(filters.run, "run")))
     try:
         roof = roof_of(store, run)
     except TunedbError as error:
         roof = Roof(problem=str(error))
-    tasks, notes = _tasks(run, roof)
+    tasks, notes = tasks_of(run, roof)
+    progress = panel_of(store, run)
     if not tasks:
         why = f"The run {run.name} has no task with a latency: all {count(run.num_trials, 'trial')} failed."
-        return [nothing("share", _SHARE, why), nothing("roofline", _ROOFLINE, why), nothing("gain", _GAIN, why)]
-    return [_share(run, tasks, notes), _roofline(run, roof, tasks), _gain(run, tasks, notes)]
+        return [progress, *nothings(why, share=_SHARE, roofline=_ROOFLINE, gain=_GAIN)]
+    return [progress, _share(run, tasks, notes), _roofline(run, roof, tasks), _gain(run, tasks, notes)]
 
 
-def _tasks(run: TuningRun, roof: Roof) -> tuple[list[_Task], tuple[str, ...]]:
-    """The tasks that have a latency, the heaviest first, and what is missing of the others."""
-    names = distinct({task.workload_id: task.name for task in run.tasks})
-    known: list[tuple[RunTask, float]] = []
-    for task in run.tasks:
-        figures = [secs for secs in (task.best_secs, task.before_secs) if secs is not None]
-        if figures:
-            known.append((task, min(figures)))
-    notes = []
-    failed = sum(run.failures.values())
-    if failed:
-        notes.append(f"{count(failed, 'failed trial')} of {run.num_trials} left out.")
-    if len(known) < run.num_tasks:
-        missing = run.num_tasks - len(known)
-        notes.append(f"{count(missing, 'task')} of {run.num_tasks} left out, of which the run has no latency.")
-    unweighted = sum(task.weight is None for task, _ in known)
-    if unweighted:
-        notes.append(f"Nothing says how often {count(unweighted, 'task')} is called: each counts once.")
-    whole = sum((task.weight or 1.0) * secs for task, secs in known)
-    reached = {dot.workload_id: (dot.flop_per_sec, _ceiling(roof, dot.flop_per_byte)) for dot in roof.dots}
-    found = []
-    for task, secs in known:
-        total = (task.weight or 1.0) * secs
-        speed = reached.get(task.workload_id)
-        # The dot is of the run's own best, which a schedule from before may beat.
-        share = None if speed is None or task.best_secs is None else speed[0] / speed[1] * task.best_secs / secs
-        name = names[task.workload_id]
-        found.append(_Task(task, name, secs, total, total / whole, share, _next_gain(task, share)))
-    return sorted(found, key=lambda one: (-one.total_secs, one.name)), tuple(notes)
-
-
-def _ceiling(roof: Roof, flop_per_byte: float) -> float:
-    """What the machine can do at an arithmetic intensity, FLOP/s."""
-    return min(roof.flop_per_sec, flop_per_byte * roof.bytes_per_sec)
-
-
-def _next_gain(task: RunTask, roof_share: float | None) -> float:
-    """The share of a task's time that its next batch may save, as the scheduler takes it where no tuner can tell.
-
-    It fades with the batches that were made, and with those in a row that found nothing; beyond the roof there is none.
-    """
-    latencies = [step.latency_secs for step in task.steps]
-    batches = max((len(latencies) + task.num_before) / _BATCH, 1.0)
-    good = [math.inf if secs is None else secs for secs in latencies]
-    last = good.index(min(good)) if good else 0
-    fruitless = (len(good) - 1 - last) // _BATCH
-    gain = FADING_GAIN / batches
-    if roof_share is not None:
-        gain = min(gain, max(-math.log(roof_share), 0.0))
-    return -math.expm1(-gain) / (1 + fruitless)
-
-
-def _share(run: TuningRun, tasks: list[_Task], notes: tuple[str, ...]) -> Panel:
-    import altair as alt
-
+def _share(run: TuningRun, tasks: list[NetworkTask], notes: tuple[str, ...]) -> Panel:
     rows: list[dict[str, Any]] = [
         {
             "task": one.name,
@@ -152,18 +87,17 @@ def _share(run: TuningRun, tasks: list[_Task], notes: tuple[str, ...]) -> Panel:
     chart = (base.mark_bar(color=BLUE) + text).properties(width=WIDTH - 160, height=height_of(len(shown)))
     whole = sum(one.total_secs for one in tasks)
     half = next(n for n in range(1, len(tasks) + 1) if sum(one.share for one in tasks[:n]) >= 0.5 - 1e-9)
-    take = count(len(tasks), "task takes", "tasks take")
-    summary = (
-        f"Run {run.name} on {target_label(run.target)}, {machine_text(run.hardware)}: {take} {duration(whole)} "
-        f"together. {tasks[0].name} takes {tasks[0].share:.0%}; half of the time is in "
-        f"{count(half, 'task')}."
-    )
+    where = f"Run {run.name} on {target_label(run.target)}, {machine_text(run.hardware)}"
+    summary = f"{where}: its one task, {tasks[0].name}, takes {duration(whole)}."
+    if len(tasks) > 1:
+        summary = (
+            f"{where}: {len(tasks):,} tasks take {duration(whole)} together. {tasks[0].name} takes "
+            f"{tasks[0].share:.0%}; half of the time is in {count(half, 'task')}."
+        )
     return Panel("share", _SHARE, summary, rows_table(rows[:_LISTED], list(rows[0])), chart, notes)
 
 
-def _roofline(run: TuningRun, roof: Roof, tasks: list[_Task]) -> Panel:
-    import altair as alt
-
+def _roofline(run: TuningRun, roof: Roof, tasks: list[NetworkTask]) -> Panel:
     if roof.problem or not roof.dots:
         return nothing("roofline", _ROOFLINE, f"There is no roofline of the run {run.name}: {roof.problem}.")
     of_task = {one.task.workload_id: one for one in tasks}
@@ -172,8 +106,8 @@ def _roofline(run: TuningRun, roof: Roof, tasks: list[_Task]) -> Panel:
             "task": of_task[dot.workload_id].name,
             "flop_per_byte": dot.flop_per_byte,
             "gflop_per_sec": dot.flop_per_sec / 1e9,
-            "roof_gflop_per_sec": _ceiling(roof, dot.flop_per_byte) / 1e9,
-            "share_of_roof": dot.flop_per_sec / _ceiling(roof, dot.flop_per_byte),
+            "roof_gflop_per_sec": ceiling(roof, dot.flop_per_byte) / 1e9,
+            "share_of_roof": dot.flop_per_sec / ceiling(roof, dot.flop_per_byte),
             "share_of_time": of_task[dot.workload_id].share,
         }
         for dot in roof.dots
@@ -232,9 +166,7 @@ def _roofline(run: TuningRun, roof: Roof, tasks: list[_Task]) -> Panel:
     return Panel("roofline", _ROOFLINE, summary, rows_table(rows[:_LISTED], list(rows[0])), chart, tuple(notes))
 
 
-def _gain(run: TuningRun, tasks: list[_Task], notes: tuple[str, ...]) -> Panel:
-    import altair as alt
-
+def _gain(run: TuningRun, tasks: list[NetworkTask], notes: tuple[str, ...]) -> Panel:
     ranked = sorted(tasks, key=lambda one: (-one.share * one.gain, one.name))
     rows: list[dict[str, Any]] = [
         {
@@ -277,7 +209,7 @@ def _gain(run: TuningRun, tasks: list[_Task], notes: tuple[str, ...]) -> Panel:
     most, total = rows[0], sum(one.share * one.gain for one in tasks)
     pace = _pace(run)
     takes = "" if pace is None else f" A trial took {waiting(pace)} in the median, so a batch of each takes about "
-    takes += "" if pace is None else f"{waiting(pace * _BATCH * len(tasks))}."
+    takes += "" if pace is None else f"{waiting(pace * BATCH * len(tasks))}."
     summary = (
         f"One more batch of every task may save {total:.1%} of the network's time; most of it in {most['task']}, "
         f"{most['next_batch_may_save_share_of_network']:.1%}.{takes}"

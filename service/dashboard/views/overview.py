@@ -85,10 +85,11 @@ def _days(found: Digest, groups: list[TrialGroup]) -> Panel:
     if not rows:
         return Panel("days", title, "No log says when its trials were measured.", table, None, tuple(notes))
     busiest = max(kept, key=lambda day: sum(number for (one, _), number in days.items() if one == day))
-    summary = (
-        f"Measured on {count(len(kept), 'day')} from {min(kept):%Y-%m-%d} to {max(kept):%Y-%m-%d}, most on "
-        f"{busiest:%Y-%m-%d}. A source's trials of a workload count on the day of the last of them."
-    )
+    days_text = f"{busiest:%Y-%m-%d} alone"
+    if len(kept) > 1:
+        span = f"from {min(kept):%Y-%m-%d} to {max(kept):%Y-%m-%d}"
+        days_text = f"{count(len(kept), 'day')} {span}, most on {busiest:%Y-%m-%d}"
+    summary = f"Measured on {days_text}. A source's trials of a workload count on the day of the last of them."
     chart = (
         alt.Chart(table)
         .mark_bar()

@@ -39,6 +39,7 @@ def run_rows(store: Store, filters: Filters) -> pa.Table:
             "target_and_machine": pa.array([place(found, rows[0]) for _, rows in runs], pa.string()),
             "workloads": pa.array([len({row.workload_id for row in rows}) for _, rows in runs], pa.int64()),
             "trials": pa.array([num_trials(rows) for _, rows in runs], pa.int64()),
+            "most_trials": pa.array([_most_trials(source) for source, _ in runs], pa.int64()),
             "failed": pa.array([num_failed(rows) for _, rows in runs], pa.int64()),
             "began": pa.array([source.added_at for source, _ in runs], pa.timestamp("us", "UTC")),
             "last_measured": pa.array(
@@ -51,18 +52,31 @@ def run_rows(store: Store, filters: Filters) -> pa.Table:
 
 def _strategy(source: Source) -> str | None:
     """What a run says that it searched with."""
+    told = _told(source, "strategy")
+    return str(told) if told else None
+
+
+def _most_trials(source: Source) -> int | None:
+    """How many trials a run says that it may make."""
+    told = _told(source, "trials")
+    return told if isinstance(told, int) else None
+
+
+def _told(source: Source, key: str) -> object:
     try:
         detail = json.loads(source.detail)
     except ValueError:
         return None
-    told = detail.get("strategy") if isinstance(detail, dict) else None
-    return str(told) if told else None
+    return detail.get(key) if isinstance(detail, dict) else None
 
 
 def _build(store: Store, filters: Filters) -> list[Panel]:
     table = run_rows(store, filters)
     failed, trials = sum(table["failed"].to_pylist()), sum(table["trials"].to_pylist())
-    summary = f"{count(table.num_rows, 'tuning run')} with {count(trials, 'trial')}, {failed:,} of them failed."
+    summary = (
+        f"{count(table.num_rows, 'tuning run')} with {count(trials, 'trial')}, {failed:,} of them failed. Further "
+        "measurements of a run's fastest schedules count as trials here."
+    )
     return [Panel("runs", "Tuning runs", summary, table)]
 
 

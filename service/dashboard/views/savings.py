@@ -5,6 +5,9 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
+import altair as alt
+
+from service.dashboard.digest import digest
 from service.dashboard.marks import (
     BLUE,
     GREY,
@@ -15,7 +18,7 @@ from service.dashboard.marks import (
     height_of,
     legend_below,
     log_scale,
-    nothing,
+    nothings,
     plot_of,
     rows_table,
     shortened,
@@ -39,24 +42,25 @@ def build(store: Store, filters: Filters) -> list[Panel]:
         AmbiguousPrefixError: more than one is meant.
     """
     workload_id = None if filters.workload is None else workload_of(store, filters).workload_id
-    runs = runs_of_tasks(store, workload_id=workload_id, target_id=target_id_of(store, filters))
+    known = digest(store)
+    target_id = target_id_of(store, filters)
+    runs = runs_of_tasks(store, workload_id=workload_id, target_id=target_id, groups=known.groups)
     if filters.since is not None:
         since = filters.since
         runs = [one for one in runs if one.source.added_at is not None and one.source.added_at >= since]
-    names = distinct({row.workload_id: row.name for row in store.workloads()})
-    targets = {row.target_id: target_label(row) for row in store.targets()}
+    names = distinct(known.names())
+    targets = {target_id: target_label(row) for target_id, row in known.targets.items()}
     warm = [one for one in runs if not one.is_cold]
     if not warm:
         why = "No tuning run of this store began with anything that was remembered."
-        pairs = [nothing("saved", _SAVED, why), nothing("transfer", _TRANSFER, why)]
-        return [*pairs, nothing("remembered", _REMEMBERED, why)]
+        return nothings(why, saved=_SAVED, transfer=_TRANSFER, remembered=_REMEMBERED)
     found = savings(runs)
     if not found:
         why = (
             "No run without a prior tuned a workload that one with a prior tuned, for one target and machine: there "
             "is nothing to compare with. Such a run is `tune(..., use_prior=False)`, or of another strategy."
         )
-        pairs = [nothing("saved", _SAVED, why), nothing("transfer", _TRANSFER, why)]
+        pairs = nothings(why, saved=_SAVED, transfer=_TRANSFER)
     else:
         rows = [_row(one, names, targets) for one in found]
         pairs = [_saved(found, rows), _transfer(found, rows)]
@@ -95,8 +99,6 @@ def _notes(found: list[Saving]) -> list[str]:
 
 
 def _saved(found: list[Saving], rows: list[dict[str, Any]]) -> Panel:
-    import altair as alt
-
     reached = sorted((row for row in rows if row["trials_saved"] is not None), key=lambda row: -row["trials_saved"])
     never = len(rows) - len(reached)
     missing = f"; {never} never found what the cold run found" if never else ""
@@ -132,8 +134,6 @@ def _saved(found: list[Saving], rows: list[dict[str, Any]]) -> Panel:
 
 
 def _transfer(found: list[Saving], rows: list[dict[str, Any]]) -> Panel:
-    import altair as alt
-
     half = _BARS // 2
     drawn = rows if len(rows) <= _BARS else rows[:half] + rows[-half:]
     kinds = ("harmed", "no harm beyond noise")
@@ -173,8 +173,6 @@ def _transfer(found: list[Saving], rows: list[dict[str, Any]]) -> Panel:
 
 def _remembered(warm: list[RunOfTask]) -> Panel:
     """Trials of a run's workloads that the store had before, beside those that it made."""
-    import altair as alt
-
     made: dict[str, list[int]] = {}
     uris = {_short(one): one.source for one in warm}
     for one in warm:
@@ -201,7 +199,7 @@ def _remembered(warm: list[RunOfTask]) -> Panel:
         plot_of(bars)
         .mark_bar()
         .encode(
-            x=alt.X("trials:Q", title="trials of the run's workloads"),
+            x=alt.X("trials:Q", title="trials of the run's workloads", axis=alt.Axis(tickCount=8)),
             y=alt.Y("run:N", title=None, sort=[row["run"] for row in reversed(shown)]),
             yOffset=alt.YOffset("kind:N", sort=names),
             color=alt.Color(

@@ -9,11 +9,12 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
+import altair as alt
 import msgspec
 
 from search.importance import labelled
 from search.space.decisions import read_decisions
-from service.dashboard.marks import BLUE, LABEL, ORANGE, WIDTH, height_of, nothing, plot_of, rows_table
+from service.dashboard.marks import BLUE, LABEL, ORANGE, WIDTH, height_of, nothing, nothings, plot_of, rows_table
 from service.dashboard.panel import Filters, Panel, View
 from service.dashboard.scope import required, scope_of, telling, workload_of
 from tunedb.errors import AmbiguousPrefixError, NotFoundError, TunedbError
@@ -42,9 +43,7 @@ def build(store: Store, filters: Filters) -> list[Panel]:
     pair = _pair(store, filters)
     if pair is None:
         why = "The workload has no two schedules that succeeded on one target and machine."
-        return [
-            nothing(*names, why) for names in (("decisions", _DECISIONS), ("instructions", _TRACE), ("script", _SCRIPT))
-        ]
+        return nothings(why, decisions=_DECISIONS, instructions=_TRACE, script=_SCRIPT)
     first, second = pair
     return [_decisions(first, second), _instructions(first, second), _script(store, first, second)]
 
@@ -96,8 +95,6 @@ def _labels(trial: Trial) -> dict[str, tuple[list[int] | int, str]] | None:
 
 
 def _decisions(first: Trial, second: Trial) -> Panel:
-    import altair as alt
-
     one, other = _labels(first), _labels(second)
     if one is None or other is None or not (one or other):
         return nothing("decisions", _DECISIONS, "The traces have no decisions that can be read.")

@@ -1,7 +1,7 @@
 import numpy as np
 
 from search.bo.feasibility import log_feasibility
-from search.bo.screening import Screen
+from search.bo.screening import Screen, relevance
 
 
 def test_guesses_follow_the_worth_of_what_is_near() -> None:
@@ -20,6 +20,24 @@ def test_what_is_unlike_all_that_is_known_may_be_better_than_it_seems() -> None:
     known = np.arange(20.0)[:, None] * [1.0, 0.0]
     near, far = Screen(known, np.full(20, 2.0) + 0.1 * (np.arange(20) % 2)).guess(np.array([[9.5, 0.0], [90.0, 0.0]]))
     assert far < near < 2.1
+
+
+def test_a_decision_that_makes_no_difference_weighs_little() -> None:
+    rng = np.random.default_rng(0)
+    known = rng.integers(0, 5, size=(80, 3)).astype(float)
+    told = relevance(known, 2.0 * known[:, 1] + 0.2 * known[:, 2])
+    assert told[1] == 1.0
+    assert told[0] < 0.1
+    assert relevance(known, np.full(80, 3.0)).tolist() == [1.0, 1.0, 1.0]
+
+
+def test_what_differs_in_nothing_that_matters_promises_nothing_new() -> None:
+    rng = np.random.default_rng(0)
+    known = np.column_stack([rng.integers(0, 5, size=80), rng.integers(0, 5, size=80)]).astype(float)
+    best = known[np.argmin(known[:, 0])]
+    screen = Screen(known, known[:, 0])
+    idle, step = screen.guess(best + np.array([[0.0, 7.0], [-2.0, 0.0]]))
+    assert step < idle
 
 
 def test_too_little_is_no_ground_for_a_guess() -> None:

@@ -91,3 +91,20 @@ def test_a_network_that_is_not_there(tmp_path: Path) -> None:
     spec = read_spec(spec_of(tmp_path, 'networks = ["none.onnx"]'))
     with pytest.raises(NotFoundError, match=r"none\.onnx"):
         plan(spec, MemoryStore(), local_target(1))
+
+
+@pytest.mark.tvm
+def test_what_counts_is_what_the_gpu_measured_and_not_its_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CPU stands in for the GPU: trials are the GPU's all the same."""
+    from search.measure import cuda_driver
+    from search.measure.here import this_hardware
+    from search.targets import parse_target
+    from tests.search.measure.cuda.stand_in import H100, devices
+
+    spec, store, target = Spec([Workloads("matmul", [[32, 32, 32]])], trials=2), MemoryStore(), local_target(1)
+    with devices(target, 1) as device:
+        collect(plan(spec, store, target, device.hardware).steps, store, target, device=device)
+    assert plan(spec, store, target, H100).steps == []
+    assert sum(step.wanted for step in plan(spec, store, target).steps) == 2, "the host has measured nothing"
+    monkeypatch.setattr(cuda_driver, "devices_with_uuids", lambda: [(H100, "GPU-0")])
+    assert this_hardware(parse_target("nvidia/nvidia-h100")) == H100

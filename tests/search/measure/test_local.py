@@ -55,7 +55,7 @@ def test_a_run_that_hangs_is_cut_off_and_the_next_one_works(target: Target) -> N
 def test_a_run_that_crashes_costs_itself_only(target: Target) -> None:
     with local(target) as device:
         broken, good = handed_over(device, modules.matmul(64), modules.matmul(64))
-        Path(device._known[broken].archive).write_text("nothing that can be loaded")
+        Path(device._known[broken].library).write_text("nothing that can be loaded")
         outcomes = {one.number: one.outcome for one in device.run([broken, good])}
     assert outcomes == {broken: Outcome.RUN_ERROR, good: Outcome.OK}
 
@@ -159,9 +159,9 @@ def test_what_is_compiled_just_in_time_is_run_in_that_process_and_fails_alone(ju
     assert len(good.run_secs) == 2
     assert pool.submit(os.getpid).result() != first
     # A compilation that takes too long is one, and no run.
-    device._builders.timeout_secs = 0.001
+    device._build_limit.most_secs = 0.001
     (slow,) = measured(device, modules.matmul(64))
-    device._builders.timeout_secs = 15.0
+    device._build_limit.most_secs = 15.0
     (good,) = measured(device, modules.matmul(64))
     assert slow.outcome is Outcome.COMPILE_TIMEOUT
     assert "longer than 0.001 s" in slow.error
@@ -176,22 +176,22 @@ def test_what_calls_a_library_is_measured_as_it_will_be_linked(just_in_time: Any
         built = just_in_time._known[number]
         (one,) = just_in_time.run([number])
         assert len(one.run_secs) == 2
-        assert (built.archive is not None) == is_linked
+        assert built.building.is_linked == is_linked
 
 
 def test_a_build_is_given_many_times_what_builds_take(target: Target) -> None:
     with local(target) as device:
-        before = device._builders.timeout_secs
+        before = device._build_limit.secs
         handed_over(device, *[modules.matmul(64)] * 7)
-        assert device._builders.timeout_secs == before  # too few to tell
+        assert device._build_limit.secs == before  # too few to tell
         handed_over(device, modules.matmul(64))
-        assert 4.0 <= device._builders.timeout_secs <= before
-        device._build_secs = [0.01] * 20
+        assert 4.0 <= device._build_limit.secs <= before
+        device._build_limit._took = [0.01] * 20
         handed_over(device, modules.matmul(64))
-        assert device._builders.timeout_secs == 4.0
-        device._build_secs = [60.0] * 20
+        assert device._build_limit.secs == 4.0
+        device._build_limit._took = [60.0] * 20
         handed_over(device, modules.matmul(64))
-        assert device._builders.timeout_secs == before  # no longer than what it was asked for
+        assert device._build_limit.secs == before  # no longer than what it was asked for
 
 
 def test_a_worker_that_is_killed_is_followed_by_another(target: Target) -> None:

@@ -1,19 +1,12 @@
 """Kernels become machine code where no GPU is: what cannot be compiled is found."""
 
 import importlib.util
-from pathlib import Path
-from typing import Any
 
 import pytest
 
+from benchmarks import gpu_programs as programs
 from search.measure import nvrtc
 from tunedb.errors import MeasurementError
-
-_PLACE = Path(__file__).parent.parent / "space" / "gpu_programs.py"
-_FOUND = importlib.util.spec_from_file_location("gpu_programs", _PLACE)
-assert _FOUND is not None and _FOUND.loader is not None
-programs: Any = importlib.util.module_from_spec(_FOUND)
-_FOUND.loader.exec_module(programs)
 
 
 def needs_nvrtc() -> None:

@@ -40,11 +40,14 @@ def test_a_network_without_convolutions_has_one_layout(save: Callable[..., Path]
     g = Graph("dense", 0)
     network = import_file(save(g.model(g.dense(g.input("x", (1, 8)), 8, 4))))
     assert layouts_of(network) == (Layout.CHANNELS_FIRST,)
-    assert lower_best(network, target).layout is Layout.CHANNELS_FIRST
+    lowered = lower_best(network, target)
+    assert (lowered.layout, lowered.reason) == (Layout.CHANNELS_FIRST, "")
 
 
 def test_channels_are_last_where_few_transposes_are_needed(images: Network, target: Target) -> None:
-    assert lower_best(images, target).layout is Layout.CHANNELS_LAST
+    lowered = lower_best(images, target)
+    assert lowered.layout is Layout.CHANNELS_LAST
+    assert "NCHW" in lowered.reason
 
 
 def test_a_batch_norm_is_folded(save: Callable[..., Path], target: Target) -> None:

@@ -45,7 +45,7 @@ def test_crossing_takes_each_decision_from_a_parent() -> None:
 
 
 def test_prime_factors() -> None:
-    assert [prime_factors(n) for n in (1, 2, 12, 49, 97)] == [[], [2], [2, 3], [7], [97]]
+    assert [prime_factors(n) for n in (1, 2, 12, 49, 97)] == [(), (2,), (2, 3), (7,), (97,)]
 
 
 def test_neighbours_are_one_smallest_step_away() -> None:

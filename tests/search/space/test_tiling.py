@@ -1,17 +1,12 @@
 """Candidates that are drawn for a GPU pass TVM's postprocessors, which refuse nearly all that TVM draws itself."""
 
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.tvm
+from benchmarks import gpu_programs as programs
 
-_FOUND = importlib.util.spec_from_file_location("gpu_programs", Path(__file__).parent / "gpu_programs.py")
-assert _FOUND is not None and _FOUND.loader is not None
-programs: Any = importlib.util.module_from_spec(_FOUND)
-_FOUND.loader.exec_module(programs)
+pytestmark = pytest.mark.tvm
 
 
 @pytest.mark.parametrize("name", programs.PROGRAMS)

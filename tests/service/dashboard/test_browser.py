@@ -70,7 +70,8 @@ def addresses(filled: Path) -> dict[str, str]:
 
 def opened(chromium: Any, url: str, scheme: str, **settings: Any) -> tuple[Any, list[str]]:
     """A page, and what went wrong in it: errors of scripts and of the policy, requests that failed."""
-    context = chromium.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 860}, **settings)
+    viewport = {"width": settings.pop("width", 1280), "height": 860}
+    context = chromium.new_context(color_scheme=scheme, viewport=viewport, **settings)
     context.set_default_timeout(_PATIENCE_MS)
     page, wrong = context.new_page(), []
     page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
@@ -100,6 +101,19 @@ def test_every_page_is_accessible(chromium: Any, shown: RunningService, addresse
         folder = os.environ.get("TUNEDB_SCREENSHOTS")
         if folder:
             page.screenshot(path=Path(folder) / f"{name}-{scheme}.png", full_page=True)
+        page.context.close()
+
+
+def test_a_telephone_shows_every_page(chromium: Any, shown: RunningService, addresses: dict[str, str]) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    for name, path in addresses.items():
+        page, wrong = opened(chromium, shown.url + path, "light", width=400)
+        assert not wrong, (name, wrong)
+        beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert beyond <= 0, f"{name} is {beyond} pixels wider than its window"
+        if name in ("overview", "history", "coverage"):
+            assert Axe().run(page, options=RULES).violations_count == 0, name
         page.context.close()
 
 

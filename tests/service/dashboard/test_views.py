@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -130,3 +131,21 @@ def test_coverage_knows_gaps_and_ages(store: Store) -> None:
     assert cells[WORKLOAD.family, MACHINE.name]["median_age_days"] > 0
     assert "2 cells have trials, 2 have none" in found["families"].summary
     assert b"NaN" not in msgspec.json.encode(files.document(found["families"]))
+
+
+def test_a_best_so_far_never_rises_whatever_logs_are_called(store: Store) -> None:
+    logs = [
+        source(f"{folder}/database_tuning_record.json", "metaschedule-json", {}) for folder in ("a/x", "b/x", "c/y")
+    ]
+    for number, log in enumerate(logs):
+        made = [
+            dataclasses.replace(trial(100 * (number + 1) + place, secs), source_id=log.source_id, position=place)
+            for place, secs in enumerate((5e-3 / (number + 1), 4e-3 / (number + 1)))
+        ]
+        store.append(made, **{**AROUND, "sources": [log]})
+    curves: dict[str, list[float]] = {}
+    for row in rows(panels(store, "history", workload=WORKLOAD.workload_id)["trials"]):
+        curves.setdefault(row["series"], []).append(row["best_secs"])
+    assert len(curves) == 5
+    assert all(later <= earlier for one in curves.values() for earlier, later in itertools.pairwise(one))
+    assert {name.split(",")[0] for name in curves} == {"x", "y", "run 1feed", "run 2feed"}

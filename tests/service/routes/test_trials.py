@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import urllib3
 
+from service.committing import Here, Pushed
 from service.settings import Limits
 from service.tokens import Scope
 from service.writer import Writer
@@ -129,18 +130,18 @@ class Held(MemoryStore):
 
 def test_a_full_queue_refuses_and_says_when_to_try_again() -> None:
     store = Held()
-    writer = Writer(store, most_rows=5)
+    writer = Writer(Here(store).commit, most_rows=5)
     store.append([], **AROUND)
-    taken = [writer.submit(batch(number)) for number in range(5)]
+    taken = [writer.submit(Pushed(message(number)), 1) for number in range(5)]
     with pytest.raises(StoreAwayError) as caught:
-        writer.submit(batch(9))
+        writer.submit(Pushed(message(9)), 1)
     assert caught.value.retry_after_secs
     store.free.set()
-    assert [future.result(30).added for future in taken] == [1] * 5
+    assert [future.result(30) for future in taken] == [AppendReport(1, by_source={SOURCE.source_id: (1, 0)})] * 5
     writer.close()
     assert store.commits <= 2  # the first alone, and what came meanwhile together
     with pytest.raises(StoreAwayError):
-        writer.submit(batch(9))
+        writer.submit(Pushed(message(9)), 1)
 
 
 def test_what_was_acknowledged_is_there(running_service: RunningService) -> None:

@@ -3,7 +3,8 @@
 `assets/stores/v1.json` is what the code of version 1 said of its store: trials that stand twice, a damaged log line, a
 log without its workload file, two TVM releases' modules of one workload, AutoTVM, reference kernels, flushed caches.
 Version 2's store is that one, which the code of version 2 migrated, and three logs more: two of machines that nobody
-told, one of a machine that has a name.
+told, one of a machine that has a name. Version 3's is version 2's, which the code of version 3 migrated, and a trial of
+a GPU.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import pytest
 from tests.conftest import Bucket
 from tunedb import Store, open_store
 from tunedb.errors import NotFoundError, StoreError, StoreSchemaError
-from tunedb.identity import conditions_of, trial_id_of
+from tunedb.identity import conditions_of, identified, trial_id_of
 from tunedb.machine.hardware import UNKNOWN
 from tunedb.machine.kernels import WORKLOAD_IDS
 from tunedb.maintenance import migrate as module
@@ -96,6 +97,23 @@ def check_all_is_there(store: Store, expected: dict[str, Any] = EXPECTED) -> Non
     assert sorted(sources) == expected["sources"]
     assert [[row.line, row.reason] for row in store.rejected()] == expected["rejected"]
     assert store.problems() == [] and verify(store) == []
+
+
+def test_a_gpu_of_version_3_has_neither_bandwidth_nor_host(tmp_path: Path) -> None:
+    old = unpacked(tmp_path, 3)
+    migrate(old)
+    with open_store(old, create=False) as store:
+        (gpu,) = [row for row in store.hardware() if row.kind == "gpu"]
+        assert identified(gpu) == gpu, "columns that are not set change no id"
+        assert (gpu.num_sms, gpu.memory_bytes_per_sec, gpu.host) == (132, None, None)
+        assert [trial.hardware_id for trial in store.trials()].count(gpu.hardware_id) == 1
+        known = dataclasses.replace(gpu, memory_bytes_per_sec=3_352_000_000_000, host="AMD EPYC 9965")
+        (trial,) = [trial for trial in store.trials() if trial.hardware_id == gpu.hardware_id]
+        known = identified(known)
+        moved = dataclasses.replace(trial, hardware_id=known.hardware_id)
+        store.append([dataclasses.replace(moved, trial_id=trial_id_of(moved))], hardware=[known])
+        told = store.sql("SELECT host, memory_bytes_per_sec FROM hardware WHERE kind = 'gpu' ORDER BY host").rows
+    assert told == [("AMD EPYC 9965", 3_352_000_000_000), (None, None)]
 
 
 @pytest.mark.parametrize("version", VERSIONS)

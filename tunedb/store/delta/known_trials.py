@@ -7,17 +7,20 @@ were merged, or trials were removed: all is read again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
+from tunedb.store.database import batches
 from tunedb.store.delta import queries
-from tunedb.store.delta.table import parquet_relation
+from tunedb.store.delta.id_set import IdSet
+from tunedb.store.delta.table import parquet_relation, store_errors
 from tunedb.store.delta.tables import TableSet
 from tunedb.store.locations import is_url
 
 _FEW_WORKLOADS = 64  # above, a batch is a bulk load: it is checked by one join against the whole table
-_REMEMBERED = 200_000  # ids
+_REMEMBERED = 2_000_000  # ids
+_ROWS = 1 << 16  # read at once
 
 
 class KnownTrials:
@@ -25,7 +28,7 @@ class KnownTrials:
 
     def __init__(self, tables: TableSet) -> None:
         self._tables = tables
-        self._ids: dict[str, set[str]] = {}  # by workload
+        self._ids: dict[str, IdSet] = {}  # by workload
         self._read: dict[str, frozenset[str]] = {}  # by workload: the files that were read for it
 
     def among(self, trial_ids: Sequence[str], workload_ids: Sequence[str]) -> set[str]:
@@ -51,8 +54,10 @@ class KnownTrials:
             bounds = {"workload_id": (min(workloads), max(workloads))}
             return {row[0] for row in self._tables.ask(queries.KNOWN_TRIALS, new_ids=new_ids, bounds=bounds)}
         self._read_on(workloads, files)
-        known = [self._ids[workload_id] for workload_id in workload_ids]
-        return {trial_id for trial_id, ids in zip(trial_ids, known, strict=True) if trial_id in ids}
+        asked: dict[str, list[str]] = {}
+        for trial_id, workload_id in zip(trial_ids, workload_ids, strict=True):
+            asked.setdefault(workload_id, []).append(trial_id)
+        return {one for workload_id, ids in asked.items() for one in self._ids[workload_id].among(ids)}
 
     def _are_too_many(self, workloads: set[str]) -> bool:
         """Whether some workloads have more trials than are to be remembered."""
@@ -75,11 +80,20 @@ class KnownTrials:
             groups.setdefault(tuple(file for file in files if file not in read), []).append(workload_id)
         for unread, together in groups.items():
             for workload_id in together:
-                self._ids.setdefault(workload_id, set())
+                self._ids.setdefault(workload_id, IdSet())
             if unread:
                 selected = queries.any_of("workload_id", len(together))
                 question = f"SELECT workload_id, trial_id FROM {parquet_relation(unread)} WHERE {selected}"
-                for workload_id, trial_id in self._tables.ask(question, together):
-                    self._ids[workload_id].add(trial_id)
+                for workload_id, ids in self._ids_in(question, together):
+                    self._ids[workload_id].update(ids)
             for workload_id in together:
                 self._read[workload_id] = everything
+
+    def _ids_in(self, question: str, values: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+        """Workloads with ids of theirs, of the answer to a question."""
+        with store_errors(f"read the store {self._tables.url}"):
+            for batch in batches(self._tables.cursor(), question, values, _ROWS):
+                found: dict[str, list[str]] = {}
+                for workload_id, trial_id in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                    found.setdefault(workload_id, []).append(trial_id)
+                yield from found.items()

@@ -38,6 +38,7 @@ from tunedb.store.batch import trial_of
 from tunedb.store.delta import queries
 from tunedb.store.delta.parts import ranges
 from tunedb.store.delta.queries import any_of, selection
+from tunedb.store.delta.table import parquet_relation
 from tunedb.store.delta.tables import TableSet
 from tunedb.store.delta.trial_stream import TrialStream
 from tunedb.store.flat import USER_WORKLOADS
@@ -277,6 +278,27 @@ class DeltaReader(TableReader):
             selected = f"{selected} AND {any_of('trace_id', len(trace_ids))}"
             rows = self._tables.ask(queries.SELECTED_TRIALS, [*values, *trace_ids], selected=selected, bounds=bounds)
             return self._trials(rows)
+
+    def trials_in(self, files: Sequence[str], trace_ids: Sequence[str]) -> list[Trial]:
+        """The trials of some traces in some files of the table `trials`, whatever workload they are of.
+
+        Raises:
+            StoreError: a file cannot be read; it may be gone.
+        """
+        if not files or not trace_ids:
+            return []
+        relation = parquet_relation(files).replace("{", "{{").replace("}", "}}")  # a folder's name may have them
+        text = queries.SELECTED_TRIALS.replace("{trials}", relation)
+        with self._tables.lock:
+            return self._trials(self._tables.ask(text, trace_ids, selected=any_of("trace_id", len(trace_ids))))
+
+    def trace_ids(self, workload_id: str, target_id: str) -> list[str]:
+        """The traces of all trials of a workload on a target, failed ones too."""
+        selected, values, bounds = selection(workload_id=workload_id, target_id=target_id)
+        text = "SELECT DISTINCT trace_id FROM {trials} WHERE {selected}"
+        with self._tables.lock:
+            self._tables.refresh("trials")
+            return [row[0] for row in self._tables.ask(text, values, selected=selected, bounds=bounds)]
 
     def _trials(self, rows: Sequence[Sequence[Any]]) -> list[Trial]:
         """Trials of rows of the table `trials`."""

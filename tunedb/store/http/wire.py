@@ -112,6 +112,18 @@ def decode(content: bytes | bytearray | memoryview, type_: Any, what: str) -> An
         raise BadInputError(f"{what} cannot be read: {error}") from error
 
 
+def decode_json(content: bytes, type_: Any, what: str) -> Any:
+    """A value of a type, from JSON.
+
+    Raises:
+        BadInputError: it is not of that type; `what` says what was read.
+    """
+    try:
+        return msgspec.json.decode(content, type=type_)
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(f"{what} cannot be read: {error}") from error
+
+
 # -- pushing -------------------------------------------------------------------------------------------------------
 
 

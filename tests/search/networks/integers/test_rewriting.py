@@ -51,7 +51,9 @@ BODIES: dict[str, tuple[Callable[[Graph, str], str], int, int]] = {  # the chann
     "strided": (lambda g, x: conv(g, through(g, x, 0.02, 3, np.uint8), 4, 16, strides=[2, 2]), 4, 1),
     "uneven padding": (lambda g, x: conv(g, through(g, x, 0.02, 3, np.uint8), 4, 16, pads=[0, 1, 2, 0]), 4, 1),
     "rows": (lambda g, x: dense(g, through(g, x, 0.02, 100, np.uint8), SIZE, 48), 4, 1),
-    "filters that do not fill a vector": (lambda g, x: conv(g, through(g, x, 0.02, 0, np.int8), 4, 20), 4, 0),
+    "filters that are filled up": (lambda g, x: conv(g, through(g, x, 0.02, 3, np.uint8), 4, 20), 4, 1),
+    "columns that are filled up": (lambda g, x: dense(g, through(g, x, 0.02, 100, np.uint8), SIZE, 10), 4, 1),
+    "filters that hardly fill a vector": (lambda g, x: conv(g, through(g, x, 0.02, 0, np.int8), 4, 6), 4, 0),
     "grouped": (lambda g, x: conv(g, through(g, x, 0.02, 0, np.int8), 16, 16, group=4), 16, 0),
     "input that is not quantised": (lambda g, x: conv(g, x, 4, 16), 4, 0),
 }

@@ -41,7 +41,7 @@ def test_records_that_were_never_compared_are_counted(logs: Store) -> None:
     assert fastest.table.num_rows == 14
     assert set(fastest.table.column("verdict").to_pylist()) == {"never compared"}
     best = {row.name: row.best_secs for row in logs.workloads()}
-    assert {row["workload"]: row["median_secs"] for row in fastest.table.to_pylist()} == best
+    assert {row["workload"]: row["latency_secs"] for row in fastest.table.to_pylist()} == best
 
 
 def test_filters_narrow_it(runs: Store) -> None:

@@ -31,7 +31,7 @@ from tunedb.store.memory import MemoryStore
 
 TRIALS, SEEDS = 32, (0, 1, 2)
 FIRST = 8  # trials, which the prior alone chooses
-OWN = frozenset({"Merge", "PadEinsum"})  # instructions of none but our spaces
+OWN = frozenset({"Merge"})  # instructions of none but our spaces
 ARMS = ("default", "ours")
 WORKLOADS = {
     "rows": [
@@ -41,16 +41,6 @@ WORKLOADS = {
         ("softmax", [768, 128]),
         ("softmax", [394, 197]),
         ("softmax", [1024, 256]),
-    ],
-    "grouped": [  # batch, height, width, channels in, out, kernel, groups
-        ("grouped conv2d", [1, 28, 28, 128, 128, 3, 4]),
-        ("grouped conv2d", [1, 14, 14, 256, 256, 3, 8]),
-        ("grouped conv2d", [1, 56, 56, 64, 64, 3, 16]),
-    ],
-    "odd": [  # batch, n, m, k
-        ("batch product", [12, 49, 49, 64]),
-        ("batch product", [6, 197, 197, 64]),
-        ("batch product", [12, 77, 77, 64]),
     ],
 }
 
@@ -131,8 +121,6 @@ def module(name: str, sizes: Sequence[int]) -> Any:
     make: dict[str, Callable[..., list[Any]]] = {
         "layer norm": layer_norm,
         "softmax": softmax,
-        "grouped conv2d": grouped_convolution,
-        "batch product": batch_product,
     }
     return IRModule({"main": te.create_prim_func(make[name](*sizes)).with_attr("global_symbol", "main")})
 
@@ -152,22 +140,6 @@ def softmax(rows: int, columns: int) -> list[Any]:
 
     data = te.placeholder((rows, columns), name="data")
     return [data, topi.nn.fast_softmax(data, axis=1)]
-
-
-def batch_product(batch: int, n: int, m: int, k: int) -> list[Any]:
-    """As MetaSchedule's own tests have it."""
-    from tvm.s_tir.meta_schedule.testing import te_workload
-
-    return list(te_workload.batch_matmul_nkkm(batch, n, m, k))
-
-
-def grouped_convolution(
-    batch: int, height: int, width: int, channels: int, filters: int, kernel: int, groups: int
-) -> list[Any]:
-    """Of stride 1 in NHWC, as MetaSchedule's own tests have it."""
-    from tvm.s_tir.meta_schedule.testing import te_workload
-
-    return list(te_workload.conv2d_nhwc(batch, height, width, channels, filters, kernel, 1, kernel // 2, 1, groups))
 
 
 if __name__ == "__main__":

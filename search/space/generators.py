@@ -43,7 +43,6 @@ def _own_spaces(schedule: Any, num_cores: int) -> list[Any]:
 
 def families() -> tuple[Callable[[Any, int], list[Any]], ...]:
     """What makes design spaces of a program, by the families that they are for."""
-    from search.space.padded import padded_space
     from search.space.rows import row_space
 
-    return row_space, padded_space
+    return (row_space,)

@@ -1,8 +1,8 @@
 """A design space for what normalises rows, as softmax and layer norm do: one pass over the rows, in vectors.
 
-MetaSchedule's spaces give each reduction a place of its own: its partial sums are seldom vectors, and rows go through
-memory once for each block. Here all that is done to a row is done while it lies in the nearest cache. A reduction sums
-in vectors side by side, these in one vector, that in a quarter of it, and only what is left number by number.
+MetaSchedule's spaces give each reduction a place of its own. Here all that is done to a row is done while it lies in
+the nearest cache. A reduction sums in vectors side by side, these in one vector, that in a quarter of it, and only what
+is left number by number.
 """
 
 from __future__ import annotations

@@ -126,10 +126,13 @@ class Claims:
 
     def stored(self) -> None:
         """All that was leased so far is in the store, or was given up."""
+        self.settled()()
+
+    def settled(self) -> Callable[[], None]:
+        """What gives back all that is leased now: for when that is in the store, while more may be leased already."""
         with self._lock:
-            held, self._held = self._held, set()
-            if held:
-                self._try(lambda: self._leases.release(self._holder))
+            held = sorted(self._held)
+        return lambda: self._release(held)
 
     def close(self) -> None:
         """Gives all leases back."""
@@ -155,7 +158,7 @@ class Claims:
         with self._lock:
             if keys:
                 self._held -= set(keys)
-                self._try(lambda: self._leases.release(self._holder, keys))
+                self._try(lambda: self._leases.release(self._holder, keys if self._held else None))
 
     def _learn(self, tuner: Tuner, workload_id: str, elsewhere: Elsewhere) -> None:
         """Tells a tuner what others measured, and forgets what nobody has in hand any more."""

@@ -166,6 +166,17 @@ class Recorder:
         """
         self._writer.flush()
 
+    def flush_soon(self, stored: Callable[[], None]) -> None:
+        """Appends what is waiting, without a wait for a store that is elsewhere.
+
+        Args:
+            stored: Called once all of it is in the store.
+
+        Raises:
+            StoreError: The store cannot be written.
+        """
+        self._writer.flush_soon(stored)
+
     def close(self) -> None:
         """Appends what is waiting; nothing is recorded afterwards.
 
@@ -292,16 +303,20 @@ class TaskRecorder:
         if place is not None and place not in self._recorded:
             self._record(place, measurement)
 
-    def end_batch(self, measurements: Sequence[Measurement | None]) -> None:
+    def end_batch(self, measurements: Sequence[Measurement | None], stored: Callable[[], None] = lambda: None) -> None:
         """Records what was not reported one by one, and takes the batch to the store.
 
         Args:
             measurements: What came of each candidate, in their order; None for those that were never run.
+            stored: Called once all of it is in the store, at the latest when the run ends.
+
+        Raises:
+            StoreError: The store cannot be written.
         """
         for place, measurement in enumerate(measurements):
             if place not in self._recorded and measurement is not None:
                 self._record(place, measurement)
-        self.run.flush()
+        self.run.flush_soon(stored)
 
     def _record(self, place: int, measurement: Measurement) -> None:
         self._recorded.add(place)

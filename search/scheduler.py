@@ -339,9 +339,8 @@ def _measured(one: _Open, proposals: Sequence[Proposal], shared: Shared) -> list
                 break
     finally:
         device.release(numbers)
-        one.recorder.end_batch([found.get(number) for number in numbers])
-        if shared.claims is not None:
-            shared.claims.stored()
+        stored = (lambda: None) if shared.claims is None else shared.claims.settled()
+        one.recorder.end_batch([found.get(number) for number in numbers], stored)
     return [
         result_of(proposal.number, found[number], drift)
         for proposal, number in zip(proposals, numbers, strict=True)

@@ -3,11 +3,13 @@
 Nobody is told of a trial before it is stored: what was shown of a run that is killed is there afterwards.
 
 An append takes about 10 ms, which would disturb what is being measured on the same core. So trials are appended between
-two measurements, a few at a time; only when the next measurement takes long, a thread of its own appends them.
+two measurements, a few at a time; only when the next measurement takes long, a thread of its own appends them. Where
+the store is elsewhere, an append is mostly a wait: there the thread does it always, and measurements go on meanwhile.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -69,7 +71,7 @@ class TrialWriter:
             self._modules[module.module_id] = workload, module
             if self._oldest is None:
                 self._oldest = time.monotonic()
-            is_due = time.monotonic() - self._oldest >= _SOON_SECS
+            is_due = not self._store.is_remote and time.monotonic() - self._oldest >= _SOON_SECS
             if self._thread is None:
                 self._thread = threading.Thread(target=self._append_late, name="tunedb-trial-writer", daemon=True)
                 self._thread.start()
@@ -100,6 +102,25 @@ class TrialWriter:
             self._raise_problem()
         self._append()
 
+    def flush_soon(self, stored: Callable[[], None]) -> None:
+        """Appends what is waiting: at once, or in a thread where the store is elsewhere.
+
+        Args:
+            stored: Called once all of it is in the store.
+
+        Raises:
+            StoreError: The store cannot be written.
+        """
+        with self._changed:
+            self._raise_problem()
+            self._told.append(stored)
+            is_left_to_thread = self._thread is not None and self._store is not None and self._store.is_remote
+            if is_left_to_thread:
+                self._oldest = -math.inf
+                self._changed.notify()
+        if not is_left_to_thread:
+            self._append()
+
     def close(self) -> None:
         """Appends what is waiting and ends the thread; nothing may be added afterwards.
 
@@ -116,19 +137,20 @@ class TrialWriter:
     def _append(self) -> None:
         with self._appending:
             with self._changed:
-                if not self._trials or self._store is None:
-                    return
                 trials, attached, modules, told = self._trials, self._attached, self._modules, self._told
-                self._trials, self._attached, self._modules, self._told, self._oldest = [], [], {}, [], None
+                self._trials, self._told, self._oldest = [], [], None
+                if trials:
+                    self._attached, self._modules = [], {}
             try:
-                self._store.append(
-                    [*trials, *attached],
-                    workloads=[workload for workload, _ in modules.values()],
-                    modules=[module for _, module in modules.values()],
-                    targets=[self._target],
-                    hardware=[self._hardware],
-                    sources=[self._source],
-                )
+                if trials and self._store is not None:
+                    self._store.append(
+                        [*trials, *attached],
+                        workloads=[workload for workload, _ in modules.values()],
+                        modules=[module for _, module in modules.values()],
+                        targets=[self._target],
+                        hardware=[self._hardware],
+                        sources=[self._source],
+                    )
             except BaseException:
                 with self._changed:  # they wait for another attempt, before those that came meanwhile
                     self._trials, self._attached = trials + self._trials, attached + self._attached

@@ -49,9 +49,9 @@ class TaskSearch:
 class _Strategy(PySearchStrategy):
     """What both share: they record the task's trials, and stop in order."""
 
-    def __init__(self, recorder: Recorder | None, stop: threading.Event | None) -> None:
+    def __init__(self, recorder: Recorder | None, stop: threading.Event | None, claims: Claims | None) -> None:
         super().__init__()
-        self.recorder, self.stop = recorder, stop
+        self.recorder, self.stop, self.claims = recorder, stop, claims
         self.searches: list[TaskSearch] = []
         """The tasks that this strategy and its clones have begun, in their order."""
         self.context: Any = None
@@ -89,8 +89,12 @@ class _Strategy(PySearchStrategy):
 
     def end_batch(self, results: Sequence[Any]) -> None:
         """These runner results came of the batch, in its order."""
+        stored = _nothing if self.claims is None else self.claims.settled()
         if self.search.recorder is not None:
-            self.search.recorder.end_batch([measurement(place, result) for place, result in enumerate(results)])
+            measured = [measurement(place, result) for place, result in enumerate(results)]
+            self.search.recorder.end_batch(measured, stored)
+        else:
+            stored()
 
     def end_task(self) -> None:
         """The context's task ends."""
@@ -125,8 +129,8 @@ class TunerStrategy(_Strategy):
         searches: list[TaskSearch] | None = None,
         claims: Claims | None = None,
     ) -> None:
-        super().__init__(recorder, stop)
-        self.claims, self.elsewhere, self.workload_id = claims, Elsewhere(), ""
+        super().__init__(recorder, stop, claims)
+        self.elsewhere, self.workload_id = Elsewhere(), ""
         self.factory, self.seed, self.batch_size, self.drift = factory, seed, batch_size, drift
         self.searches = self.searches if searches is None else searches
         self.tuner: Tuner | None = None
@@ -191,8 +195,6 @@ class TunerStrategy(_Strategy):
         if self.search.trust is not None and self.search.trust.is_misleading:
             _log.info("%s: the cost model misleads: %s", self.context.task_name, self.search.trust)
         self.end_batch(results)
-        if self.claims is not None:
-            self.claims.stored()
 
     def post_tuning(self) -> None:
         """Ends a task. Its tuner is let go: TVM and Python hold a strategy between them while the process lives."""
@@ -245,8 +247,8 @@ class RecordedStrategy(_Strategy):
         searches: list[TaskSearch] | None = None,
         claims: Claims | None = None,
     ) -> None:
-        super().__init__(recorder, stop)
-        self.inner, self.claims, self.workload_id = inner, claims, ""
+        super().__init__(recorder, stop, claims)
+        self.inner, self.workload_id = inner, ""
         self.searches = self.searches if searches is None else searches
 
     def _initialize_with_tune_context(self, context: Any) -> None:
@@ -290,8 +292,6 @@ class RecordedStrategy(_Strategy):
         """Passes the results on, and records them."""
         self.inner.notify_runner_results(measure_candidates, results)
         self.end_batch(results)
-        if self.claims is not None:
-            self.claims.stored()
 
     def post_tuning(self) -> None:
         """Ends the inner strategy."""
@@ -303,6 +303,10 @@ class RecordedStrategy(_Strategy):
         return RecordedStrategy(
             self.inner.clone(), recorder=self.recorder, stop=self.stop, searches=self.searches, claims=self.claims
         )
+
+
+def _nothing() -> None:
+    """What is done where no leases are to be given back."""
 
 
 def measurement(place: int, result: Any) -> Measurement | None:

@@ -166,6 +166,48 @@ def test_a_kill_while_the_next_one_runs_loses_nothing_that_was_finished(tmp_path
         assert left.problems() == []
 
 
+def test_nobody_waits_for_a_store_that_is_elsewhere() -> None:
+    store = Elsewhere()
+    writer = writer_of(store)
+    writer.add(samples.trial(0), samples.WORKLOAD, samples.MODULE)
+    stored: list[int] = []
+    writer.flush_soon(lambda: stored.append(store.stats().num_trials))
+    assert store.begun.wait(PATIENCE)
+    assert stored == []
+    writer.add(samples.trial(1), samples.WORKLOAD, samples.MODULE)
+    store.answers.set()
+    assert eventually(lambda: stored == [1])
+    writer.flush_soon(lambda: stored.append(store.stats().num_trials))
+    writer.close()
+    assert stored == [1, 2]
+
+
+def test_what_waits_for_a_batch_is_told_though_all_of_it_is_stored_already() -> None:
+    store = MemoryStore()
+    writer = writer_of(store)
+    writer.add(samples.trial(0), samples.WORKLOAD, samples.MODULE)
+    writer.flush()
+    told: list[bool] = []
+    writer.flush_soon(lambda: told.append(True))
+    writer.close()
+    assert told == [True]
+
+
+class Elsewhere(MemoryStore):
+    """Answers late."""
+
+    is_remote = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.answers = threading.Event(), threading.Event()
+
+    def append_batch(self, batch: Any) -> Any:
+        self.begun.set()
+        assert self.answers.wait(PATIENCE)
+        return super().append_batch(batch)
+
+
 class Counting(MemoryStore):
     """Counts appends."""
 

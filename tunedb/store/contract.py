@@ -304,6 +304,11 @@ class StoreWriter(ABC):
             StoreError: the store cannot be written; nothing of the batch's trials counts as added.
         """
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether an append is mostly a wait for another process, in which this one has better to do."""
+        return False
+
     def append_batches(self, batches: Sequence[Batch]) -> list[AppendReport]:
         """Adds several batches, each as `append_batch` does; a store that can commits them together.
 

@@ -298,6 +298,11 @@ class HttpStore(TableReader, Store):
 
     # -- appending -------------------------------------------------------------------------------------------------
 
+    @property
+    @override
+    def is_remote(self) -> bool:
+        return True
+
     @override
     def append_batch(self, batch: Batch) -> AppendReport:
         messages = [(body, _num_trials(body)) for body in wire.pushes(batch)]

@@ -9,7 +9,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -217,7 +217,7 @@ def _searched(
     lent = _Lent(factory)
     strategy = _strategy(options, lent, recorder, drift, stop, searches, size, claims)
     runner = DeviceRunner(device, recorder, drift, stop, timing)
-    with tempfile.TemporaryDirectory(prefix="tunedb-") as work_dir, _own_problem(runner):
+    with tempfile.TemporaryDirectory(prefix="tunedb-") as work_dir, closing(lent), _own_problem(runner):
         ms.tune_tasks(
             tasks=contexts(tasks, target, strategy, seed=run.seed),
             task_weights=[task.weight for task in tasks],
@@ -234,7 +234,6 @@ def _searched(
                 ms.measure_callback.UpdateCostModel(),
             ],
         )
-    lent.factory = None
     return _ended(run, tasks, searches, options, device, timing, stop, drift)
 
 
@@ -253,6 +252,10 @@ class _Lent:
         """The tuner of one task."""
         assert self.factory is not None
         return self.factory(task)
+
+    def close(self) -> None:
+        """The run has ended, whatever came of it."""
+        self.factory = None
 
 
 @contextmanager

@@ -56,6 +56,7 @@ def conditions(moved_bytes: int) -> dict[str, Timing]:
         "hot": Timing(),
         "half": Timing(repeat=9, flush_cache=True),
         "cold": Timing(between=Between(64 << 20, writes_inputs=False)),
+        "before": Timing(between=Between(moved_bytes, had_output=False)),
         "network": Timing(between=Between(moved_bytes)),
     }
 

@@ -41,14 +41,18 @@ TUNEDB = Path(sys.executable).with_name("tunedb")
 ROUNDS = 15
 
 
-def made(path: Path, trials: int, seed: int, target: str, folder: Path) -> tuple[Path, float]:
+def made(path: Path, trials: int, seed: int, target: str, folder: Path, caches: str | None) -> tuple[Path, float]:
     """A library from an empty store, and the seconds that it took."""
-    library = folder / f"{path.stem}-{trials}-{seed}.so"
-    common = ["--store", str(folder / f"store-{path.stem}-{trials}-{seed}"), "--target", target, "--seed", str(seed)]
+    name = f"{path.stem}-{trials}-{seed}-{caches}"
+    library = folder / f"{name}.so"
+    common = ["--store", str(folder / f"store-{name}"), "--target", target, "--seed", str(seed)]
     started = time.perf_counter()
     if trials:
+        how = [] if caches is None else ["--caches", caches]
         subprocess.run(
-            [TUNEDB, "tune", path, "--trials", str(trials), "--quiet", *common], check=True, stdout=subprocess.DEVNULL
+            [TUNEDB, "tune", path, "--trials", str(trials), *how, "--quiet", *common],
+            check=True,
+            stdout=subprocess.DEVNULL,
         )
     subprocess.run([TUNEDB, "compile", path, "-o", library, "--quiet", *common], check=True, stdout=subprocess.DEVNULL)
     return library, time.perf_counter() - started
@@ -74,7 +78,7 @@ def run(*arguments: object) -> None:
 
 
 def measured(
-    path: Path, budgets: Sequence[int], seeds: Sequence[int], threads: int, rounds: int
+    path: Path, budgets: Sequence[int], seeds: Sequence[int], threads: int, rounds: int, caches: str | None = None
 ) -> list[dict[str, Any]]:
     """A row for each budget and seed of one network."""
     target = json.dumps({"kind": "llvm", "mcpu": local_target().arch, "num-cores": threads})
@@ -83,7 +87,7 @@ def measured(
         folder = Path(name)
         for trials in budgets:
             for seed in seeds:
-                library, secs = made(path, trials, seed, target, folder)
+                library, secs = made(path, trials, seed, target, folder, caches)
                 loaded = Library(library)
                 inputs = random_arrays(loaded.manifest.inputs, seed=1)
                 tensors = loaded.prepared(inputs)
@@ -143,6 +147,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--caches", help="what candidates find there, as `tunedb tune` takes it")
     parser.add_argument("--core", type=int, help="pin to this core")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -153,7 +158,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in options.models:
             path = write(name, Path(folder))
-            rows += measured(path, options.trials, options.seeds, options.threads, options.rounds)
+            rows += measured(path, options.trials, options.seeds, options.threads, options.rounds, options.caches)
     totals = summary(rows)
     for total in totals:
         print(f"\n{total['trials']} trials: geometric mean {total['geometric mean']:.2f}, worst {total['worst']:.2f}")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from search.caches import Caches
 from search.contract import TunerFactory
-from search.measure.device import Timing
 from tunedb.errors import UsageError
+from tunedb.identity import conditions_of
 
 STRATEGIES = ("bo", "evolutionary", "random")
 _LONGEST_SECS = 1e6
@@ -31,7 +32,7 @@ class TuneOptions:
             others.
         check: Whether in the end the fastest schedules are measured again, in turn, until they can be told apart (see
             `TaskReport.passes`), and the outputs of the best compared with those of the untuned program.
-        flush_cache: Whether candidates are measured with cold caches, as in a model whose other layers ran before.
+        caches: What the caches hold when a candidate is called. All but "hot" and "flushed" are this machine's CPU's.
         run_timeout_secs: The longest measurement of one candidate; None is the device's own limit.
         build_timeout_secs: The longest build of one; None is the device's own limit, which it lowers where builds
             usually take much less.
@@ -52,7 +53,7 @@ class TuneOptions:
     use_prior: bool = True
     batch_size: int | None = None
     check: bool = True
-    flush_cache: bool = False
+    caches: Caches = Caches.HOT
     run_timeout_secs: float | None = None
     build_timeout_secs: float | None = None
     least_gain: float = 0.0
@@ -82,7 +83,7 @@ class TuneOptions:
     @property
     def conditions(self) -> str:
         """The conditions of measurement, as trials have them."""
-        return Timing(flush_cache=self.flush_cache).conditions
+        return conditions_of(caches=None if self.caches is Caches.HOT else self.caches.value)
 
     @property
     def strategy_name(self) -> str:

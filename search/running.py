@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from costmodels.model import CostModel
 from search.bo.tuner import BayesianOptimization
+from search.caches import Caches
 from search.claims import Claims
 from search.confirm import confirm
 from search.contexts import contexts
@@ -100,7 +101,8 @@ def run_tasks(
     from search.measure.reference_kernels import ReferenceKernels
 
     name, seed, began = options.strategy_name, options.seed, datetime.now(UTC)
-    conditions = device.conditions(Timing(flush_cache=options.flush_cache))
+    timing = options.caches.timing(tasks)
+    conditions = device.conditions(timing or Timing())
     if name == "bo":  # the device starts meanwhile
         prior = prior_of(store, target, use_prior=options.use_prior, model=model, conditions=conditions)
     else:
@@ -115,7 +117,7 @@ def run_tasks(
         options, tasks = dataclasses.replace(options, trials=options.trials - done), less_done(tasks, made)
     here = _surroundings(store, target, device)
     source = source_of(
-        name, seed, prior.text, options.flush_cache, errand, workloads, here, options.trials, options.limit_secs
+        name, seed, prior.text, options.caches, errand, workloads, here, options.trials, options.limit_secs
     )
     recorder = Recorder(
         store,
@@ -143,7 +145,7 @@ def run_tasks(
         if options.trials == 0:
             run = _predicted(run, tasks, prior, device)
         else:
-            run = _searched(run, tasks, options, prior, device, drift, stop, listeners.on_standing, claims)
+            run = _searched(run, tasks, options, prior, device, drift, timing, stop, listeners.on_standing, claims)
             _keep_verdicts(run, Verdicts(store, device, source.uri))
     finally:
         try:
@@ -195,6 +197,7 @@ def _searched(
     prior: Prior,
     device: Device,
     drift: Drift,
+    timing: Timing | None,
     stop: threading.Event,
     on_standing: Callable[[Standing], None] | None,
     claims: Claims | None,
@@ -205,7 +208,6 @@ def _searched(
     from search.metaschedule import DeviceBuilder, DeviceRunner
 
     recorder, target = run.recorder, device.target
-    timing = Timing(flush_cache=True) if options.flush_cache else None
     factory = _factory(options, prior)
     if factory is not None and len(tasks) > 1:
         shared = Shared(device, recorder, drift, stop, timing, options.least_gain, on_standing, claims)
@@ -372,7 +374,7 @@ def source_of(
     strategy: str,
     seed: int,
     prior: str,
-    flush_cache: bool = False,
+    caches: Caches = Caches.HOT,
     errand: str = "",
     workloads: Sequence[tuple[str, float]] = (),
     here: Surroundings | None = None,
@@ -390,8 +392,8 @@ def source_of(
         "strategy": strategy,
         "tvm_version": str(tvm.__version__),
     }
-    if flush_cache:
-        detail["flush_cache"] = True
+    if caches is not Caches.HOT:
+        detail["caches"] = caches.value
     if len(workloads) > 1:
         weights: dict[str, float] = {}
         for workload_id, weight in workloads:

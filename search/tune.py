@@ -10,6 +10,7 @@ from typing import Any
 
 from costmodels.model import CostModel
 from search.bo.tuner import BayesianOptimization
+from search.caches import Caches
 from search.contract import TunerFactory
 from search.measurable import measurable, told
 from search.measure.device import Device
@@ -44,7 +45,7 @@ def tune(
     model: CostModel | None = None,
     batch_size: int | None = None,
     check: bool = True,
-    flush_cache: bool = False,
+    caches: Caches = Caches.HOT,
     run_timeout_secs: float | None = None,
     build_timeout_secs: float | None = None,
     least_gain: float = 0.0,
@@ -71,7 +72,7 @@ def tune(
             "evolutionary", it takes the place of stock's.
         batch_size: Candidates between two updates.
         check: Whether the best are measured again, and compared with the untuned program.
-        flush_cache: Whether candidates are measured with cold caches.
+        caches: What the caches hold when a candidate is called.
         run_timeout_secs: The longest measurement of one candidate.
         build_timeout_secs: The longest build of one.
         least_gain: When a run of several tasks ends before its trials are spent.
@@ -98,7 +99,7 @@ def tune(
         use_prior,
         batch_size,
         check,
-        flush_cache,
+        caches,
         run_timeout_secs,
         build_timeout_secs,
         least_gain,

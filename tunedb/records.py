@@ -20,6 +20,8 @@ DEFAULT_CONDITIONS = "{}"
 
 What is measured otherwise says how: `{"caches":"flushed"}`. Latencies under different conditions are never compared.
 """
+NETWORK_CONDITIONS = '{"caches":"network"}'
+"""The same of a measurement in between whose calls other programs of a network run, as far as caches tell."""
 
 
 class Outcome(StrEnum):

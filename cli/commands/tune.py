@@ -53,6 +53,15 @@ class Strategy(StrEnum):
     RANDOM = "random"
 
 
+class Caches(StrEnum):
+    """What the caches hold when a candidate is called: `search.caches`."""
+
+    HOT = "hot"
+    FLUSHED = "flushed"
+    COLD = "cold"
+    NETWORK = "network"
+
+
 @verb
 def command(
     run: Session,
@@ -95,9 +104,14 @@ def command(
             help="In the end measure the fastest again, and compare the best's numbers with the untuned program's.",
         ),
     ] = True,
-    flush_cache: Annotated[
-        bool, typer.Option("--flush-cache", help="Measure with cold caches: each run is then one call of the kernel.")
-    ] = False,
+    caches: Annotated[
+        Caches,
+        typer.Option(
+            "--caches",
+            help="What a candidate finds there: hot all that fits, flushed its first argument, cold nothing, network "
+            "what the other programs of the network leave.",
+        ),
+    ] = Caches.HOT,
     shape: Shapes = None,
     example_input: ExampleInput = None,
     only: Annotated[
@@ -163,6 +177,7 @@ def command(
         from cli.labels import target_label
         from cli.standing import live_lines
         from cli.tuned import answer
+        from search.caches import Caches as SearchCaches
         from search.networks.arrays import read_arrays
         from search.networks.importing.shapes import parse_shapes
         from search.networks.tasks import chosen_tasks, joined, load_tasks, pinned
@@ -193,7 +208,7 @@ def command(
                 strategy=strategy.value,
                 seed=seed,
                 check=check,
-                flush_cache=flush_cache,
+                caches=SearchCaches(caches.value),
                 run_timeout_secs=run_timeout if its is None else None,
                 build_timeout_secs=build_timeout if its is None else None,
                 least_gain=least_gain,

@@ -13,7 +13,7 @@ from tunedb.errors import NotFoundError
 from tunedb.metaschedule.stand_ins import lacking
 from tunedb.program.targets import family
 from tunedb.query.nearest import distance
-from tunedb.records import DEFAULT_CONDITIONS, Outcome, Target, Trace, Trial, Workload
+from tunedb.records import DEFAULT_CONDITIONS, NETWORK_CONDITIONS, Outcome, Target, Trace, Trial, Workload
 from tunedb.store.contract import StoreReader
 
 _MOST_TRIALS = 512  # each is replayed, at some milliseconds
@@ -28,7 +28,7 @@ class History:
 
     trials: tuple[Trial, ...] = ()  # of this workload and target, failures too, the fastest first: not measured again
     other_targets: tuple[Trial, ...] = ()  # the best of this workload on other targets of the kind
-    similar: tuple[Trace, ...] = ()  # the best schedules of similar workloads, the nearest first
+    similar: tuple[Trace, ...] = ()  # the best under other conditions, then of similar workloads, the nearest first
 
     def __len__(self) -> int:
         return len(self.trials) + len(self.other_targets) + len(self.similar)
@@ -57,6 +57,7 @@ def recall(
     others.sort(key=lambda other: family(other) != family(target))
     trials: list[Trial] = []
     other_targets: list[Trial] = []
+    similar: list[Trace] = []
     known = store.workloads()
     if any(row.workload_id == workload.workload_id for row in known):
         every = list(store.trials(workload.workload_id, target.target_id, conditions=conditions))
@@ -65,13 +66,15 @@ def recall(
             share = _MOST_OF_OTHER_TARGETS // len(others) or 1
             found = store.best(workload.workload_id, other.target_id, share, conditions=conditions)
             other_targets += [trial for trial in found if not lacking(trial.trace, target)]
+        for under in (one for one in (NETWORK_CONDITIONS, DEFAULT_CONDITIONS) if one != conditions):
+            elsewhere = store.best(workload.workload_id, target.target_id, _BEST_OF_EACH, conditions=under)
+            similar += [trial.trace for trial in elsewhere]
     bundled: dict[str, list[BestSchedules]] = defaultdict(list)
     for row in shipped:
         bundled[row.workload_id].append(row)
     distances = {row.workload_id: distance(workload, row) for row in shipped}
     distances |= {row.workload_id: distance(workload, row) for row in known if row.workload_id != workload.workload_id}
     near = sorted((apart, key) for key, apart in distances.items() if math.isfinite(apart))
-    similar: list[Trace] = []
     for _, workload_id in near[:_SIMILAR]:
         mine = [] if workload_id == workload.workload_id else _best(store, workload_id, (target, *others), conditions)
         best = [trial.trace for trial in mine] + _best_of(bundled[workload_id], target)

@@ -24,6 +24,7 @@ class Between:
 
     read_bytes: int  # by other programs, which drive what the program needs out of the caches; 64 MiB at most count
     writes_inputs: bool = True  # whether the inputs that are no weights are written last, as by the program before
+    had_output: bool = True  # with it, whether the output's memory was another program's a little earlier
 
     @property
     def caches(self) -> str:
@@ -42,6 +43,8 @@ def happening(between: Between, arguments: Sequence[Any], weights: Sequence[int]
     import numpy as np
 
     inputs = [one for place, one in enumerate(arguments[:-1]) if place not in weights]
+    if between.had_output:
+        inputs.insert(0, arguments[-1])
     views = [_words(one) for one in inputs] if between.writes_inputs else []
     other = _other_programs()[: min(between.read_bytes, _MOST_BYTES) // 8]
 

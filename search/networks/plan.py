@@ -18,7 +18,7 @@ from tunedb.metaschedule.stand_ins import lacking, stand_ins
 from tunedb.program.targets import target_label
 from tunedb.query.ranking import ranked_best
 from tunedb.query.verdicts import standing_verdicts
-from tunedb.records import DEFAULT_CONDITIONS, Target, Trace, Workload
+from tunedb.records import DEFAULT_CONDITIONS, NETWORK_CONDITIONS, Target, Trace, Workload
 from tunedb.store.contract import StoreReader
 
 _SPARE = 3  # records that stand behind the best
@@ -97,14 +97,18 @@ def plan(
 
 
 def _recorded(store: StoreReader, workload: Workload, lowered: Lowered) -> list[Schedule]:
+    """The best that were measured as in a network, else as a single operator is."""
     target_id = lowered.target.target_id
     try:
         verdicts = standing_verdicts(store, workload.workload_id, target_id)
-        limit = _SPARE + sum(not verdict.agrees for verdict in verdicts.values())  # which are refused at once
-        ranked = ranked_best(store, workload.workload_id, target_id, limit, conditions=DEFAULT_CONDITIONS)
     except NotFoundError:
         return []
-    return [Schedule(Origin.RECORD, one.trial.trace, one.trial.trial_id) for one in ranked]
+    limit = _SPARE + sum(not verdict.agrees for verdict in verdicts.values())  # which are refused at once
+    for conditions in (NETWORK_CONDITIONS, DEFAULT_CONDITIONS):
+        ranked = ranked_best(store, workload.workload_id, target_id, limit, conditions=conditions)
+        if ranked:
+            return [Schedule(Origin.RECORD, one.trial.trace, one.trial.trial_id) for one in ranked]
+    return []
 
 
 def _nearby(store: StoreReader, workload: Workload, lowered: Lowered, others: Sequence[Target]) -> list[Schedule]:

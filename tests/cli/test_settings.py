@@ -95,11 +95,11 @@ def test_keys_are_options_without_dashes_in_front(run_json: Show, folder: Path, 
 
 
 def test_lists_flags_and_switches(run_json: Show, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (folder / "tunedb.toml").write_text('[evaluate]\nmodel = ["a", "b"]\n[tune]\ncheck = false\nflush-cache = true\n')
+    (folder / "tunedb.toml").write_text('[evaluate]\nmodel = ["a", "b"]\n[tune]\ncheck = false\ncaches = "network"\n')
     found = shown(run_json)
     assert found[("evaluate", "model")] == (["a", "b"], "file")
     assert found[("tune", "check")] == (False, "file")
-    assert found[("tune", "flush-cache")] == (True, "file")
+    assert found[("tune", "caches")] == ("network", "file")
     monkeypatch.setenv("TUNEDB_CHECK", "yes")
     monkeypatch.setenv("TUNEDB_MODEL", "c d")
     found = shown(run_json)

@@ -413,6 +413,7 @@ def test_options_are_a_value() -> None:
 
 
 def test_trials_with_cold_caches_say_so_and_are_not_mixed_with_others(small_matmul: Any, target: Target) -> None:
+    from search.caches import Caches
     from search.task import Task
     from search.tune import tune
     from tunedb.identity import conditions_of
@@ -422,13 +423,11 @@ def test_trials_with_cold_caches_say_so_and_are_not_mixed_with_others(small_matm
     store = MemoryStore()
     task = Task("small", small_matmul)
     options: dict[str, Any] = {"store": store, "target": target, "trials": 2, "use_prior": False}
-    cold, warm = (tune([task], flush_cache=flush, **options).tasks[0] for flush in (True, False))
-    assert cold.best is not None
-    assert warm.best is not None
-    flushed = conditions_of(caches="flushed")
-    assert (cold.best.conditions, warm.best.conditions) == (flushed, DEFAULT_CONDITIONS)
-    for one, conditions in ((cold, flushed), (warm, DEFAULT_CONDITIONS)):
-        (best,) = store.best(one.workload_hash, target.target_id, conditions=conditions)
+    for caches in Caches:
+        found = tune([task], caches=caches, **options).tasks[0]
+        conditions = DEFAULT_CONDITIONS if caches is Caches.HOT else conditions_of(caches=caches.value)
+        assert found.best is not None and found.best.conditions == conditions
+        (best,) = store.best(found.workload_hash, target.target_id, conditions=conditions)
         assert best.conditions == conditions
     kernels = {trial.conditions for trial in store.trials() if trial.workload_id in WORKLOAD_IDS}
     assert kernels == {DEFAULT_CONDITIONS}  # whose speed is the machine's own

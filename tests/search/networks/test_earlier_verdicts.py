@@ -28,7 +28,7 @@ from tests.search.networks.test_verification import (
 from tunedb.errors import StoreError
 from tunedb.identity import trace_id, trial_id_of, with_verdict_id
 from tunedb.metaschedule.replay import workload_from_module
-from tunedb.records import Outcome, Target, Trace, Trial, Verdict
+from tunedb.records import NETWORK_CONDITIONS, Outcome, Target, Trace, Trial, Verdict
 from tunedb.store.contract import Store
 from tunedb.store.memory import MemoryStore
 
@@ -193,6 +193,27 @@ def test_wrong_schedules_in_the_store_are_refused_and_the_next_best_is_tried(
     assert num_compared == 1, "the only schedule that nothing is known of"
     assert [why.count("WRONG NUMBERS") for why in again.refused[:3]] == [1, 1, 1]
     assert all("found on" in why for why in again.refused[:3])
+
+
+def test_what_was_measured_as_in_a_network_comes_before_what_was_measured_alone(
+    mod: Any, target: Target, device: CountingCpu, empty_store: Store
+) -> None:
+    from search.networks.plan import _recorded
+
+    class Network:
+        """As much of a lowered network as planning asks for."""
+
+        def __init__(self) -> None:
+            self.target = target
+
+    alone = planted(empty_store, mod, target, device, [traced(mod, vectorized), traced(mod, of_8_bits)])
+    workload, _ = workload_from_module(mod)
+    lowered: Any = Network()
+    assert [one.record_id for one in _recorded(empty_store, workload, lowered)] == [one.trial_id for one in alone]
+    slower = dataclasses.replace(alone[1], conditions=NETWORK_CONDITIONS, run_secs=(1.0,))
+    slower = dataclasses.replace(slower, trial_id=trial_id_of(slower))
+    empty_store.append([slower])
+    assert [one.record_id for one in _recorded(empty_store, workload, lowered)] == [slower.trial_id]
 
 
 def test_what_tuning_checked_is_known_to_compiling(mod: Any, device: CountingCpu) -> None:

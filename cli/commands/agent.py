@@ -97,7 +97,7 @@ def _register(store: Store, target: Target, machine: Hardware) -> None:
     """Measures what tells one machine from another, and stores it."""
     from search.measure.here import this_cpu
     from search.measure.reference_kernels import ReferenceKernels
-    from search.running import source_of
+    from search.sources import source_of
 
     source = source_of("reference", 0, "none")
     with this_cpu(target) as device:

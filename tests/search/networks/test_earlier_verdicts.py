@@ -16,7 +16,7 @@ from search.networks.compiling import Compiled, CompileOptions, compile_network
 from search.networks.network import Network
 from search.networks.plan import Choice, Origin
 from search.networks.verification import Settled, settle
-from search.running import source_of
+from search.sources import source_of
 from tests.search.networks.test_verification import (
     choice,
     four_columns_for_all,

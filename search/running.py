@@ -36,13 +36,13 @@ from search.sources import source_of
 from search.standing import Standing
 from search.task import Task
 from search.work import guessed_shares
-from tunedb.errors import MeasurementError
-from tunedb.machine.hardware import this_machine
+from tunedb.errors import MeasurementError, UnreachableError
 from tunedb.machine.kernels import ARITHMETIC
 from tunedb.metaschedule.replay import workload_from_module
 from tunedb.query.calibration import calibration
 from tunedb.records import Target
 from tunedb.store.contract import Store
+from tunedb.units import count
 
 if TYPE_CHECKING:
     from search.measure.drift import Drift
@@ -94,6 +94,7 @@ def run_tasks(
 
     Raises:
         MeasurementError: Nothing could be measured, or every single trial failed.
+        UnreachableError: The machines that measure have gone; what they measured is stored.
         StoreError: The store cannot be written.
     """
     from search.measure.drift import Drift
@@ -145,6 +146,11 @@ def run_tasks(
         else:
             run = _searched(run, tasks, options, prior, device, drift, stop, listeners.on_standing, claims)
             _keep_verdicts(run, Verdicts(store, device, source.uri))
+    except UnreachableError as error:
+        if not recorder.num_trials:
+            raise
+        stored = count(recorder.num_trials, "trial")
+        raise UnreachableError(f"{error}; {stored} stored, and the same command goes on from there") from error
     finally:
         try:
             recorder.close()
@@ -162,7 +168,7 @@ def _surroundings(store: Store, target: Target, device: Device) -> Surroundings 
     """What surrounds measurements on this machine's CPU; None where others measure, or a GPU does."""
     from search.measure.surroundings import Surroundings
 
-    if target.kind != "llvm" or device.hardware.hardware_id != this_machine().hardware_id:
+    if not device.is_here:  # a machine of a fleet may be of the same kind as this one
         return None
     roof = calibration(store, target.target_id, device.hardware.hardware_id).flop_per_sec
     return Surroundings(target.num_cores or 1, ARITHMETIC.work / roof if roof else None)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 STEP_SECS = 600
 _LEFT = 75  # exit status of a step that is to be called again
+_NETWORKS = ("bert-tiny", "resnet18")
 _FIRST_BARS = ("matmul", "matmul, float16", "conv2d", "conv2d, float16", "depthwise", "softmax", "layer norm")
 
 
@@ -41,15 +42,19 @@ def steps_of(work: Path, target: str) -> list[Step]:
         Step("tests", ("-m", "pytest", "-m", "gpu and not slow", "tests/search")),
         Step("tests-slow", ("-m", "pytest", "-m", "gpu and slow", "tests/search")),
         Step("collect-first", ("-m", "benchmarks.gpu_collect", "--store", store, "--target", target, "--trials", "8")),
-        Step("networks", ("-m", "benchmarks.models", "resnet18", "bert-tiny", "--out", str(models))),
+        Step("networks", ("-m", "benchmarks.models", *_NETWORKS, "--out", str(models))),
     ]
-    for name in ("bert-tiny", "resnet18"):
+    written = [str(models / f"{name}.onnx") for name in _NETWORKS]
+    steps.append(Step("networks-half", ("-m", "benchmarks.half", *written)))
+    compiled = [f"{name}{half}" for half in ("", "-half") for name in _NETWORKS]
+    for name in compiled:
         files = (str(models / f"{name}.onnx"), "-o", str(work / f"{name}.so"))
         steps.append(
             Step(
                 f"compile-{name}", ("-m", "cli.main", "compile", *files, "--target", target, "--store", store, "--json")
             )
         )
+    steps.append(Step("rivals", ("-m", "benchmarks.gpu_rivals", "--work", str(work), *compiled)))
     steps += [Step("bars-first", (*bars, "--operators", *_FIRST_BARS)), Step("bars", bars)]
     steps.append(Step("collect", ("-m", "benchmarks.gpu_collect", "--store", store, "--target", target)))
     steps.append(Step("train", ("-m", "cli.main", "train", "--store", store)))

@@ -1,6 +1,12 @@
-"""ONNX models in float16: weights, inputs and outputs of float32 become float16, and nothing is cast in between."""
+"""ONNX models in float16: weights, inputs and outputs of float32 become float16, and nothing is cast in between.
+
+python -m benchmarks.half models/resnet18.onnx models/bert-tiny.onnx    # models/resnet18-half.onnx, ...
+"""
 
 from __future__ import annotations
+
+import argparse
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -35,3 +41,17 @@ def halved(model: onnx.ModelProto) -> onnx.ModelProto:
 def _halve(tensor: TensorProto) -> None:
     if tensor.data_type == _FLOAT:
         tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), tensor.name))
+
+
+def main() -> None:
+    """The command: files, each of which gets another one beside it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", type=Path)
+    for path in parser.parse_args().models:
+        made = path.with_name(f"{path.stem}-half.onnx")
+        onnx.save(halved(onnx.load(path)), made)
+        print(made)
+
+
+if __name__ == "__main__":
+    main()

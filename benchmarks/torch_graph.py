@@ -10,26 +10,33 @@ import onnx
 from onnx import helper, numpy_helper
 
 
-def inductor(model: onnx.ModelProto, inputs: Mapping[str, np.ndarray[Any, Any]]) -> Callable[[], Any]:
+def inductor(
+    model: onnx.ModelProto, inputs: Mapping[str, np.ndarray[Any, Any]], device: str = "cpu"
+) -> Callable[[], Any]:
     """One call of the network as Inductor compiles it, weights packed ahead.
 
     Args:
         model: A network of `benchmarks.models`.
         inputs: Its inputs by name.
+        device: As PyTorch names it. On "cuda" inputs and outputs stay there, and Inductor tunes its own kernels.
 
     Raises:
         KeyError: It has an operator that is not written here.
     """
     import torch
 
-    module = _module(model)
-    given = [torch.from_numpy(np.ascontiguousarray(inputs[value.name])) for value in model.graph.input]
+    module = _module(model).to(device)
+    given = [torch.from_numpy(np.ascontiguousarray(inputs[value.name])).to(device) for value in model.graph.input]
+    options = {"freezing": True} if device == "cpu" else {"freezing": True, "max_autotune": True}
     exported = torch.export.export(module, tuple(given), strict=False)  # only operators are left for the compiler
-    compiled = torch.compile(exported.module(), dynamic=False, options={"freezing": True})
+    compiled = torch.compile(exported.module(), dynamic=False, options=options)
 
     def call() -> Any:
         with torch.no_grad():
-            return compiled(*given)
+            found = compiled(*given)
+        if device != "cpu":
+            torch.cuda.synchronize()  # a kernel is only begun by its call
+        return found
 
     call()
     return call

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import secrets
 import tempfile
 import threading
 from collections import Counter
@@ -16,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from costmodels.model import CostModel
 from search.bo.tuner import BayesianOptimization
-from search.caches import Caches
 from search.claims import Claims
 from search.confirm import confirm
 from search.contexts import contexts
-from search.contract import Tuner, TunerFactory, TunerTask
+from search.contract import TunerFactory
 from search.funnels import keep
+from search.lending import Lent
 from search.measurable import LeftOut, told
 from search.measure.correctness import check_numbers
 from search.measure.device import Device, Timing
@@ -31,19 +30,19 @@ from search.predict import Asked, Predictor, first_that_compiles
 from search.prior import Prior, prior_of
 from search.recorder import Recorder, TaskRecorder, TrialEvent
 from search.report import Found, Run, TuneReport, report
-from search.resuming import errand_of, less_done, trials_done, with_errand
+from search.resuming import errand_of, less_done, trials_done
 from search.scheduler import Shared, share_trials
+from search.sources import source_of
 from search.standing import Standing
 from search.task import Task
 from search.work import guessed_shares
-from tunedb import identity
-from tunedb.errors import MeasurementError
-from tunedb.machine.hardware import this_machine
+from tunedb.errors import MeasurementError, UnreachableError
 from tunedb.machine.kernels import ARITHMETIC
 from tunedb.metaschedule.replay import workload_from_module
 from tunedb.query.calibration import calibration
-from tunedb.records import Source, Target
+from tunedb.records import Target
 from tunedb.store.contract import Store
+from tunedb.units import count
 
 if TYPE_CHECKING:
     from search.measure.drift import Drift
@@ -95,6 +94,7 @@ def run_tasks(
 
     Raises:
         MeasurementError: Nothing could be measured, or every single trial failed.
+        UnreachableError: The machines that measure have gone; what they measured is stored.
         StoreError: The store cannot be written.
     """
     from search.measure.drift import Drift
@@ -147,6 +147,11 @@ def run_tasks(
         else:
             run = _searched(run, tasks, options, prior, device, drift, timing, stop, listeners.on_standing, claims)
             _keep_verdicts(run, Verdicts(store, device, source.uri))
+    except UnreachableError as error:
+        if not recorder.num_trials:
+            raise
+        stored = count(recorder.num_trials, "trial")
+        raise UnreachableError(f"{error}; {stored} stored, and the same command goes on from there") from error
     finally:
         try:
             recorder.close()
@@ -164,7 +169,7 @@ def _surroundings(store: Store, target: Target, device: Device) -> Surroundings 
     """What surrounds measurements on this machine's CPU; None where others measure, or a GPU does."""
     from search.measure.surroundings import Surroundings
 
-    if target.kind != "llvm" or device.hardware.hardware_id != this_machine().hardware_id:
+    if not device.is_here:  # a machine of a fleet may be of the same kind as this one
         return None
     roof = calibration(store, target.target_id, device.hardware.hardware_id).flop_per_sec
     return Surroundings(target.num_cores or 1, ARITHMETIC.work / roof if roof else None)
@@ -216,7 +221,7 @@ def _searched(
         return dataclasses.replace(run, standing=found.standing())
     searches: list[TaskSearch] = []
     size = options.batch_size or max(_BATCH_SIZE, _EACH * device.num_parallel)
-    lent = _Lent(factory)
+    lent = Lent(factory)
     strategy = _strategy(options, lent, recorder, drift, stop, searches, size, claims)
     runner = DeviceRunner(device, recorder, drift, stop, timing)
     with tempfile.TemporaryDirectory(prefix="tunedb-") as work_dir, closing(lent), _own_problem(runner):
@@ -237,27 +242,6 @@ def _searched(
             ],
         )
     return _ended(run, tasks, searches, options, device, timing, stop, drift)
-
-
-@dataclass(slots=True)
-class _Lent:
-    """A factory, until the run ends: MetaSchedule never lets go of a strategy, nor of what that holds."""
-
-    factory: TunerFactory | None
-
-    @property
-    def name(self) -> str:
-        """The strategy's name."""
-        return "" if self.factory is None else self.factory.name
-
-    def __call__(self, task: TunerTask) -> Tuner:
-        """The tuner of one task."""
-        assert self.factory is not None
-        return self.factory(task)
-
-    def close(self) -> None:
-        """The run has ended, whatever came of it."""
-        self.factory = None
 
 
 @contextmanager
@@ -321,7 +305,7 @@ def _secs(task: TaskRecorder) -> float:
 
 def _strategy(
     options: TuneOptions,
-    lent: _Lent,
+    lent: Lent,
     recorder: Recorder,
     drift: Drift,
     stop: threading.Event,
@@ -368,44 +352,3 @@ def _stock_cost_model(options: TuneOptions, prior: Prior) -> Any:
     from costmodels.metaschedule import cost_model
 
     return cost_model(prior.model, seed=options.seed)
-
-
-def source_of(
-    strategy: str,
-    seed: int,
-    prior: str,
-    caches: Caches = Caches.HOT,
-    errand: str = "",
-    workloads: Sequence[tuple[str, float]] = (),
-    here: Surroundings | None = None,
-    trials: int = 0,
-    limit_secs: float | None = None,
-) -> Source:
-    """A new source for the trials of a run; of a network it says how often each of its workloads is called, of this
-    machine how it was when the run began, and of the run how many trials and seconds it may take.
-    """
-    import tvm
-
-    detail: dict[str, object] = {
-        "prior": prior,
-        "seed": seed,
-        "strategy": strategy,
-        "tvm_version": str(tvm.__version__),
-    }
-    if caches is not Caches.HOT:
-        detail["caches"] = caches.value
-    if len(workloads) > 1:
-        weights: dict[str, float] = {}
-        for workload_id, weight in workloads:
-            weights[workload_id] = weights.get(workload_id, 0.0) + weight
-        detail["weights"] = weights
-    if 0 < trials < WITHOUT_END:
-        detail["trials"] = trials
-    if limit_secs is not None:
-        detail["limit_secs"] = limit_secs
-    if here is not None:
-        detail["machine"] = here.detail()
-    if errand:
-        detail = with_errand(detail, errand)
-    made = identity.source(f"tune:{secrets.token_hex(8)}", "tune", detail)
-    return dataclasses.replace(made, added_at=datetime.now(UTC))

@@ -19,7 +19,8 @@ from search.options import STRATEGIES, TuneOptions
 from search.prior import prior_of
 from search.recorder import Recorder, TrialEvent
 from search.report import TaskReport, TuneReport
-from search.running import Listeners, run_tasks, source_of
+from search.running import Listeners, run_tasks
+from search.sources import source_of
 from search.standing import Standing
 from search.task import Task
 from tunedb.errors import MeasurementError, UsageError

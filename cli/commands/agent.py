@@ -64,6 +64,7 @@ def command(
     from cli.output import Answer
     from search.measure.fleet.serving import Agent, ServerOptions
     from search.measure.fleet.tracker import parse_address
+    from search.targets import local_target
     from tunedb.machine.hardware import this_machine
 
     tracker, machine = parse_address(rpc_tracker), this_machine()
@@ -72,21 +73,20 @@ def command(
     )
     if host not in ("127.0.0.1", "::1", "localhost"):
         run.progress.note(f"whoever reaches {host} runs what they like on this machine: keep it on a private network")
+    target = local_target()
     if register:
-        from search.targets import local_target
-
         with run.open_store(create=True, writes=True) as store:
-            target = local_target()
             run.progress.note(f"measuring the reference kernels of {machine.name}")
             _register(store, target, machine)
     run.finishes_on_signal = True
-    run.progress.note(f"serving as {rpc_key} at the tracker {tracker}")
+    run.progress.note(f"runs are for this machine with --target '{target.text}'")
     agent = Agent(options, run.progress.note)
     agent.run(run.stop, limit)
     found = {
         "key": rpc_key,
         "hardware": machine.name,
         "hardware_id": machine.hardware_id,
+        "target": target.text,
         "restarts": agent.restarts,
     }
     times = "once" if agent.restarts == 1 else f"{agent.restarts} times"
@@ -97,7 +97,7 @@ def _register(store: Store, target: Target, machine: Hardware) -> None:
     """Measures what tells one machine from another, and stores it."""
     from search.measure.here import this_cpu
     from search.measure.reference_kernels import ReferenceKernels
-    from search.running import source_of
+    from search.sources import source_of
 
     source = source_of("reference", 0, "none")
     with this_cpu(target) as device:

@@ -162,6 +162,7 @@ def command(
     """Measure new schedules of a workload, here or on a fleet, and store every trial as it is measured."""
     from search.measure import zygote
 
+    _expect_whole_fleet(rpc_tracker, rpc_key, target)
     if cores is not None:
         from search.measure.cores import bind_to, parse_cores
 
@@ -185,7 +186,6 @@ def command(
         from search.tune import tune
         from tunedb.errors import MeasurementError
 
-        _expect_whole_fleet(rpc_tracker, rpc_key, target)
         chosen = local_target() if target is None else parse_target(target)
         example = None if example_input is None else read_arrays(example_input)
         shapes = parse_shapes(shape or [])

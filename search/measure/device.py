@@ -121,6 +121,11 @@ class Device(ABC):
         return 1
 
     @property
+    def is_here(self) -> bool:
+        """Whether programs run on this machine's own processors, so that what else they do delays programs."""
+        return False
+
+    @property
     def cannot_run(self) -> str:
         """Why programs can be built and not run, as of another architecture without an emulator; "" where they run."""
         return ""

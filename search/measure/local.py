@@ -97,6 +97,11 @@ class LocalCpu(HostBuilt):
         return this_machine()
 
     @property
+    @override
+    def is_here(self) -> bool:
+        return True
+
+    @property
     def plan(self) -> Plan:
         """When the programs of a batch are built and run."""
         return self._plan

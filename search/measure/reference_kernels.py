@@ -68,7 +68,7 @@ class ReferenceKernels:
         self._num_measured = 0
         device.check()
         started = time.monotonic()
-        with _explained(device.target, "build"):
+        with _explained("this machine", "build", device.target):
             self._kernels = [self._built(*made) for made in _programs(device.target)]
         self.compile_secs = time.monotonic() - started
 
@@ -104,7 +104,8 @@ class ReferenceKernels:
         return [self._measured(kernel, source) for kernel in due]
 
     def _measured(self, kernel: _Kernel, source: Source) -> Trial:
-        with _explained(self._device.target, "run"):
+        who = "this machine" if self._device.is_here else self._device.hardware.name
+        with _explained(who, "run", self._device.target):
             (measured,) = self._device.run([kernel.number], timing=_TIMING)
             if measured.outcome is not Outcome.OK:
                 raise MeasurementError(measured.error)
@@ -148,8 +149,8 @@ def check_measuring(device: Device) -> MeasuringReport:
 
 
 @contextmanager
-def _explained(target: Target, step: str) -> Iterator[None]:
-    """Whatever is wrong with the machine is the answer."""
+def _explained(who: str, step: str, target: Target) -> Iterator[None]:
+    """Whatever is wrong with a machine is the answer."""
     try:
         yield
     except UnreachableError:
@@ -157,7 +158,7 @@ def _explained(target: Target, step: str) -> Iterator[None]:
     except BadInputError as error:
         raise MeasurementError(str(error)) from error
     except Exception as error:
-        raise MeasurementError(f"this machine cannot {step} code for {target.text}: {last_line(error)}") from error
+        raise MeasurementError(f"{who} cannot {step} code for {target.text}: {last_line(error)}") from error
 
 
 def _programs(target: Target) -> list[tuple[Any, Any]]:

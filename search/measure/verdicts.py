@@ -29,6 +29,7 @@ class Verdicts:
     def __init__(self, store: Store, device: Device, source: str) -> None:
         self._store, self._source = store, source
         self._target_id, self._hardware_id = device.target.target_id, device.hardware.hardware_id
+        self._is_emulated = bool(device.emulator)
         self._release = installed_release()
 
     def known(self, workload_id: str, trace: Trace) -> Verdict | None:
@@ -39,6 +40,7 @@ class Verdicts:
 
         Returns:
             A verdict that is wrong, or one that agrees and tells what both programs took; None where there is neither.
+            Of a device that is emulated nobody is told what they took.
         """
         identity = trace_id(trace)
         found = [
@@ -50,7 +52,8 @@ class Verdicts:
         if last is None or not last.agrees:
             return last
         here = [one for one in found if one.hardware_id == self._hardware_id]
-        return next((one for one in reversed(here) if one.agrees and one.tells and one.is_timed), None)
+        enough = [one for one in here if one.agrees and one.tells and (one.is_timed or self._is_emulated)]
+        return enough[-1] if enough else None
 
     def keep(self, workload_id: str, trace: Trace, found: Comparison, allowed: float) -> None:
         """Stores what a comparison found; where the store cannot be written, what was found holds all the same.

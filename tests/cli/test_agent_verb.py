@@ -35,14 +35,18 @@ def test_a_machine_is_registered_and_served_until_a_signal(tmp_path: Path) -> No
         printed, noted = agent.communicate(timeout=60)
         wait_for(lambda: not at.tracker.servers(["box"]))
     assert agent.returncode == 130, noted
+    from search.targets import local_target
+
     machine = this_machine()
     assert json.loads(printed) == {
         "key": "box",
         "hardware": machine.name,
         "hardware_id": machine.hardware_id,
+        "target": local_target().text,
         "restarts": 0,
     }
-    assert "serving as box" in noted
+    assert f"serving as box at the tracker {at.address}" in noted
+    assert f"--target '{local_target().text}'" in noted
     assert "Traceback" not in noted
     with open_store(store) as kept:
         (trial,) = kept.trials(ARITHMETIC.workload_id)

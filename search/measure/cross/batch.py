@@ -103,7 +103,7 @@ class Batch:
             self.put(error)
 
 
-class SideBySide(OfLibraries):
+class OfParts(OfLibraries):
     """A device of several parts, each of which runs what is next."""
 
     @override

@@ -76,7 +76,7 @@ class Emulator:
         Args:
             library: The library.
             inputs: The inputs, in their order.
-            threads: How many threads it runs on.
+            threads: How many threads it runs on; fewer where there are fewer processors.
             repeat: How often.
 
         Raises:
@@ -92,7 +92,7 @@ class Emulator:
         Args:
             library: The library, whose function is `main`.
             arguments: All arguments, those that it writes too.
-            threads: How many threads it runs on.
+            threads: How many threads it runs on; fewer where there are fewer processors.
             limit_secs: The longest time that it may take; None is as long as it likes.
 
         Raises:
@@ -120,7 +120,9 @@ class Emulator:
                 Path(folder, f"{place}.in").write_bytes(np.ascontiguousarray(array).tobytes())
                 specs.append(f"{array.dtype}:{'x'.join(map(str, array.shape))}")
             guest = [str(self._path / "guest"), what, str(library.absolute()), folder, str(repeat), *specs]
-            done = self._emulated(guest, {"TVM_NUM_THREADS": str(threads), "TVM_BIND_THREADS": "0"}, limit_secs)
+            # More threads than processors would wait for each other, and busily.
+            used = {"TVM_NUM_THREADS": str(min(threads, len(os.sched_getaffinity(0)))), "TVM_BIND_THREADS": "0"}
+            done = self._emulated(guest, used, limit_secs)
             if done.returncode != 0:
                 raise BadInputError(f"{library}: {_cause(done)}")
             found = [

@@ -16,7 +16,7 @@ from typing import Any
 from typing_extensions import override
 
 from search.measure.cross.architecture import linker_for
-from search.measure.cross.batch import Batch, SideBySide
+from search.measure.cross.batch import Batch, OfParts
 from search.measure.cuda import clocks
 from search.measure.cuda.gpus import Gpu, gpus_for
 from search.measure.cuda.process import Job
@@ -44,7 +44,7 @@ class CudaOptions:
     timing: Timing = field(default_factory=Timing)
 
 
-class CudaDevices(SideBySide):
+class CudaDevices(OfParts):
     """Builds on this machine's CPU, and runs on its GPUs, each with a process and a watchdog of its own.
 
     Args:

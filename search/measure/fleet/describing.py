@@ -98,6 +98,8 @@ def _of_key(key: str, calls: Calls, target: Target, closed: threading.Event) -> 
                     name, capability, num_sms, l2_bytes, memory_bytes, driver, host=beside.name
                 )
             found = machine.hardware_of(answer.value, architecture_of(target))
+            if machine.is_emulated(answer.value, architecture_of(target)):
+                _LOG.warning("%s at %s: its times say nothing of any machine", found.name, server)
             return found if found.name != "unknown" else hardware_named(key)
         if not answer.is_lost:
             break

@@ -18,7 +18,7 @@ from typing import Any
 from typing_extensions import override
 
 from search.measure.cross.architecture import linker_for
-from search.measure.cross.batch import Batch, SideBySide
+from search.measure.cross.batch import Batch, OfParts
 from search.measure.device import Comparison, Measurement, Timing
 from search.measure.fleet import sessions
 from search.measure.fleet.calling import MOST_PARALLEL, Calls
@@ -53,7 +53,7 @@ class FleetOptions:
     timing: Timing = field(default_factory=Timing)
 
 
-class Fleet(SideBySide):
+class Fleet(OfParts):
     """Builds here, and runs on the servers of a tracker. All of them are machines of one kind.
 
     Args:

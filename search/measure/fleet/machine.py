@@ -13,12 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from search.measure.fleet.sessions import TEXT_BYTES
-from tunedb.machine.hardware import this_machine
+from tunedb.machine.hardware import hardware_named, this_machine
 from tunedb.records import Hardware
 
 MOST_BYTES = 1 << 16
 _READS = 256  # calls for one file: those of /proc give a page at a time
 _CACHES = 5
+_TELLING = {  # what a line of /proc/cpuinfo says that the machine runs by itself
+    b"vendor_id": ("x86_64", "i386", "i686"),
+    b"CPU implementer": ("aarch64", "arm"),
+}
 PATHS = (
     "/proc/cpuinfo",
     "/proc/meminfo",
@@ -89,7 +93,7 @@ def _begin(buffer: Any) -> Any:
 
 
 def hardware_of(files: Sequence[bytes], architecture: str) -> Hardware:
-    """The machine whose files these are.
+    """The machine whose files these are; one that only emulates its target's architecture has its name for that.
 
     Args:
         files: Of each of PATHS what it holds.
@@ -101,4 +105,15 @@ def hardware_of(files: Sequence[bytes], architecture: str) -> Hardware:
                 copy = Path(root) / path.lstrip("/")
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 copy.write_bytes(content)
-        return this_machine(Path(root), architecture)
+        found = this_machine(Path(root), architecture)
+    emulates = is_emulated(files, architecture)
+    return hardware_named(f"{architecture}, emulated on {found.name}") if emulates else found
+
+
+def is_emulated(files: Sequence[bytes], architecture: str) -> bool:
+    """Whether programs of an architecture run by emulation on the machine whose files these are.
+
+    QEMU in user mode shows programs the files of the machine that it runs on.
+    """
+    own = next((names for line, names in _TELLING.items() if line in files[0]), None)
+    return own is not None and bool(architecture) and not architecture.startswith(own)

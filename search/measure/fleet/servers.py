@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from search.measure.fleet.tracker import Address, Grant, Request, Server, Tracker, TrackerError
 from tunedb.errors import UnreachableError
@@ -79,11 +79,12 @@ class Servers:
                             stop.wait(_LOOK_SECS)  # the server offers itself anew, to somebody else perhaps
                             continue
                         return taken.key, grant
-                    still = {server.key for server in self._tracker.servers(self._keys)}
+                    known = {server.key for server in self._tracker.servers()}
+                    still = known & set(self._keys)
                     if request is not None and request.key not in still:  # nobody would ever answer
                         self._give_up(request)
                         request = None
-                    problem = self._nobody() if not still else ""
+                    problem = self._nobody(known) if not still else ""
                 except TrackerError as error:
                     self._give_up(request)
                     request, problem = None, str(error)
@@ -118,8 +119,8 @@ class Servers:
             _LOG.warning("the server at %s cannot be reached: %s", server, problem)
         if waited > self._wait_secs:
             raise UnreachableError(
-                f"no server of {self._named} could be reached for {waited:.0f} s, the last at {server}: {problem} "
-                "(is that address the one to reach it at? A server is told with --custom-addr)"
+                f"no server of {_named(self._keys)} could be reached for {waited:.0f} s, the last at {server}: "
+                f"{problem} (is that address the one to reach it at? A server is told with --custom-addr)"
             )
         time.sleep(min(_LOOK_SECS, self._wait_secs))
 
@@ -142,12 +143,10 @@ class Servers:
                 return False
         return True
 
-    @property
-    def _named(self) -> str:
-        return f"{'key' if len(self._keys) == 1 else 'keys'} {', '.join(self._keys)}"
-
-    def _nobody(self) -> str:
-        return f"no server of {self._named} is left at the tracker {self._tracker.address}"
+    def _nobody(self, known: Collection[str]) -> str:
+        """What is said where the tracker knows servers of other keys only."""
+        others = f" (it has servers of {_named(sorted(known))})" if known else ""
+        return f"the tracker {self._tracker.address} has no server of {_named(self._keys)}{others}"
 
     def _request(self, key: str | None) -> Request | None:
         """A place in the queue of the key with the most servers for those who wait; None where there is no server."""
@@ -187,3 +186,7 @@ class Servers:
             _LOG.warning("%s: waiting %g s for one (--wait)", problem, self._wait_secs)
         if waited >= self._wait_secs:
             raise UnreachableError(f"{problem}, for {waited:.0f} s (--wait waits longer)")
+
+
+def _named(keys: Sequence[str]) -> str:
+    return f"{'key' if len(keys) == 1 else 'keys'} {', '.join(keys)}"

@@ -23,7 +23,8 @@ from typing import Any
 
 from search.measure import nvrtc
 from search.measure.cores import bind_to, keep_threads_in_place
-from search.measure.fleet.tracker import Address
+from search.measure.fleet.tracker import Address, Tracker
+from search.measure.fleet.watching import watched
 from tunedb.errors import MeasurementError
 
 _LOG = logging.getLogger(__name__)
@@ -74,6 +75,10 @@ class Agent:
         Raises:
             MeasurementError: No server can be started.
         """
+        with watched(Tracker(self._options.tracker), self._options.key, self._note):
+            self._keep_alive(stop, limit_secs)
+
+    def _keep_alive(self, stop: threading.Event, limit_secs: float | None) -> None:
         pause, started = _FIRST_PAUSE_SECS, time.monotonic()
         while True:
             began = time.monotonic()

@@ -82,8 +82,11 @@ class Tracker:
     def __init__(self, address: Address) -> None:
         self.address = address
 
-    def servers(self, keys: Sequence[str]) -> list[Server]:
-        """The servers of some keys that are connected with the tracker, busy ones too.
+    def servers(self, keys: Sequence[str] | None = None) -> list[Server]:
+        """The servers that are connected with the tracker, busy ones too.
+
+        Args:
+            keys: Only those of some keys.
 
         Raises:
             TrackerError: It cannot be reached.
@@ -98,7 +101,7 @@ class Tracker:
             ]
         except (TypeError, KeyError, IndexError, ValueError) as error:
             raise TrackerError(f"what listens at {self.address} does not answer as a tracker of TVM") from error
-        return [server for server in listed if server.key in keys]
+        return [server for server in listed if keys is None or server.key in keys]
 
     def request(self, key: str) -> Request:
         """Stands in the queue for a server of a key.

@@ -1,6 +1,8 @@
 """What was found of schedules is stored, and nothing is built again to find it anew."""
 
 import dataclasses
+import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,11 @@ from search.measure.device import Comparison, Device, Program
 from search.measure.local import LocalCpu
 from search.measure.verdicts import Verdicts
 from search.networks.compiling import Compiled, CompileOptions, compile_network
+from search.networks.documents import of_program
 from search.networks.network import Network
 from search.networks.plan import Choice, Origin
 from search.networks.verification import Settled, settle
-from search.running import source_of
+from search.sources import source_of
 from tests.search.networks.test_verification import (
     choice,
     four_columns_for_all,
@@ -46,6 +49,19 @@ class CountingCpu(LocalCpu):
     def compare(self, program: Program, untuned: Program, seed: int = 0) -> Comparison:
         self.num_compared += 1
         return super().compare(program, untuned, seed)
+
+
+class Emulated(CountingCpu):
+    """The same, as if it were emulated: it tells no times."""
+
+    @property
+    @override
+    def emulator(self) -> str:
+        return "an emulator"
+
+    @override
+    def compare(self, program: Program, untuned: Program, seed: int = 0) -> Comparison:
+        return dataclasses.replace(super().compare(program, untuned, seed), secs=math.inf, untuned_secs=math.inf)
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +129,19 @@ def test_only_a_verdict_of_this_machine_and_release_with_times_spares_building(m
         other.append_verdicts([with_verdict_id(dataclasses.replace(right, **change))])  # type: ignore[arg-type]
         assert settled(given, device, other)[1] == 1, change
         assert len(other.verdicts()) == 2
+
+
+def test_what_an_emulator_verified_is_not_run_again_and_has_no_times(mod: Any, target: Target) -> None:
+    store, given = MemoryStore(), choice(mod, traced(mod, vectorized))
+    with Emulated(target) as emulated:
+        found, num_compared = settled(given, emulated, store)
+        assert num_compared == 1 and found.is_verified
+        again, num_compared = settled(given, emulated, store)
+    assert num_compared == 0 and again.is_verified and again.earlier
+    for one in (found, again):
+        document = of_program(one)
+        assert document["secs"] is None and document["untuned_secs"] is None
+        json.dumps(document, allow_nan=False)
 
 
 def test_a_wrong_verdict_of_another_machine_counts_and_of_another_release_does_not(

@@ -29,8 +29,8 @@ def free_port() -> int:
 class Loopback:
     """A tracker, and servers by the port that they listen on."""
 
-    def __init__(self) -> None:
-        self.address = Address("127.0.0.1", free_port())
+    def __init__(self, port: int | None = None) -> None:
+        self.address = Address("127.0.0.1", port or free_port())
         self.tracker = Tracker(self.address)
         self.servers: dict[int, subprocess.Popen[bytes]] = {}
         self._tracker = _started("tvm.exec.rpc_tracker", self.address.port)
@@ -86,8 +86,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def loopback() -> Iterator[Loopback]:
-    made = Loopback()
+def loopback(port: int | None = None) -> Iterator[Loopback]:
+    made = Loopback(port)
     try:
         yield made
     finally:

@@ -149,7 +149,7 @@ def test_no_server_left_is_said_and_ends_in_order(target: Target, caplog: pytest
             device.check()
             numbers = handed_over(device, modules.matmul(64), modules.added())
             at.kill(port)
-            with pytest.raises(UnreachableError, match=r"no server of key box is left .*--wait"):
+            with pytest.raises(UnreachableError, match=r"has no server of key box, for .*--wait"):
                 list(device.run(numbers))
             assert "waiting 2 s for one" in caplog.text
             at.add()
@@ -225,3 +225,43 @@ def test_servers_without_a_gpu_say_so_to_who_asks_for_one(two: Loopback) -> None
     asked = r"cannot run code for .*sm_90a.*: .*it has no CUDA device"
     with fleet(two, parse_target("nvidia/nvidia-h100")) as device, pytest.raises(MeasurementError, match=asked):
         device.check()
+
+
+def test_servers_of_other_keys_are_named(two: Loopback, target: Target) -> None:
+    from search.measure.fleet.servers import Servers
+
+    found = Servers(two.tracker, ["bx"], 0.2)
+    with pytest.raises(UnreachableError, match=r"has no server of key bx \(it has servers of key box\)"):
+        found.take(threading.Event())
+
+
+def test_a_run_whose_servers_go_says_what_is_stored_and_goes_on(
+    small_matmul: Any, target: Target, caplog: pytest.LogCaptureFixture
+) -> None:
+    from search.task import Task
+    from search.tune import tune
+    from tunedb.store.memory import MemoryStore
+
+    store, task = MemoryStore(), Task("small", small_matmul)
+
+    def run(at: Loopback, **told: Any) -> Any:
+        with fleet(at, target, wait_secs=1.0) as device:
+            return tune([task], store=store, target=target, trials=10, check=False, device=device, **told)
+
+    with loopback() as at, caplog.at_level(logging.WARNING):
+        ports = at.add()
+        with pytest.raises(UnreachableError, match=r"\d trials? stored, and the same command goes on from there"):
+            run(at, on_trial=lambda _: ports and at.kill(ports.pop()))
+        stored = len(list(store.trials(_workload_id(small_matmul))))
+        assert 0 < stored < 10
+        at.add()
+        assert run(at).trials == 10 - stored
+    assert f"the store has {stored} of the 10 trials of such a run" in caplog.text
+    assert "this machine" not in caplog.text, "how busy this one is says nothing of those that measure"
+    assert all("machine" not in source.detail for source in store.sources())
+
+
+def _workload_id(mod: Any) -> str:
+    from tunedb.metaschedule.replay import workload_from_module
+
+    return workload_from_module(mod)[0].workload_id

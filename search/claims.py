@@ -65,6 +65,7 @@ class Claims:
         self._lock = threading.Lock()  # one call at a time for the holder
         self._held: set[str] = set()
         self._measured: set[str] = set()  # what `free` has granted so far
+        self._is_alone = False  # the service is away
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="tunedb-leases", daemon=True)
         self._thread.start()
@@ -149,8 +150,11 @@ class Claims:
             try:
                 granted = self._leases.claim(self._holder, keys.values(), self._secs)
             except StoreAwayError as error:  # at the worst, something is measured twice
-                _LOG.warning("candidates are measured without leases: %s", error)
+                if not self._is_alone:
+                    _LOG.warning("candidates are measured without leases: %s", error)
+                self._is_alone = True
                 return set(keys)
+            self._is_alone = False
             self._held |= granted
         return {number for number, key in keys.items() if key in granted}
 
@@ -182,7 +186,7 @@ class Claims:
 
     def _measured_elsewhere(self, workload_id: str, traces: Sequence[str]) -> dict[str, Trial]:
         """Trials of traces that were measured since this run began."""
-        if not traces:
+        if not traces or self._is_alone:
             return {}
         try:
             trials = self._store.trials_of_traces(workload_id, self._target_id, list(traces))

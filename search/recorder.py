@@ -7,6 +7,7 @@ one by one (a stock builder or runner) is recorded when the batch has ended.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,11 +16,14 @@ from typing import Any
 
 from search.measure.device import Measurement
 from search.trial_writer import TrialWriter
+from tunedb.errors import StoreAwayError
 from tunedb.identity import schedule_of, trial_id_of
 from tunedb.metaschedule.replay import trial_from_measurement
 from tunedb.query.estimates import Estimate, estimate
 from tunedb.records import DEFAULT_CONDITIONS, Hardware, Module, Outcome, Schedule, Source, Target, Trial, Workload
 from tunedb.store.contract import Store
+
+_LOG = logging.getLogger(__name__)
 
 _HOPELESS = 1.5  # times the best: measurements of the same program differ by a sixth at most
 
@@ -123,7 +127,10 @@ class Recorder:
         """
         known: list[Schedule] = []
         if self._store is not None:
-            known = self._store.schedules(workload.workload_id, self.target.target_id, conditions=self.conditions)
+            try:
+                known = self._store.schedules(workload.workload_id, self.target.target_id, conditions=self.conditions)
+            except StoreAwayError as error:  # it counts as better than known then, and is stored all the same
+                _LOG.warning("what is known of %s is not compared with: %s", name, error)
         recorder = TaskRecorder(self, workload, module, name, known)
         self.tasks.append(recorder)
         return recorder

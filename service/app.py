@@ -12,31 +12,21 @@ from starlette.types import ASGIApp
 from service import openapi, problems
 from service.dashboard.built import Panels
 from service.guard import Guard
-from service.routes import (
-    admin,
-    answers,
-    contract,
-    dashboard,
-    evidence,
-    export,
-    files,
-    health,
-    leases,
-    models,
-    reference,
-    trials,
-)
+from service.routes import dashboard, health
 from service.state import Service
 from tunedb.program.releases import installed
 
 _DESCRIPTION = "One memory of ML-compiler tuning for a team. docs/service.md says how to use it."
 
 
-_LOOKING: tuple[ModuleType, ...] = (health, dashboard)
-_ALL: tuple[ModuleType, ...] = (
-    *(trials, leases, answers, evidence, export, models),
-    *(health, contract, files, admin, reference, dashboard),
-)
+def _parts(only_looking: bool) -> tuple[ModuleType, ...]:
+    """The modules of the routes. Those of the API bring all that reads logs and predicts, which takes a second."""
+    if only_looking:
+        return health, dashboard
+    from service.routes import admin, answers, contract, evidence, export, files, leases, models, reference, trials
+
+    api = (trials, leases, answers, evidence, export, models, contract, files, admin, reference)
+    return *api, health, dashboard
 
 
 def create_app(service: Service, panels: Panels, *, only_looking: bool = False) -> ASGIApp:
@@ -70,7 +60,7 @@ def create_routes(
     )
     app.state.service = service
     app.state.panels = panels or Panels(service.store)
-    for part in _LOOKING if only_looking else _ALL:
+    for part in _parts(only_looking):
         app.include_router(part.router)
     problems.install(app)
     openapi.install(app)

@@ -36,6 +36,7 @@ _log = logging.getLogger(__name__)
 _MOST_TRIALS = 4_096  # of these; beyond, the store is asked
 _PAIRS = 1_024  # workloads x targets that are kept
 _NAMES = 10_000  # of workloads
+_MOST_SEEN = 1_000_000  # traces, of all pairs; of what has more, the store is asked whether it had a trace before
 _SMALL = ("hardware", "targets", "workloads", "modules", "sources", "deliveries", "verdicts")
 _COLUMNS = ("workload_id", "target_id", "trace_id", "conditions", "outcome", "run_secs")
 
@@ -54,7 +55,7 @@ class BestIndex:
         self._tables = {name: Follower(store.url, name) for name in _SMALL}
         self._state: State | None = None
         self._asked: dict[Pair, float] = {}
-        self._seen: dict[Pair, IdSet] = {}  # at least all traces of what is kept
+        self._seen: dict[Pair, IdSet] = {}  # at least all traces of what is kept, but for pairs with too many
         self._is_committing = False
 
     @property
@@ -117,7 +118,9 @@ class BestIndex:
                     told[pair].add(trace)
         read = self._told(told, files)
         for pair, traces in came.items():
-            self._seen[pair].update(sorted(traces - self._seen[pair].among(sorted(traces))))
+            if (seen := self._seen.get(pair)) is not None:
+                seen.update(sorted(traces - seen.among(sorted(traces))))
+        self._forget()
         improved = {
             **fastest,
             **{pair: Fastest.of({**fastest[pair].trials, **new}, fastest[pair].slowest) for pair, new in read.items()},
@@ -126,7 +129,10 @@ class BestIndex:
 
     def _told(self, told: Mapping[Pair, set[str]], files: Sequence[str]) -> dict[Pair, dict[str, list[Trial]]]:
         """The good trials of traces. All those of a trace that was never there before are in the new files."""
-        old = {pair: self._seen[pair].among(sorted(traces)) for pair, traces in told.items()}
+        old = {
+            pair: self._seen[pair].among(sorted(traces)) if pair in self._seen else traces
+            for pair, traces in told.items()
+        }
         read: dict[Pair, dict[str, list[Trial]]] = {}
         for pair, traces in old.items():
             read[pair] = self._read(pair, traces) if traces else defaultdict(list)
@@ -136,6 +142,11 @@ class BestIndex:
             if trial.outcome is Outcome.OK and trace in told.get(pair, ()) and trace not in old[pair]:
                 read[pair][trace].append(trial)
         return read
+
+    def _forget(self) -> None:
+        """Keeps few traces: those of the largest pairs go."""
+        while sum(map(len, self._seen.values())) > _MOST_SEEN:
+            del self._seen[max(self._seen, key=lambda pair: len(self._seen[pair]))]
 
     def _read(self, pair: Pair, traces: Iterable[str]) -> dict[str, list[Trial]]:
         read: dict[str, list[Trial]] = defaultdict(list)
@@ -178,6 +189,7 @@ class BestIndex:
     def _loaded(self, pair: Pair) -> Fastest:
         self._seen[pair] = IdSet()
         self._seen[pair].update(self._store.trace_ids(*pair))
+        self._forget()
         found = self._store.schedules(*pair, KEPT + 1)
         slowest = latency(found[KEPT - 1]) if len(found) > KEPT else math.inf
         self._asked[pair] = time.monotonic()

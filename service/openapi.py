@@ -8,7 +8,6 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from service.predicting import PredictRequest
 from tunedb.store.http import wire
 from tunedb.store.http.leases import LeaseRequest
 
@@ -42,16 +41,16 @@ class Problem(msgspec.Struct):
     wanted: str = ""
 
 
-_TYPES = (wire.JsonPush, LeaseRequest, PredictRequest, Problem)
-
-
 def install(app: FastAPI) -> None:
     """Makes an app's schema name these types."""
 
     def schema() -> dict[str, Any]:
         if app.openapi_schema is None:
+            from service.predicting import PredictRequest  # brings what predicts: not for a page of the dashboard
+
+            types = (wire.JsonPush, LeaseRequest, PredictRequest, Problem)
             made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-            _, components = msgspec.json.schema_components(_TYPES, ref_template=_REFERENCE)
+            _, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
             parts = made.setdefault("components", {})
             parts.setdefault("schemas", {}).update(components)
             parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}

@@ -7,7 +7,7 @@ import math
 from datetime import UTC, datetime
 
 from search.measure.device import Comparison, Device
-from tunedb.errors import StoreError
+from tunedb.errors import StoreAwayError, StoreError
 from tunedb.identity import trace_id, with_verdict_id
 from tunedb.program.releases import installed, installed_release
 from tunedb.query.verdicts import standing
@@ -39,13 +39,18 @@ class Verdicts:
         is known of this machine only. Either is of the TVM release that is installed.
 
         Returns:
-            A verdict that is wrong, or one that agrees and tells what both programs took; None where there is neither.
-            Of a device that is emulated nobody is told what they took.
+            A verdict that is wrong, or one that agrees and tells what both programs took; None where there is neither,
+            or the service that keeps the store is away. Of a device that is emulated nobody is told what they took.
         """
         identity = trace_id(trace)
+        try:
+            known = self._store.verdicts(workload_id, self._target_id)
+        except StoreAwayError as error:
+            _LOG.warning("schedules are compared again, whatever is known of them: %s", error)
+            return None
         found = [
             verdict
-            for verdict in self._store.verdicts(workload_id, self._target_id)
+            for verdict in known
             if verdict.trace_id == identity and verdict.tvm_version == self._release
         ]
         last = standing(found)

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tunedb.errors import BadInputError, NotFoundError
+from tunedb.machine.kernels import WORKLOAD_IDS
 from tunedb.metaschedule.probe import probe
 from tunedb.metaschedule.upgrade import replayable
 from tunedb.program.releases import installed_release
@@ -76,6 +77,8 @@ def _facts(store: Store, found: RecordDescription) -> list[tuple[str, str, str]]
     trial = found.trial
     senders = sorted({row.sender for row in store.deliveries() if row.source_id == trial.source_id} - {""})
     workload = f"/dashboard/history?{urlencode({'workload': trial.workload_id})}"
+    if trial.workload_id in WORKLOAD_IDS:  # a reference kernel: its history is the machine's
+        workload = "/dashboard/machines"
     run = f"/dashboard/history?{urlencode({'run': trial.source_id})}" if found.source.format == "tune" else ""
     return [
         ("record", trial.trial_id, ""),

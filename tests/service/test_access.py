@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import urllib3
+from fastapi import APIRouter, FastAPI
+from fastapi.staticfiles import StaticFiles
 from starlette.routing import BaseRoute, Mount
 
+from service import access, app
 from service.access import wanted_scope
-from service.app import create_routes
+from service.guard import Guard
 from service.state import Service
 from service.tokens import Scope
 from tests.conftest import RunningService, serving
@@ -20,6 +24,7 @@ from tunedb.errors import AccessError, UsageError
 from tunedb.store.http.store import HttpStore
 
 OPEN = {"/healthz", "/readyz", "/login", "/login.css"}
+READING = {("POST", path) for path in ("/v1/store/x", "/v1/predict", "/logout", "/dashboard/theme")}
 TOO_SMALL = {Scope.READ: None, Scope.WRITE: Scope.READ, Scope.ADMIN: Scope.WRITE}
 
 
@@ -38,9 +43,14 @@ def walked(routes: list[BaseRoute], under: str = "") -> Iterator[tuple[str, str]
 
 @pytest.fixture
 def routes(tmp_path: Path, running_service: RunningService) -> list[tuple[str, str]]:
+    return routes_of(running_service)
+
+
+def routes_of(running: RunningService) -> list[tuple[str, str]]:
+    """Those of the app as it is made now."""
     with open_store("memory:") as store:
-        service = Service.of(store, running_service.settings)
-        found = sorted(set(walked(create_routes(service).routes)))
+        service = Service.of(store, running.settings)
+        found = sorted(set(walked(app.create_routes(service).routes)))
         service.close()
     return found
 
@@ -49,26 +59,107 @@ def ask(service: RunningService, method: str, path: str, **headers: str) -> urll
     return urllib3.request(method, service.url + path, headers=headers, retries=False, redirect=False, timeout=60)
 
 
+def unrefused(service: RunningService, asked: list[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of some requests that are answered without a token, with a wrong one, or with too small a one."""
+    tokens = {scope: service.token(scope) for scope in Scope}
+    wrong = "tdb_" + "0" * 12 + "_" + "A" * 43
+    found = set()
+    for method, path in asked:
+        wanted = wanted_scope(method, path)
+        given: list[dict[str, str]] = [{}, {"Authorization": f"Bearer {wrong}"}, {"Authorization": "Basic eDp5"}]
+        statuses = {ask(service, method, path, **headers).status for headers in given}
+        smaller = None if wanted is None else TOO_SMALL[wanted]
+        if smaller is not None:
+            refused = ask(service, method, path, Authorization=f"Bearer {tokens[smaller]}").status == 403
+        if statuses != {401} or (smaller is not None and not refused):
+            found.add((method, path))
+    return found
+
+
 def test_every_route_is_refused(running_service: RunningService, routes: list[tuple[str, str]]) -> None:
-    tokens = {scope: running_service.token(scope) for scope in Scope}
     assert ("POST", "/v1/trials") in routes and ("GET", "/v1/best/x") in routes and ("GET", "/openapi.json") in routes
     assert ("GET", "/dashboard/x/x") in routes and ("GET", "/dashboard/assets/x") in routes and ("GET", "/") in routes
     assert len(routes) > 30
     asked = [*routes, ("GET", "/nowhere"), ("GET", "/dashboard/app.js"), ("POST", "/"), ("OPTIONS", "/v1/trials")]
-    for method, path in asked:
-        wanted = wanted_scope(method, path)
-        if path in OPEN:
-            assert wanted is None
-            continue
-        assert wanted is not None
-        wrong = "tdb_" + "0" * 12 + "_" + "A" * 43
-        for given in ({}, {"Authorization": f"Bearer {wrong}"}, {"Authorization": "Basic eDp5"}):
-            assert ask(running_service, method, path, **given).status == 401, (method, path)
-        smaller = TOO_SMALL[wanted]
-        if smaller is not None:
-            answer = ask(running_service, method, path, Authorization=f"Bearer {tokens[smaller]}")
-            assert answer.status == 403, (method, path)
+    assert {path for _, path in unrefused(running_service, asked)} == OPEN
     assert ask(running_service, "GET", "/healthz").status == 200
+
+
+def test_what_changes_anything_takes_more_than_reading(routes: list[tuple[str, str]]) -> None:
+    assert not too_small(routes)
+
+
+def too_small(routes: list[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Requests that take a smaller token than they should, by what they do and not by the table of who may."""
+    found = set()
+    for method, path in routes:
+        least = Scope.READ if method in ("GET", "HEAD") or (method, path) in READING else Scope.WRITE
+        if path.startswith("/v1/admin") or (method in ("PUT", "DELETE") and not path.startswith("/v1/files/runs/")):
+            least = Scope.ADMIN
+        wanted = wanted_scope(method, path)
+        if path not in OPEN and (wanted is None or not wanted.allows(least)):
+            found.add((method, path))
+    return found
+
+
+@pytest.fixture
+def leaking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str]]:
+    """Adds routes, a mounted app and a folder of files to each app that is made, as somebody may by mistake."""
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "x").write_text("secret")
+    real = app.create_routes
+
+    def more(*given: Any, **named: Any) -> FastAPI:
+        made, other = real(*given, **named), FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+        router = APIRouter()
+        for one, path in ((made, "/leak"), (other, "/inner/{name}"), (router, "/v1x/{name}")):
+            one.get(path)(lambda: "secret")
+            one.delete(path)(lambda: "secret")
+        made.include_router(router)
+        made.mount("/mounted", other)
+        made.mount("/files", StaticFiles(directory=tmp_path / "files"))
+        return made
+
+    monkeypatch.setattr(app, "create_routes", more)
+    paths = ("/leak", "/v1x/x", "/mounted/inner/x")
+    return {("GET", "/files/x"), *((method, path) for path in paths for method in ("GET", "DELETE"))}
+
+
+def test_routes_that_somebody_adds_are_found_and_refused(tmp_path: Path, leaking: set[tuple[str, str]]) -> None:
+    with serving(tmp_path / "store", tmp_path / "state") as running:
+        assert leaking <= set(routes_of(running))
+        assert not unrefused(running, sorted(leaking))
+        admin = f"Bearer {running.token(Scope.ADMIN)}"
+        for method, path in leaking:
+            assert b"secret" in ask(running, method, path, Authorization=admin).data
+
+
+def test_what_gets_past_the_guard_is_noticed(
+    tmp_path: Path, leaking: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Leaky(Guard):
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            if scope.get("path", "").startswith(("/leak", "/files", "/mounted")):
+                await self._app(scope, receive, send)
+            else:
+                await super().__call__(scope, receive, send)
+
+    monkeypatch.setattr(app, "Guard", Leaky)
+    with serving(tmp_path / "store", tmp_path / "state") as running:
+        found = {row for row in unrefused(running, routes_of(running)) if row[1] not in OPEN}
+        assert found & leaking == {row for row in leaking if not row[1].startswith("/v1x")}
+        assert {path.split("/")[1] for _, path in found} == {"leak", "files", "mounted"}
+
+
+def test_a_rule_that_opens_too_much_is_noticed(
+    routes: list[tuple[str, str]], leaking: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = (
+        access.Rule(("DELETE",), re.compile("/leak"), Scope.READ),
+        access.Rule(("GET",), re.compile("/leak"), None),
+    )
+    monkeypatch.setattr(access, "RULES", (*rules, *access.RULES))
+    assert too_small([*routes, *leaking]) == {("GET", "/leak"), ("DELETE", "/leak")}
 
 
 def test_a_token_in_the_url_is_none(running_service: RunningService) -> None:

@@ -68,7 +68,11 @@ def rows(numbers: range, chance: random.Random) -> list[object]:
     return made
 
 
-def test_it_says_what_the_store_says(index: BestIndex, store: Store) -> None:
+@pytest.mark.parametrize("most_seen", [1_000_000, 60])
+def test_it_says_what_the_store_says(
+    index: BestIndex, store: Store, most_seen: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.index._MOST_SEEN", most_seen)
     chance = random.Random(1)
     everywhere = [
         trial(number, 1.0, workload_id=own.workload_id, module_id=module(own).module_id, target_id=target.target_id)
@@ -87,6 +91,7 @@ def test_it_says_what_the_store_says(index: BestIndex, store: Store) -> None:
             store.append(given, **AROUND_BOTH)  # type: ignore[arg-type]
             assert not index.is_current
         check(index, store, top=1 + batch % 3)
+    assert sum(map(len, index._seen.values())) <= most_seen
     store.compact()
     check(index, store, top=3)
 

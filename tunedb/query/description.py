@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 
 from tunedb.errors import AmbiguousPrefixError, NotFoundError
 from tunedb.identity import trace_id
+from tunedb.machine.kernels import WORKLOAD_IDS
+from tunedb.program.releases import release_order
 from tunedb.query.comparison import Compared, compare
 from tunedb.query.verdicts import standing_verdicts
-from tunedb.records import Hardware, Module, Source, Target, Trial, Verdict, WorkloadSummary
+from tunedb.records import DEFAULT_CONDITIONS, Hardware, Module, Source, Target, Trial, Verdict, WorkloadSummary
 from tunedb.store.contract import StoreReader
 
 
@@ -81,6 +83,28 @@ def _source(store: StoreReader, source_id: str) -> Source:
     return next(found, Source(source_id, "a source that was removed", ""))
 
 
+def _workload(store: StoreReader, workload_id: str) -> WorkloadSummary:
+    """A record's workload; no list of workloads has the reference kernels."""
+    if workload_id not in WORKLOAD_IDS:
+        return store.resolve_workload(workload_id)
+    told, modules = store.workload(workload_id), store.modules(workload_id)
+    pools = store.pool_summaries([workload_id])
+    good = [row.best_secs for row in pools if row.best_secs is not None and row.conditions == DEFAULT_CONDITIONS]
+    return WorkloadSummary(
+        workload_id,
+        told.name,
+        told.family,
+        told.epilogue,
+        told.extents,
+        tuple(sorted({row.structural_hash for row in modules} - {""})),
+        tuple(sorted({row.tvm_version for row in modules} - {""}, key=release_order)),
+        sum(row.num_trials for row in pools),
+        sum(row.num_failed for row in pools),
+        len({row.target_id for row in pools}),
+        min(good, default=None),
+    )
+
+
 def _record(store: StoreReader, prefix: str) -> RecordDescription:
     try:
         trial = store.trial(prefix)
@@ -92,7 +116,7 @@ def _record(store: StoreReader, prefix: str) -> RecordDescription:
         ) from error
     return RecordDescription(
         trial,
-        store.resolve_workload(trial.workload_id),
+        _workload(store, trial.workload_id),
         next(row for row in store.targets() if row.target_id == trial.target_id),
         next(row for row in store.hardware() if row.hardware_id == trial.hardware_id),
         _source(store, trial.source_id),

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from tunedb.store import database
-from tunedb.store.database import answer
+from tunedb.store.database import answer, remembered_bytes
 
 
 def limited(folder: Path) -> duckdb.DuckDBPyConnection:
@@ -38,5 +38,20 @@ def test_a_machine_without_a_temporary_folder(monkeypatch: pytest.MonkeyPatch) -
         raise FileNotFoundError("No usable temporary directory found")
 
     monkeypatch.setattr(database.tempfile, "gettempdir", gone)
-    fresh = database.database.__wrapped__()
-    assert answer(fresh, "SELECT 1") == [(1,)]
+    assert answer(database._Shared().current(), "SELECT 1") == [(1,)]
+
+
+def test_what_is_remembered_of_files_stays_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_MOST_REMEMBERED", 200_000)
+    monkeypatch.setattr(database, "_LOOK_EVERY", 16)
+    shared = database._Shared()
+    first = shared.current()
+    reading = first.cursor().execute("SELECT * FROM range(1_000_000)")
+    for number in range(300):
+        file = tmp_path / f"{number}.parquet"
+        cursor = shared.current().cursor()
+        cursor.execute(f"COPY (SELECT {number} AS a, 'x' AS b) TO '{file}' (FORMAT parquet)")
+        assert answer(cursor, f"SELECT a FROM read_parquet('{file}')") == [(number,)]
+        assert remembered_bytes(shared.current()) < 1_000_000
+    assert shared.current() is not first
+    assert len(reading.fetchall()) == 1_000_000  # who asked the one before is answered by it

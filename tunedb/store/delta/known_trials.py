@@ -92,7 +92,9 @@ class KnownTrials:
     def _ids_in(self, question: str, values: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
         """Workloads with ids of theirs, of the answer to a question."""
         with store_errors(f"read the store {self._tables.url}"):
-            for batch in batches(self._tables.cursor(), question, values, _ROWS):
+            cursor = self._tables.cursor()
+            cursor.execute("SET SESSION parquet_metadata_cache = false")  # nothing is read twice
+            for batch in batches(cursor, question, values, _ROWS):
                 found: dict[str, list[str]] = {}
                 for workload_id, trial_id in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                     found.setdefault(workload_id, []).append(trial_id)

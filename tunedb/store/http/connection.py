@@ -20,6 +20,8 @@ _CONNECT_SECS = 5.0
 _ANSWER_SECS = 120.0
 _PATIENCE_SECS = 30.0  # how long a question waits for a service that is busy
 _FIRST_PAUSE_SECS = 0.2
+_HEALTH, _LOOK_SECS = "/healthz", 5.0
+_FIRST_AWAY_SECS, _LONGEST_AWAY_SECS = 2.0, 60.0  # between two tries to reach a service that is away
 _KEPT = 8  # connections
 _FAILED = 400
 
@@ -49,12 +51,43 @@ class Connection:
                 except OSError as error:
                     raise UsageError(f"cannot read the certificates in {file}: {error}") from error
         self._lock = threading.Lock()
+        self._pause_secs, self._away_until = 0.0, 0.0
         self._pool = self._new_pool()
 
     def _new_pool(self) -> urllib3.PoolManager:
         return urllib3.PoolManager(
             maxsize=_KEPT, retries=False, timeout=urllib3.Timeout(connect=_CONNECT_SECS), ssl_context=self._context
         )
+
+    @property
+    def is_away(self) -> bool:
+        """Whether it was found away, and it is not yet time for another try."""
+        return time.monotonic() < self._away_until
+
+    @property
+    def was_away(self) -> bool:
+        """Whether it was found away, and nothing has shown since that it is back."""
+        return self._pause_secs > 0
+
+    def note_away(self) -> None:
+        """It was found away: the next try comes after a pause, twice as long each time."""
+        with self._lock:
+            self._pause_secs = min(max(2 * self._pause_secs, _FIRST_AWAY_SECS), _LONGEST_AWAY_SECS)
+            self._away_until = time.monotonic() + self._pause_secs
+
+    def note_back(self) -> None:
+        """It has answered."""
+        with self._lock:
+            self._pause_secs, self._away_until = 0.0, 0.0
+
+    def look(self) -> None:
+        """Sees whether it is back, and does not wait long: one that is stopped takes requests and answers none.
+
+        Raises:
+            StoreAwayError: it is not.
+        """
+        self._request("GET", _HEALTH, None, "", "", {}, _LOOK_SECS, stream=False)
+        self.note_back()
 
     def ask(
         self,
@@ -70,6 +103,8 @@ class Connection:
     ) -> bytes:
         """The body of the answer to a request. All requests may be repeated, and are while the service is busy.
 
+        A service that was found away is looked at first.
+
         Args:
             method: of HTTP.
             path: below the service's URL.
@@ -84,6 +119,8 @@ class Connection:
             StoreAwayError: the service cannot be reached, or stayed busy.
             TunedbError: what the service says is wrong.
         """
+        if self.was_away:
+            self.look()
         deadline, pause = time.monotonic() + patience_secs, _FIRST_PAUSE_SECS
         while True:
             try:

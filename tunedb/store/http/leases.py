@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 from typing_extensions import override
 
+from tunedb.errors import StoreAwayError
 from tunedb.store.http import wire
 from tunedb.store.http.connection import Connection
 from tunedb.store.leases import Leases
@@ -16,6 +17,7 @@ from tunedb.store.leases import Leases
 PATH = "/v1/leases"
 
 _PATIENCE_SECS = 5.0  # a run goes on without leases rather than wait for them
+_ANSWER_SECS = 15.0  # so that a service which is stopped does not stop those who measure
 
 
 class Deed(StrEnum):
@@ -69,8 +71,16 @@ class HttpLeases(Leases):
         return self._ask(LeaseRequest(Deed.LOOK, "", sorted(set(keys))))
 
     def _ask(self, request: LeaseRequest) -> set[str]:
+        if self._connection.is_away:
+            raise StoreAwayError(f"the service at {self._connection.url} is away")
         body = msgspec.json.encode(request)
-        answer = self._connection.ask(
-            "POST", PATH, body, sends=wire.JSON, wants=wire.JSON, patience_secs=_PATIENCE_SECS
-        )
+        given = {"sends": wire.JSON, "wants": wire.JSON}
+        try:
+            answer = self._connection.ask(
+                "POST", PATH, body, patience_secs=_PATIENCE_SECS, answer_secs=_ANSWER_SECS, **given
+            )
+        except StoreAwayError as error:
+            if error.retry_after_secs is None:  # else it is there, and busy
+                self._connection.note_away()
+            raise
         return set(msgspec.json.decode(answer, type=LeaseAnswer).keys)

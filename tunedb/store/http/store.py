@@ -10,7 +10,6 @@ import dataclasses
 import logging
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -60,7 +59,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _PUSH_SECS = 30.0
-_FIRST_PAUSE_SECS, _LONGEST_PAUSE_SECS = 2.0, 60.0  # between two tries to reach a service that is away
 _COPIED = 1 << 20
 
 
@@ -93,7 +91,7 @@ class HttpStore(TableReader, Store):
         self._artifacts = HttpArtifacts(self._connection)
         self.spool = Spool(spool_root(given), self._connection.url)
         self._sending = threading.Lock()
-        self._pause_secs, self._away_until = 0.0, 0.0
+        self._is_told, self._reason = False, ""  # that something waits, and why
         about: About = wire.decode(
             self._connection.ask("GET", "/v1/about", wants=wire.MESSAGE), About, "the service's answer"
         )
@@ -316,6 +314,7 @@ class HttpStore(TableReader, Store):
                     self._note_away(str(error))
             if left := messages[len(reports) :]:
                 self.spool.add(left)
+                self._tell_that_it_waits()
                 reports = [*reports, _unsent(batch, sum(count for _, count in left))]
         return wire.together(reports)
 
@@ -337,12 +336,13 @@ class HttpStore(TableReader, Store):
 
     def _is_free(self) -> bool:
         """Whether nothing waits that must be sent first, after a try to send it if that is due."""
-        if time.monotonic() < self._away_until:
+        if self._connection.is_away:
             return False
-        if not self.spool.waiting():
-            return True
         try:
-            self._send_spool()
+            if self._connection.was_away:
+                self._connection.look()
+            if self.spool.waiting():
+                self._send_spool()
         except (StoreError, AccessError) as error:
             self._note_away(str(error))
             return False
@@ -350,7 +350,8 @@ class HttpStore(TableReader, Store):
 
     def _send_spool(self) -> Sent:
         sent = self.spool.send(self._push)
-        self._pause_secs = 0.0
+        self._connection.note_back()
+        self._is_told, self._reason = False, ""
         if sent.messages:
             _log.warning("the service at %s is back: %d messages that waited were sent", self.url, sent.messages)
         if sent.refused:
@@ -360,10 +361,14 @@ class HttpStore(TableReader, Store):
         return sent
 
     def _note_away(self, reason: str) -> None:
-        if not self._pause_secs:
+        self._reason = reason
+        self._connection.note_away()
+
+    def _tell_that_it_waits(self) -> None:
+        if not self._is_told:
+            reason = self._reason or f"the service at {self.url} is away"
             _log.warning("%s; what is appended waits in %s (`tunedb sync` sends it)", reason, self.spool.folder)
-        self._pause_secs = min(max(2 * self._pause_secs, _FIRST_PAUSE_SECS), _LONGEST_PAUSE_SECS)
-        self._away_until = time.monotonic() + self._pause_secs
+        self._is_told = True
 
     def sync(self) -> Sent:
         """Sends what waits.

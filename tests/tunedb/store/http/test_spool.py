@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from tests.tunedb.samples import AROUND, trial
 from tunedb import open_store
 from tunedb.errors import StoreAwayError, StoreError, UsageError
 from tunedb.records import AppendReport
+from tunedb.store.http import connection, leases
 from tunedb.store.http import store as http_store
 from tunedb.store.http.spool import Spool, spools
 from tunedb.store.http.store import HttpStore
@@ -48,6 +50,16 @@ class Server:
             self._process.wait()
             self._process = None
 
+    def freeze(self, number: signal.Signals = signal.SIGSTOP) -> None:
+        """Stops it and the process beside it: connections are taken still, and nothing is answered."""
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        for pid in (self._process.pid, *map(int, children)):
+            os.kill(pid, number)
+
+    def thaw(self) -> None:
+        self.freeze(signal.SIGCONT)
+
 
 def _object(stream: object) -> str:
     text = ""
@@ -71,8 +83,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client tries again at once."""
-    monkeypatch.setattr(http_store, "_FIRST_PAUSE_SECS", 0.0)
-    monkeypatch.setattr(http_store, "_LONGEST_PAUSE_SECS", 0.0)
+    monkeypatch.setattr(connection, "_FIRST_AWAY_SECS", 0.0)
+    monkeypatch.setattr(connection, "_LONGEST_AWAY_SECS", 0.0)
 
 
 def test_a_service_that_is_killed_again_and_again_loses_nothing(server: Server, tmp_path: Path) -> None:
@@ -99,6 +111,50 @@ def test_a_service_that_is_killed_again_and_again_loses_nothing(server: Server, 
     with open_store(tmp_path / "store", create=False) as kept:
         assert kept.stats().num_trials == total + 1
         assert kept.problems(whole=True) == []
+
+
+def test_a_service_that_is_frozen_holds_nobody_up(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(http_store, "_PUSH_SECS", 0.5)
+    monkeypatch.setattr(leases, "_ANSWER_SECS", 0.5)
+    monkeypatch.setattr(connection, "_LOOK_SECS", 0.5)
+    with HttpStore(server.url, {"spool": str(tmp_path / "spool")}) as store:
+        store.append([trial(0)], **AROUND)
+        server.freeze()
+        for number in range(1, 4):
+            assert store.append([trial(number)]).added == 1
+        with pytest.raises(StoreAwayError):
+            store.leases.claim("board", ["a"], 60.0)
+        with pytest.raises(StoreAwayError):  # at once: it would wait two minutes for a service that was not away
+            store.verdicts()
+        assert [row.trials for row in store.spool.waiting()] == [1, 1, 1]
+        assert sum("tunedb sync" in row.getMessage() for row in caplog.records) == 1
+        server.thaw()
+        monkeypatch.undo()
+        store.append([trial(4)])
+        assert store.spool.waiting() == []
+        assert [row.position for row in store.trials()] == list(range(5))
+        assert store.leases.claim("board", ["a"], 60.0) == {"a"}
+
+
+def test_a_run_whose_leases_find_the_service_away_does_not_wait_again(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(leases, "_ANSWER_SECS", 0.5)
+    store = HttpStore(server.url, {"spool": str(tmp_path / "spool")})
+    server.freeze()
+    with pytest.raises(StoreAwayError, match="cannot be reached"):
+        store.leases.claim("board", ["a"], 60.0)
+    monkeypatch.undo()
+    with pytest.raises(StoreAwayError, match="is away"):  # without a request
+        store.leases.claim("board", ["a"], 60.0)
+    assert store.append([], **AROUND).added == 0
+    assert len(store.spool.waiting()) == 1
+    server.thaw()
+    assert store.sync().messages == 1
+    store.close()
 
 
 def test_questions_say_that_the_service_is_away(server: Server, tmp_path: Path) -> None:

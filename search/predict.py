@@ -23,7 +23,7 @@ from tunedb.errors import MeasurementError
 from tunedb.metaschedule.replay import recorded_trace, workload_from_module
 from tunedb.records import Outcome, Trace, Workload
 
-ATTEMPTS = 8
+ATTEMPTS = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,6 +20,7 @@ import numpy as np
 
 from costmodels.features.family import Needs
 from costmodels.features.loops import LINE_BYTES, PARALLEL, SET_PERIODS, VECTORIZED, Access, Nest, nests
+from costmodels.features.packing import UnforeseenError, Unpacked
 from costmodels.features.vectors import vector_loop
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def extract(given: Sequence[Any], context: Any) -> NDArray[np.float64]:
     """Features of scheduled candidates.
 
     Args:
-        given: n of `tvm.s_tir.Schedule`, after the postprocessors.
+        given: n of `tvm.s_tir.Schedule`, after the postprocessors; or `Unpacked`, which are described as they will be.
         context: the `TuneContext` of their workload; its target gives the width of vectors.
 
     Returns:
@@ -57,10 +58,19 @@ def extract(given: Sequence[Any], context: Any) -> NDArray[np.float64]:
     for place, schedule in enumerate(given):
         try:
             with np.errstate(divide="ignore", invalid="ignore"):  # of an array without elements
-                rows[place] = [*describe(nests(schedule.mod), 2.0 ** target[0] / 32), *target]
+                rows[place] = [*describe(_nests(schedule), 2.0 ** target[0] / 32), *target]
         except (ValueError, TypeError, AttributeError):
             _log.debug("a candidate cannot be read", exc_info=True)
     return rows
+
+
+def _nests(given: Any) -> list[Nest]:
+    if not isinstance(given, Unpacked):
+        return nests(given.mod)
+    try:
+        return nests(given.schedule.mod, packs=True)
+    except UnforeseenError:
+        return nests(given.pack().mod)
 
 
 def names() -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from costmodels.features.conditions import Decided, decided, variables
 from costmodels.features.intervals import interval
+from costmodels.features.packing import UnforeseenError, parts_of, touched
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,6 +63,7 @@ class Nest:
     ops: float  # arithmetic of one iteration, in additions
     has_calls: bool = False  # of functions such as exp
     decided: Decided = field(default_factory=Decided)  # what is known of its conditions at compile time
+    packed: tuple[int, ...] = ()  # hashes of the constants that it reads and that are yet to be packed
 
     @property
     def unrolled_depth(self) -> int:
@@ -71,20 +73,35 @@ class Nest:
         return unrolled_depth(self.extents, self.kinds, self.unroll_step)
 
 
-def nests(module: Any) -> list[Nest]:
+def nests(module: Any, *, packs: bool = False) -> list[Nest]:
     """The loop nests of a scheduled module's function, in the order in which they run.
 
     What packs constants beforehand is left out: it runs when a network is compiled, not when it runs.
 
+    Args:
+        module: the module.
+        packs: whether constants are yet to be packed; they are described as if they were.
+
     Raises:
         ValueError, TypeError: an extent is not a number (a shape that is known only when the program runs).
+        UnforeseenError: nothing tells how a constant will be packed.
     """
-    functions = [function for _, function in module.functions_items()]
-    return [
-        _nest(block, values, loops, step)
-        for function in functions
-        for block, values, loops, step in _leaves(function.body, (), 0)
-    ]
+    found = []
+    for _, function in module.functions_items():
+        free = _free_buffers(function) if packs else frozenset()
+        read = [
+            _nest(block, values, loops, step, free) for block, values, loops, step in _leaves(function.body, (), 0)
+        ]
+        if sorted(buffer for nest in read for buffer in nest.packed) != sorted(free):
+            raise UnforeseenError("a constant is read nowhere, or in several places")
+        found += read
+    return found
+
+
+def _free_buffers(function: Any) -> frozenset[int]:
+    """Hashes of the constants that may be packed."""
+    places = (function.attrs or {}).get("layout_free_buffers", ())
+    return frozenset(hash(function.params[int(place)]) for place in places)
 
 
 def _leaves(stmt: Any, loops: tuple[Any, ...], step: int) -> Iterator[tuple[Any, Any, tuple[Any, ...], int]]:
@@ -127,7 +144,7 @@ def statements(stmt: Any) -> list[Any]:
     return [] if body is None else [body]
 
 
-def _nest(block: Any, values: Any, loops: tuple[Any, ...], step: int) -> Nest:
+def _nest(block: Any, values: Any, loops: tuple[Any, ...], step: int, free: frozenset[int] = frozenset()) -> Nest:
     extents = np.asarray([int(loop.extent) for loop in loops], dtype=np.float64)
     kinds = np.asarray([int(loop.kind) for loop in loops], dtype=np.int64)
     names = [hash(loop.loop_var) for loop in loops]
@@ -142,16 +159,25 @@ def _nest(block: Any, values: Any, loops: tuple[Any, ...], step: int) -> Nest:
         for loop in variables(value)
     }
     found, ops, has_calls = _accesses(block)
+    accesses, packed = [], []
+    places = {name: (place, int(extents[place])) for place, name in enumerate(names)} if free else {}
+    for buffer, region, writes in found:
+        if free and hash(buffer) in free:
+            accesses.append(_packed(buffer, [index for index, _ in region], dict(axes), places))
+            packed.append(hash(buffer))
+        else:
+            accesses.append(_touched(buffer, region, writes, of_variable, len(loops) + 1))
     return Nest(
         str(block.name_hint),
         extents,
         kinds,
         np.asarray([name in reduced for name in names], dtype=np.bool_),
         step,
-        tuple(_touched(buffer, region, writes, of_variable, len(loops) + 1) for buffer, region, writes in found),
+        tuple(accesses),
         ops,
         has_calls,
         decided(_conditions(block.body), axes, loops, unrolled_depth(extents, kinds, step)),
+        tuple(packed),
     )
 
 
@@ -273,7 +299,6 @@ def _touched(
     of_variable: dict[int, Interval],
     depths: int,
 ) -> Access:
-    size = element_bytes(buffer)
     shape = [_extent(extent) for extent in buffer.shape] or [1]
     widths = []
     address: Any = np.zeros(depths)
@@ -281,7 +306,33 @@ def _touched(
         low, high = interval(index, of_variable, 2 * depths)
         widths.append(np.minimum(high[:depths] - low[:depths] + extent, limit))
         address = address * limit + low[depths:]
-    widths = widths or [np.ones(depths)]
+    return _access(writes, element_bytes(buffer), shape, widths or [np.ones(depths)], address)
+
+
+def _packed(
+    buffer: Any, indices: Sequence[Any], axes: dict[int, Any], places: dict[int, tuple[int, int]]
+) -> Access:
+    """What a block reads of a constant that is yet to be packed.
+
+    Raises:
+        UnforeseenError: nothing tells how it will be packed.
+    """
+    parts = parts_of(indices, axes, places)
+    return _access(False, element_bytes(buffer), *touched(parts, len(places) + 1))
+
+
+def _access(
+    writes: bool, size: int, shape: list[int], widths: list[NDArray[np.float64]], address: NDArray[np.float64]
+) -> Access:
+    """What a block touches of a buffer.
+
+    Args:
+        writes: whether it writes.
+        size: bytes of an element.
+        shape: of the buffer.
+        widths: how many places of each dimension [depths].
+        address: in elements, at the origin and one step of each loop away [depths].
+    """
     elements = run = widths[-1]
     whole = run >= shape[-1]
     for width, limit in zip(widths[-2::-1], shape[-2::-1], strict=False):

@@ -11,11 +11,13 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from costmodels.features.packing import Unpacked
 from costmodels.kinds import of_kind
 from costmodels.model import CostModel
 from search.bo.acquisition import lower_confidence_bound
@@ -66,6 +68,7 @@ class Proposer:
     """
 
     def __init__(self, spaces: DesignSpaces, model: CostModel | None, budget: Budget | None = None) -> None:
+        spaces.put_off_packing()
         self._spaces, self._model = spaces, model
         self._budget = budget or Budget()
         self._seen: set[int] = set()
@@ -118,7 +121,7 @@ class Proposer:
             others, secs = self._described_with(measured)
             surrogate.observe_other_target(others.features, others.prior, secs)
             self._add(others.candidates)
-        similar = [candidate for candidate in self._spaces.replay_recorded(history.similar) if candidate is not None]
+        similar = self._spaces.replay_similar(history.similar)
         self._add(similar)
         _log.info(
             "from the store: %d earlier trials, %d of other targets, %d schedules of similar workloads",
@@ -219,7 +222,10 @@ class Proposer:
             number: How many at most.
         """
         best = self._measured.take(np.argsort(self._measured_log_secs, kind="stable"))
-        return best.join(self._failed).take(range(min(number, len(best) + len(self._failed))))
+        chosen = best.join(self._failed).take(range(min(number, len(best) + len(self._failed))))
+        for candidate in chosen.candidates:
+            self._spaces.pack(candidate)
+        return chosen
 
     def close(self) -> None:
         """Ends the replaying threads."""
@@ -230,6 +236,7 @@ class Proposer:
         for candidate in candidates:
             if candidate.key not in self._seen:
                 fresh.setdefault(candidate.key, candidate)
+            self._tried.add((candidate.space, decision_key(candidate.decisions)))
         self._seen.update(fresh)
         self._pool = self._pool.join(self._described(list(fresh.values())))
 
@@ -238,7 +245,7 @@ class Proposer:
 
         The pool then has what they are in their place, in the same order, or without those that are not.
         """
-        unverified = [candidate for candidate in candidates if not candidate.is_verified]
+        unverified = [candidate for candidate in candidates if not (candidate.is_verified and candidate.is_packed)]
         if not unverified:
             return True
         made = dict(zip((candidate.key for candidate in unverified), self._spaces.verified(unverified), strict=True))
@@ -262,7 +269,10 @@ class Proposer:
         if not candidates:
             return EMPTY
         family = of_kind(self._spaces.target_kind).features
-        features = family.extract([c.schedule for c in candidates], self._spaces.context)
+        schedules = [
+            c.schedule if c.is_packed else Unpacked(c.schedule, partial(self._spaces.pack, c)) for c in candidates
+        ]
+        features = family.extract(schedules, self._spaces.context)
         usable = np.flatnonzero(np.isfinite(features).all(axis=1))
         self._has_features = self._has_features or len(usable) > 0
         if not self._has_features:

@@ -74,10 +74,15 @@ def compare_functions(
             function(*arguments)
             device.sync()
             fastest[place] = min(fastest[place], time.perf_counter() - started)
-            after.append([argument.numpy().astype(np.float64) for argument in arguments])
-        written = [right for right, before in zip(after[1], drawn, strict=True) if not np.array_equal(right, before)]
-        magnitude = max([magnitude, *(float(np.nanmax(np.abs(right), initial=0.0)) for right in written)])
-        difference = _difference(*after)
+            after.append([argument.numpy() for argument in arguments])
+        difference = 0.0
+        for one, right, before in zip(*after, drawn, strict=True):
+            is_written = not np.array_equal(right, before)
+            if not is_written and np.array_equal(one, before):  # it is only read
+                continue
+            largest, its_difference = _compared(one, right)
+            magnitude = max(magnitude, largest if is_written else 0.0)
+            difference = max(difference, its_difference)
         if difference > worst:
             worst, found_with = difference, kind
         if max(fastest) > _LONG_SECS:
@@ -85,14 +90,14 @@ def compare_functions(
     return worst, found_with, magnitude, fastest[0], fastest[1]
 
 
-def _difference(these: list[Any], those: list[Any]) -> float:
-    largest = 0.0
-    for one, other in zip(these, those, strict=True):
-        if not np.array_equal(np.isnan(one), np.isnan(other)):
-            return float("inf")
-        difference = float(np.nanmax(np.abs(one - other), initial=0.0))
-        largest = max(largest, difference / max(float(np.nanmax(np.abs(other), initial=0.0)), _LEAST_NUMBER))
-    return largest
+def _compared(one: Any, right: Any) -> tuple[float, float]:
+    """The largest magnitude of the second array, and how far an element of the first is from it, relative to that."""
+    one, right = one.astype(np.float64), right.astype(np.float64)
+    largest = float(np.nanmax(np.abs(right), initial=0.0))
+    distance = np.abs(one - right)
+    if np.isnan(distance).any() and not np.array_equal(np.isnan(one), np.isnan(right)):
+        return largest, float("inf")
+    return largest, float(np.nanmax(distance, initial=0.0)) / max(largest, _LEAST_NUMBER)
 
 
 def _drawn(rng: np.random.Generator, draw: Draw, dtype: str, shape: list[int], least: int) -> Any:

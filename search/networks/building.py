@@ -32,6 +32,8 @@ def build(lowered: Lowered, settled: Sequence[Settled]) -> Any:
     import tvm
     from tvm.relax import transform
 
+    from search.networks.packing import PackConstants
+
     target = target_to_tvm(lowered.target)
     database = _database(settled, target)
     try:
@@ -39,7 +41,8 @@ def build(lowered: Lowered, settled: Sequence[Settled]) -> Any:
             passes = [
                 transform.MetaScheduleApplyDatabase(),
                 transform.SplitLayoutRewritePreproc(),
-                transform.FoldConstant(),
+                PackConstants(),
+                transform.FoldConstant(),  # of what that leaves alone
                 transform.CanonicalizeBindings(),  # of tuples that the splitting leaves: each is a call when it runs
                 transform.DeadCodeElimination(),
             ]

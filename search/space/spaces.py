@@ -11,7 +11,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ from tvm.s_tir import meta_schedule as ms
 from tvm.s_tir.meta_schedule import _ffi_api
 from tvm.s_tir.schedule import Trace
 
-from search.space.decisions import CATEGORICAL, TILE, Decisions, carried_over, encoded, read_decisions
+from costmodels.features.loops import PACKING
+from search.space.decisions import CATEGORICAL, TILE, Decisions, carried_over, decision_key, encoded, read_decisions
 from search.space.fast_replay import FastReplay
 from search.space.funnel import NOT_APPLICABLE, NOT_TENSORIZED, Funnel, FunnelCount
 from search.space.mutation import crossed, neighbours, varied
@@ -32,6 +33,7 @@ from tunedb.metaschedule.replay import recorded_trace
 
 _MAX_SEED = 2**31 - 1
 _CROSSED_SHARE = 0.3
+_PACKING = "RewriteLayout"
 _TRIED_OF_EACH = 8  # changes for each that is asked for, where most leave the limits of the target
 
 
@@ -45,6 +47,7 @@ class Candidate:
     space: int = 0  # number of its design space
     decisions: Decisions = field(default_factory=dict)  # by the place of their instruction
     is_verified: bool = True  # TVM itself made it of these decisions; not yet known after a fast replay
+    is_packed: bool = True  # its constants are; see `DesignSpaces.put_off_packing`
 
     @property
     def encoding(self) -> np.ndarray:
@@ -71,7 +74,8 @@ class DesignSpaces:
         self.context = context
         self._mod = context.mod
         self._rng = rng
-        self._threads = ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0)))
+        cores = len(os.sched_getaffinity(0))
+        self._threads = ThreadPoolExecutor(max_workers=cores) if cores > 1 else None
         self.traces: list[Any] = [schedule.trace.simplified(True) for schedule in schedules]
         if is_too_small(context.mod, int(context.target.attrs.get("num-cores", 1))):
             self.traces = [without_threads(trace) for trace in self.traces]
@@ -87,6 +91,7 @@ class DesignSpaces:
         self._examples: dict[int, Decisions] = {}
         generator = context.space_generator
         self._postprocs = list(generator.postprocs or [])
+        self._packing: Any = None  # the last of them, while it is put off
         mutators = dict(generator.mutator_probs.items()) if generator.mutator_probs else {}
         # Sorted by name: the order of a map of objects differs between runs, and the same seed must propose the same.
         pairs = sorted(((str(m), m, float(p)) for m, p in mutators.items()), key=lambda pair: pair[0])
@@ -96,6 +101,17 @@ class DesignSpaces:
 
     def __len__(self) -> int:
         return len(self.traces)
+
+    def put_off_packing(self) -> None:
+        """Leaves constants of candidates as they are until `verified`: to pack them takes as long as all else."""
+        if self._postprocs and _PACKING in str(self._postprocs[-1]):
+            self._packing = self._postprocs.pop()
+
+    def pack(self, candidate: Candidate) -> Any:
+        """The schedule of a candidate, its constants packed in place."""
+        if not candidate.is_packed and not _is_packed(candidate.schedule.trace):
+            self._packing.apply(candidate.schedule)
+        return candidate.schedule
 
     @property
     def target_kind(self) -> str:
@@ -189,9 +205,17 @@ class DesignSpaces:
         return self._run_all(lambda job: self._replayed_fast(*job), wanted)
 
     def verified(self, candidates: Sequence[Candidate]) -> list[Candidate | None]:
-        """What TVM makes of the decisions of candidates, which may be other programs, or None."""
-        jobs = [(candidate.space, candidate.trace, 1) for candidate in candidates]
-        return self._run_all(lambda job: self.replay(*job, is_counted=False), jobs)
+        """What TVM makes of the decisions of candidates, constants packed; they may be other programs, or None."""
+        return self._run_all(self._verified, candidates)
+
+    def _verified(self, candidate: Candidate) -> Candidate | None:
+        made: Candidate | None = candidate
+        if not candidate.is_verified:
+            made = self.replay(candidate.space, candidate.trace, 1, is_counted=False)
+        if made is None or made.is_packed:
+            return made
+        self.pack(made)
+        return replace(made, is_packed=True)
 
     def replay_recorded(self, recorded: Iterable[records.Trace]) -> list[Candidate | None]:
         """Candidates with the decisions of recorded traces, of this task or of one like it, fitted to its extents.
@@ -201,6 +225,12 @@ class DesignSpaces:
         fitted = [self._fitted(trace) for trace in recorded]
         made = iter(self.make(wanted for wanted in fitted if wanted is not None))
         return [None if wanted is None else next(made) for wanted in fitted]
+
+    def replay_similar(self, recorded: Iterable[records.Trace]) -> list[Candidate]:
+        """The same of tasks like this one, each different candidate once, those left out that are not valid."""
+        fitted = [self._fitted(trace) for trace in recorded]
+        different = {(one[0], decision_key(one[1])): one for one in reversed(fitted) if one is not None}
+        return _valid(self.make(reversed(different.values())))
 
     def replay(self, space: int, trace: Any, seed: int, *, is_counted: bool = True) -> Candidate | None:
         """The candidate of a trace, open decisions drawn with `seed`; None when it is not valid on this target."""
@@ -244,7 +274,7 @@ class DesignSpaces:
         if refused_by is not None:
             return None
         key = int(tvm_ffi.structural_hash(schedule.mod))
-        return Candidate(trace, schedule, key, space, _decisions(trace), is_verified)
+        return Candidate(trace, schedule, key, space, _decisions(trace), is_verified, self._packing is None)
 
     def _drawn(self, space: int, number: int) -> list[Decisions]:
         """Up to so many random decisions about a design space's tiles, within the limits of a GPU; none for a CPU."""
@@ -266,7 +296,8 @@ class DesignSpaces:
 
     def close(self) -> None:
         """Ends the replaying threads."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
 
     def domain(self, space: int) -> tuple[Decisions, dict[int, list[int]], dict[int, int]]:
         """What a design space leaves open.
@@ -305,7 +336,7 @@ class DesignSpaces:
         return self._run_all(lambda job: self.replay(*job), jobs)
 
     def _run_all(self, make: Callable[[Any], Candidate | None], jobs: Iterable[Any]) -> list[Candidate | None]:
-        made = list(self._threads.map(make, jobs))
+        made = list(map(make, jobs) if self._threads is None else self._threads.map(make, jobs))
         for candidate in _valid(made):
             for place, decided in candidate.decisions.items():
                 if isinstance(decided, int):
@@ -349,6 +380,11 @@ def _tensorizes(trace: Any) -> bool:
 def _is_tensorized(trace: Any) -> bool:
     """Whether one became such: where its pattern does not match, TVM's postprocessor leaves the block as it is."""
     return any(str(inst.kind.name) == "Tensorize" for inst in trace.insts)
+
+
+def _is_packed(trace: Any) -> bool:
+    """Whether a trace ends with what packs constants."""
+    return any(str(inst.kind.name) == "Annotate" and str(inst.attrs[0]) == PACKING for inst in trace.insts)
 
 
 def _decisions(trace: Any) -> Decisions:

@@ -6,7 +6,8 @@ runner measures the same schedules alone, under each of these conditions:
 - hot: called over and over, as tuning does by default;
 - half: the first argument stays in the caches, the others are flushed (`--flush-cache`);
 - cold: 64 MiB are read between two calls;
-- network: as many bytes are read as the network has weights and its programs write, then the inputs are written.
+- inputs: as many bytes are read as the network has weights and its programs write, then the inputs are written;
+- network: the same, and before the inputs the output's memory is written, which was another program's.
 
 For each condition: the median and the 90th percentile over programs of |log (alone / in the network)|, and the sum of
 all calls over the network's own latency. `--keep FOLDER` keeps what was compiled for another run.
@@ -56,7 +57,7 @@ def conditions(moved_bytes: int) -> dict[str, Timing]:
         "hot": Timing(),
         "half": Timing(repeat=9, flush_cache=True),
         "cold": Timing(between=Between(64 << 20, writes_inputs=False)),
-        "before": Timing(between=Between(moved_bytes, had_output=False)),
+        "inputs": Timing(between=Between(moved_bytes, had_output=False)),
         "network": Timing(between=Between(moved_bytes)),
     }
 

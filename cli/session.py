@@ -37,6 +37,7 @@ class Session:
         self.stop = threading.Event()
         self.exit_code = ExitCode.OK
         self.finishes_on_signal = False
+        self.stopping = "stopping; what is finished is stored"  # said then
         self.time_is_up = False
         self._is_shown = False
 
@@ -132,7 +133,7 @@ class Session:
         self.stop.set()
         if first and self.finishes_on_signal:
             with suppress(RuntimeError):  # the signal came in the middle of a line on stderr
-                self.progress.note("stopping; what is finished is stored (once more to stop at once)")
+                self.progress.note(f"{self.stopping} (once more to stop at once)")
             return
         raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""What deploys a service: the container file and the systemd unit say what `tunedb serve` understands."""
+"""What deploys a service or an agent: the container file and the systemd units say what the verbs understand."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from cli.main import app
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
+UNITS = {"tunedb.service": "serve", "tunedb-agent.service": "agent"}
 INSTRUCTIONS = {
     "FROM", "RUN", "CMD", "LABEL", "EXPOSE", "ENV", "ADD", "COPY", "ENTRYPOINT", "VOLUME", "USER", "WORKDIR", "ARG",
     "ONBUILD", "STOPSIGNAL", "HEALTHCHECK", "SHELL",
@@ -32,8 +33,8 @@ def options(words: list[str]) -> list[str]:
     return [word for word in words if word.startswith("--")]
 
 
-def understood() -> str:
-    return CliRunner().invoke(app, ["serve", "--help"], env={"COLUMNS": "200"}).output
+def understood(verb: str = "serve") -> str:
+    return CliRunner().invoke(app, [verb, "--help"], env={"COLUMNS": "200"}).output
 
 
 def test_the_container_file_is_sound() -> None:
@@ -49,19 +50,21 @@ def test_the_container_file_is_sound() -> None:
             assert all((DEPLOY.parent / source).exists() for source in told.split()[:-1]), told
 
 
-def test_the_unit_starts_what_there_is() -> None:
-    unit = (DEPLOY / "tunedb.service").read_text()
+@pytest.mark.parametrize(("name", "verb"), list(UNITS.items()))
+def test_the_unit_starts_what_there_is(name: str, verb: str) -> None:
+    unit = (DEPLOY / name).read_text()
     (command,) = re.findall(r"^ExecStart=(.+)$", unit, re.MULTILINE)
     words = command.split()
-    assert words[0].endswith("/tunedb") and words[1] == "serve"
-    assert all(option in understood() for option in options(words))
+    assert words[0].endswith("/tunedb") and words[1] == verb
+    assert all(option in understood(verb) for option in options(words))
 
 
+@pytest.mark.parametrize("name", list(UNITS))
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
-def test_systemd_understands_the_unit(tmp_path: Path) -> None:
-    unit = (DEPLOY / "tunedb.service").read_text().replace("/opt/tunedb/bin/tunedb", sys.executable)
-    (tmp_path / "tunedb.service").write_text(unit)
-    done = subprocess.run(["systemd-analyze", "verify", tmp_path / "tunedb.service"], capture_output=True, text=True)
+def test_systemd_understands_the_unit(tmp_path: Path, name: str) -> None:
+    unit = (DEPLOY / name).read_text().replace("/opt/tunedb/bin/tunedb", sys.executable)
+    (tmp_path / name).write_text(unit)
+    done = subprocess.run(["systemd-analyze", "verify", tmp_path / name], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -78,7 +78,7 @@ def command(
         with run.open_store(create=True, writes=True) as store:
             run.progress.note(f"measuring the reference kernels of {machine.name}")
             _register(store, target, machine)
-    run.finishes_on_signal = True
+    run.finishes_on_signal, run.stopping = True, "stopping"
     run.progress.note(f"runs are for this machine with --target '{target.text}'")
     agent = Agent(options, run.progress.note)
     agent.run(run.stop, limit)

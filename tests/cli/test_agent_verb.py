@@ -90,3 +90,4 @@ def test_a_fleet_that_is_not_whole_is_refused(run: Run, tmp_path: Path, given: l
     result = run("tune", "examples/workloads.py:small_matmul", *given, "--store", tmp_path / "store")
     assert result.exit_code == 2
     assert told in result.stderr
+    assert not (tmp_path / "store").exists(), "nothing is begun"

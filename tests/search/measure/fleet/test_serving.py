@@ -40,8 +40,8 @@ def serving(at: Loopback, **options: Any) -> Iterator[list[str]]:
     assert not thread.is_alive()
 
 
-def wait_for(is_there: Any) -> None:
-    end = time.monotonic() + 60
+def wait_for(is_there: Any, secs: float = 60) -> None:
+    end = time.monotonic() + secs
     while not is_there():
         assert time.monotonic() < end
         time.sleep(0.1)

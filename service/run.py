@@ -17,6 +17,7 @@ from service.dashboard import drawing
 from service.dashboard.built import Panels
 from service.dashboard.digest import remember
 from service.dashboard.warming import warm_up
+from service.memory import few_heaps, give_back_now_and_then
 from service.patience import PatientProtocol
 from service.settings import Settings
 from service.state import Service
@@ -64,11 +65,13 @@ def look_at(store: Store, settings: Settings, on_start: Callable[[str], None], k
 
 def _run(store: Store, settings: Settings, on_start: Callable[[str], None], *, only_looking: bool) -> None:
     drawing.needed()
+    few_heaps()
     server, listening, url = prepared(store, settings, only_looking=only_looking, warms_up=True)
     sys.setswitchinterval(_SWITCH_SECS)
     gc.collect()
     gc.freeze()  # whoever asks does not wait for a look at all that was imported
     signal.signal(signal.SIGTERM, server.handle_exit)  # from now on, and not only once uvicorn listens to signals
+    give_back_now_and_then()
     on_start(url)
     try:
         server.run(sockets=[listening])

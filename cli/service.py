@@ -39,3 +39,13 @@ def state_folder(told: Path | None) -> Path:
     except RuntimeError as error:
         raise UsageError("this user has no home folder: give --state") from error
     return folder / "tunedb" / "service"
+
+
+def cache_folder() -> Path | None:
+    """The folder of what was counted in stores, by the XDG specification; None where this user has no home."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    try:
+        folder = Path(base) if Path(base).is_absolute() else Path.home() / ".cache"
+    except RuntimeError:
+        return None
+    return folder / "tunedb" / "dashboard"

@@ -19,6 +19,7 @@ import msgspec
 from typing_extensions import override
 
 from service.incoming import TooMuchError, checked
+from service.memory import few_heaps, give_back_now_and_then
 from tunedb.errors import ChildDiedError, StoreAwayError, TunedbError, UsageError
 from tunedb.processes import Child
 from tunedb.records import AppendReport
@@ -204,6 +205,8 @@ def _serve(work: Iterator[_Work]) -> Iterator[_Answer]:
 
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # who ends a service's processes together means the service
     os.nice(_NICE)
+    few_heaps()
+    give_back_now_and_then()
     store: DeltaStore | None = None
     for one in work:
         done: list[Done] = []

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from typing import cast
 
 from service.kept import KEPT, Fastest, NotKeptError, Pair, Small, State, View, latency
+from service.seen import SeenTraces
 from tunedb.errors import TunedbError
 from tunedb.identity import trace_id
 from tunedb.query.best import Best, best
@@ -27,7 +28,6 @@ from tunedb.query.trust import Trust
 from tunedb.records import DEFAULT_CONDITIONS, Outcome, Trial
 from tunedb.store.contract import Store
 from tunedb.store.delta.follow import Follower, rows_of
-from tunedb.store.delta.id_set import IdSet
 from tunedb.store.delta.store import DeltaStore
 from tunedb.store.resolve import pick_target
 
@@ -36,7 +36,6 @@ _log = logging.getLogger(__name__)
 _MOST_TRIALS = 4_096  # of these; beyond, the store is asked
 _PAIRS = 1_024  # workloads x targets that are kept
 _NAMES = 10_000  # of workloads
-_MOST_SEEN = 1_000_000  # traces, of all pairs; of what has more, the store is asked whether it had a trace before
 _SMALL = ("hardware", "targets", "workloads", "modules", "sources", "deliveries", "verdicts")
 _COLUMNS = ("workload_id", "target_id", "trace_id", "conditions", "outcome", "run_secs")
 
@@ -55,7 +54,7 @@ class BestIndex:
         self._tables = {name: Follower(store.url, name) for name in _SMALL}
         self._state: State | None = None
         self._asked: dict[Pair, float] = {}
-        self._seen: dict[Pair, IdSet] = {}  # at least all traces of what is kept, but for pairs with too many
+        self._seen = SeenTraces()  # at least all traces of what is kept
         self._is_committing = False
 
     @property
@@ -88,7 +87,8 @@ class BestIndex:
                 self._state = None
 
     def _followed(self, state: State | None) -> State:
-        if state is None:
+        if state is None or self._seen.is_full:
+            self._seen = SeenTraces()
             for follower in (self._trials, *self._tables.values()):
                 follower.start()
             return State(Small.of(self._store))
@@ -118,9 +118,7 @@ class BestIndex:
                     told[pair].add(trace)
         read = self._told(told, files)
         for pair, traces in came.items():
-            if (seen := self._seen.get(pair)) is not None:
-                seen.update(sorted(traces - seen.among(sorted(traces))))
-        self._forget()
+            self._seen.add(pair, traces)
         improved = {
             **fastest,
             **{pair: Fastest.of({**fastest[pair].trials, **new}, fastest[pair].slowest) for pair, new in read.items()},
@@ -129,10 +127,7 @@ class BestIndex:
 
     def _told(self, told: Mapping[Pair, set[str]], files: Sequence[str]) -> dict[Pair, dict[str, list[Trial]]]:
         """The good trials of traces. All those of a trace that was never there before are in the new files."""
-        old = {
-            pair: self._seen[pair].among(sorted(traces)) if pair in self._seen else traces
-            for pair, traces in told.items()
-        }
+        old = {pair: self._seen.among(pair, traces) for pair, traces in told.items()}
         read: dict[Pair, dict[str, list[Trial]]] = {}
         for pair, traces in old.items():
             read[pair] = self._read(pair, traces) if traces else defaultdict(list)
@@ -142,11 +137,6 @@ class BestIndex:
             if trial.outcome is Outcome.OK and trace in told.get(pair, ()) and trace not in old[pair]:
                 read[pair][trace].append(trial)
         return read
-
-    def _forget(self) -> None:
-        """Keeps few traces: those of the largest pairs go."""
-        while sum(map(len, self._seen.values())) > _MOST_SEEN:
-            del self._seen[max(self._seen, key=lambda pair: len(self._seen[pair]))]
 
     def _read(self, pair: Pair, traces: Iterable[str]) -> dict[str, list[Trial]]:
         read: dict[str, list[Trial]] = defaultdict(list)
@@ -183,13 +173,10 @@ class BestIndex:
         while len(fastest) >= _PAIRS:
             oldest = min(fastest, key=lambda one: self._asked.get(one, 0.0))
             del fastest[oldest]
-            self._seen.pop(oldest, None)
         self._asked = {pair: self._asked.get(pair, 0.0) for pair in fastest}
 
     def _loaded(self, pair: Pair) -> Fastest:
-        self._seen[pair] = IdSet()
-        self._seen[pair].update(self._store.trace_ids(*pair))
-        self._forget()
+        self._seen.add(pair, self._store.trace_ids(*pair))
         found = self._store.schedules(*pair, KEPT + 1)
         slowest = latency(found[KEPT - 1]) if len(found) > KEPT else math.inf
         self._asked[pair] = time.monotonic()

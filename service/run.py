@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -14,7 +15,9 @@ from typing_extensions import override
 
 from service.dashboard import drawing
 from service.dashboard.built import Panels
+from service.dashboard.digest import remember
 from service.dashboard.warming import warm_up
+from service.memory import few_heaps, give_back_now_and_then
 from service.patience import PatientProtocol
 from service.settings import Settings
 from service.state import Service
@@ -43,27 +46,32 @@ def serve(store: Store, settings: Settings, on_start: Callable[[str], None]) -> 
     _run(store, settings, on_start, only_looking=False)
 
 
-def look_at(store: Store, settings: Settings, on_start: Callable[[str], None]) -> None:
+def look_at(store: Store, settings: Settings, on_start: Callable[[str], None], kept: Path | None = None) -> None:
     """Serves a store's dashboard alone until SIGINT or SIGTERM; nothing can be changed through it.
 
     Args:
         store: the store; it stays open.
         settings: where to listen, and to whom.
         on_start: told the URL once it listens.
+        kept: a folder for what was counted in stores, so that it need not be counted again; None for none.
 
     Raises:
         UsageError: the settings make no sense, or something else listens there.
     """
+    if kept is not None:
+        remember(store, kept)
     _run(store, settings, on_start, only_looking=True)
 
 
 def _run(store: Store, settings: Settings, on_start: Callable[[str], None], *, only_looking: bool) -> None:
     drawing.needed()
+    few_heaps()
     server, listening, url = prepared(store, settings, only_looking=only_looking, warms_up=True)
     sys.setswitchinterval(_SWITCH_SECS)
     gc.collect()
     gc.freeze()  # whoever asks does not wait for a look at all that was imported
     signal.signal(signal.SIGTERM, server.handle_exit)  # from now on, and not only once uvicorn listens to signals
+    give_back_now_and_then()
     on_start(url)
     try:
         server.run(sockets=[listening])
@@ -92,7 +100,7 @@ def prepared(
         warm_up(panels)
     from service.app import create_app  # takes as long as counting a million trials, which has begun
 
-    service = Service.of(store, settings)
+    service = Service.of(store, settings, only_looking=only_looking)
     scheme = "https" if settings.certificate else "http"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     config = uvicorn.Config(

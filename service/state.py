@@ -39,10 +39,16 @@ class Service:
     index: BestIndex | None  # None: the store is not in a folder, and asked each time
 
     @classmethod
-    def of(cls, store: Store, settings: Settings) -> Service:
-        """A service over a store, with its state in the folder that the settings name."""
+    def of(cls, store: Store, settings: Settings, *, only_looking: bool = False) -> Service:
+        """A service over a store, with its state in the folder that the settings name.
+
+        Args:
+            store: the store.
+            settings: where its state is, and its limits.
+            only_looking: whether nothing will be pushed to it, nor asked of its API.
+        """
         index = None
-        if isinstance(store, DeltaStore) and not is_url(store.url):
+        if not only_looking and isinstance(store, DeltaStore) and not is_url(store.url):
             index = BestIndex(DeltaStore(store.url, create=False))
         committer: Committer = Beside(store.url) if index is not None and settings.commits_beside else Here(store)
         around = index.committing if index else nullcontext

@@ -31,7 +31,7 @@ def command(
     from pathlib import Path
 
     from cli.output import Answer
-    from cli.service import needed
+    from cli.service import cache_folder, needed
     from tunedb.store.locations import is_service
 
     def show(url: str) -> None:
@@ -47,4 +47,4 @@ def command(
     from service.settings import Settings
 
     with run.open_store() as store, tempfile.TemporaryDirectory(prefix="tunedb-dashboard-") as state:
-        look_at(store, Settings(Path(state), port=port), show)
+        look_at(store, Settings(Path(state), port=port), show, cache_folder())

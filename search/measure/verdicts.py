@@ -48,11 +48,7 @@ class Verdicts:
         except StoreAwayError as error:
             _LOG.warning("schedules are compared again, whatever is known of them: %s", error)
             return None
-        found = [
-            verdict
-            for verdict in known
-            if verdict.trace_id == identity and verdict.tvm_version == self._release
-        ]
+        found = [verdict for verdict in known if verdict.trace_id == identity and verdict.tvm_version == self._release]
         last = standing(found)
         if last is None or not last.agrees:
             return last

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
+from service.dashboard.remembered import Remembered
 from tunedb.query.runs import TuningRun, read_run
 from tunedb.records import Hardware, Source, Target, TrialGroup
 from tunedb.store.contract import Store
@@ -37,6 +39,18 @@ class Digest:
 
 _LOCK = threading.Lock()
 _KEPT: WeakKeyDictionary[Store, tuple[str, Digest]] = WeakKeyDictionary()
+_ON_DISK: WeakKeyDictionary[Store, Remembered] = WeakKeyDictionary()
+_MANY = 100_000  # trials, from which on counting takes longer than reading what was counted
+
+
+def remember(store: Store, folder: Path) -> None:
+    """Has the first digest of a store that is made from now on kept on disk, and read if it was.
+
+    Args:
+        store: the store.
+        folder: for the digests of all stores.
+    """
+    _ON_DISK[store] = Remembered(folder, store)
 
 
 def digest(store: Store) -> Digest:
@@ -50,16 +64,25 @@ def digest(store: Store) -> Digest:
         known, made = _KEPT.get(store, ("", None))
         if made is not None and known == version:
             return made
-        named = store.sql("SELECT workload_id, min(name), min(family) FROM workloads GROUP BY workload_id").rows
-        made = Digest(
-            tuple(store.trial_groups()),
-            {row[0]: Named(row[1], row[2]) for row in named},
-            {row.target_id: row for row in store.targets()},
-            {row.hardware_id: row for row in store.hardware()},
-            {row.source_id: row for row in store.sources()},
-        )
+        on_disk = _ON_DISK.pop(store, None)
+        made = on_disk.read(version, Digest) if on_disk is not None else None
+        if made is None:
+            made = _counted(store)
+            if on_disk is not None and sum(row.num_trials for row in made.groups) >= _MANY:
+                on_disk.write(version, made)
         _KEPT[store] = (version, made)
         return made
+
+
+def _counted(store: Store) -> Digest:
+    named = store.sql("SELECT workload_id, min(name), min(family) FROM workloads GROUP BY workload_id").rows
+    return Digest(
+        tuple(store.trial_groups()),
+        {row[0]: Named(row[1], row[2]) for row in named},
+        {row.target_id: row for row in store.targets()},
+        {row.hardware_id: row for row in store.hardware()},
+        {row.source_id: row for row in store.sources()},
+    )
 
 
 def run_of(store: Store, source: Source) -> TuningRun:

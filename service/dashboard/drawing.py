@@ -48,8 +48,9 @@ def specification(panel: Panel, theme: str) -> dict[str, Any]:
     import altair as alt
 
     assert panel.chart is not None
+    chart = panel.chart if isinstance(panel.chart, alt.TopLevelMixin) else panel.chart()
     with alt.data_transformers.enable("default", max_rows=None):
-        made = panel.chart.to_dict()
+        made = chart.to_dict()
     made["config"] = _merged(_config(theme), made.get("config", {}))
     return made
 

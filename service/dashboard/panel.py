@@ -27,7 +27,8 @@ class Panel:
     title: str
     summary: str  # one or two sentences in place of the plot: what is to be seen, with the numbers
     table: pa.Table  # the plot's data, units in the names of its columns; some thousand rows at most
-    chart: alt.TopLevelMixin | None = None  # over that table; None: the table alone
+    # Over that table, or what makes it when it is drawn: a page is there before what draws. None: the table alone.
+    chart: alt.TopLevelMixin | Callable[[], alt.TopLevelMixin] | None = None
     notes: tuple[str, ...] = ()  # what was left out: failed trials, rows beyond a limit
 
 

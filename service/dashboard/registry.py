@@ -4,55 +4,49 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 
 from service.dashboard.panel import View
 from tunedb.errors import NotFoundError
 
+_VIEWS = (  # each is the `VIEW` of the module of its name in `service.dashboard.views`
+    ("overview", "Overview", "Store"),
+    ("workloads", "Workloads", "Store"),
+    ("runs", "Runs", "Store"),
+    ("coverage", "Coverage", "Store"),
+    ("history", "History and live runs", "Tuning"),
+    ("comparison", "Comparison of runs", "Tuning"),
+    ("failures", "Failures and funnel", "Tuning"),
+    ("network", "A network by task", "Tuning"),
+    ("savings", "What remembering saved", "Tuning"),
+    ("importance", "Importance of decisions", "Workload"),
+    ("intervals", "Interval on the best", "Workload"),
+    ("neighbours", "Nearest neighbours", "Workload"),
+    ("schedules", "Difference of two schedules", "Records"),
+    ("correctness", "Correctness", "Records"),
+    ("hardware", "Hardware side by side", "Machines"),
+    ("machines", "Health of machines", "Machines"),
+    ("models", "Models", "Models"),
+    ("accuracy", "Predicted against measured", "Models"),
+)
+_PACKAGE = "service.dashboard.views"
 
-@cache
+
 def views() -> tuple[View, ...]:
     """All views. Their modules are imported when they are first asked for: what draws takes a second to come."""
-    from service.dashboard.views import (
-        accuracy,
-        comparison,
-        correctness,
-        coverage,
-        failures,
-        hardware,
-        history,
-        importance,
-        intervals,
-        machines,
-        models,
-        neighbours,
-        network,
-        overview,
-        runs,
-        savings,
-        schedules,
-        workloads,
-    )
+    return tuple(_view(name) for name, _, _ in _VIEWS)
 
-    return (
-        overview.VIEW,
-        workloads.VIEW,
-        runs.VIEW,
-        coverage.VIEW,
-        history.VIEW,
-        comparison.VIEW,
-        failures.VIEW,
-        network.VIEW,
-        savings.VIEW,
-        importance.VIEW,
-        intervals.VIEW,
-        neighbours.VIEW,
-        schedules.VIEW,
-        correctness.VIEW,
-        hardware.VIEW,
-        machines.VIEW,
-        models.VIEW,
-        accuracy.VIEW,
-    )
+
+def first_view() -> View:
+    """That of the first page."""
+    return _view(_VIEWS[0][0])
+
+
+@cache
+def _view(name: str) -> View:
+    view = import_module(f"{_PACKAGE}.{name}").VIEW
+    assert isinstance(view, View)
+    return view
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +64,15 @@ def view_named(name: str) -> View:
     Raises:
         NotFoundError: there is none.
     """
-    found = next((view for view in views() if view.name == name), None)
-    if found is None:
-        names = ", ".join(view.name for view in views())
-        raise NotFoundError(f"there is no view {name[:40]!r}: there are {names}", kind="view", asked=name)
-    return found
+    if name not in (known := [row[0] for row in _VIEWS]):
+        raise NotFoundError(f"there is no view {name[:40]!r}: there are {', '.join(known)}", kind="view", asked=name)
+    return _view(name)
 
 
 def groups() -> dict[str, list[Entry]]:
     """The navigation: views by the headings that they stand under."""
     found: dict[str, list[Entry]] = {}
-    for view in views():
-        address = "/" if view is views()[0] else f"/dashboard/{view.name}"
-        found.setdefault(view.group, []).append(Entry(view.name, view.title, address))
+    for name, title, group in _VIEWS:
+        address = "/" if name == _VIEWS[0][0] else f"/dashboard/{name}"
+        found.setdefault(group, []).append(Entry(name, title, address))
     return found

@@ -7,16 +7,15 @@ import threading
 
 from service.dashboard import drawing
 from service.dashboard.built import Panels
-from service.dashboard.digest import digest
 from service.dashboard.panel import Filters
-from service.dashboard.registry import views
+from service.dashboard.registry import first_view, views
 from tunedb.errors import TunedbError
 
 _log = logging.getLogger(__name__)
 
 
 def warm_up(panels: Panels) -> threading.Thread:
-    """Begins with it in threads. Counting leaves the interpreter to others, so what draws is imported meanwhile.
+    """Begins with it in a thread: first what the page says, then its plots, then the other views.
 
     Args:
         panels: of the store that will be shown.
@@ -25,20 +24,14 @@ def warm_up(panels: Panels) -> threading.Thread:
         The thread at whose end the first page is there.
     """
 
-    def draw() -> None:
-        views()
-        drawing.draw_something()
-
     def work() -> None:
-        drawer = threading.Thread(target=draw, name="tunedb-drawing", daemon=True)
-        drawer.start()
         try:
-            digest(panels.store)
-            drawer.join()
-            first = views()[0]
-            for panel in panels.of(first, Filters()):
+            made = panels.of(first_view(), Filters())
+            drawing.draw_something()
+            for panel in made:
                 if panel.chart is not None:
                     panels.svg(panel, "light")
+            views()
         except TunedbError as error:  # the page will say it
             _log.info("%s", error)
 

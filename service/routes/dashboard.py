@@ -20,7 +20,7 @@ from service.dashboard.login import form_of, login_page, safe_place
 from service.dashboard.pages import page
 from service.dashboard.panel import View
 from service.dashboard.record import record_page
-from service.dashboard.registry import groups, view_named, views
+from service.dashboard.registry import first_view, groups, view_named
 from service.dashboard.shown import shown
 from service.problems import answer
 from service.replies import body_of
@@ -66,7 +66,7 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 @router.get("/")
 def overview(request: Request) -> Response:
     """The first page."""
-    return _view_page(request, views()[0])
+    return _view_page(request, first_view())
 
 
 @router.get("/login")

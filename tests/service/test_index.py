@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from service import seen
 from service.index import BestIndex
 from service.kept import NotKeptError
 from tests.tunedb.samples import AROUND, OTHER_TARGET, TARGET, WORKLOAD, failed, module, trial, workload
@@ -68,11 +69,14 @@ def rows(numbers: range, chance: random.Random) -> list[object]:
     return made
 
 
-@pytest.mark.parametrize("most_seen", [1_000_000, 60])
+@pytest.mark.parametrize("bits", [1 << 25, 64, 1 << 10])
 def test_it_says_what_the_store_says(
-    index: BestIndex, store: Store, most_seen: int, monkeypatch: pytest.MonkeyPatch
+    index: BestIndex, store: Store, bits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.index._MOST_SEEN", most_seen)
+    """Few bits: most traces seem to have been there. Somewhat more: after some hundred traces it begins anew."""
+    monkeypatch.setattr(seen, "_BITS", bits)
+    monkeypatch.setattr(seen, "_MOST", max(bits // 8, 100) if bits > 64 else 1 << 20)
+    index._seen = seen.SeenTraces()
     chance = random.Random(1)
     everywhere = [
         trial(number, 1.0, workload_id=own.workload_id, module_id=module(own).module_id, target_id=target.target_id)
@@ -91,7 +95,6 @@ def test_it_says_what_the_store_says(
             store.append(given, **AROUND_BOTH)  # type: ignore[arg-type]
             assert not index.is_current
         check(index, store, top=1 + batch % 3)
-    assert sum(map(len, index._seen.values())) <= most_seen
     store.compact()
     check(index, store, top=3)
 
@@ -120,3 +123,13 @@ def test_it_keeps_only_the_fastest_and_says_what_it_does_not_have(index: BestInd
         index.best(WORKLOAD.workload_id, TARGET.target_id, 100, "")
     with pytest.raises(NotKeptError):
         index.best("no such workload", None, 1, "")
+
+
+def test_seen_traces_are_found_and_few_others() -> None:
+    traces = [f"{number:032x}" for number in range(3_000)]
+    known = seen.SeenTraces()
+    known.add(("a", "b"), traces[:1_000])
+    assert known.among(("a", "b"), traces[:1_000]) == set(traces[:1_000])
+    assert len(known.among(("a", "b"), traces[1_000:])) < 10
+    assert len(known.among(("a", "c"), traces)) < 10
+    assert known.among(("a", "b"), []) == set() and not known.is_full

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-import altair as alt
 import pyarrow as pa
 
 from service.dashboard.digest import Digest, digest
@@ -15,6 +15,9 @@ from service.dashboard.views.selection import num_failed, num_trials, place, sel
 from tunedb.records import TrialGroup
 from tunedb.store.contract import Store
 from tunedb.units import count
+
+if TYPE_CHECKING:
+    import altair as alt
 
 _NEWEST = 10
 _DAYS = 60
@@ -90,20 +93,26 @@ def _days(found: Digest, groups: list[TrialGroup]) -> Panel:
         span = f"from {min(kept):%Y-%m-%d} to {max(kept):%Y-%m-%d}"
         days_text = f"{count(len(kept), 'day')} {span}, most on {busiest:%Y-%m-%d}"
     summary = f"Measured on {days_text}. A source's trials of a workload count on the day of the last of them."
+    return Panel("days", title, summary, table, lambda: _chart(table, len(kept)), tuple(notes))
+
+
+def _chart(table: pa.Table, num_days: int) -> alt.Chart:
+    import altair as alt  # only once it is drawn
+
     chart = (
         alt.Chart(table)
         .mark_bar()
         .encode(
             x=alt.X("utcyearmonthdate(day):O", title="day (UTC)", axis=alt.Axis(format="%b %d", labelAngle=0))
-            if len(kept) <= _FEW_DAYS
+            if num_days <= _FEW_DAYS
             else alt.X("utcyearmonthdate(day):T", title="day (UTC)"),
             y=alt.Y("sum(trials):Q", title="trials"),
             color=alt.Color("place:N", title=None, legend=alt.Legend(orient="bottom", columns=1)),
             tooltip=["utcyearmonthdate(day):T", "place:N", "trials:Q"],
         )
-        .properties(width=alt.Step(48) if len(kept) <= _FEW_DAYS else 720, height=220)
+        .properties(width=alt.Step(48) if num_days <= _FEW_DAYS else 720, height=220)
     )
-    return Panel("days", title, summary, table, chart, tuple(notes))
+    return chart
 
 
 def _places(found: Digest, groups: list[TrialGroup]) -> Panel:

@@ -89,9 +89,7 @@ def nests(module: Any, *, packs: bool = False) -> list[Nest]:
     found = []
     for _, function in module.functions_items():
         free = _free_buffers(function) if packs else frozenset()
-        read = [
-            _nest(block, values, loops, step, free) for block, values, loops, step in _leaves(function.body, (), 0)
-        ]
+        read = [_nest(block, values, loops, step, free) for block, values, loops, step in _leaves(function.body, (), 0)]
         if sorted(buffer for nest in read for buffer in nest.packed) != sorted(free):
             raise UnforeseenError("a constant is read nowhere, or in several places")
         found += read
@@ -309,9 +307,7 @@ def _touched(
     return _access(writes, element_bytes(buffer), shape, widths or [np.ones(depths)], address)
 
 
-def _packed(
-    buffer: Any, indices: Sequence[Any], axes: dict[int, Any], places: dict[int, tuple[int, int]]
-) -> Access:
+def _packed(buffer: Any, indices: Sequence[Any], axes: dict[int, Any], places: dict[int, tuple[int, int]]) -> Access:
     """What a block reads of a constant that is yet to be packed.
 
     Raises:

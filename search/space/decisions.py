@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,11 +117,15 @@ def nearest_tile(wanted: tuple[int, ...], extent: int, max_innermost: int = 0) -
     if math.prod(wanted) == extent and (not max_innermost or wanted[-1] <= max_innermost):
         return list(wanted)
 
-    def distance(factors: Iterable[int]) -> float:
-        return sum(
-            place * abs(math.log(factor / aim))
-            for place, (factor, aim) in enumerate(zip(factors, wanted, strict=True))
-            if place > 0
-        )
+    found, logs = _with_logs(extent, len(wanted), max_innermost)
+    distance = np.abs(logs - np.log(wanted)) @ np.arange(len(wanted))
+    return list(found[int(np.argmin(np.round(distance, 9)))])
 
-    return list(min(factorisations(extent, len(wanted), max_innermost), key=distance))
+
+@functools.lru_cache(maxsize=4096)
+def _with_logs(
+    extent: int, parts: int, max_innermost: int
+) -> tuple[tuple[tuple[int, ...], ...], npt.NDArray[np.float64]]:
+    """Factorisations [n], and the logarithms of their factors [n, parts]."""
+    found = factorisations(extent, parts, max_innermost)
+    return found, np.log(np.array(found, dtype=np.float64))

@@ -32,7 +32,7 @@ def test_a_machine_is_registered_and_served_until_a_signal(tmp_path: Path) -> No
         )
         wait_for(lambda: at.tracker.servers(["box"]) or agent.poll() is not None)
         agent.send_signal(signal.SIGTERM)
-        printed, noted = agent.communicate(timeout=60)
+        printed, noted = agent.communicate(timeout=300)
         wait_for(lambda: not at.tracker.servers(["box"]))
     assert agent.returncode == 130, noted
     from search.targets import local_target

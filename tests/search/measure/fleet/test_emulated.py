@@ -47,7 +47,7 @@ def emulated() -> Iterator[Loopback]:
             start_new_session=True,
         )
         try:
-            wait_for(lambda: at.tracker.servers(["a64"]) or server.poll() is not None, 600)
+            wait_for(lambda: at.tracker.servers(["a64"]) or server.poll() is not None, 1800)
             yield at
         finally:
             os.killpg(server.pid, signal.SIGKILL)

@@ -52,4 +52,5 @@ def _places(pair: tuple[str, str], traces: Collection[str]) -> NDArray[np.int64]
 
 
 def _bit(places: NDArray[np.int64]) -> NDArray[np.uint8]:
-    return np.left_shift(1, places & 7).astype(np.uint8)
+    made: NDArray[np.uint8] = np.left_shift(1, places & 7).astype(np.uint8)
+    return made

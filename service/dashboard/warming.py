@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 
-from service.dashboard import drawing
+from service.dashboard import choices, drawing
 from service.dashboard.built import Panels
+from service.dashboard.pages import environment
 from service.dashboard.panel import Filters
 from service.dashboard.registry import first_view, views
 from tunedb.errors import TunedbError
@@ -27,6 +28,8 @@ def warm_up(panels: Panels) -> threading.Thread:
     def work() -> None:
         try:
             made = panels.of(first_view(), Filters())
+            choices.targets(panels.store, Filters())
+            environment().get_template("view.html")
             drawing.draw_something()
             for panel in made:
                 if panel.chart is not None:

@@ -28,8 +28,10 @@ _LOG = logging.getLogger(__name__)
 _MEMORY = "300MB"  # what does not fit goes to a temporary folder: a question about a whole store takes twice as long
 
 
-_MOST_REMEMBERED = 8 << 20  # bytes of what is remembered of files: of some 250
+_MOST_REMEMBERED = 4 << 20  # bytes of what is remembered of files: of some 120
 _LOOK_EVERY = 512  # times that it is asked for: a look takes as long as a question
+REMEMBER_NOTHING = "SET SESSION parquet_metadata_cache = false"
+"""What has a cursor remember nothing of the files that it reads."""
 _REMEMBERED = "SELECT memory_usage_bytes FROM duckdb_memory() WHERE tag = 'OBJECT_CACHE'"
 
 

@@ -99,7 +99,7 @@ def _days(found: Digest, groups: list[TrialGroup]) -> Panel:
 def _chart(table: pa.Table, num_days: int) -> alt.Chart:
     import altair as alt  # only once it is drawn
 
-    chart = (
+    chart: alt.Chart = (
         alt.Chart(table)
         .mark_bar()
         .encode(

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from tunedb.store.database import batches
+from tunedb.store.database import REMEMBER_NOTHING, batches
 from tunedb.store.delta import queries
 from tunedb.store.delta.id_set import IdSet
 from tunedb.store.delta.table import parquet_relation, store_errors
@@ -93,7 +93,7 @@ class KnownTrials:
         """Workloads with ids of theirs, of the answer to a question."""
         with store_errors(f"read the store {self._tables.url}"):
             cursor = self._tables.cursor()
-            cursor.execute("SET SESSION parquet_metadata_cache = false")  # nothing is read twice
+            cursor.execute(REMEMBER_NOTHING)  # nothing is read twice
             for batch in batches(cursor, question, values, _ROWS):
                 found: dict[str, list[str]] = {}
                 for workload_id, trial_id in zip(*(column.to_pylist() for column in batch.columns), strict=True):

@@ -290,7 +290,8 @@ class DeltaReader(TableReader):
         relation = parquet_relation(files).replace("{", "{{").replace("}", "}}")  # a folder's name may have them
         text = queries.SELECTED_TRIALS.replace("{trials}", relation)
         with self._tables.lock:
-            return self._trials(self._tables.ask(text, trace_ids, selected=any_of("trace_id", len(trace_ids))))
+            selected = any_of("trace_id", len(trace_ids))
+            return self._trials(self._tables.ask(text, trace_ids, selected=selected, once=True))
 
     def trace_ids(self, workload_id: str, target_id: str) -> list[str]:
         """The traces of all trials of a workload on a target, failed ones too."""

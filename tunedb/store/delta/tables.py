@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tunedb.errors import NotFoundError, StoreError
 from tunedb.store import schema
-from tunedb.store.database import answer, database
+from tunedb.store.database import REMEMBER_NOTHING, answer, database
 from tunedb.store.delta.compaction import after_append
 from tunedb.store.delta.history import commit_at
 from tunedb.store.delta.table import Bounds, Table, store_errors
@@ -127,6 +127,7 @@ class TableSet:
         selected: str = "true",
         bounds: Bounds | None = None,
         new_ids: pa.Table | None = None,
+        once: bool = False,
     ) -> list[tuple[Any, ...]]:
         """All rows of the answer to a question of `tunedb.store.delta.queries`.
 
@@ -136,9 +137,12 @@ class TableSet:
             selected: the condition for `{selected}`.
             bounds: what the condition allows of some columns of the trials, to read fewer files.
             new_ids: a table of that name to be asked with.
+            once: whether its files are not read again soon: nothing is remembered of them.
         """
         with store_errors(f"read the store {self.url}"):
             cursor, question = self.prepared(text, selected, bounds)
+            if once:
+                cursor.execute(REMEMBER_NOTHING)
             if new_ids is not None:
                 cursor.register("new_ids", new_ids)
             return answer(cursor, question, values)

@@ -23,7 +23,7 @@ from tunedb.errors import MeasurementError
 from tunedb.metaschedule.replay import recorded_trace, workload_from_module
 from tunedb.records import Outcome, Trace, Workload
 
-ATTEMPTS = 6
+ATTEMPTS = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)

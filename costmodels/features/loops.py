@@ -15,7 +15,7 @@ import numpy as np
 
 from costmodels.features.conditions import Decided, decided, variables
 from costmodels.features.intervals import interval
-from costmodels.features.packing import UnforeseenError, parts_of, touched
+from costmodels.features.packing import UnforeseenError, parts_of, touched, uneven_part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -161,7 +161,7 @@ def _nest(block: Any, values: Any, loops: tuple[Any, ...], step: int, free: froz
     places = {name: (place, int(extents[place])) for place, name in enumerate(names)} if free else {}
     for buffer, region, writes in found:
         if free and hash(buffer) in free:
-            accesses.append(_packed(buffer, [index for index, _ in region], dict(axes), places))
+            accesses.append(_packed(buffer, [index for index, _ in region], dict(axes), places, of_variable))
             packed.append(hash(buffer))
         else:
             accesses.append(_touched(buffer, region, writes, of_variable, len(loops) + 1))
@@ -307,14 +307,32 @@ def _touched(
     return _access(writes, element_bytes(buffer), shape, widths or [np.ones(depths)], address)
 
 
-def _packed(buffer: Any, indices: Sequence[Any], axes: dict[int, Any], places: dict[int, tuple[int, int]]) -> Access:
+def _packed(
+    buffer: Any,
+    indices: Sequence[Any],
+    axes: dict[int, Any],
+    places: dict[int, tuple[int, int]],
+    of_variable: dict[int, Interval],
+) -> Access:
     """What a block reads of a constant that is yet to be packed.
 
     Raises:
         UnforeseenError: nothing tells how it will be packed.
     """
-    parts = parts_of(indices, axes, places)
-    return _access(False, element_bytes(buffer), *touched(parts, len(places) + 1))
+    depths = len(places) + 1
+    try:
+        return _access(False, element_bytes(buffer), *touched(parts_of(indices, axes, places), depths))
+    except UnforeseenError:
+        shape = [_extent(extent) for extent in buffer.shape]
+        long = [place for place, extent in enumerate(shape) if extent > 1]
+        width = uneven_part(indices[long[0]], axes, places) if len(long) == 1 else None
+        if width is None:
+            raise
+    index, extent = indices[long[0]], shape[long[0]]
+    outer, inner = (interval(part, of_variable, 2 * depths) for part in (index // width, index % width))
+    widths = [high[:depths] - low[:depths] + 1 for low, high in (outer, inner)]
+    address = outer[0][depths:] * width + inner[0][depths:]
+    return _access(False, element_bytes(buffer), [-(-extent // width), width], widths, address)
 
 
 def _access(

@@ -1,9 +1,9 @@
 """Where constants of a network will lie once they are packed, told from the loops before they are.
 
-MetaSchedule's last postprocessor for CPUs lays a constant out in the order in which the loops read it (`SuggestIndexMap`
-in TVM): each part of a loop that its index hangs on becomes a dimension, the outermost loop's first. To do that takes as
-long as all other postprocessors together; what comes of it for features is a matter of arithmetic. A program with
-another kind of index is to be packed before it is described.
+MetaSchedule's last postprocessor for CPUs lays a constant out in the order in which the loops read it
+(`SuggestIndexMap` in TVM): each part of a loop that its index hangs on becomes a dimension, the outermost loop's first.
+To do that takes as long as all other postprocessors together; what comes of it for features is a matter of arithmetic.
+A program with another kind of index is to be packed before it is described.
 """
 
 from __future__ import annotations
@@ -75,6 +75,26 @@ def touched(parts: Sequence[Part], depths: int) -> tuple[list[int], list[NDArray
         address[part.place + 1] += stride * (1 // part.factor % part.extent)
         stride *= part.extent
     return shape, widths, address
+
+
+def uneven_part(index: Any, axes: Mapping[int, Any], loops: Mapping[int, tuple[int, int]]) -> int | None:
+    """The extent of the inner loop of two whose sum wraps round at what is no multiple of it.
+
+    Args:
+        index: The remainder of such a sum, which begins anew in the midst of the inner loop.
+        axes: As for `parts_of`.
+        loops: As for `parts_of`.
+    """
+    while type(index).__name__ == "Var" and hash(index) in axes:
+        index = axes[hash(index)]
+    if type(index).__name__ != "FloorMod":
+        return None
+    try:
+        terms = sorted(terms_of(index.a, axes, loops), key=lambda term: term.scale)
+    except UnforeseenError:
+        return None
+    is_sum = len(terms) == 2 and terms[0].scale == 1 and terms[1].scale == terms[0].part.extent
+    return terms[0].part.extent if is_sum else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tvm.s_tir import Schedule
 from tvm.s_tir.schedule import Trace
 
 from search.space.decisions import Decisions
@@ -35,17 +34,16 @@ class FastReplay:
         self.exists = self._first < len(kinds) and set(kinds[self._first :]) <= _KNOWN
         """Whether this design space has such a way: from the first location on, there are only steps that it knows."""
 
-    def schedule(self, mod: Any, decisions: Decisions) -> Any | None:
-        """The schedule of a module with these decisions; its own trace is not the design space's.
+    def schedule(self, schedule: Any, decisions: Decisions) -> Any | None:
+        """A schedule with these decisions; its own trace is not the design space's.
 
         Args:
-            mod: The module to schedule.
+            schedule: A schedule of the program to which nothing is done yet.
             decisions: All decisions of the design space, by place.
 
         Returns:
             The schedule; None when a primitive refuses the decisions: TVM may know what to put in their place.
         """
-        schedule = Schedule(mod, seed=1, debug_mask=0, error_render_level="none")
         insts = self._insts[: self._first]
         decided = {insts[place]: value for place, value in decisions.items() if place < self._first}
         try:

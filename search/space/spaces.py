@@ -79,7 +79,9 @@ class DesignSpaces:
         self.traces: list[Any] = [schedule.trace.simplified(True) for schedule in schedules]
         if is_too_small(context.mod, int(context.target.attrs.get("num-cores", 1))):
             self.traces = [without_threads(trace) for trace in self.traces]
+        self._blank = Schedule(context.mod, seed=1, debug_mask=0, error_render_level="none")
         self._fast = [FastReplay(trace) for trace in self.traces]
+        self._places = [[place for place, inst in enumerate(trace.insts) if _is_open(inst)] for trace in self.traces]
         self._forms = [_form(trace) for trace in self.traces]
         self._limits = [_innermost_limits(trace) for trace in self.traces]
         self._choices = [_categories(trace) for trace in self.traces]
@@ -240,12 +242,13 @@ class DesignSpaces:
                 self._count.add(NOT_APPLICABLE)
             return None
         decided = schedule.trace  # decisions as TVM repaired and completed them
-        made = Trace(list(decided.insts), dict(decided.decisions.items()))
-        return self._finished(space, schedule, made, is_counted=is_counted)
+        decisions = self._read(space, decided)
+        made = Trace(decided.insts, decided.decisions)
+        return self._finished(space, schedule, made, decisions, is_counted=is_counted)
 
     def _applied(self, trace: Any, seed: int) -> Any:
         """The schedule of a trace, before the postprocessors; None when a primitive refuses."""
-        schedule = Schedule(self._mod, seed=seed, debug_mask=0, error_render_level="none")
+        schedule = self._fresh(seed)
         try:
             trace.apply_to_schedule(schedule, remove_postproc=True)
         except Exception:  # TVM raises its own type for each
@@ -255,13 +258,34 @@ class DesignSpaces:
     def _replayed_fast(self, space: int, decisions: Decisions) -> Candidate | None:
         fast = self._fast[space]
         trace = self._decided(space, decisions)
-        schedule = fast.schedule(self._mod, decisions) if fast.exists else None
+        schedule = fast.schedule(self._fresh(1), decisions) if fast.exists else None
         if schedule is None:
             return self.replay(space, trace, 1)
-        return self._finished(space, schedule, trace, is_verified=False)
+        return self._finished(space, schedule, trace, decisions, is_verified=False)
+
+    def _fresh(self, seed: int) -> Any:
+        """A schedule of the task to which nothing is done yet: a copy, as looking at the blocks takes longer."""
+        schedule = self._blank.copy()
+        schedule.seed(seed)
+        return schedule
+
+    def _read(self, space: int, trace: Any) -> Decisions:
+        """The decisions of a trace of a design space, by place, as plain numbers and lists."""
+        insts, decided = trace.insts, trace.decisions
+        try:
+            return {place: _plain(decided[insts[place]]) for place in self._places[space]}
+        except (KeyError, IndexError):
+            return _decisions(trace)
 
     def _finished(
-        self, space: int, schedule: Any, trace: Any, *, is_verified: bool = True, is_counted: bool = True
+        self,
+        space: int,
+        schedule: Any,
+        trace: Any,
+        decisions: Decisions,
+        *,
+        is_verified: bool = True,
+        is_counted: bool = True,
     ) -> Candidate | None:
         """The candidate of a schedule that the postprocessors have not seen; None when one of them refuses it."""
         schedule.enter_postproc()
@@ -274,7 +298,7 @@ class DesignSpaces:
         if refused_by is not None:
             return None
         key = int(tvm_ffi.structural_hash(schedule.mod))
-        return Candidate(trace, schedule, key, space, _decisions(trace), is_verified, self._packing is None)
+        return Candidate(trace, schedule, key, space, decisions, is_verified, self._packing is None)
 
     def _drawn(self, space: int, number: int) -> list[Decisions]:
         """Up to so many random decisions about a design space's tiles, within the limits of a GPU; none for a CPU."""
@@ -353,6 +377,11 @@ def _form(trace: Any) -> tuple[tuple[str, ...], ...]:
     decided = read_decisions(recorded_trace(trace))
     assert decided is not None  # it is MetaSchedule's own
     return decided.form
+
+
+def _is_open(inst: Any) -> bool:
+    """Whether an instruction makes a decision."""
+    return str(inst.kind.name).startswith("Sample")
 
 
 def _innermost_limits(trace: Any) -> dict[int, int]:

@@ -25,15 +25,19 @@ TUNEDB = Path(sys.executable).with_name("tunedb")
 
 def test_a_machine_is_registered_and_served_until_a_signal(tmp_path: Path) -> None:
     store = tmp_path / "store"
-    with loopback() as at:
+    log = tmp_path / "log"
+    with loopback() as at, log.open("w") as told:
         command = [TUNEDB, "agent", "--rpc-tracker", str(at.address), "--rpc-key", "box", "--port", str(free_port())]
-        agent = subprocess.Popen(
-            [*command, "--store", store, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        wait_for(lambda: at.tracker.servers(["box"]) or agent.poll() is not None)
-        agent.send_signal(signal.SIGTERM)
-        printed, noted = agent.communicate(timeout=300)
+        agent = subprocess.Popen([*command, "--store", store, "--json"], stdout=subprocess.PIPE, stderr=told, text=True)
+        try:
+            wait_for(lambda: "serving as box" in log.read_text() or agent.poll() is not None)
+            assert at.tracker.servers(["box"])
+            agent.send_signal(signal.SIGTERM)
+            printed, _ = agent.communicate(timeout=300)
+        finally:
+            agent.kill()
         wait_for(lambda: not at.tracker.servers(["box"]))
+    noted = log.read_text()
     assert agent.returncode == 130, noted
     from search.targets import local_target
 

@@ -62,7 +62,7 @@ def test_a_program_that_crashes_costs_itself_only(target: Target) -> None:
         found = {one.number: one for one in device.run([crashed, good])}
         assert (found[crashed].outcome, found[good].outcome) == (Outcome.RUN_ERROR, Outcome.OK)
         assert "its process crashed on the server" in found[crashed].error
-    assert notes == [f"serving as box at the tracker {at.address}"]
+    assert not any("started again" in note for note in notes)
 
 
 def test_a_server_that_dies_is_started_again(target: Target) -> None:

@@ -23,7 +23,7 @@ from tunedb.store.http import store as http_store
 from tunedb.store.http.spool import Spool, spools
 from tunedb.store.http.store import HttpStore
 
-_START_SECS = 60.0
+_START_SECS = 300.0
 
 
 class Server:
@@ -116,12 +116,13 @@ def test_a_service_that_is_killed_again_and_again_loses_nothing(server: Server, 
 def test_a_service_that_is_frozen_holds_nobody_up(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(http_store, "_PUSH_SECS", 0.5)
-    monkeypatch.setattr(leases, "_ANSWER_SECS", 0.5)
-    monkeypatch.setattr(connection, "_LOOK_SECS", 0.5)
     with HttpStore(server.url, {"spool": str(tmp_path / "spool")}) as store:
         store.append([trial(0)], **AROUND)
+        assert store.spool.waiting() == []
         server.freeze()
+        monkeypatch.setattr(http_store, "_PUSH_SECS", 0.5)
+        monkeypatch.setattr(leases, "_ANSWER_SECS", 0.5)
+        monkeypatch.setattr(connection, "_LOOK_SECS", 0.5)
         for number in range(1, 4):
             assert store.append([trial(number)]).added == 1
         with pytest.raises(StoreAwayError):
@@ -142,12 +143,12 @@ def test_a_run_whose_leases_find_the_service_away_does_not_wait_again(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
-    monkeypatch.setattr(leases, "_ANSWER_SECS", 0.5)
     store = HttpStore(server.url, {"spool": str(tmp_path / "spool")})
     server.freeze()
+    monkeypatch.setattr(leases, "_ANSWER_SECS", 0.5)
+    monkeypatch.setattr(connection, "_FIRST_AWAY_SECS", 600.0)
     with pytest.raises(StoreAwayError, match="cannot be reached"):
         store.leases.claim("board", ["a"], 60.0)
-    monkeypatch.undo()
     with pytest.raises(StoreAwayError, match="is away"):  # without a request
         store.leases.claim("board", ["a"], 60.0)
     assert store.append([], **AROUND).added == 0

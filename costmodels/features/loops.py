@@ -15,7 +15,7 @@ import numpy as np
 
 from costmodels.features.conditions import Decided, decided, variables
 from costmodels.features.intervals import interval
-from costmodels.features.packing import UnforeseenError, parts_of, touched, uneven_part
+from costmodels.features.packing import UnforeseenError, dimensions_of, touched, uneven_part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -159,9 +159,11 @@ def _nest(block: Any, values: Any, loops: tuple[Any, ...], step: int, free: froz
     found, ops, has_calls = _accesses(block)
     accesses, packed = [], []
     places = {name: (place, int(extents[place])) for place, name in enumerate(names)} if free else {}
+    units = {hash(axis.var) for axis in iter_vars if free and _extent(axis.dom.extent) == 1}
+    without_units = {name: one for name, one in of_variable.items() if name not in units}  # TVM simplifies them away
     for buffer, region, writes in found:
         if free and hash(buffer) in free:
-            accesses.append(_packed(buffer, [index for index, _ in region], dict(axes), places, of_variable))
+            accesses.append(_packed(buffer, [index for index, _ in region], dict(axes), places, without_units))
             packed.append(hash(buffer))
         else:
             accesses.append(_touched(buffer, region, writes, of_variable, len(loops) + 1))
@@ -319,15 +321,17 @@ def _packed(
     Raises:
         UnforeseenError: nothing tells how it will be packed.
     """
-    depths = len(places) + 1
+    depths, shape = len(places) + 1, [_extent(extent) for extent in buffer.shape]
     try:
-        return _access(False, element_bytes(buffer), *touched(parts_of(indices, axes, places), depths))
+        dimensions = dimensions_of(indices, shape, axes, places)
     except UnforeseenError:
-        shape = [_extent(extent) for extent in buffer.shape]
         long = [place for place, extent in enumerate(shape) if extent > 1]
         width = uneven_part(indices[long[0]], axes, places) if len(long) == 1 else None
         if width is None:
             raise
+    else:
+        points = [interval(index, of_variable, 2 * depths)[0][depths:] for index in indices]
+        return _access(False, element_bytes(buffer), *touched(dimensions, depths, points))
     index, extent = indices[long[0]], shape[long[0]]
     outer, inner = (interval(part, of_variable, 2 * depths) for part in (index // width, index % width))
     widths = [high[:depths] - low[:depths] + 1 for low, high in (outer, inner)]

@@ -8,6 +8,7 @@ A program with another kind of index is to be packed before it is described.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -39,41 +40,61 @@ class Part:
     extent: int
 
 
-def parts_of(indices: Sequence[Any], axes: Mapping[int, Any], loops: Mapping[int, tuple[int, int]]) -> list[Part]:
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """A dimension of a constant that will be packed: a part of an axis that it has now, which a part of a loop runs."""
+
+    part: Part
+    axis: int
+    scale: int  # the place on the axis is divided by it
+    is_first: bool  # of the axis: nothing wraps round there
+
+
+def dimensions_of(
+    indices: Sequence[Any], shape: Sequence[int], axes: Mapping[int, Any], loops: Mapping[int, tuple[int, int]]
+) -> list[Dimension]:
     """The dimensions that a constant will have, the outermost first.
 
     Args:
         indices: What it is read at.
+        shape: That it has now.
         axes: The value of each of the block's axes, by the variable's hash.
         loops: Place from the inside and extent of each loop, by the variable's hash.
 
     Raises:
-        UnforeseenError: An index is no sum of parts of loops.
+        UnforeseenError: An index is no sum of parts of loops, or these run further than the constant reaches.
     """
-    found = [term.part for index in indices for term in terms_of(index, axes, loops) if term.part.extent > 1]
-    if not found or len({(part.place, part.factor) for part in found}) < len(found):
+    found = []
+    for axis, index in enumerate(indices):
+        terms = [term for term in terms_of(index, axes, loops) if term.part.extent > 1]
+        largest = max((term.scale for term in terms), default=0)
+        if math.prod(term.part.extent for term in terms) != shape[axis]:
+            raise UnforeseenError("loops that run further than a constant reaches")
+        found += [Dimension(term.part, axis, term.scale, term.scale == largest) for term in terms]
+    if not found or len({(one.part.place, one.part.factor) for one in found}) < len(found):
         raise UnforeseenError("a constant that is read elsewhere than at parts of loops")
-    return sorted(found, key=lambda part: (-part.place, -part.factor))
+    return sorted(found, key=lambda one: (-one.part.place, -one.part.factor))
 
 
-def touched(parts: Sequence[Part], depths: int) -> tuple[list[int], list[NDArray[np.float64]], NDArray[np.float64]]:
+def touched(
+    dimensions: Sequence[Dimension], depths: int, points: Sequence[NDArray[np.float64]]
+) -> tuple[list[int], list[NDArray[np.float64]], NDArray[np.float64]]:
     """What a block reads of a packed constant.
 
     Args:
-        parts: Its dimensions.
+        dimensions: Its dimensions.
         depths: One more than the block has loops.
+        points: The place on each axis that it has now, at the origin and one step of each loop away [depths].
 
     Returns:
-        The shape; how wide a part of each dimension is read [depths]; the place in memory, relative to the first
-        element, at the origin and one step of each loop away [depths].
+        The shape; how wide a part of each dimension is read [depths]; the place in memory at the same points [depths].
     """
-    shape = [part.extent for part in parts]
-    widths = [np.where(np.arange(depths) > part.place, float(part.extent), 1.0) for part in parts]
+    shape = [one.part.extent for one in dimensions]
+    widths = [np.where(np.arange(depths) > one.part.place, float(one.part.extent), 1.0) for one in dimensions]
     address = np.zeros(depths)
-    stride = 1
-    for part in reversed(parts):
-        address[part.place + 1] += stride * (1 // part.factor % part.extent)
-        stride *= part.extent
+    for one in dimensions:
+        place = np.floor(points[one.axis] / one.scale)
+        address = address * one.part.extent + (place if one.is_first else place % one.part.extent)
     return shape, widths, address
 
 
@@ -82,8 +103,8 @@ def uneven_part(index: Any, axes: Mapping[int, Any], loops: Mapping[int, tuple[i
 
     Args:
         index: The remainder of such a sum, which begins anew in the midst of the inner loop.
-        axes: As for `parts_of`.
-        loops: As for `parts_of`.
+        axes: As for `dimensions_of`.
+        loops: As for `dimensions_of`.
     """
     while type(index).__name__ == "Var" and hash(index) in axes:
         index = axes[hash(index)]

@@ -9,6 +9,7 @@ from onnx import TensorProto, helper
 from benchmarks.graph import Graph
 from search.networks.importing import import_file
 from tests.search.networks.importing.test_onnx_file import computed
+from tests.search.networks.reference import by_onnx_runtime
 from tunedb.records import Target
 
 pytestmark = pytest.mark.tvm
@@ -35,14 +36,11 @@ def quantised(kind: str) -> Any:
 
 @pytest.mark.parametrize("kind", ["QLinearConv", "QLinearMatMul"])
 def test_a_quantised_operator_is_right_within_one_step(save: Callable[..., Path], kind: str) -> None:
-    import onnxruntime
-
     path = save(quantised(kind))
     network = import_file(path)
     (spec,) = network.inputs
     given = {"x": np.random.default_rng(0).integers(0, 256, spec.shape).astype(np.uint8)}
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    right = session.run(None, given)[0].astype(int)
+    right = by_onnx_runtime(str(path), given).astype(int)
     found = computed(path, given).astype(int)
     assert np.abs(found - right).max() <= 1
     assert len(np.unique(right)) > 8
@@ -69,7 +67,5 @@ def test_quantizers_carry_a_layout_on_and_what_rounds_stands_apart(save: Callabl
     assert not any("conv2d" in name and "round" in name for name in names), "a step more or less is no error there"
     assert not any("winograd" in var.name_hint for var, _ in lowered.mod.functions_items()), "a step is not exact"
     given = {"x": np.random.default_rng(0).normal(size=(1, 32, 8, 8)).astype(np.float32)}
-    import onnxruntime
-
-    right = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(None, given)[0]
+    right = by_onnx_runtime(str(path), given)
     assert np.abs(computed(path, given) - right).max() < 1e-3 * np.abs(right).max()

@@ -8,6 +8,7 @@ import pytest
 from benchmarks.graph import Graph
 from search.networks.importing import import_file
 from search.networks.lowering import Layout, Lowered, lower
+from tests.search.networks.reference import by_onnx_runtime
 from tunedb.identity import canonical_target
 from tunedb.metaschedule.replay import target_to_tvm
 from tunedb.records import Target
@@ -66,12 +67,6 @@ def computed(lowered: Lowered, target: Target, x: Any) -> Any:
     return tvm.relax.VirtualMachine(executable, tvm.cpu())["main"](tvm.runtime.tensor(x)).numpy()
 
 
-def evaluated(model: bytes | None, x: Any) -> Any:
-    import onnxruntime  # ONNX's own reference has no quantisation of this opset
-
-    return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).run(None, {"x": x})[0]
-
-
 @pytest.mark.parametrize("name", BODIES)
 def test_what_is_computed_stays_the_same(name: str, save: Callable[..., Path], target: Target) -> None:
     body, channels, number = BODIES[name]
@@ -80,7 +75,8 @@ def test_what_is_computed_stays_the_same(name: str, save: Callable[..., Path], t
     lowered = lower(imported, VNNI, Layout.CHANNELS_LAST)
     assert sum("int8_conv" in task.name for task in lowered.tasks) == number
     x = np.random.default_rng(1).normal(size=(1, channels, SIZE, SIZE)).astype(np.float32)
-    made, right = computed(lowered, target, x), evaluated(imported.onnx, x)
+    made = computed(lowered, target, x)
+    right = by_onnx_runtime(imported.onnx, {"x": x})  # ONNX's own reference has no quantisation of this opset
     step = 0.1 if name in ("signed", "signed with an offset", "unsigned") else 1e-5
     assert np.abs(made - right).max() <= step * 1.001
     assert np.mean(np.abs(made - right) > 1e-4 * np.abs(right).max()) < 0.01  # a sum in another order, a tie
